@@ -1,0 +1,118 @@
+"""The command line: serve (the default), demo, simulator."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from fwai.config import Settings, load_settings, quiet_libraries
+from fwai.errors import ConfigError, StoreError
+
+EXIT_CONFIG: Final = 2
+EXIT_FAILED: Final = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command named on the command line and return the process's exit code."""
+    started = time.perf_counter()
+    args = _parser().parse_args(argv)
+    quiet_libraries()
+    try:
+        if args.command == "demo":
+            return _demo(args)
+        if args.command == "simulator":
+            return _simulator(args)
+        return _serve(started)
+    except ConfigError as exc:
+        print("The server cannot start. Please correct:", file=sys.stderr)  # noqa: T201
+        for problem in exc.problems:
+            print(f"  - {problem}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    except StoreError as exc:
+        print(f"The server cannot start: {exc}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="A self-hosted phone agent that speaks with Gemini Live."
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="answer calls (the default)")
+    demo = commands.add_parser("demo", help="one whole call on this machine, with no account")
+    demo.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    demo.add_argument(
+        "--audio", choices=("mulaw8k", "l16_16k"), default="mulaw8k", help="format of the stream"
+    )
+    demo.add_argument("--keep", metavar="DIR", help="where transcript and recording are kept")
+    simulator = commands.add_parser("simulator", help="the Gemini Live simulator by itself")
+    simulator.add_argument("--port", type=int, default=8003)
+    simulator.add_argument("--verbose", action="store_true")
+    return parser
+
+
+def _serve(started: float) -> int:
+    from fwai import log
+
+    settings = load_settings()
+    log.configure("DEBUG" if settings.debug else settings.log_level, settings.log_format)
+    _run(_stay(settings, started))
+    return 0
+
+
+async def _stay(settings: Settings, started: float) -> None:
+    from fwai.demo.stage import stage_for
+
+    async with stage_for(settings) as (staged, notice):
+        await _listen_and_serve(staged, started, notice)
+
+
+async def _listen_and_serve(settings: Settings, started: float, notice: str) -> None:
+    import structlog
+
+    from fwai.app import freeze, open_server
+    from fwai.serving import listen, serve
+
+    listener = listen(settings.host, settings.port)
+    async with open_server(settings) as server:
+        freeze()
+        structlog.get_logger().info(
+            "server_ready",
+            host=settings.host,
+            port=settings.port,
+            providers=list(settings.call_provider),
+            agents=sorted(server.agents),
+            start_s=round(time.perf_counter() - started, 2),
+        )
+        if notice:
+            print(notice, file=sys.stderr, flush=True)  # noqa: T201
+        await serve(server, listener, drain_s=float(settings.max_call_seconds))
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from fwai.demo.play import play
+
+    return _run(play(audio=args.audio, as_json=args.json, keep=args.keep))
+
+
+def _simulator(args: argparse.Namespace) -> int:
+    from fwai.simulator import gemini_live
+
+    extra = ["--verbose"] if args.verbose else []
+    return gemini_live.main(["--port", str(args.port), *extra]) or 0
+
+
+def _run(main_task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main_task)
+    return uvloop.run(main_task)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Telephony providers, one folder each, with the same file names in every folder."""

@@ -1,0 +1,59 @@
+"""What a provider's media stream codec offers. No I/O."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from fwai.domain.events import CallerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStarted:
+    """The provider's first message: which call this stream belongs to.
+
+    Attributes:
+        provider_call_id: The provider's id of the call.
+        stream_id: The provider's id of the stream.
+        account_id: The provider account it claims to be of.
+    """
+
+    provider_call_id: str
+    stream_id: str
+    account_id: str
+
+
+class MediaCodec(Protocol):
+    """One stream's wire format: pure, no I/O, made anew for each stream."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second both ways, in Hz; known once the stream has started."""
+        ...
+
+    @property
+    def bytes_per_ms(self) -> int:
+        """Bytes of raw wire audio per millisecond."""
+        ...
+
+    def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
+        """Read one message: raw wire audio, a start, an event, or None for nothing of use.
+
+        Raises:
+            WireError: The message is malformed.
+        """
+        ...
+
+    def to_pcm(self, payload: bytes) -> bytes:
+        """Expand raw wire audio to s16le."""
+        ...
+
+    def encode_audio(self, pcm: bytes) -> list[bytes]:
+        """Write the messages that play ``pcm``."""
+        ...
+
+    def encode_clear(self) -> bytes:
+        """Write the message that drops what is queued but not played."""
+        ...
+
+    def encode_mark(self, name: str) -> bytes | None:
+        """Write the message that asks for a receipt; None when the provider has none."""
+        ...

@@ -1,0 +1,191 @@
+"""A caller leg over a provider's media WebSocket: any codec, one behaviour.
+
+Implements ``CallerLeg`` for Plivo and Exotel alike. Caller audio is gathered to `PACK_MS` before it
+is expanded and handed on, which halves the work per second; everything else is handed on at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from fastapi import WebSocket
+
+from fwai.adapters.media_codec import MediaCodec, StreamStarted
+from fwai.adapters.media_socket import take_over
+from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
+from fwai.errors import WireError
+from fwai.sockets import Socket
+
+PACK_MS: Final = 40
+START_S: Final = 10.0  # from the handshake to the provider's start message
+STALLED_S: Final = 5.0  # how long a peer may take nothing before its leg is over
+CLOSE_S: Final = 2.0
+MAX_WIRE_ERRORS: Final = 3  # in a row
+EARLY_EVENTS: Final = 500
+BUFFERED_MS: Final = 2_000  # of speech that may wait for a slow peer
+
+_log = structlog.get_logger()
+
+
+class WebSocketLeg:
+    """Pumps a codec over a media WebSocket: all of the I/O, none of the meaning."""
+
+    def __init__(self, codec: MediaCodec, max_call_s: float | None = None) -> None:
+        self._codec = codec
+        self._max_call_s = max_call_s
+        self._loop = asyncio.get_running_loop()
+        self._socket: Socket | None = None
+        self._started: asyncio.Future[StreamStarted] = self._loop.create_future()
+        self._gone = asyncio.Event()
+        self._hear: Callable[[CallerEvent], None] | None = None
+        self._early: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
+        self._pending = bytearray()
+        self._pack_bytes = 0
+        self._errors_in_a_row = 0
+        self._congested_at: float | None = None
+        self._hung_up = False
+        self.wire_errors = 0
+        self.dropped_messages = 0
+
+    @classmethod
+    async def open(
+        cls, websocket: WebSocket, codec: MediaCodec, max_call_s: float | None = None
+    ) -> tuple["WebSocketLeg", StreamStarted]:
+        """Accept the socket and wait for the provider to say which call it is.
+
+        Raises:
+            WireError: No start message came within `START_S`; the socket is closed.
+        """
+        leg = cls(codec, max_call_s)
+        leg._socket = take_over(websocket, leg._receive, leg._closed, BUFFERED_MS * 24)
+        try:
+            async with asyncio.timeout(START_S):
+                started = await leg._started
+        except TimeoutError:
+            await leg.close(1008)
+            raise WireError("the stream did not say which call it belongs to in time") from None
+        except BaseException:
+            await leg.close(1008)
+            raise
+        return leg, started
+
+    # ---- CallerLeg ----------------------------------------------------------------------------
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second both ways, in Hz."""
+        return self._codec.sample_rate
+
+    @property
+    def max_call_s(self) -> float | None:
+        """How long the provider lets a call last, in seconds."""
+        return self._max_call_s
+
+    def listen(self, hear: Callable[[CallerEvent], None]) -> None:
+        """Deliver every event from now on to ``hear``; earlier ones first."""
+        self._hear = hear
+        while self._early:
+            hear(self._early.popleft())
+
+    def play(self, pcm: bytes) -> None:
+        """Let the caller hear ``pcm``; a peer that takes nothing for `STALLED_S` is over."""
+        if self._socket is None:
+            return
+        for message in self._codec.encode_audio(pcm):
+            if self._socket.send(message, droppable=True):
+                self._congested_at = None
+            else:
+                self.dropped_messages += 1
+                self._watch_stall()
+
+    def clear(self) -> None:
+        """Drop what the provider holds."""
+        if self._socket is not None:
+            self._socket.send(self._codec.encode_clear())
+
+    def mark(self, name: str) -> bool:
+        """Ask for a receipt of everything played so far."""
+        message = self._codec.encode_mark(name)
+        return message is not None and self._socket is not None and self._socket.send(message)
+
+    async def close(self, code: int = 1000) -> None:
+        """Close the socket; a peer that does not answer is dropped after `CLOSE_S`."""
+        if self._socket is None:
+            return
+        self._hear = _ignore
+        self._socket.close(code)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._gone.wait()
+        except TimeoutError:
+            self._socket.abort()
+
+    async def gone(self) -> None:
+        """Wait until the connection is over."""
+        await self._gone.wait()
+
+    # ---- from the socket ----------------------------------------------------------------------
+
+    def _receive(self, message: memoryview) -> None:
+        try:
+            event = self._codec.decode(message)
+        except WireError:
+            self._count_error()
+            return
+        self._errors_in_a_row = 0
+        if type(event) is bytes:
+            self._pending += event
+            if len(self._pending) >= self._pack_bytes > 0:
+                self._hand_on_audio()
+        elif isinstance(event, StreamStarted):
+            self._pack_bytes = self._codec.bytes_per_ms * PACK_MS
+            if not self._started.done():
+                self._started.set_result(event)
+        elif event is not None and self._started.done():
+            self._hand_on_audio()
+            self._tell(event)  # type: ignore[arg-type]
+
+    def _hand_on_audio(self) -> None:
+        if self._pending:
+            pcm = self._codec.to_pcm(bytes(self._pending))
+            self._pending.clear()
+            self._tell(CallerAudio(pcm))
+
+    def _tell(self, event: CallerEvent) -> None:
+        if isinstance(event, CallerHungUp):
+            if self._hung_up:
+                return
+            self._hung_up = True
+        if self._hear is not None:
+            self._hear(event)
+        else:
+            self._early.append(event)
+
+    def _closed(self, code: int, reason: str) -> None:  # noqa: ARG002 - a peer's words stay out
+        if not self._started.done():
+            self._started.set_exception(WireError(f"the stream closed before it started ({code})"))
+        self._tell(CallerHungUp(failed=self._errors_in_a_row >= MAX_WIRE_ERRORS))
+        self._gone.set()
+
+    def _count_error(self) -> None:
+        self.wire_errors += 1
+        self._errors_in_a_row += 1
+        if self._errors_in_a_row == 1:
+            _log.warning("stream_message_unreadable", errors=self.wire_errors)
+        if self._errors_in_a_row >= MAX_WIRE_ERRORS and self._socket is not None:
+            _log.warning("stream_closed_on_errors", errors=self.wire_errors)
+            self._socket.close(1003, "unreadable messages")
+
+    def _watch_stall(self) -> None:
+        now = self._loop.time()
+        if self._congested_at is None:
+            self._congested_at = now
+        elif now - self._congested_at > STALLED_S and self._socket is not None:
+            _log.warning("stream_stalled", dropped=self.dropped_messages)
+            self._socket.abort()
+
+
+def _ignore(_: CallerEvent) -> None:
+    """Drop an event that came after the leg was closed."""

@@ -1,0 +1,1 @@
+"""Plivo: webhooks, XML, media stream and REST."""

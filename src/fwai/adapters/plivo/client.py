@@ -1,0 +1,151 @@
+"""Plivo's REST API on httpx: dial, hang up, transfer, text.
+
+Ours rather than the SDK's client, which is synchronous and sends a POST again on a server error: a
+second phone call. Here a POST is sent once; when no answer came, that is said.
+
+Source: Plivo's API pages and SDK 4.63.0, read 2026-11-22.
+"""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+
+from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+
+PLIVO_API_URL: Final = "https://api.plivo.com"
+_TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
+_NAME: Final = "plivo"
+
+
+class PlivoClient:
+    """One account's REST API. Implements ``SmsSender`` and ``CallControl``.
+
+    Args:
+        http: Shared client; not closed here.
+        auth_id: 20 characters, ``MA...`` or ``SA...``.
+        auth_token: Its token.
+        number: The line calls and messages come from, E.164.
+        base_url: Where the API is.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        auth_id: str,
+        auth_token: str,
+        number: str,
+        base_url: str = PLIVO_API_URL,
+    ) -> None:
+        self._http = http
+        self._auth = (auth_id, auth_token)
+        self._number = number
+        self._account_url = f"{base_url.rstrip('/')}/v1/Account/{auth_id}"
+
+    async def dial(
+        self,
+        to: str,
+        *,
+        answer_url: str,
+        hangup_url: str,
+        ring_url: str,
+        ring_timeout_s: int = 45,
+        time_limit_s: int = 3600,
+    ) -> str:
+        """Start an outbound call and return Plivo's request id; accepted is not yet ringing.
+
+        Raises:
+            ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+        """
+        body = {
+            "from": _digits(self._number),
+            "to": _digits(to),
+            "answer_url": answer_url,
+            "answer_method": "POST",
+            "hangup_url": hangup_url,
+            "hangup_method": "POST",
+            "ring_url": ring_url,
+            "ring_method": "POST",
+            "ring_timeout": ring_timeout_s,
+            "time_limit": time_limit_s,
+        }
+        reply = await self._request("POST", "/Call/", body)
+        return _first(reply.get("request_uuid"))
+
+    async def hang_up(self, provider_call_id: str) -> None:
+        """End a call; one that is already over is no error.
+
+        Raises:
+            ApiError: Plivo did not do it.
+        """
+        await self._request("DELETE", f"/Call/{provider_call_id}/", gone_is_fine=True)
+
+    async def transfer(self, provider_call_id: str, xml_url: str) -> None:
+        """Make Plivo fetch ``xml_url`` and run it once the stream has ended.
+
+        Raises:
+            ApiError: Plivo did not do it.
+        """
+        body = {"legs": "aleg", "aleg_url": xml_url, "aleg_method": "POST"}
+        await self._request("POST", f"/Call/{provider_call_id}/", body)
+
+    async def send_sms(self, to: str, text: str) -> str:
+        """Send ``text`` and return Plivo's message id; queued is not yet delivered.
+
+        Raises:
+            ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+        """
+        body = {"src": _digits(self._number), "dst": _digits(to), "text": text, "type": "sms"}
+        reply = await self._request("POST", "/Message/", body)
+        return _first(reply.get("message_uuid"))
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        gone_is_fine: bool = False,
+    ) -> Mapping[str, Any]:
+        try:
+            response = await self._http.request(
+                method, self._account_url + path, json=body, auth=self._auth, timeout=_TIMEOUT
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
+            # Nothing was sent: saying it again can do no harm.
+            raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
+        except httpx.HTTPError as exc:
+            raise ApiUnknownError(_NAME, f"no answer ({type(exc).__name__})") from exc
+        status = response.status_code
+        if gone_is_fine and status == HTTPStatus.NOT_FOUND:
+            return {}
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise ApiError(_NAME, "too many requests", status=status, retryable=True)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise ApiUnknownError(_NAME, f"server error (HTTP {status})", status=status)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise ApiError(_NAME, f"refused (HTTP {status})", status=status)
+        return _json(response)
+
+
+def _json(response: httpx.Response) -> Mapping[str, Any]:
+    """Return the body as an object; Plivo's may be empty or, on a bad day, no JSON at all."""
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _first(value: object) -> str:
+    """Return an id that Plivo gives as a string or as a list of them."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value if isinstance(value, str) else ""
+
+
+def _digits(number: str) -> str:
+    return number.lstrip("+")

@@ -1,0 +1,166 @@
+"""Plivo's media stream, message by message. No I/O.
+
+Source: Plivo's Audio Streaming guide and protocol reference, and its own stream SDKs, read
+2026-11-22. One source of truth for the audio format: what ``start`` says, not what was asked for.
+"""
+
+from binascii import b2a_base64
+from typing import Final
+
+import msgspec
+
+from fwai.adapters.media_codec import StreamStarted
+from fwai.audio import g711
+from fwai.audio.pcm import swap_bytes
+from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
+from fwai.errors import WireError
+
+MAX_PAYLOAD_BYTES: Final = 12_000  # 16 KB of base64, the most one playAudio may carry
+_DIGITS: Final = frozenset("0123456789*#ABCD")
+
+
+class _MediaFormat(msgspec.Struct, rename="camel"):
+    encoding: str
+    sample_rate: int
+
+
+class _StartBody(msgspec.Struct, rename="camel"):
+    call_id: str
+    stream_id: str
+    media_format: _MediaFormat
+    account_id: str = ""
+
+
+class _Start(msgspec.Struct, tag="start", tag_field="event"):
+    start: _StartBody
+
+
+class _MediaBody(msgspec.Struct):
+    payload: bytes
+    track: str = "inbound"
+
+
+class _Media(msgspec.Struct, tag="media", tag_field="event"):
+    media: _MediaBody
+
+
+class _DtmfBody(msgspec.Struct):
+    digit: str
+
+
+class _Dtmf(msgspec.Struct, tag="dtmf", tag_field="event"):
+    dtmf: _DtmfBody
+
+
+class _PlayedStream(msgspec.Struct, tag="playedStream", tag_field="event"):
+    name: str
+
+
+class _Stop(msgspec.Struct, tag="stop", tag_field="event"):
+    pass
+
+
+class _AnyEvent(msgspec.Struct):
+    event: str
+
+
+_decode = msgspec.json.Decoder(_Start | _Media | _Dtmf | _PlayedStream | _Stop, strict=False).decode
+_decode_any = msgspec.json.Decoder(_AnyEvent).decode
+_KNOWN: Final = frozenset({"start", "media", "dtmf", "playedStream", "stop"})
+
+
+class PlivoCodec:
+    """One stream's format, settled by its ``start`` message.
+
+    Args:
+        big_endian_l16: L16 samples are in network byte order. Plivo's own transport uses little
+            endian; no page of theirs says so.
+    """
+
+    def __init__(self, *, big_endian_l16: bool = False) -> None:
+        self._big_endian = big_endian_l16
+        self._stream_id = ""
+        self._ulaw = True
+        self._head = b""
+        self.sample_rate = 8000
+        self.bytes_per_ms = 8
+
+    def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
+        """Read one message of the stream.
+
+        Raises:
+            WireError: It is not JSON, or a field it must have is missing or malformed.
+        """
+        try:
+            body = _decode(message)
+        except msgspec.MsgspecError as exc:
+            _refuse_unless_unknown(message, exc)
+            return None
+        match body:
+            case _Media(media):
+                return media.payload if media.track != "outbound" else None
+            case _Start(start):
+                return self._start(start)
+            case _Dtmf(dtmf):
+                return DtmfPressed(dtmf.digit) if dtmf.digit in _DIGITS else None
+            case _PlayedStream(name):
+                return MarkReached(name)
+            case _Stop():
+                pass
+        return CallerHungUp()  # stop: the same as a closed socket
+
+    def to_pcm(self, payload: bytes) -> bytes:
+        """Expand mu-law, or bring L16 to little endian."""
+        if self._ulaw:
+            return g711.ulaw_to_pcm(payload)
+        whole = payload[: len(payload) & ~1]
+        return swap_bytes(whole) if self._big_endian else whole
+
+    def encode_audio(self, pcm: bytes) -> list[bytes]:
+        """Write the playAudio messages for ``pcm``, each within Plivo's size limit."""
+        if self._ulaw:
+            payload = g711.pcm_to_ulaw(pcm)
+        else:
+            payload = swap_bytes(pcm) if self._big_endian else pcm
+        return [
+            self._head + b2a_base64(payload[i : i + MAX_PAYLOAD_BYTES], newline=False) + b'"}}'
+            for i in range(0, len(payload), MAX_PAYLOAD_BYTES)
+        ]
+
+    def encode_clear(self) -> bytes:
+        """Write clearAudio."""
+        return msgspec.json.encode({"event": "clearAudio", "streamId": self._stream_id})
+
+    def encode_mark(self, name: str) -> bytes:
+        """Write checkpoint; Plivo answers playedStream with the same name."""
+        body = {"event": "checkpoint", "streamId": self._stream_id, "name": name}
+        return msgspec.json.encode(body)
+
+    def _start(self, start: _StartBody) -> StreamStarted:
+        encoding = start.media_format.encoding.partition(";")[0].strip().lower()
+        rate = start.media_format.sample_rate
+        if (encoding, rate) not in {
+            ("audio/x-mulaw", 8000),
+            ("audio/x-l16", 8000),
+            ("audio/x-l16", 16000),
+        }:
+            raise WireError("plivo: a stream in a format that was not asked for")
+        self._ulaw = encoding == "audio/x-mulaw"
+        self._stream_id = start.stream_id
+        self.sample_rate = rate
+        self.bytes_per_ms = rate // 1000 * (1 if self._ulaw else 2)
+        self._head = (
+            f'{{"event":"playAudio","media":{{"contentType":"{encoding}",'
+            f'"sampleRate":{rate},"payload":"'
+        ).encode()
+        return StreamStarted(start.call_id, start.stream_id, start.account_id)
+
+
+def _refuse_unless_unknown(message: memoryview, exc: msgspec.MsgspecError) -> None:
+    """Accept an event of a kind we do not know; anything else is malformed."""
+    try:
+        event = _decode_any(message).event
+    except msgspec.MsgspecError:
+        raise WireError("plivo: unreadable stream message") from exc
+    if event in _KNOWN:
+        raise WireError(f"plivo: malformed {event} message") from exc

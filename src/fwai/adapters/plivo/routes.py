@@ -1,0 +1,285 @@
+"""Plivo's endpoints: answer a call, carry its audio, hear how it went."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Request, Response, WebSocket
+from starlette.requests import HTTPConnection
+
+from fwai.adapters.media_stream import WebSocketLeg
+from fwai.adapters.plivo.codec import PlivoCodec
+from fwai.adapters.plivo.webhook import (
+    BUSY_XML,
+    EMPTY_XML,
+    Pairs,
+    final_state,
+    is_over,
+    stream_xml,
+    verify_v2,
+    verify_v3,
+)
+from fwai.domain import phone
+from fwai.domain.call import CallOffer, Direction
+from fwai.errors import BusyError, SignatureError, WireError
+from fwai.interfaces import CallControl, CallHandler
+
+PROVIDER: Final = "plivo"
+MAX_FORM_BYTES: Final = 64 * 1024
+CONTENT_TYPES: Final = {
+    "mulaw8k": "audio/x-mulaw;rate=8000",
+    "l16_16k": "audio/x-l16;rate=16000",
+}
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PlivoWebhooks:
+    """What the endpoints need to know.
+
+    Attributes:
+        public_url: This server as Plivo sees it: ``https://host[:port][/prefix]``, no slash at the
+            end. Signatures are checked against it, never against the Host header.
+        account_id: The account whose streams are accepted.
+        tokens: Auth tokens that may sign; several while one is rotated.
+        audio: Key of `CONTENT_TYPES`.
+        big_endian_l16: Byte order of L16 samples on the wire.
+        ws_signature: ``off``, ``log`` or ``require`` for the signature of the stream's handshake.
+        allow_unsigned: Development only: accept webhooks without a valid signature.
+    """
+
+    public_url: str
+    account_id: str
+    tokens: tuple[str, ...] = field(repr=False)
+    audio: str = "mulaw8k"
+    big_endian_l16: bool = False
+    ws_signature: str = "log"
+    allow_unsigned: bool = False
+
+
+Fields = Mapping[str, str]
+SignatureCheck = Callable[[Request, str, Pairs], None]
+
+
+def router(hooks: PlivoWebhooks, calls: CallHandler, control: CallControl) -> APIRouter:
+    """Build Plivo's endpoints.
+
+    Args:
+        hooks: Addresses and secrets.
+        calls: Takes over each call.
+        control: Ends calls over REST.
+    """
+    api = APIRouter(prefix="/plivo", tags=["plivo"])
+    voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
+    message = Annotated[dict[str, str], Depends(_verified(hooks, _check_v2(hooks)))]
+
+    @api.api_route("/answer", methods=["GET", "POST"], operation_id="plivo_answer")
+    async def answer(form: voice) -> Response:
+        return await _answer(form, hooks, calls, control)
+
+    @api.post("/hangup")
+    async def hangup(form: voice) -> Response:
+        await _ended(form, calls)
+        return Response()
+
+    @api.post("/ring")
+    async def ring(form: voice) -> Response:
+        _log.info("plivo_ringing", provider_call_id=form.get("CallUUID"))
+        return Response()
+
+    @api.post("/stream-status")
+    async def stream_status(form: voice) -> Response:
+        event = form.get("Event", "")
+        degraded = event.lower() in ("droppedstream", "degradedstream", "failed")
+        log = _log.warning if degraded else _log.debug
+        log("plivo_stream_status", status=event[:40], provider_call_id=form.get("CallUUID"))
+        return Response()
+
+    @api.post("/machine")
+    async def machine(form: voice) -> Response:
+        _log.info("plivo_machine_detected", provider_call_id=form.get("CallUUID"))
+        return Response()
+
+    @api.post("/message-status")
+    async def message_status(form: message) -> Response:
+        _log.info(
+            "plivo_message_status",
+            message_id=form.get("MessageUUID"),
+            status=form.get("Status", "")[:40],
+            error=form.get("ErrorCode", "")[:20],
+        )
+        return Response()
+
+    @api.websocket("/stream")
+    async def stream(websocket: WebSocket, t: str = "") -> None:
+        await _stream(websocket, t, hooks, calls)
+
+    return api
+
+
+async def _answer(
+    form: Fields, hooks: PlivoWebhooks, calls: CallHandler, control: CallControl
+) -> Response:
+    if is_over(form):
+        await _ended(form, calls)
+        return _xml(EMPTY_XML)
+    provider_call_id = form.get("CallUUID", "")
+    if not provider_call_id:
+        _log.warning("plivo_answer_without_call_id")
+        return _xml(EMPTY_XML)
+    outbound = form.get("Direction", "").lower() == "outbound"
+    ours, theirs = ("From", "To") if outbound else ("To", "From")
+    offer = CallOffer(
+        provider=PROVIDER,
+        provider_call_id=provider_call_id,
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        caller=_number(form.get(theirs, "")),
+        line=_number(form.get(ours, "")),
+    )
+    try:
+        ticket = await calls.offer(offer, control)
+    except BusyError as exc:
+        _log.warning("call_refused", reason=str(exc))
+        return _xml(BUSY_XML)
+    if ticket is None:
+        return _xml(EMPTY_XML)
+    socket_url = hooks.public_url.replace("http", "ws", 1)
+    return _xml(
+        stream_xml(
+            f"{socket_url}/plivo/stream?call={ticket.call_id}&t={ticket.token}",
+            content_type=CONTENT_TYPES[hooks.audio],
+            status_url=f"{hooks.public_url}/plivo/stream-status?v=1",
+        )
+    )
+
+
+async def _ended(form: Fields, calls: CallHandler) -> None:
+    provider_call_id = form.get("CallUUID", "")
+    cause = form.get("HangupCauseName") or form.get("HangupCause", "")
+    await calls.ended(PROVIDER, provider_call_id, final_state(form), cause[:60])
+
+
+async def _stream(
+    websocket: WebSocket, token: str, hooks: PlivoWebhooks, calls: CallHandler
+) -> None:
+    """Admit a stream by its token, let it say which call it is, and carry that call."""
+    if not calls.admits(token) or not _handshake_signed(websocket, hooks):
+        _log.warning("stream_refused", reason="token or signature")
+        await websocket.close(1008)  # before the accept: HTTP 403
+        return
+    codec = PlivoCodec(big_endian_l16=hooks.big_endian_l16)
+    try:
+        leg, started = await WebSocketLeg.open(websocket, codec)
+    except WireError as exc:
+        _log.warning("stream_refused", reason=str(exc))
+        return
+    ours = not started.account_id or started.account_id == hooks.account_id
+    if not ours or not await calls.carry(token, started.provider_call_id, leg):
+        _log.warning("stream_refused", reason="call or account does not match the token")
+        await leg.close(1008)
+
+
+def _verified(
+    hooks: PlivoWebhooks, check: SignatureCheck
+) -> Callable[[Request], Awaitable[dict[str, str]]]:
+    """Build the dependency that reads a webhook's form once its signature is checked."""
+
+    async def form(request: Request) -> dict[str, str]:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise HTTPException(413)
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        try:
+            check(request, _dialled_url(request, hooks), pairs)
+        except SignatureError as exc:
+            if not hooks.allow_unsigned:
+                _log.warning("webhook_refused", path=request.url.path, reason=str(exc))
+                raise HTTPException(403) from None
+        return dict(request.query_params) | dict(pairs)
+
+    return form
+
+
+def _check_v3(hooks: PlivoWebhooks) -> SignatureCheck:
+    def check(request: Request, url: str, pairs: Pairs) -> None:
+        verify_v3(
+            request.method,
+            url,
+            pairs,
+            nonce=request.headers.get("X-Plivo-Signature-V3-Nonce"),
+            signatures=(
+                request.headers.get("X-Plivo-Signature-V3"),
+                request.headers.get("X-Plivo-Signature-Ma-V3"),
+            ),
+            tokens=hooks.tokens,
+        )
+
+    return check
+
+
+def _check_v2(hooks: PlivoWebhooks) -> SignatureCheck:
+    def check(request: Request, url: str, pairs: Pairs) -> None:  # noqa: ARG001 - V2 signs no form
+        verify_v2(
+            url,
+            nonce=request.headers.get("X-Plivo-Signature-V2-Nonce"),
+            signatures=(
+                request.headers.get("X-Plivo-Signature-V2"),
+                request.headers.get("X-Plivo-Signature-Ma-V2"),
+            ),
+            tokens=hooks.tokens,
+        )
+
+    return check
+
+
+def _handshake_signed(websocket: WebSocket, hooks: PlivoWebhooks) -> bool:
+    """Check the handshake's signature as far as the setting asks.
+
+    Observed only once on a live call, as a GET of the stream URL under ``http://``; so every scheme
+    counts, and the default only says in the log what it found. The token is what protects.
+    """
+    if hooks.ws_signature == "off":
+        return True
+    url = _dialled_url(websocket, hooks)
+    rest = url.partition("://")[2]
+    for scheme in ("http", "https", "wss", "ws"):
+        try:
+            verify_v3(
+                "GET",
+                f"{scheme}://{rest}",
+                (),
+                nonce=websocket.headers.get("X-Plivo-Signature-V3-Nonce"),
+                signatures=(
+                    websocket.headers.get("X-Plivo-Signature-V3"),
+                    websocket.headers.get("X-Plivo-Signature-Ma-V3"),
+                ),
+                tokens=hooks.tokens,
+            )
+        except SignatureError:
+            continue
+        return True
+    _log.info("stream_handshake_unsigned", required=hooks.ws_signature == "require")
+    return hooks.ws_signature != "require"
+
+
+def _dialled_url(connection: HTTPConnection, hooks: PlivoWebhooks) -> str:
+    """Return the URL Plivo dialled: our public address, its raw path and query."""
+    path = connection.scope["raw_path"].decode("ascii", "replace").partition("?")[0]
+    query = connection.scope["query_string"].decode("ascii", "replace")
+    return f"{hooks.public_url}{path}" + (f"?{query}" if query else "")
+
+
+def _number(raw: str) -> str:
+    try:
+        return phone.normalise(raw)
+    except ValueError:
+        return ""
+
+
+def _xml(body: str) -> Response:
+    return Response(body, media_type="application/xml")

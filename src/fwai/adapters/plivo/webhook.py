@@ -1,0 +1,148 @@
+"""Plivo's webhooks: signatures, forms and the XML that answers them. No I/O.
+
+Source: Plivo's signature, XML request and hang-up cause pages, and the algorithm its SDK 4.63.0
+executes, read 2026-11-22. Where prose and SDK differ (a POST without a query), both forms count.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+from xml.sax.saxutils import escape, quoteattr
+
+from fwai.domain.call import CallState
+from fwai.errors import SignatureError
+
+EMPTY_XML: Final = "<Response></Response>"
+BUSY_XML: Final = '<Response><Hangup reason="busy"/></Response>'
+TERMINAL_STATUSES: Final = frozenset(
+    {"completed", "busy", "failed", "timeout", "no-answer", "cancel", "canceled", "cancelled"}
+)
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def verify_v3(
+    method: str,
+    url: str,
+    form: Pairs,
+    *,
+    nonce: str | None,
+    signatures: Iterable[str | None],
+    tokens: Sequence[str],
+) -> None:
+    """Check a voice webhook.
+
+    Args:
+        method: ``GET`` or ``POST``.
+        url: What Plivo dialled: scheme, host and port as we gave them to it, path and query.
+        form: Decoded form fields, in any order, repeated keys repeated.
+        nonce: Value of X-Plivo-Signature-V3-Nonce.
+        signatures: Values of X-Plivo-Signature-V3 and -Ma-V3; each may hold several by commas.
+        tokens: Auth tokens that may have signed; several while one is rotated.
+
+    Raises:
+        SignatureError: No signature matches under any token.
+    """
+    offered = [
+        one.strip() for value in signatures if value for one in value.split(",") if one.strip()
+    ]
+    if not nonce or not offered:
+        raise SignatureError("plivo: signature or nonce missing")
+    bases = _bases(method, url, form)
+    for token in tokens:
+        for base in bases:
+            expected = _sign(f"{base}.{nonce}", token)
+            if any(hmac.compare_digest(expected.encode(), one.encode()) for one in offered):
+                return
+    raise SignatureError("plivo: signature does not match")
+
+
+def verify_v2(
+    url: str, *, nonce: str | None, signatures: Iterable[str | None], tokens: Sequence[str]
+) -> None:
+    """Check a messaging webhook; arguments and errors as for `verify_v3`."""
+    offered = [
+        one.strip() for value in signatures if value for one in value.split(",") if one.strip()
+    ]
+    if not nonce or not offered:
+        raise SignatureError("plivo: signature or nonce missing")
+    base = _bare(url)
+    for token in tokens:
+        expected = _sign(base + nonce, token)
+        if any(hmac.compare_digest(expected.encode(), one.encode()) for one in offered):
+            return
+    raise SignatureError("plivo: signature does not match")
+
+
+def _sign(message: str, token: str) -> str:
+    return b64encode(hmac.new(token.encode(), message.encode(), sha256).digest()).decode()
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _bases(method: str, url: str, form: Pairs) -> list[str]:
+    """Return every string that Plivo may have signed for this request."""
+    bare = _bare(url)
+    query = sorted(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    query_text = "&".join(f"{key}={value}" for key, value in query)
+    form_text = "".join(f"{key}{value}" for key, value in sorted(form))
+    with_query = f"{bare}?{query_text}" if query else bare
+    if method == "GET" or not form:
+        return [with_query] if query else [bare, f"{bare}."]
+    if query:
+        return [f"{with_query}.{form_text}"]
+    return [f"{bare}?{form_text}", f"{bare}.{form_text}"]
+
+
+def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
+    """Tell Plivo to open a two-way audio stream.
+
+    Args:
+        stream_url: ``wss://`` URL, token included, at most 2048 characters.
+        content_type: Such as ``audio/x-mulaw;rate=8000``; decides the format of both directions.
+        status_url: Where Plivo reports how the stream fares.
+    """
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<Response><Stream bidirectional="true" keepCallAlive="true" '
+        f"contentType={quoteattr(content_type)} "
+        f'statusCallbackUrl={quoteattr(status_url)} statusCallbackMethod="POST">'
+        f"{escape(stream_url)}</Stream></Response>"
+    )
+
+
+def is_over(fields: Mapping[str, str]) -> bool:
+    """Whether a request to the answer URL speaks of a call that has ended.
+
+    Without a hang-up URL of its own Plivo posts the hang-up here; answering it with a stream would
+    open a second, dead socket.
+    """
+    status = fields.get("CallStatus", "").lower()
+    return status in TERMINAL_STATUSES or fields.get("Event", "").lower() == "hangup"
+
+
+def final_state(fields: Mapping[str, str]) -> CallState:
+    """Say how a call came out, from its hang-up webhook; every field may be missing."""
+    cause = fields.get("HangupCause", "").upper()
+    status = fields.get("CallStatus", "").lower()
+    if _answered(fields):
+        return CallState.COMPLETED
+    if status == "busy" or cause == "USER_BUSY":
+        return CallState.BUSY
+    if status in ("timeout", "no-answer") or cause in ("NO_ANSWER", "NO_USER_RESPONSE"):
+        return CallState.NO_ANSWER
+    if status.startswith("cancel") or cause == "ORIGINATOR_CANCEL":
+        return CallState.CANCELED
+    if cause in ("CALL_REJECTED", "REJECTED"):
+        return CallState.REJECTED
+    return CallState.COMPLETED if status == "completed" else CallState.FAILED
+
+
+def _answered(fields: Mapping[str, str]) -> bool:
+    return bool(fields.get("AnswerTime")) and fields.get("Duration", "0") not in ("", "0")

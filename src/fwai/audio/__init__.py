@@ -1,0 +1,1 @@
+"""Sound as bytes and numbers: no I/O, no clock."""

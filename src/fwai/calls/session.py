@@ -1,0 +1,408 @@
+"""One call, from the moment its media stream is open to the moment it is over.
+
+Theory of operation. Both legs call in with events, and what an event means is done at once, inside
+that call: caller audio goes up to the model, model audio goes into the playout buffer and, when the
+carrier has nothing, straight on to it. Only what must wait becomes a task, and every task belongs
+to the group in `run`. The call ends when `_ended` is resolved; the first reason wins. Then the
+session lets go of both legs and waits for the tools that still run: one that acts must finish.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+
+from fwai.audio.pcm import duration_ms
+from fwai.audio.resample import Resampler
+from fwai.audio.speech import SpeechDetector
+from fwai.calls.pacer import Pacer
+from fwai.calls.story import Story
+from fwai.calls.voice import MODEL_HZ, Voice
+from fwai.domain.call import Call, EndReason
+from fwai.domain.events import (
+    AgentAudio,
+    AgentLost,
+    AgentReady,
+    AgentSaid,
+    CallerAudio,
+    CallerHungUp,
+    CallerSaid,
+    DtmfPressed,
+    GenerationEnded,
+    Interrupted,
+    MarkReached,
+    TokensUsed,
+    ToolCall,
+    ToolsCancelled,
+    TurnEnded,
+)
+from fwai.domain.turns import SilencePolicy, SilenceStep, TurnTimes
+from fwai.interfaces import AgentLeg, CallerLeg, Recorder, ToolRunner
+
+MODEL_IN_HZ: Final = 16_000
+WATCH_S: Final = 1.0
+LATE_AUDIO_S: Final = 0.4  # after an interruption: no answer to it can come sooner
+SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a goodbye
+GOODBYE_STARTS_S: Final = 6.0
+GOODBYE_LASTS_S: Final = 20.0
+DIGITS_QUIET_S: Final = 1.5
+WARN_BEFORE_S: Final = 30.0
+POLL_S: Final = 0.05  # only in the last seconds of a call
+MOST_TURNS_KEPT: Final = 2_000
+
+GREET: Final = "The call is connected. Greet the caller."
+NEARLY_OVER: Final = "Half a minute is left. Say so and bring the conversation to a close."
+STILL_THERE: Final = "The caller has been silent. Ask briefly whether they are still there."
+SAY_GOODBYE: Final = "The caller does not answer. Say a short goodbye."
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """How long things may last.
+
+    Attributes:
+        max_call_s: The whole call, in seconds; the agent is told `WARN_BEFORE_S` before.
+        quiet_s: Silence of both sides before the agent asks, in seconds.
+        nudges: How often it asks before it says goodbye.
+    """
+
+    max_call_s: float = 900.0
+    quiet_s: float = 20.0
+    nudges: int = 2
+
+
+class CallSession:
+    """Bridges the caller's leg and the agent's leg. Implements ``CallActions``.
+
+    It opens neither: both are given to it, and ending the carrier's call is the
+    ``hang_up_carrier`` it was given. Nothing it starts outlives `run`.
+
+    Attributes:
+        turns: When the stages of each reply happened.
+        tokens: Summed model tokens by name.
+        audio_in_ms: Caller audio that came in, in milliseconds.
+        voice: The agent's speech on its way to the caller.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        caller: CallerLeg,
+        agent: AgentLeg,
+        tools: ToolRunner,
+        story: Story,
+        pacer: Pacer,
+        limits: SessionLimits,
+        hang_up_carrier: Callable[[], Awaitable[None]],
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.call = call
+        self.turns: list[TurnTimes] = []
+        self.tokens: dict[str, int] = {}
+        self.audio_in_ms = 0.0
+        self.voice = Voice(caller, pacer, recorder, self._voice_failed)
+        self._caller = caller
+        self._agent = agent
+        self._tools = tools
+        self._story = story
+        self._limits = limits
+        self._hang_up_carrier = hang_up_carrier
+        self._recorder = recorder
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[EndReason] = self._loop.create_future()
+        self._tasks = asyncio.TaskGroup()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._uses: dict[str, int] = {}
+        self._finishing: asyncio.Task[None] | None = None
+
+        self._up = Resampler(caller.sample_rate, MODEL_IN_HZ)
+        self._speech = SpeechDetector(caller.sample_rate)
+        self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
+        self._caller_stopped: float | None = None
+        self._turn = TurnTimes()
+        self._turn_ms = 0.0
+        self._replies_begun = 0
+        self._drop_audio_until = 0.0
+        self._digits = ""
+        self._digit_at = 0.0
+
+    # ---- the life of the call -------------------------------------------------------------------
+
+    async def run(self) -> EndReason:
+        """Carry the call to its end; a tool that is still running is waited for.
+
+        Raises:
+            ExceptionGroup: Something broke that no rule covers; the call is over nevertheless.
+        """
+        self._silence.caller_spoke(self._loop.time())
+        reason = EndReason.INTERNAL_ERROR
+        async with self._tasks:
+            watch = self._tasks.create_task(self._watch(), name="watch")
+            try:
+                self._agent.listen(self._guarded(self._agent_handlers()))
+                self._ask(GREET)
+                self._caller.listen(self._guarded(self._caller_handlers()))
+                reason = await self._ended
+            finally:
+                watch.cancel()
+                self._let_go()
+                if reason is not EndReason.CALLER_HUNG_UP:
+                    await self._hang_up_carrier()
+                await self._caller.close()
+        return reason
+
+    def hang_up(self, reason: EndReason) -> None:
+        """End the call now; the first reason wins."""
+        if not self._ended.done():
+            self._ended.set_result(reason)
+
+    def _voice_failed(self) -> None:
+        self.hang_up(EndReason.INTERNAL_ERROR)
+
+    def _let_go(self) -> None:
+        """Stop both directions and write down what was heard to the end."""
+        if self._finishing is not None:
+            self._finishing.cancel()
+        self.voice.stop()
+        self._agent.close()
+        self._close_turn()
+        self._story.finish(self.voice.heard_ms)
+
+    def _guarded(self, handlers: Mapping[type, Callable[[Any], None]]) -> Callable[[object], None]:
+        """Return what a leg calls with its events.
+
+        A fault in handling one ends this call, not the socket it came from.
+        """
+
+        def handle(event: object) -> None:
+            if self._ended.done():
+                return
+            try:
+                handlers[type(event)](event)
+            except Exception:  # noqa: BLE001 - one broken call must not touch the others
+                _log.exception("call_event_failed", event_kind=type(event).__name__)
+                self.hang_up(EndReason.INTERNAL_ERROR)
+
+        return handle
+
+    # ---- what the caller does -------------------------------------------------------------------
+
+    def _caller_handlers(self) -> Mapping[type, Callable[[Any], None]]:
+        return {
+            CallerAudio: self._hear_caller,
+            DtmfPressed: self._hear_key,
+            MarkReached: lambda event: self.voice.reached(event.name),
+            CallerHungUp: lambda event: self.hang_up(
+                EndReason.STREAM_FAILED if event.failed else EndReason.CALLER_HUNG_UP
+            ),
+        }
+
+    def _hear_caller(self, event: CallerAudio) -> None:
+        now = self._loop.time()
+        ms = duration_ms(len(event.pcm), self._caller.sample_rate)
+        self.audio_in_ms += ms
+        speech = self._speech.feed(event.pcm)
+        if speech:
+            self._silence.caller_spoke(now)
+            since_ms = self._speech.stream_ms - (self._speech.last_end_ms or 0.0)
+            self._caller_stopped = now - since_ms / 1000.0
+        self._agent.hear(self._up.feed(event.pcm), speech=speech)
+        if self._recorder is not None:
+            self._recorder.caller(event.pcm, now - ms / 1000.0)
+
+    def _hear_key(self, event: DtmfPressed) -> None:
+        self._digits += event.digit
+        self._digit_at = self._loop.time()
+        self._silence.caller_spoke(self._digit_at)
+
+    # ---- what the agent does --------------------------------------------------------------------
+
+    def _agent_handlers(self) -> Mapping[type, Callable[[Any], None]]:
+        return {
+            AgentAudio: self._hear_agent,
+            AgentSaid: lambda event: self._story.agent_text(event.text),
+            CallerSaid: lambda event: self._story.caller_text(
+                event.text, time.time(), late=self._caller_stopped is None
+            ),
+            Interrupted: lambda _: self._interrupt(),
+            GenerationEnded: lambda _: self._end_reply(),
+            TurnEnded: lambda _: self._end_turn(),
+            ToolCall: self._start_tool,
+            ToolsCancelled: self._cancel_tools,
+            TokensUsed: self._add_tokens,
+            AgentReady: self._agent_ready,
+            AgentLost: lambda _: self.hang_up(EndReason.AGENT_FAILED),
+        }
+
+    def _hear_agent(self, event: AgentAudio) -> None:
+        now = self._loop.time()
+        if now < self._drop_audio_until:
+            return  # late audio of a reply that the caller interrupted
+        if self._turn.model_audio is None:
+            self._begin_reply(now)
+        pcm = event.pcm if len(event.pcm) % 2 == 0 else event.pcm[:-1]
+        ms = duration_ms(len(pcm), MODEL_HZ)
+        self._turn_ms += ms
+        self._story.agent_sound(ms)
+        self.voice.say(pcm, now)
+        if self._turn.played is None:
+            self._turn.played = self.voice.sent_at
+        self._silence.agent_busy(self.voice.heard_until)
+
+    def _begin_reply(self, now: float) -> None:
+        self._turn.model_audio = now
+        if self._turn.asked is None:
+            self._turn.caller_stopped = self._caller_stopped
+        self._caller_stopped = None
+        self._turn_ms = 0.0
+        self._replies_begun += 1
+        if not self._story.agent_replying:  # its text may have come first
+            self._story.agent_begins()
+
+    def _end_reply(self) -> None:
+        """The model has produced the whole reply; its tail is still to be heard."""
+        now = self._loop.time()
+        if self._turn.model_audio is not None:
+            self.voice.end_reply(now)
+            self._turn.ended = now
+            self._close_turn()
+        self._story.agent_done()
+
+    def _end_turn(self) -> None:
+        self._end_reply()
+        self._drop_audio_until = self._turn_ms = 0.0
+
+    def _interrupt(self) -> None:
+        """The caller spoke over the agent: nothing more of this reply may be heard."""
+        now = self._loop.time()
+        self._drop_audio_until = now + LATE_AUDIO_S
+        heard_ms = self.voice.heard_ms
+        unheard_ms = self.voice.cut(now)
+        self._story.interrupted(heard_ms)
+        self._turn.interrupted = now
+        self._turn.barge_in_s = self._loop.time() - now
+        self._turn_ms = 0.0
+        _log.info("barge_in", turn=self._replies_begun, unheard_ms=round(unheard_ms))
+        if self._turn.model_audio is None and self.turns:
+            self.turns[-1].interrupted = now  # cut while its tail was playing
+        self._close_turn()
+        if self._finishing is not None:  # the caller has more to say than goodbye
+            self._finishing.cancel()
+            self._finishing = None
+
+    def _close_turn(self) -> None:
+        if self._turn.model_audio is not None and len(self.turns) < MOST_TURNS_KEPT:
+            self.turns.append(self._turn)
+        self._turn = TurnTimes()
+
+    def _add_tokens(self, event: TokensUsed) -> None:
+        for name, count in event.tokens.items():
+            self.tokens[name] = self.tokens.get(name, 0) + count
+
+    def _agent_ready(self, event: AgentReady) -> None:
+        if event.resumed:
+            self._story.note("agent_reconnected")
+
+    def _ask(self, text: str) -> None:
+        """Prompt the model to speak."""
+        now = self._loop.time()
+        self._turn.asked = now
+        self._silence.agent_busy(now)
+        self._agent.prompt(text)
+
+    # ---- tools ----------------------------------------------------------------------------------
+
+    def _start_tool(self, request: ToolCall) -> None:
+        if request.id not in self._running:
+            self._running[request.id] = self._tasks.create_task(
+                self._run_tool(request), name=f"tool:{request.name}"
+            )
+
+    def _cancel_tools(self, event: ToolsCancelled) -> None:
+        for call_id in event.ids:
+            if (task := self._running.get(call_id)) is not None:
+                task.cancel()
+
+    async def _run_tool(self, request: ToolCall) -> None:
+        started, at = self._loop.time(), time.time()
+        try:
+            result = await self._tools.run(request, self.call, self)
+        finally:
+            self._running.pop(request.id, None)
+        elapsed_ms = (self._loop.time() - started) * 1000.0
+        _log.info("tool_finished", tool=request.name, ok=result.ok, elapsed_ms=round(elapsed_ms))
+        self._story.tool(request, result, at, elapsed_ms)
+        self._silence.agent_busy(self._loop.time())
+        if not self._ended.done():
+            self._agent.answer_tool(result)
+
+    def finish(self, reason: EndReason) -> bool:
+        """End the call once the caller heard the agent's last words."""
+        said = self._turn_ms >= SPOKEN_MS
+        if self._finishing is None and not self._ended.done():
+            self._finishing = self._tasks.create_task(
+                self._finish(reason, said=said), name="finish"
+            )
+        return said
+
+    def allow(self, what: str, limit: int) -> bool:
+        """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
+        used = self._uses.get(what, 0)
+        self._uses[what] = used + 1
+        return used < limit
+
+    async def _finish(self, reason: EndReason, *, said: bool) -> None:
+        """Wait for the goodbye to be said and heard, then end the call."""
+        begun = self._replies_begun
+        if not said:
+            await self._until(lambda: self._replies_begun > begun, GOODBYE_STARTS_S)
+        await self._until(lambda: not self._story.agent_replying, GOODBYE_LASTS_S)
+        await self.voice.until_heard()
+        self.hang_up(reason)
+
+    async def _until(self, true: Callable[[], bool], most_s: float) -> None:
+        deadline = self._loop.time() + most_s
+        while not true() and self._loop.time() < deadline:
+            await asyncio.sleep(POLL_S)
+
+    # ---- once a second --------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Write down what was heard, keep the time limit, mind silence and keys."""
+        started = due = self._loop.time()
+        most_s = min(self._limits.max_call_s, self._caller.max_call_s or self._limits.max_call_s)
+        warned = most_s <= WARN_BEFORE_S
+        while True:
+            due += WATCH_S
+            await asyncio.sleep(due - self._loop.time())
+            now = self._loop.time()
+            self._story.heard(self.voice.heard_ms, time.time())
+            if self._digits and now - self._digit_at >= DIGITS_QUIET_S:
+                digits, self._digits = self._digits, ""
+                self._story.note("keys_pressed", count=len(digits))
+                self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
+            if now - started >= most_s:
+                self.hang_up(EndReason.TIME_LIMIT)
+            elif not warned and now - started >= most_s - WARN_BEFORE_S:
+                warned = True
+                self._ask(NEARLY_OVER)
+            else:
+                self._mind_silence(now)
+
+    def _mind_silence(self, now: float) -> None:
+        if self._running or self._story.agent_replying or self._finishing is not None:
+            self._silence.agent_busy(now)
+        match self._silence.step(now):
+            case SilenceStep.NUDGE:
+                self._ask(STILL_THERE)
+            case SilenceStep.GOODBYE:
+                self._turn_ms = 0.0
+                self._ask(SAY_GOODBYE)
+                self.finish(EndReason.SILENCE)
+            case SilenceStep.NOTHING:
+                pass

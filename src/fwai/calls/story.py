@@ -1,0 +1,105 @@
+"""What is written down of a call while it happens: who said what, as it was heard."""
+
+import time
+
+from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.transcript import AgentTranscript, CallerSpeech, Heard
+from fwai.interfaces import CallLog
+
+
+class Story:
+    """Turns the legs' pieces of text into lines of the call's log.
+
+    Args:
+        log: Where lines go.
+    """
+
+    def __init__(self, log: CallLog) -> None:
+        self._log = log
+        self._agent = AgentTranscript()
+        self._caller = CallerSpeech()
+        self._turn = 0
+        self._caller_turn = 0
+        self._caller_open = False
+
+    @property
+    def agent_replying(self) -> bool:
+        """Whether the agent is producing a reply."""
+        return self._agent.replying
+
+    def caller_text(self, text: str, at: float, *, late: bool) -> None:
+        """Add a piece of the caller's transcript.
+
+        Args:
+            text: As it came.
+            at: Unix time, in seconds.
+            late: The caller has not spoken since the agent's reply began: it belongs before it.
+        """
+        if not self._caller_turn or not (late or self._caller_open):
+            self._turn += 1
+            self._caller_turn = self._turn
+        self._caller_open = True
+        self._caller.add(text, at)
+
+    def agent_begins(self) -> None:
+        """Start a reply."""
+        self._turn += 1
+        self._agent.begin(self._turn)
+
+    def agent_text(self, text: str) -> None:
+        """Add a piece of the reply's transcript; text without sound starts a reply, too."""
+        if not self._agent.replying:
+            self.agent_begins()
+        self._agent.add_text(text)
+
+    def agent_sound(self, ms: float) -> None:
+        """Add to the reply's sound, in milliseconds."""
+        self._agent.add_sound(ms)
+
+    def agent_done(self) -> None:
+        """End the reply; it may be still playing."""
+        self._agent.end_reply()
+
+    def interrupted(self, heard_ms: float) -> None:
+        """Cut the agent's speech at what was heard."""
+        now = time.time()
+        for words in self._agent.interrupt(heard_ms):
+            self._write_agent(words, now)
+
+    def heard(self, heard_ms: float, now: float, *, over: bool = False) -> None:
+        """Write what became known; called about once a second.
+
+        Args:
+            heard_ms: All agent speech that the caller has heard.
+            now: Unix time in seconds.
+            over: The call is over: write all that is left.
+        """
+        self._write_caller(now, over=over)
+        for words in self._agent.heard(heard_ms):
+            self._write_agent(words, now)
+
+    def finish(self, heard_ms: float) -> None:
+        """Write what is left of a call that is over."""
+        self.heard(heard_ms, time.time(), over=True)
+
+    def tool(self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float) -> None:
+        """Write a tool call and its outcome, after the words that led to it."""
+        self._write_caller(time.time(), over=True)
+        self._log.tool_finished(request, result, at, elapsed_ms)
+
+    def note(self, what: str, **facts: str | float | bool) -> None:
+        """Write a system event."""
+        self._log.note(what, time.time(), **facts)
+
+    def _write_caller(self, now: float, *, over: bool = False) -> None:
+        said = self._caller.take(now, over=over)
+        if said is not None:
+            text, at = said
+            self._log.caller_said(text, at, self._caller_turn)
+            self._caller_open = False
+
+    def _write_agent(self, words: Heard, now: float) -> None:
+        if words.turn > self._caller_turn:  # what it answers comes first
+            self._write_caller(now, over=True)
+        if words.text or words.interrupted:
+            self._log.agent_said(words.text, now, words.turn, interrupted=words.interrupted)

@@ -1,0 +1,71 @@
+"""Single-use tokens that admit one media stream of one call.
+
+A media socket without one would let strangers spend the API key. The signed answer webhook mints a
+token, bound to the call and to the carrier's id of it; it lives for a minute and is used up only by
+a stream that names the same call, so that a carrier may retry its connection.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from fwai.domain.call import CallId
+
+LIFE_S: Final = 60.0
+MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    call_id: CallId
+    provider_call_id: str
+    expires_at: float
+
+
+class StreamTokens:
+    """All tokens that are out.
+
+    Args:
+        clock: Monotonic time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._grants: dict[str, _Grant] = {}
+
+    def mint(self, call_id: CallId, provider_call_id: str) -> str:
+        """Return a new token; it is safe in a URL."""
+        self._forget_expired()
+        token = secrets.token_urlsafe(24)
+        self._grants[token] = _Grant(call_id, provider_call_id, self._clock() + LIFE_S)
+        if len(self._grants) > MOST:
+            del self._grants[next(iter(self._grants))]
+        return token
+
+    def good(self, token: str) -> bool:
+        """Whether ``token`` may still be redeemed."""
+        grant = self._grants.get(token)
+        return grant is not None and self._clock() < grant.expires_at
+
+    def redeem(self, token: str, provider_call_id: str) -> CallId | None:
+        """Use ``token`` up for the stream of ``provider_call_id``; None when it does not fit."""
+        grant = self._grants.get(token)
+        if (
+            grant is None
+            or self._clock() >= grant.expires_at
+            or grant.provider_call_id != provider_call_id
+        ):
+            return None
+        self.revoke(grant.call_id)
+        return grant.call_id
+
+    def revoke(self, call_id: CallId) -> None:
+        """Make every token of a call worthless."""
+        for token in [t for t, grant in self._grants.items() if grant.call_id == call_id]:
+            del self._grants[token]
+
+    def _forget_expired(self) -> None:
+        now = self._clock()
+        for token in [t for t, grant in self._grants.items() if now >= grant.expires_at]:
+            del self._grants[token]

@@ -1,0 +1,241 @@
+"""Settings from the environment and ``.env``; every problem is reported at once, with its fix.
+
+Only ``__main__`` and ``app`` see `Settings`; everything else gets plain values. Each field's
+description is what ``.env.example`` says about it; a test holds the two together.
+"""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from fwai.domain.phone import normalise
+from fwai.errors import ConfigError
+
+Provider = Literal["plivo", "exotel", "whatsapp"]
+AVAILABLE: Final = ("plivo",)
+
+# What makes an installation "configured": with none of these set, the server runs the demo.
+_CREDENTIALS: Final = ("call_provider", "google_api_key", "plivo_auth_id", "plivo_auth_token")
+
+
+class Settings(BaseSettings):
+    """All of the server's settings; names are the environment's, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    call_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
+        default=(), description="Who carries calls: plivo. Several by commas; the first one dials."
+    )
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104
+    port: int = Field(default=3000, ge=1, le=65535, description="Port to listen on.")
+    debug: bool = Field(default=False, description="Development only: more detail in logs.")
+    public_url: str = Field(
+        default="",
+        description="This server as providers see it: https://voice.example.com. "
+        "PLIVO_CALLBACK_URL means the same.",
+    )
+    plivo_callback_url: str = Field(default="", description="Older name of PUBLIC_URL.")
+    allow_unsigned_webhooks: bool = Field(
+        default=False, description="Development only: accept webhooks without a valid signature."
+    )
+
+    google_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of the Gemini API, from Google AI Studio."
+    )
+    gemini_model: str = Field(default="gemini-3.8-live", description="Any Live model.")
+    gemini_live_url: str = Field(
+        default="wss://generativelanguage.googleapis.com",
+        description="Live endpoint; ws://127.0.0.1:8003 is the bundled simulator.",
+    )
+    tts_voice: str = Field(default="Puck", description="Voice of agents that name none.")
+
+    plivo_auth_id: str = Field(default="", description="Plivo's Auth ID: MA... or SA...")
+    plivo_auth_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Its Auth Token. While you rotate it: new,old.",
+    )
+    plivo_phone_number: str = Field(default="", description="Your Plivo number, +91...")
+    plivo_api_url: str = Field(default="https://api.plivo.com", description="Plivo's REST API.")
+    plivo_audio: Literal["mulaw8k", "l16_16k"] = Field(
+        default="mulaw8k", description="mulaw8k, or l16_16k for wideband."
+    )
+    plivo_l16_byteorder: Literal["little", "big"] = Field(
+        default="little", description="Change only if l16_16k sounds like loud noise."
+    )
+    plivo_ws_signature: Literal["off", "log", "require"] = Field(
+        default="log", description="What to do about the signature of the stream's handshake."
+    )
+
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///data/fwai.db",
+        description="Or postgresql+asyncpg://user:password@host/name.",
+    )
+    data_dir: Path = Field(default=Path("data"), description="Database and recordings.")
+    transcripts_dir: Path = Field(default=Path("transcripts"), description="Transcripts.")
+    prompts_file: Path = Field(default=Path("prompts.json"), description="The agents.")
+    enable_transcripts: bool = Field(
+        default=True, description="false writes no word of any call anywhere."
+    )
+    record_calls: bool = Field(
+        default=False, description="Two-channel recordings under DATA_DIR/recordings."
+    )
+    max_concurrent_calls: Literal["auto"] | int = Field(
+        default="auto", description="A number, or auto for what this machine can carry."
+    )
+    max_call_seconds: int = Field(
+        default=900, ge=30, le=14_400, description="Longest call; the agent is told 30 s before."
+    )
+    timezone: str = Field(default="Asia/Kolkata", description="Where you are.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console on a terminal."
+    )
+
+    @field_validator("call_provider", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def demo(self) -> bool:
+        """Whether nothing is configured, so that the server simulates the outside world."""
+        return not any(_is_set(getattr(self, name)) for name in _CREDENTIALS)
+
+    @property
+    def base_url(self) -> str:
+        """Public URL without a slash at the end."""
+        return (self.public_url or self.plivo_callback_url).rstrip("/")
+
+    @property
+    def plivo_tokens(self) -> tuple[str, ...]:
+        """Tokens that may sign; the first one is used for REST."""
+        parts = self.plivo_auth_token.get_secret_value().split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the business."""
+        return ZoneInfo(self.timezone)
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None, *, env_file: bool = True) -> Settings:
+    """Read and check everything.
+
+    Args:
+        overrides: Values by field name that count more than the environment; for tests and demo.
+        env_file: Whether ``.env`` counts.
+
+    Raises:
+        ConfigError: Every problem at once, each naming its variable and the fix.
+    """
+    values = dict(overrides or {})
+    try:
+        settings = Settings(**values) if env_file else Settings(_env_file=None, **values)
+    except ValidationError as exc:
+        raise ConfigError([_problem(error) for error in exc.errors(include_url=False)]) from None
+    problems = [] if settings.demo else [*_missing(settings), *_wrong(settings)]
+    problems += _wrong_anyway(settings)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _is_set(value: object) -> bool:
+    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    where = error["loc"]
+    name = str(where[0]).upper() if where else "environment"
+    return f"{name}: {error['msg']}"
+
+
+def _missing(settings: Settings) -> list[str]:
+    problems = []
+    if not settings.call_provider:
+        problems.append("CALL_PROVIDER: missing; set it to plivo")
+    problems += [
+        f"CALL_PROVIDER: {name} is not available in this version; use {', '.join(AVAILABLE)}"
+        for name in settings.call_provider
+        if name not in AVAILABLE
+    ]
+    if not _is_set(settings.google_api_key):
+        problems.append("GOOGLE_API_KEY: missing; create one in Google AI Studio")
+    if "plivo" in settings.call_provider:
+        required = {
+            "PLIVO_AUTH_ID": (settings.plivo_auth_id, "copy it from Plivo's console"),
+            "PLIVO_AUTH_TOKEN": (settings.plivo_auth_token, "copy it from Plivo's console"),
+            "PLIVO_PHONE_NUMBER": (settings.plivo_phone_number, "set it to your number, +91..."),
+            "PUBLIC_URL": (settings.base_url, "set it to https://your.domain"),
+        }
+        problems += [
+            f"{name}: missing; {fix}" for name, (value, fix) in required.items() if not _is_set(value)
+        ]
+    return problems
+
+
+def _wrong(settings: Settings) -> list[str]:
+    problems = []
+    if settings.base_url and not _good_public_url(settings.base_url):
+        problems.append("PUBLIC_URL: must be https://host, as providers see it, without a query")
+    if settings.plivo_phone_number:
+        try:
+            normalise(settings.plivo_phone_number)
+        except ValueError as exc:
+            problems.append(f"PLIVO_PHONE_NUMBER: {exc}")
+    return problems
+
+
+def _wrong_anyway(settings: Settings) -> list[str]:
+    problems = []
+    try:
+        ZoneInfo(settings.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        problems.append(f"TIMEZONE: unknown zone {settings.timezone!r}; such as Asia/Kolkata")
+    if urlsplit(settings.gemini_live_url).scheme not in ("ws", "wss"):
+        problems.append("GEMINI_LIVE_URL: must begin with wss:// or ws://")
+    if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
+        problems.append("DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://...")
+    if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
+        problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
+    return problems
+
+
+def _good_public_url(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine and nothing else."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def quiet_libraries() -> None:
+    """Set what libraries read from the environment when they are first imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,0 +1,1 @@
+"""A server with its whole outside world on one machine: no account, no telephone, no cost."""

@@ -1,0 +1,1 @@
+"""What a call is, apart from who carries it: no I/O, no clock."""

@@ -1,0 +1,155 @@
+"""What a call is, apart from who carries it."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+CallId = NewType("CallId", str)
+
+
+class Direction(enum.StrEnum):
+    """Who dialled."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class CallState(enum.StrEnum):
+    """Where a call stands; the last six are final and never change."""
+
+    QUEUED = "queued"
+    SCHEDULED = "scheduled"
+    DIALING = "dialing"
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    NO_ANSWER = "no_answer"
+    BUSY = "busy"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+
+    @property
+    def final(self) -> bool:
+        """Whether the call is over."""
+        return self in FINAL_STATES
+
+    def may_become(self, new: "CallState") -> bool:
+        """Whether ``new`` is a legal next state: forward only, and never out of a final one."""
+        if self.final:
+            return False
+        return new.final or _ORDER.index(new) > _ORDER.index(self)
+
+
+FINAL_STATES = frozenset(
+    {
+        CallState.COMPLETED,
+        CallState.NO_ANSWER,
+        CallState.BUSY,
+        CallState.FAILED,
+        CallState.CANCELED,
+        CallState.REJECTED,
+    }
+)
+_ORDER = (
+    CallState.QUEUED,
+    CallState.SCHEDULED,
+    CallState.DIALING,
+    CallState.RINGING,
+    CallState.IN_PROGRESS,
+)
+
+
+class EndReason(enum.StrEnum):
+    """Why a call ended; ``CallState`` says how."""
+
+    CALLER_HUNG_UP = "caller_hung_up"
+    AGENT_HUNG_UP = "agent_hung_up"
+    TIME_LIMIT = "time_limit"
+    SILENCE = "silence"
+    NEVER_CONNECTED = "never_connected"
+    AGENT_FAILED = "agent_failed"
+    STREAM_FAILED = "stream_failed"
+    OPERATOR = "operator"
+    SERVER_STOPPED = "server_stopped"
+    SERVER_CRASHED = "server_crashed"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One telephone call.
+
+    Attributes:
+        id: Ours, unique and safe in paths and URLs; the same on every provider.
+        provider: ``plivo``, ``exotel``, ``whatsapp`` or ``browser``.
+        direction: Who dialled.
+        caller: The remote party's number in E.164 form; empty when withheld.
+        line: Our own number in E.164 form.
+        agent: Id of the agent in prompts.json.
+        provider_call_id: The provider's id; empty until it is known.
+        context: Values for the prompt's placeholders.
+    """
+
+    id: CallId
+    provider: str
+    direction: Direction
+    caller: str
+    line: str
+    agent: str
+    provider_call_id: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffer:
+    """A call as a carrier announces it.
+
+    Attributes:
+        provider: Who carries it.
+        provider_call_id: Its id there.
+        direction: Who dialled.
+        caller: The remote party, E.164; empty when withheld.
+        line: Our number, E.164.
+    """
+
+    provider: str
+    provider_call_id: str
+    direction: Direction
+    caller: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTicket:
+    """Admits one media stream of one call, for a minute.
+
+    Attributes:
+        call_id: Ours.
+        token: Safe in a URL; single use.
+    """
+
+    call_id: CallId
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnding:
+    """How a call came out.
+
+    Attributes:
+        state: Its final state.
+        reason: Why it ended.
+        usage: Summed model tokens, by name; empty when nothing was reported.
+        latency_ms: Caller-stopped-speaking to agent-audible per turn, in milliseconds.
+        audio_in_s: Caller audio sent to the model, in seconds.
+        audio_out_s: Agent audio the caller heard, in seconds.
+    """
+
+    state: CallState
+    reason: EndReason
+    usage: Mapping[str, int] = field(default_factory=dict)
+    latency_ms: tuple[float, ...] = ()
+    audio_in_s: float = 0.0
+    audio_out_s: float = 0.0

@@ -1,0 +1,24 @@
+"""Telephone numbers in E.164 form."""
+
+import re
+
+_SEPARATORS = re.compile(r"[\s().\-]+")
+_E164 = re.compile(r"\+?[1-9]\d{6,14}")
+
+
+def normalise(number: str) -> str:
+    """Return ``number`` as ``+`` and digits; separators and a leading ``00`` are accepted.
+
+    Raises:
+        ValueError: It is not a full international number of 7 to 15 digits.
+    """
+    compact = _SEPARATORS.sub("", number.strip())
+    compact = compact.removeprefix("00")
+    if not _E164.fullmatch(compact):
+        raise ValueError("write the number in international form, such as +919999900000")
+    return compact if compact.startswith("+") else f"+{compact}"
+
+
+def masked(number: str) -> str:
+    """Return what a log may show of ``number``: its last four characters."""
+    return f"…{number[-4:]}" if len(number) > 4 else "…"

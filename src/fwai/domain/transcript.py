@@ -1,0 +1,136 @@
+"""What was said on a call, cut at what was heard.
+
+The model sends the text of a reply ahead of its sound, and the sound ahead of the caller's ear.
+A reply's text is lined up with its sound by share: half of the sound heard is half of the text.
+Text is given out only once its sound was heard, so an interrupted reply ends where the caller cut
+it, and a crash loses only what nobody heard. Words are never split.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Text may arrive ahead of its sound; nobody speaks faster than this, so no more is given out.
+MOST_CHARS_PER_MS = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Words of one reply that the caller has heard.
+
+    Attributes:
+        text: The words; empty when only the ending is to be told.
+        turn: Which turn of the call they belong to.
+        interrupted: The caller cut the reply here.
+    """
+
+    text: str
+    turn: int
+    interrupted: bool = False
+
+
+@dataclass(slots=True)
+class _Reply:
+    turn: int
+    starts_ms: float
+    sound_ms: float = 0.0
+    text: str = ""
+    given: int = 0
+    over: bool = False
+
+    def words_until(self, heard_ms: float) -> str:
+        """Return the words heard since the last call; the reply starts at 0 ms."""
+        if self.over and heard_ms >= self.sound_ms:
+            end = len(self.text)
+        else:
+            share = heard_ms / self.sound_ms if self.sound_ms else 0.0
+            end = int(min(len(self.text) * share, heard_ms * MOST_CHARS_PER_MS))
+            end = max(self.text.rfind(" ", 0, end + 1), 0)
+        if end <= self.given:
+            return ""
+        words, self.given = self.text[self.given : end], end
+        return words.strip()
+
+
+class AgentTranscript:
+    """The agent's replies against one axis: milliseconds of its speech that the caller heard."""
+
+    def __init__(self) -> None:
+        self._replies: deque[_Reply] = deque()
+        self._end_ms = 0.0
+
+    @property
+    def replying(self) -> bool:
+        """Whether the newest reply is still being produced."""
+        return bool(self._replies) and not self._replies[-1].over
+
+    def begin(self, turn: int) -> None:
+        """Start the next reply; it is heard after all that came before."""
+        self.end_reply()
+        self._replies.append(_Reply(turn, self._end_ms))
+
+    def add_text(self, text: str) -> None:
+        """Append to the newest reply's text."""
+        if self._replies:
+            self._replies[-1].text += text
+
+    def add_sound(self, ms: float) -> None:
+        """Append to the newest reply's sound."""
+        if self._replies:
+            self._replies[-1].sound_ms += ms
+            self._end_ms += ms
+
+    def end_reply(self) -> None:
+        """Note that nothing more comes for the newest reply."""
+        if self._replies:
+            self._replies[-1].over = True
+
+    def heard(self, heard_ms: float) -> Iterator[Heard]:
+        """Give out what became heard.
+
+        Args:
+            heard_ms: All of the agent's speech that the caller has heard since the call began.
+        """
+        while self._replies:
+            reply = self._replies[0]
+            into_ms = heard_ms - reply.starts_ms
+            if into_ms <= 0.0 and reply.sound_ms > 0.0:
+                return
+            if words := reply.words_until(into_ms):
+                yield Heard(words, reply.turn)
+            if not reply.over or into_ms < reply.sound_ms:
+                return
+            self._replies.popleft()
+
+    def interrupt(self, heard_ms: float) -> Iterator[Heard]:
+        """Give out what became heard and drop the rest: the caller cut in here."""
+        for reply in self._replies:
+            into_ms = heard_ms - reply.starts_ms
+            if into_ms > 0.0:
+                yield Heard(reply.words_until(into_ms), reply.turn, interrupted=True)
+        self._replies.clear()
+        self._end_ms = heard_ms
+
+
+class CallerSpeech:
+    """Pieces of the caller's transcript, gathered into utterances by quiet."""
+
+    def __init__(self, quiet_s: float = 1.0) -> None:
+        self._quiet_s = quiet_s
+        self._text = ""
+        self._first_at = 0.0
+        self._last_at = 0.0
+
+    def add(self, text: str, at: float) -> None:
+        """Append a piece that arrived at time ``at`` (seconds)."""
+        if not self._text:
+            self._first_at = at
+        self._text += text
+        self._last_at = at
+
+    def take(self, now: float, *, over: bool = False) -> tuple[str, float] | None:
+        """Return what was said and when it began, once it is ``over`` or has been quiet."""
+        if not self._text or not (over or now - self._last_at >= self._quiet_s):
+            return None
+        text, self._text = self._text.strip(), ""
+        return (text, self._first_at) if text else None

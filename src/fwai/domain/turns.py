@@ -1,0 +1,80 @@
+"""Whose turn it is: latency marks per turn, and what to do about silence.
+
+Carriers send silence without end, so silence is judged from speech energy and from what the
+agent does, never from the arrival of audio. All times are seconds on one monotonic clock that
+the caller of these methods owns.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class TurnTimes:
+    """When the stages of one reply happened, in seconds on the session's clock.
+
+    Attributes:
+        caller_stopped: The caller's last audible speech before the reply; None for a greeting.
+        asked: When a greeting or other prompt was sent; None for an answer to speech.
+        model_audio: The reply's first audio came from the model.
+        played: That audio was handed to the carrier.
+        ended: The model had produced all of the reply.
+        interrupted: The caller cut the reply off.
+        barge_in_s: From the model's word to the carrier's clear command, when interrupted.
+    """
+
+    caller_stopped: float | None = None
+    asked: float | None = None
+    model_audio: float | None = None
+    played: float | None = None
+    ended: float | None = None
+    interrupted: float | None = None
+    barge_in_s: float | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """From the end of the caller's speech to the first sound sent back, in milliseconds."""
+        if self.caller_stopped is None or self.played is None:
+            return None
+        return (self.played - self.caller_stopped) * 1000.0
+
+
+class SilenceStep(enum.Enum):
+    """What silence calls for."""
+
+    NOTHING = enum.auto()
+    NUDGE = enum.auto()
+    GOODBYE = enum.auto()
+
+
+@dataclass(slots=True)
+class SilencePolicy:
+    """At most ``nudges`` questions into the silence, then a polite end.
+
+    Attributes:
+        quiet_s: How long nobody may speak before something is done.
+        nudges: How often the agent asks whether the caller is still there.
+    """
+
+    quiet_s: float = 20.0
+    nudges: int = 2
+    _since: float = field(default=0.0, init=False)
+    _asked: int = field(default=0, init=False)
+
+    def caller_spoke(self, now: float) -> None:
+        """Start over: the caller is there."""
+        self._since, self._asked = now, 0
+
+    def agent_busy(self, now: float) -> None:
+        """Count quiet from ``now``: the agent speaks, thinks or runs a tool."""
+        self._since = now
+
+    def step(self, now: float) -> SilenceStep:
+        """Say what the silence up to ``now`` calls for; a nudge or goodbye restarts the wait."""
+        if now - self._since < self.quiet_s:
+            return SilenceStep.NOTHING
+        self._since = now
+        if self._asked >= self.nudges:
+            return SilenceStep.GOODBYE
+        self._asked += 1
+        return SilenceStep.NUDGE

@@ -1,0 +1,1 @@
+"""The agent's leg: Google Gemini Live."""

@@ -1,0 +1,193 @@
+"""One socket to the Live service: opened with a deadline, errors in our own words.
+
+Ours rather than the SDK's session, because the SDK costs five to eight times more per audio message
+(docs/adr/0004). It sends and reads what the SDK would; `tests/contract/gemini` holds it to that.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from picows import WSError, WSHandshakeError, ws_connect
+
+from fwai.errors import AgentError, WireError
+from fwai.gemini import messages
+from fwai.gemini.messages import ServerMessage, SetupDone
+from fwai.sockets import Socket
+
+GOOGLE_LIVE_URL: Final = "wss://generativelanguage.googleapis.com"
+API_VERSION: Final = "v1beta"  # what the Live reference documents; the SDK's own default is not
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+MAX_WIRE_ERRORS: Final = 3
+HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
+_PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
+
+_log = logging.getLogger("fwai.gemini.socket")
+_log.setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEndpoint:
+    """Where the Live service is and who we are there.
+
+    Attributes:
+        base_url: ``wss://host`` or ``ws://host``; a URL that has a path already is used as it is.
+        api_key: Sent as a header, never in the URL.
+        open_s: How long connecting and set-up may take together, in seconds.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    open_s: float = 10.0
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """The full URL of the bidirectional method."""
+        base = self.base_url.rstrip("/")
+        return base if urlsplit(base).path else base + _PATH
+
+
+class LiveConnection:
+    """An open Live session on one socket.
+
+    Attributes:
+        lost: Set with the reason once the socket is gone, by whoever closed it.
+        dropped: Audio messages refused because the link was congested.
+        unreadable: Messages that could not be read.
+    """
+
+    def __init__(self) -> None:
+        self._hear: Callable[[ServerMessage], None] | None = None
+        self._early: list[ServerMessage] = []
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[AgentError] = asyncio.get_running_loop().create_future()
+        self._socket = Socket(self._receive, self._closed, MAX_MESSAGE_BYTES, HIGH_WATER_BYTES)
+        self._accepted = False
+        self._wire_errors = 0
+        self.unreadable = 0
+        self.dropped = 0
+
+    @classmethod
+    async def open(cls, endpoint: LiveEndpoint, setup: bytes) -> "LiveConnection":
+        """Connect, send ``setup`` and wait for the service to accept it.
+
+        Raises:
+            AgentError: It could not be opened in time; the error says what may be tried next.
+        """
+        connection = cls()
+        try:
+            async with asyncio.timeout(endpoint.open_s):
+                await ws_connect(
+                    lambda: connection._socket,
+                    endpoint.url,
+                    ssl_context=endpoint.tls,
+                    websocket_handshake_timeout=endpoint.open_s,
+                    max_frame_size=MAX_MESSAGE_BYTES,
+                    max_redirects=0,
+                    extra_headers={"x-goog-api-key": endpoint.api_key},
+                    logger_name=_log,
+                )
+                connection._socket.send(setup)
+                await connection._ready
+        except AgentError:
+            raise
+        except TimeoutError:
+            raise AgentError("live: no answer in time", resumable=True, fresh=True) from None
+        except WSHandshakeError as exc:
+            raise _refused(exc.response.status if exc.response is not None else None) from None
+        except (OSError, WSError) as exc:
+            raise AgentError(
+                f"live: cannot connect ({type(exc).__name__})", resumable=True, fresh=True
+            ) from exc
+        finally:
+            if not connection._accepted:
+                connection._socket.abort()
+        return connection
+
+    def listen(self, hear: Callable[[ServerMessage], None]) -> None:
+        """Deliver every message from now on to ``hear``, those that came with the set-up first."""
+        self._hear = hear
+        early, self._early = self._early, []
+        for message in early:
+            hear(message)
+
+    def send_audio(self, message: bytes) -> None:
+        """Send caller audio; dropped and counted when the link is half a second behind."""
+        if not self._socket.send(message, droppable=True):
+            self.dropped += 1
+
+    def send(self, message: bytes) -> bool:
+        """Send a control message; False when the link is closed."""
+        return self._socket.send(message)
+
+    def close(self) -> None:
+        """Close the socket and deliver nothing more."""
+        self._hear = _ignore
+        self._socket.close()
+
+    def _receive(self, payload: memoryview) -> None:
+        try:
+            events = messages.read(payload)
+        except WireError:
+            # Counted, not fatal at once: the service adds kinds of messages over time.
+            self.unreadable += 1
+            self._wire_errors += 1
+            if self._wire_errors >= MAX_WIRE_ERRORS or not self._ready.done():
+                self._fail(AgentError("live: unreadable messages", resumable=True, fresh=True))
+            return
+        self._wire_errors = 0
+        for event in events:
+            if type(event) is SetupDone:
+                self._accepted = True
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            elif self._hear is not None:
+                self._hear(event)
+            elif len(self._early) < 100:
+                self._early.append(event)
+
+    def _fail(self, error: AgentError) -> None:
+        self._settle(error)
+        self._socket.abort()
+
+    def _closed(self, code: int, reason: str) -> None:
+        self._settle(close_error(code, reason))
+
+    def _settle(self, error: AgentError) -> None:
+        if not self.lost.done():
+            self.lost.set_result(error)
+        if not self._ready.done():
+            self._ready.set_exception(error)
+
+
+def _ignore(_: ServerMessage) -> None:
+    """Drop a message that came after the close."""
+
+
+def close_error(code: int, reason: str) -> AgentError:
+    """Say what a close code of the service means for the call.
+
+    Source: Live API reference and observed closes; see the table in docs/adr/0004.
+    """
+    words = reason.lower()
+    quota = "quota" in words or "resource_exhausted" in words
+    text = f"live: closed by the service ({code})"
+    if quota:
+        return AgentError(f"{text}, quota exhausted", code=code)
+    if code == 1007:  # bad argument or a handle that is no longer good: never the same thing again
+        return AgentError(text, code=code, fresh=True)
+    if code == 1008:
+        return AgentError(text, code=code, resumable=True, fresh=True)
+    return AgentError(text, code=code, resumable=True, fresh=True)
+
+
+def _refused(status: int | None) -> AgentError:
+    text = f"live: connection refused (HTTP {status})"
+    if status in (400, 401, 403, 404):
+        return AgentError(text, code=status)
+    return AgentError(text, code=status, resumable=True, fresh=True)

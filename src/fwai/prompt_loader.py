@@ -1,0 +1,149 @@
+"""prompts.json: what the agents say and how, checked as a whole before the first call."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fwai.domain.agent import AgentProfile, placeholders
+from fwai.domain.phone import normalise
+from fwai.errors import ConfigError
+
+# Values every call can fill in; a call's own context adds to them.
+KNOWN_PLACEHOLDERS: Final = frozenset(
+    {"agent_name", "caller_number", "customer_name", "date", "line_number", "note", "time"}
+)
+
+
+class _Agent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=80)
+    description: str = Field(default="", max_length=500)
+    prompt: str = Field(min_length=1, max_length=30_000)
+    greeting: str = Field(default="", max_length=500)
+    voice: str = ""
+    language: str = ""
+    model: str = ""
+    tools: list[str] = Field(default_factory=list)
+    numbers: list[str] = Field(default_factory=list)
+    placeholders: list[str] = Field(default_factory=list)
+    webhooks: list[dict[str, Any]] = Field(default_factory=list)
+
+
+def load_prompts(
+    path: Path, *, voices: Collection[str], tools: Collection[str]
+) -> Mapping[str, AgentProfile]:
+    """Read every agent of the file; ids that begin with ``_`` are templates and left out.
+
+    Args:
+        path: The file.
+        voices: Names a ``voice`` may have.
+        tools: Names ``tools`` may have, whether configured or not.
+
+    Raises:
+        ConfigError: Every problem of the file, each with agent, key and fix.
+    """
+    body = _read(path)
+    problems: list[str] = []
+    agents: dict[str, AgentProfile] = {}
+    for agent_id, raw in body.items():
+        if agent_id.startswith("_"):
+            continue
+        where = f"{path.name}: {agent_id}"
+        try:
+            agent = _Agent.model_validate(raw)
+        except ValidationError as exc:
+            problems += [
+                f"{where}.{'.'.join(map(str, error['loc'])) or 'value'}: {error['msg']}"
+                for error in exc.errors(include_input=False, include_url=False)
+            ]
+            continue
+        problems += [f"{where}.{problem}" for problem in _problems(agent, voices, tools)]
+        agents[agent_id] = _profile(agent_id, agent)
+    if not agents and not problems:
+        problems.append(f"{path.name}: no agent in it; add one with name and prompt")
+    problems += _shared_numbers(path.name, agents)
+    if problems:
+        raise ConfigError(problems)
+    return agents
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: not found; copy the one that came with the server"]) from None
+    except UnicodeDecodeError:
+        raise ConfigError([f"{path}: not UTF-8; save it as UTF-8"]) from None
+    except json.JSONDecodeError as exc:
+        raise ConfigError(
+            [f"{path}: not valid JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}"]
+        ) from None
+    except OSError as exc:
+        raise ConfigError([f"{path}: cannot be read ({exc.strerror})"]) from None
+    if not isinstance(body, dict):
+        raise ConfigError([f"{path}: must be an object of agents by id"])
+    return body
+
+
+def _problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) -> list[str]:
+    problems = []
+    if agent.voice and agent.voice not in voices:
+        close = [voice for voice in voices if voice.lower() == agent.voice.lower()]
+        hint = f"write {close[0]}" if close else f"use one of {', '.join(sorted(voices))}"
+        problems.append(f"voice: unknown voice {agent.voice!r}; {hint}")
+    problems += [
+        f"tools: unknown tool {name!r}; use one of {', '.join(sorted(tools))}"
+        for name in agent.tools
+        if name not in tools
+    ]
+    known = KNOWN_PLACEHOLDERS | set(agent.placeholders)
+    problems += [
+        f"{key}: unknown placeholder {{{{{name}}}}}; use one of {', '.join(sorted(known))}, "
+        "or name it under placeholders"
+        for key in ("prompt", "greeting")
+        for name in sorted(placeholders(getattr(agent, key)) - known)
+    ]
+    for number in agent.numbers:
+        try:
+            normalise(number)
+        except ValueError as exc:
+            problems.append(f"numbers: {exc}")
+    return problems
+
+
+def _profile(agent_id: str, agent: _Agent) -> AgentProfile:
+    numbers = []
+    for number in agent.numbers:
+        try:
+            numbers.append(normalise(number))
+        except ValueError:
+            continue  # reported with the file's other problems
+    return AgentProfile(
+        id=agent_id,
+        name=agent.name,
+        description=agent.description,
+        prompt=agent.prompt,
+        greeting=agent.greeting,
+        voice=agent.voice,
+        language=agent.language,
+        model=agent.model,
+        tools=tuple(agent.tools),
+        numbers=tuple(numbers),
+    )
+
+
+def _shared_numbers(name: str, agents: Mapping[str, AgentProfile]) -> list[str]:
+    owner: dict[str, str] = {}
+    problems = []
+    for agent in agents.values():
+        for number in agent.numbers:
+            if number in owner:
+                problems.append(
+                    f"{name}: {agent.id}.numbers: also answered by {owner[number]}; keep one"
+                )
+            owner[number] = agent.id
+    return problems

@@ -1,0 +1,1 @@
+"""The outside world, faked faithfully: a Live model, telephone providers, callers."""

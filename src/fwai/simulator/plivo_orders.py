@@ -1,0 +1,145 @@
+"""Follows the server's orders for one call: asks for them, opens streams, redirects, hangs up."""
+
+import asyncio
+from collections.abc import Callable
+
+from fwai.errors import WireError
+from fwai.simulator.plivo_cause import (
+    ANSWER_INVALID,
+    ANSWER_UNREACHABLE,
+    END_OF_XML,
+    NORMAL,
+    REDIRECT_INVALID,
+    REDIRECT_UNREACHABLE,
+    TRANSFER_INVALID,
+    TRANSFER_UNREACHABLE,
+    Ending,
+    HangupCause,
+)
+from fwai.simulator.plivo_line import Line
+from fwai.simulator.plivo_messenger import Messenger
+from fwai.simulator.plivo_stream import Account, MediaStream, StreamEnd
+from fwai.simulator.plivo_xml import (
+    DialOrder,
+    HangUpOrder,
+    Order,
+    OtherOrder,
+    RedirectOrder,
+    StreamOrder,
+    read_orders,
+)
+
+MAX_HOPS = 20
+FAULTS: dict[str, tuple[HangupCause, HangupCause]] = {
+    "answer": (ANSWER_UNREACHABLE, ANSWER_INVALID),
+    "fallback": (ANSWER_UNREACHABLE, ANSWER_INVALID),
+    "redirect": (REDIRECT_UNREACHABLE, REDIRECT_INVALID),
+    "transfer": (TRANSFER_UNREACHABLE, TRANSFER_INVALID),
+}
+"""What goes wrong when orders are fetched: no proper answer, an answer that is no good."""
+
+
+class OrderFollower:
+    """Carries out one call's orders until there are none left or the call is over.
+
+    Attributes:
+        stream: The stream through which audio flows now, or None.
+        answered: Whether audio has flowed, or the call was handed to somebody.
+        setup_ms: From the first question to the first audio.
+        dialled: Whom the call was handed to.
+        moved_to: Orders to follow when the stream ends, from the REST API.
+    """
+
+    def __init__(self, account: Account, line: Line, messenger: Messenger) -> None:
+        self.stream: MediaStream | None = None
+        self.answered = False
+        self.setup_ms = 0.0
+        self.dialled: list[str] = []
+        self.moved_to: RedirectOrder | None = None
+        self._account = account
+        self._line = line
+        self._messenger = messenger
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+        self._asked_s = 0.0
+        self._last: StreamEnd | None = None
+
+    async def answer(self, url: str, method: str, fallback_url: str | None) -> list[Order]:
+        """Ask what to do with the call; an answer that is no good ends it."""
+        self._asked_s = self._clock()
+        orders = await self._fetch("answer", url, method, final=fallback_url is None)
+        if orders is None and fallback_url is not None:
+            orders = await self._fetch("fallback", fallback_url, method)
+        self._line.answer()
+        self._line.emit("answered", orders=len(orders or []))
+        return orders or []
+
+    async def _fetch(
+        self, kind: str, url: str, method: str, *, final: bool = True
+    ) -> list[Order] | None:
+        unreachable, invalid = FAULTS[kind]
+        result = await self._messenger.ask(kind, url, method)
+        cause = unreachable
+        if result.ok:
+            try:
+                return read_orders(result.content_type, result.body)
+            except WireError as exc:
+                self._line.violate(str(exc))
+                cause = invalid
+        if final:
+            self._line.end(Ending("answer_failed", cause, "Error"))
+        return None
+
+    async def follow(self, orders: list[Order]) -> None:
+        """Carry out orders to their end; the call is over then."""
+        for _ in range(MAX_HOPS):
+            onward = await self._carry_out(orders)
+            if onward is None or self._line.ending is not None:
+                break
+            kind = "transfer" if onward is self.moved_to else "redirect"
+            self.moved_to = None
+            orders = await self._fetch(kind, onward.url, onward.method) or []
+        by = {StreamEnd.BROKEN: "stream_failed", StreamEnd.REFUSED: "stream_failed", None: "orders"}
+        self._line.end(Ending(by.get(self._last, "agent"), END_OF_XML, "Answer XML"))
+
+    async def _carry_out(self, orders: list[Order]) -> RedirectOrder | None:
+        for order in orders:
+            if self._line.ending is not None:
+                return None
+            match order:
+                case StreamOrder():
+                    await self._carry_stream(order)
+                    if self.moved_to is not None:
+                        return self.moved_to
+                case RedirectOrder():
+                    return order
+                case HangUpOrder():
+                    self._line.end(Ending("orders", NORMAL, "Answer XML"))
+                case DialOrder():
+                    self._hand_over(order)
+                case OtherOrder():
+                    self._line.emit("passed_over", element=order.name)
+        return None
+
+    def _hand_over(self, order: DialOrder) -> None:
+        """Whoever is dialled answers, and this telephone's part is over."""
+        self.answered = True
+        self.dialled += order.numbers
+        self._line.emit("handed_over", numbers=order.numbers)
+        self._line.end(Ending("handed_over", NORMAL, "Callee"))
+
+    async def _carry_stream(self, order: StreamOrder) -> None:
+        for doubt in order.doubts:
+            self._line.violate(doubt)
+        stream = MediaStream(order, self._account, self._line, self._messenger.notifier(order))
+
+        def opened() -> None:
+            self.stream = stream
+            if not self.answered:
+                self.answered = True
+                self.setup_ms = (self._clock() - self._asked_s) * 1000
+            self._line.emit("stream_opened", stream_id=stream.stream_id, setup_ms=self.setup_ms)
+
+        try:
+            self._last = await stream.run(opened)
+        finally:
+            self.stream = None

@@ -1,0 +1,288 @@
+"""A simulated telephone: plays Plivo's side, and the caller's, of one whole call.
+
+Source: https://www.plivo.com/docs/voice/xml/request and .../the-stream-element (read 2026-11-22).
+
+Theory of operation: the server is asked what to do (the answer webhook), and its orders are
+carried out one after the other; ``<Stream>`` is the long one. Beside them the script runs, the
+names of what was heard are looked up, and stream events are delivered. All of it is one task
+group, and the call is over when its line is.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Protocol
+from uuid import uuid4
+
+from fwai.simulator.caller import CallReport, Patience, Pause, Step, judge, pair_up
+from fwai.simulator.clips import ClipLibrary
+from fwai.simulator.plivo_cause import CANCELED, NORMAL, TIME_LIMIT, Ending, HangupCause
+from fwai.simulator.plivo_ear import TimeLine
+from fwai.simulator.plivo_line import EventSink, Line
+from fwai.simulator.plivo_messenger import CallFacts, Messenger
+from fwai.simulator.plivo_orders import OrderFollower
+from fwai.simulator.plivo_script import ScriptRunner
+from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo_stream import Account, MediaStream
+from fwai.simulator.plivo_voice import Repertoire, standard_repertoire
+from fwai.simulator.plivo_webhook import Webhooks
+from fwai.simulator.plivo_xml import RedirectOrder
+
+
+class Exchange(Protocol):
+    """Knows the calls that are going on, so that the REST API can act on them."""
+
+    def began(self, phone: "PlivoPhone") -> None:
+        """A call exists from now on."""
+        ...
+
+    def ended(self, phone: "PlivoPhone") -> None:
+        """A call is over; the server is told right after."""
+        ...
+
+
+class PlivoPhone:
+    """One telephone, good for one call; any number may be used at once.
+
+    Args:
+        answer_url: Where the server is asked what to do with the call.
+        auth_id: The account.
+        auth_token: Signs the webhooks and the stream's upgrade.
+        from_number: Who calls; for an outbound call our own line.
+        to_number: Who is called; for an outbound call this telephone.
+        hangup_url: Where the end is told; without it the answer URL gets it, as with Plivo.
+        ring_url: Where ringing is told, for outbound calls.
+        fallback_url: Asked when the answer URL fails.
+        machine_url: Where an answering machine is told; given, one takes the call.
+        answer_method: ``POST`` or ``GET``.
+        direction: ``inbound`` or ``outbound``, seen from the server.
+        call_uuid: The call's id; a new one by default.
+        main_auth_token: Signs the ``Ma`` header; ``auth_token`` by default.
+        exchange: Told of the call, such as a ``PlivoApi``.
+        clips: Phrases to say and recognise; the shipped ones by default.
+        on_event: Called as ``on_event(kind, **facts)`` while the call goes on; must not block.
+        patience: When the caller is dissatisfied.
+        ring_s: How long an outbound call rings.
+        max_call_s: The call is ended after this time.
+        send_stop: Whether a ``stop`` message precedes the stream's close.
+        tls: Trust for ``https://`` and ``wss://``; the machine's by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        answer_url: str,
+        auth_id: str,
+        auth_token: str,
+        from_number: str,
+        to_number: str,
+        hangup_url: str | None = None,
+        ring_url: str | None = None,
+        fallback_url: str | None = None,
+        machine_url: str | None = None,
+        answer_method: str = "POST",
+        direction: str = "inbound",
+        call_uuid: str | None = None,
+        main_auth_token: str | None = None,
+        exchange: Exchange | None = None,
+        clips: ClipLibrary | Repertoire | None = None,
+        on_event: EventSink | None = None,
+        patience: Patience | None = None,
+        ring_s: float = 0.2,
+        max_call_s: float = 900.0,
+        send_stop: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.facts = CallFacts(
+            call_uuid=call_uuid or str(uuid4()),
+            auth_id=auth_id,
+            from_number=from_number.lstrip("+"),
+            to_number=to_number.lstrip("+"),
+            direction=direction,
+            answer_url=answer_url,
+            answer_method=answer_method,
+            fallback_url=fallback_url,
+            hangup_url=hangup_url,
+            ring_url=ring_url,
+            machine_url=machine_url,
+        )
+        signer = PlivoSigner(auth_token, main_auth_token)
+        self._account = Account(self.facts.call_uuid, auth_id, signer, tls, send_stop)
+        self._exchange = exchange
+        self._repertoire = Repertoire(clips) if isinstance(clips, ClipLibrary) else clips
+        self._on_event = on_event
+        self._patience = patience or Patience()
+        self._ring_s = ring_s
+        self._max_call_s = max_call_s
+        self._line: Line | None = None
+        self._orders: OrderFollower | None = None
+
+    # ---- what others may ask of it ---------------------------------------------------------
+
+    @property
+    def call_uuid(self) -> str:
+        """The call's id."""
+        return self.facts.call_uuid
+
+    @property
+    def answered(self) -> bool:
+        """Whether audio has flowed."""
+        return self._orders is not None and self._orders.answered
+
+    @property
+    def stream(self) -> MediaStream | None:
+        """The stream through which audio flows now, if any."""
+        return self._orders.stream if self._orders else None
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the call ended; None before that."""
+        return self._line.ending if self._line else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the answer, in seconds."""
+        return self._line.now_s() if self._line else 0.0
+
+    @property
+    def time_line(self) -> TimeLine:
+        """The sound that the caller heard, on the call's time axis."""
+        return self._line.ear.time_line if self._line else TimeLine()
+
+    def hang_up(self, source: str = "API Request") -> bool:
+        """End the call as the REST API does; False when there is none to end."""
+        by, cause = ("api", NORMAL) if self.answered else ("canceled", CANCELED)
+        return self._line is not None and self._line.end(Ending(by, cause, source))
+
+    def transfer(self, url: str, method: str = "POST") -> bool:
+        """Have the call follow other orders when its stream ends; False when it is over."""
+        if self._orders is None or self.ending is not None:
+            return False
+        self._orders.moved_to = RedirectOrder(url, method)
+        return True
+
+    def stop_stream(self) -> bool:
+        """End the stream but not the call; False when there is none."""
+        if self.stream is None:
+            return False
+        self.stream.stop()
+        return True
+
+    # ---- the call --------------------------------------------------------------------------
+
+    async def call(self, script: Sequence[Step]) -> CallReport:
+        """Make the call, follow the script, and tell how it was.
+
+        Raises:
+            StoreError: The shipped phrases are incomplete.
+        """
+        async with self._connected() as (line, messenger):
+            orders = self._orders = OrderFollower(self._account, line, messenger)
+            runner = ScriptRunner(self, line, self._own_side)
+            await self._ring(line, messenger)
+            facts = self.facts
+            first = []
+            if line.ending is None:
+                first = await orders.answer(
+                    facts.answer_url, facts.answer_method, facts.fallback_url
+                )
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(runner.run(script), name="plivo_script")
+                tasks.create_task(messenger.machine(), name="plivo_machine")
+                await orders.follow(first)
+            ended_ms = line.now_s() * 1000
+        return self._report(line, messenger, orders, runner, ended_ms)
+
+    async def decline(self, cause: HangupCause, after_s: float = 0.2) -> CallReport:
+        """Ring and do not answer: busy, rejected, not there, or not reachable."""
+        async with self._connected() as (line, messenger):
+            orders = self._orders = OrderFollower(self._account, line, messenger)
+            runner = ScriptRunner(self, line, self._own_side)
+            self._ring_s = after_s
+            await self._ring(line, messenger)
+            line.end(Ending("unanswered", cause, "Callee"))
+        return self._report(line, messenger, orders, runner, 0.0)
+
+    @property
+    def _own_side(self) -> str:
+        return "Caller" if self.facts.direction == "inbound" else "Callee"
+
+    async def _ring(self, line: Line, messenger: Messenger) -> None:
+        if self.facts.direction == "outbound":
+            line.emit("ringing")
+            await messenger.ring()
+            await asyncio.wait({line.over}, timeout=self._ring_s)
+
+    def _prepared(self) -> Repertoire:
+        if self._repertoire is None:
+            self._repertoire = standard_repertoire()
+        self._repertoire.prepare()
+        return self._repertoire
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[tuple[Line, Messenger]]:
+        """Provide what a call needs; at the end the server is told, and nothing is left behind."""
+        repertoire = await asyncio.to_thread(self._prepared)
+        line = self._line = Line(repertoire, self._on_event)
+        too_long = Ending("time_limit", TIME_LIMIT, "Plivo")
+        alarm = asyncio.get_running_loop().call_later(self._max_call_s, line.end, too_long)
+        try:
+            async with (
+                Webhooks(self._account.signer.voice, self._account.tls) as webhooks,
+                asyncio.TaskGroup() as helpers,
+            ):
+                messenger = Messenger(self.facts, webhooks, line)
+                helpers.create_task(line.ear.recognise(), name="plivo_recognise")
+                helpers.create_task(messenger.deliver(), name="plivo_deliver")
+                with self._registered():
+                    yield line, messenger
+                if line.ending is not None and line.ending.told:
+                    await messenger.hang_up(line.ending)
+                line.ear.end()
+                messenger.end()
+        finally:
+            alarm.cancel()
+
+    @contextlib.contextmanager
+    def _registered(self) -> Iterator[None]:
+        if self._exchange is not None:
+            self._exchange.began(self)
+        try:
+            yield
+        finally:
+            if self._exchange is not None:
+                self._exchange.ended(self)
+
+    def _report(
+        self,
+        line: Line,
+        messenger: Messenger,
+        orders: OrderFollower,
+        runner: ScriptRunner,
+        ended_ms: float,
+    ) -> CallReport:
+        ending = line.ending
+        report = CallReport(
+            call_id=self.call_uuid,
+            answered=orders.answered,
+            ended_by=ending.by if ending else "",
+            cause_name=ending.cause.name if ending else "",
+            cause_code=ending.cause.code if ending else "",
+            duration_ms=ended_ms,
+            setup_ms=orders.setup_ms,
+            greeting_ms=line.ear.first_sound_ms,
+            steps=runner.outcomes,
+            heard=line.ear.heard,
+            said=runner.said,
+            gaps=[Pause(gap.at_ms, gap.length_ms) for gap in line.ear.gaps],
+            violations=list(line.violations.values()),
+            checkpoints=line.checkpoints,
+            clears=len(line.clears),
+            dtmf=line.dtmf,
+            dialled=orders.dialled,
+            deliveries=messenger.deliveries,
+        )
+        pair_up(report.said, report.heard)
+        report.problems = list(judge(report, self._patience))
+        return report

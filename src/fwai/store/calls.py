@@ -1,0 +1,323 @@
+"""What is kept of all calls: one row each, its turns, and its transcript file.
+
+Theory of operation: a state only moves forward, and whether it may is decided inside the UPDATE
+itself (``WHERE state IN (...)``), so that two writers, or two processes during a hand-over, cannot
+overwrite a final state. Rows of ``calls`` are written at once; turns go through the
+``BatchWriter`` and are written before the call is closed, so that whoever sees a final state sees
+the whole story. The transcript file gets its ending even when the database fails; the next start
+then closes the row by it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CursorResult, Executable, Table, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState
+from fwai.errors import StoreError
+from fwai.store.call_log import StoredCallLog
+from fwai.store.dangling import Folders, close_dangling
+from fwai.store.database import Database
+from fwai.store.files import FileWriter
+from fwai.store.stored import StoredCall, StoredToolCall, StoredTurn, stored_call
+from fwai.store.tables import calls, instant, tool_calls, turns
+from fwai.store.transcript_files import TranscriptFile, call_path, clean
+from fwai.store.writer import BatchWriter
+
+ENDED_LOGS = 256
+LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
+
+
+class Calls:
+    """The archive of all calls.
+
+    Args:
+        transcripts_dir: Where transcript files go; None keeps no words anywhere.
+        recordings_dir: Where recordings are; None when there are none.
+        zone: The days and times of transcript files are in it.
+        instance: Names this process among those that share the database.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        writer: BatchWriter,
+        files: FileWriter,
+        *,
+        transcripts_dir: Path | None,
+        recordings_dir: Path | None = None,
+        zone: ZoneInfo,
+        instance: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._writer = writer
+        self._files = files
+        self._folders = Folders(transcripts_dir, recordings_dir, zone)
+        self._instance = instance
+        self._clock = clock
+        self._logs: dict[CallId, StoredCallLog] = {}
+        self._ended: deque[CallId] = deque()
+
+    async def open(self, call: Call, state: CallState, at: float) -> None:
+        """Keep a new call; one that is known already stays as it is.
+
+        Raises:
+            StoreError: The id is not safe, or the database failed (the file has it anyway).
+        """
+        await self._run(self._insert(call, state, at))
+
+    def log(self, call: Call) -> StoredCallLog:
+        """Return the log to write this call's story into; the same one each time."""
+        return self._log_since(call, self._clock())
+
+    async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
+        """Move a call to ``state``; False when that is not a legal step or the call is unknown.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        moment = instant(at)
+        values: dict[str, Any] = {"state": state.value, "written_at": moment}
+        if state in LINE_STATES:
+            values["started_at"] = func.coalesce(calls.c.started_at, moment)
+        if state is CallState.DIALING:
+            values["instance"] = self._instance  # whoever dials a waiting call carries it
+        if state is CallState.IN_PROGRESS:
+            values["answered_at"] = moment
+        if state.final:
+            values["ended_at"] = moment
+            await self._writer.flush()
+        before = [old.value for old in CallState if old.may_become(state)]
+        here = (calls.c.id == call_id) & calls.c.state.in_(before)
+        if await self._run(update(calls).where(here).values(values)) != 1:
+            return False
+        await self._adopt_log(call_id)
+        if state.final:
+            self._end_log(call_id, state, at, None)
+        return True
+
+    async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
+        """Close a call; False when it was closed before.
+
+        Raises:
+            ValueError: The ending's state is not final.
+            StoreError: The database failed; the transcript file has the ending, and
+                ``close_dangling`` of the next start closes the call by it.
+        """
+        if not ending.state.final:
+            raise ValueError("a call ends in a final state")
+        await self._writer.flush()
+        try:
+            await self._adopt_log(call.id)
+            closed = await self._close(call, ending, at)
+        except StoreError:
+            self._end_log(call.id, ending.state, at, ending)
+            raise
+        if closed:
+            self._end_log(call.id, ending.state, at, ending)
+        return closed
+
+    async def close_dangling(
+        self, now: float, *, keep: Collection[CallState] = (), living: Collection[str] = ()
+    ) -> int:
+        """Close what a process that died left open; to be called before the first call.
+
+        Each becomes ``failed`` for ``server_crashed`` at the last moment known of it, its
+        transcript file gets its ending and its recording its true size.
+
+        Args:
+            now: Unix time in seconds.
+            keep: States that survive a restart, such as ``scheduled``.
+            living: Instances that run beside this one and carry their own calls.
+
+        Returns:
+            How many were closed.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        moment = instant(now)
+        return await close_dangling(self._database, self._folders, moment, keep=keep, living=living)
+
+    async def get(self, call_id: CallId) -> StoredCall | None:
+        """Return a call, or None when it is unknown.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        return await self._first(select(calls).where(calls.c.id == call_id))
+
+    async def find_by_provider_id(self, provider: str, provider_call_id: str) -> StoredCall | None:
+        """Return the newest call the provider knows by this id.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = (calls.c.provider_call_id == provider_call_id) & (calls.c.provider == provider)
+        newest = calls.c.created_at.desc()
+        return await self._first(select(calls).where(here).order_by(newest).limit(1))
+
+    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+        """Keep the provider's id, which an outbound call has only once it was placed.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        values = {"provider_call_id": provider_call_id}
+        await self._run(update(calls).where(calls.c.id == call_id).values(values))
+
+    async def set_recording(self, call_id: CallId, recording: Path) -> None:
+        """Keep where the recording is, relative to the recordings' directory; before it begins.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        values = {"recording": recording.as_posix()}
+        await self._run(update(calls).where(calls.c.id == call_id).values(values))
+
+    async def turns(self, call_id: CallId) -> list[StoredTurn]:
+        """Return what was said in a call, in the order it was kept.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        query = select(turns).where(turns.c.call_id == call_id).order_by(turns.c.seq)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [StoredTurn(r.seq, r.role, r.text, r.at, r.interrupted) for r in rows]
+
+    async def tool_calls(self, call_id: CallId) -> list[StoredToolCall]:
+        """Return the tools that ran in a call, in the order they finished.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        query = select(tool_calls).where(tool_calls.c.call_id == call_id)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.order_by(tool_calls.c.seq))).all()
+        return [
+            StoredToolCall(
+                r.seq, r.tool_call_id, r.name, r.args, r.ok, r.message, r.elapsed_ms, r.at
+            )
+            for r in rows
+        ]
+
+    # ---- inside ----------------------------------------------------------------------------
+
+    def _log_since(self, call: Call, at: float) -> StoredCallLog:
+        log = self._logs.get(call.id)
+        if log is None:
+            path = call_path(call.id, at, self._folders.zone, ".jsonl")
+            file = self._file(path)
+            if file is not None:
+                file.begin(call, at)
+            log = self._logs[call.id] = StoredCallLog(call.id, file, self._writer)
+        return log
+
+    async def _adopt_log(self, call_id: CallId) -> None:
+        """Go on with the story of a call that an earlier process opened."""
+        if call_id in self._logs:
+            return
+        row = await self.get(call_id)
+        if row is None:
+            return
+        seqs = [turn.seq for turn in await self.turns(call_id)]
+        seqs += [tool_call.seq for tool_call in await self.tool_calls(call_id)]
+        file = None if row.transcript is None else self._file(Path(row.transcript))
+        self._logs[call_id] = StoredCallLog(call_id, file, self._writer, kept=max(seqs, default=0))
+
+    def _file(self, path: Path) -> TranscriptFile | None:
+        root = self._folders.transcripts
+        return (
+            None if root is None else TranscriptFile(root / path, self._folders.zone, self._files)
+        )
+
+    def _end_log(
+        self, call_id: CallId, state: CallState, at: float, ending: CallEnding | None
+    ) -> None:
+        log = self._logs.get(call_id)
+        if log is not None:
+            log.ended(state, at, ending)
+            self._forget(call_id)
+
+    def _forget(self, call_id: CallId) -> None:
+        """Keep the log of an ended call for latecomers, but not for ever."""
+        self._ended.append(call_id)
+        if len(self._ended) > ENDED_LOGS:
+            self._logs.pop(self._ended.popleft(), None)
+
+    def _insert(
+        self, call: Call, state: CallState, at: float, ending: CallEnding | None = None
+    ) -> Executable:
+        moment = instant(at)
+        file = self._log_since(call, at).file
+        row: dict[str, Any] = {
+            "id": call.id,
+            "provider": call.provider,
+            "provider_call_id": call.provider_call_id,
+            "direction": call.direction.value,
+            "caller": call.caller,
+            "line": call.line,
+            "agent": call.agent,
+            "state": state.value,
+            "context": clean(call.context),
+            "created_at": moment,
+            "started_at": moment if state in LINE_STATES else None,
+            "answered_at": moment if state is CallState.IN_PROGRESS else None,
+            "written_at": moment,
+            "transcript": None if file is None else "/".join(file.path.parts[-2:]),
+            "instance": self._instance,
+        }
+        if ending is not None:
+            row |= ending_values(call, ending, at)
+        return _insert_new(self._database)(calls).values(row).on_conflict_do_nothing()
+
+    async def _close(self, call: Call, ending: CallEnding, at: float) -> bool:
+        here = (calls.c.id == call.id) & calls.c.state.not_in(FINAL_VALUES)
+        closing = update(calls).where(here).values(ending_values(call, ending, at))
+        if await self._run(closing) == 1:
+            return True
+        # Nothing closed: it was closed before, or it could not be kept when it was opened.
+        return await self._run(self._insert(call, ending.state, at, ending)) == 1
+
+    async def _run(self, statement: Executable) -> int:
+        async with self._database.write() as connection:
+            result = await connection.execute(statement)
+            return cast("CursorResult[Any]", result).rowcount
+
+    async def _first(self, query: Executable) -> StoredCall | None:
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().first()
+        return None if row is None else stored_call(row)
+
+
+FINAL_VALUES = sorted(state.value for state in FINAL_STATES)
+
+
+def ending_values(call: Call, ending: CallEnding, at: float) -> dict[str, Any]:
+    """Return what closing a call changes in its row."""
+    moment = instant(at)
+    values: dict[str, Any] = {
+        "state": ending.state.value,
+        "end_reason": ending.reason.value,
+        "ended_at": moment,
+        "written_at": moment,
+        "usage": clean(ending.usage) if ending.usage else None,
+        "latency_ms": clean(ending.latency_ms) if ending.latency_ms else None,
+        "audio_in_s": clean(ending.audio_in_s),
+        "audio_out_s": clean(ending.audio_out_s),
+    }
+    if call.provider_call_id:
+        values["provider_call_id"] = call.provider_call_id
+    return values
+
+
+def _insert_new(database: Database) -> Callable[[Table], sqlite.Insert | postgresql.Insert]:
+    return sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert

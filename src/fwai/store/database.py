@@ -1,0 +1,230 @@
+"""The database by URL: its engine, SQLite's settings, and what its failures mean to an operator."""
+
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util.concurrency import in_greenlet
+
+from fwai.errors import StoreError
+
+BUSY_TIMEOUT_MS = 5000
+CONNECT_S = 10
+COMMAND_S = 15
+POOL_SIZE = 2
+WAL_LIMIT_BYTES = 16 * 1024 * 1024
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+_FIXES = (
+    ("unable to open", "make the directory and the file writable for the service's user"),
+    ("readonly", "make the file, its -wal and -shm files and the directory writable"),
+    ("is full", "free disk space; what was being written is kept and tried again"),
+    ("locked", "another program holds the database; stop it"),
+    ("not a database", "the file is damaged; move it away and restore a backup (run.py restore)"),
+    ("malformed", "the file is damaged; move it away and restore a backup (run.py restore)"),
+    ("disk i/o error", "the disk failed or is full; check it, then restore a backup if needed"),
+    ("no such table", "the schema is missing; run python -m fwai.store.migrate URL"),
+    ("undefinedtable", "the schema is missing; run python -m fwai.store.migrate URL"),
+)
+
+
+class Database:
+    """The engine and the one name an operator knows the database by.
+
+    Raises:
+        StoreError: The URL is unusable, or its driver is not installed.
+
+    Attributes:
+        url: The URL with its driver filled in.
+        place: The file's path, or the URL without its password.
+        engine: SQLAlchemy's engine; disposed of by ``close``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self.place = _place(self.url)
+        try:
+            self.engine = _create_engine(self.url)
+        except ImportError as exc:
+            raise StoreError(f"database {self.place}: run pip install {exc.name}") from exc
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open a database that can be written to; ``close`` it in the end.
+
+        Raises:
+            StoreError: It cannot be reached or written; the text names the place and the fix.
+        """
+        prepare_file(url)
+        database = cls(url)
+        try:
+            async with database.write() as connection:
+                if database.engine.dialect.name == "sqlite":
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    await connection.exec_driver_sql("PRAGMA user_version")
+                else:
+                    await connection.execute(text("SELECT 1"))
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection for reading.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        with self._translated():
+            async with self.engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection in a transaction that is committed at the end of the block.
+
+        Raises:
+            StoreError: The database failed; nothing of the block was kept.
+        """
+        with self._translated():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, OSError, TimeoutError) as exc:
+            raise store_error(self.place, exc) from exc
+
+
+def store_error(place: str, exc: BaseException) -> StoreError:
+    """Say what failed where and what to do, without the statement or its values."""
+    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+    what = str(cause) if isinstance(cause, sqlite3.Error | OSError) else type(cause).__name__
+    lower = f"{what} {getattr(cause, 'sqlstate', '')}".lower()
+    for sign, fix in _FIXES:
+        if sign in lower:
+            return StoreError(f"database {place}: {what}; {fix}")
+    return StoreError(f"database {place}: {what}")
+
+
+def parse_url(url: str) -> URL:
+    """Return the URL with the asynchronous driver filled in.
+
+    Raises:
+        StoreError: It is not the URL of a database this package can use.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "DATABASE_URL cannot be read; see .env.example for two that work"
+        ) from None
+    backend = parsed.get_backend_name().replace("postgres", "postgresql", 1)
+    backend = "postgresql" if backend.startswith("postgresql") else backend
+    if backend not in _DRIVERS:
+        raise StoreError("DATABASE_URL must begin with sqlite+aiosqlite or postgresql+asyncpg")
+    if backend == "sqlite" and not _sqlite_file(parsed):
+        raise StoreError("DATABASE_URL must name a file, such as sqlite+aiosqlite:///data/fwai.db")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def prepare_file(url: str) -> None:
+    """Create the directory of a SQLite file and look at the file; a server needs nothing.
+
+    Raises:
+        StoreError: The directory cannot be created or the file not be written.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return
+    path = Path(_sqlite_file(parsed))
+    parent = path.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise StoreError(
+            f"directory {parent} cannot be created: {errno.errorcode.get(exc.errno or 0, 'error')};"
+            " create it and make it writable for the service's user"
+        ) from exc
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise StoreError(
+            f"directory {parent} is not writable; make it writable for the service's user"
+        )
+    if path.exists() and not (path.is_file() and os.access(path, os.R_OK | os.W_OK)):
+        raise StoreError(f"database {path}: it must be a file the service's user can write")
+
+
+def _sqlite_file(url: URL) -> str:
+    name = url.database or ""
+    return "" if name == ":memory:" or name.startswith("file:") else name
+
+
+def _place(url: URL) -> str:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_file(url)
+    return url.render_as_string(hide_password=True)
+
+
+def _create_engine(url: URL) -> AsyncEngine:
+    if url.get_backend_name() != "sqlite":
+        return create_async_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_pre_ping=True,
+            pool_timeout=CONNECT_S,
+            connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
+        )
+    # Each connection is a thread of aiosqlite: one for the writer, one for whoever reads.
+    engine = create_async_engine(
+        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_timeout=CONNECT_S
+    )
+    event.listen(engine.sync_engine, "connect", _set_pragmas)
+    event.listen(engine.sync_engine, "invalidate", _roll_back)
+    return engine
+
+
+def _set_pragmas(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """Prepare each new SQLite connection; a crash of the machine may lose the last commits."""
+    del record
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+        cursor.close()
+    except BaseException:
+        connection.close()  # the pool has not seen it yet, and its thread would stay
+        raise
+
+
+def _roll_back(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, exc: BaseException | None
+) -> None:
+    """Let go of the write lock of a task that was cancelled in the middle of a transaction.
+
+    SQLite keeps a closed connection's transaction open as long as a cursor of it lives, and the
+    traceback of the cancellation holds one: everybody else would find the database locked.
+    """
+    del record, exc
+    if in_greenlet():
+        with suppress(Exception):
+            connection.rollback()

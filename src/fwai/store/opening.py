@@ -1,0 +1,109 @@
+"""Opens and closes the whole store, in the one order that loses nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from fwai.domain.call import Call, CallState
+from fwai.store.calls import Calls
+from fwai.store.database import Database
+from fwai.store.files import FileWriter
+from fwai.store.migrate import ensure_schema
+from fwai.store.recording import WavRecorder
+from fwai.store.transcript_files import call_path
+from fwai.store.writer import BatchWriter
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How to open the store.
+
+    Attributes:
+        url: ``DATABASE_URL``.
+        zone: Days and times of transcript files.
+        transcripts_dir: None keeps no words anywhere.
+        recordings_dir: None records nothing.
+        instance: Names this process among those that share the database; 64 characters at most.
+        living: Other instances that run now and carry their own calls.
+        keep: Call states that survive a restart, because something still acts on them.
+    """
+
+    url: str
+    zone: ZoneInfo
+    transcripts_dir: Path | None
+    recordings_dir: Path | None = None
+    instance: str = ""
+    living: Collection[str] = ()
+    keep: Collection[CallState] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store; ``calls`` is what the rest of the process uses."""
+
+    database: Database
+    writer: BatchWriter
+    files: FileWriter
+    calls: Calls
+    options: StoreOptions
+
+    async def recorder(self, call: Call, sample_rate: int, started_at: float) -> WavRecorder | None:
+        """Begin to record a call, or return None when recording is off.
+
+        Args:
+            call: It was opened before.
+            sample_rate: Of the caller's leg, in Hz.
+            started_at: The session clock's time now, in seconds.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        if self.options.recordings_dir is None:
+            return None
+        path = call_path(call.id, time.time(), self.options.zone, ".wav")
+        await self.calls.set_recording(call.id, path)
+        whole = self.options.recordings_dir / path
+        return WavRecorder(whole, sample_rate, started_at, self.files)
+
+
+@asynccontextmanager
+async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
+    """Bring the schema up to date, close what a crash left open, and run the two writers.
+
+    At the end of the block, when no call runs any more, everything is written and closed.
+
+    Raises:
+        StoreError: The database cannot be used; the text says what to do.
+    """
+    await ensure_schema(options.url)
+    database = await Database.open(options.url)
+    try:
+        writer = BatchWriter(database)
+        files = FileWriter()
+        calls = Calls(
+            database,
+            writer,
+            files,
+            transcripts_dir=options.transcripts_dir,
+            recordings_dir=options.recordings_dir,
+            zone=options.zone,
+            instance=options.instance,
+        )
+        dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
+        _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(files.run(), name="file_writer")
+            tasks.create_task(writer.run(), name="database_writer")
+            yield Store(database, writer, files, calls, options)
+            files.stop()
+            writer.stop()
+    finally:
+        await database.close()

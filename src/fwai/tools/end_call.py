@@ -1,0 +1,31 @@
+"""Hang up, once the caller has heard the goodbye."""
+
+from pydantic import BaseModel, Field
+
+from fwai.domain.call import EndReason
+from fwai.tools.base import Outcome, Tool, ToolContext
+
+
+class EndCallArgs(BaseModel):
+    """Why the call is over."""
+
+    reason: str = Field(
+        default="", max_length=200, description="Why the call is over, in a few words."
+    )
+
+
+def end_call() -> Tool[EndCallArgs]:
+    """Build the tool; the live call it acts on comes with each use."""
+
+    async def run(args: EndCallArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
+        if context.actions.finish(EndReason.AGENT_HUNG_UP):
+            return Outcome("The call ends when your goodbye was heard.", silent=True)
+        return Outcome("Say one short goodbye now; the call ends after it.")
+
+    return Tool(
+        name="end_call",
+        description="End the phone call. Use it after you have said goodbye, when the person wants "
+        "to stop or everything is done.",
+        args=EndCallArgs,
+        run=run,
+    )

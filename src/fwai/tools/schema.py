@@ -1,0 +1,61 @@
+"""A pydantic model's JSON Schema in the subset that Live accepts. No I/O.
+
+Source: google-genai 3.4.0's Schema type and the reports of calls broken by anything beyond it, read
+2026-11-22: no references, no ``const``, no exclusive bounds, no type lists; every property typed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+_KEPT = frozenset(
+    {
+        "type", "properties", "required", "items", "enum", "description", "format", "pattern",
+        "default", "nullable", "minimum", "maximum", "minLength", "maxLength", "minItems",
+        "maxItems",
+    }
+)  # fmt: skip
+
+
+def parameters(args: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of ``args``; empty when it has no fields.
+
+    Raises:
+        ValueError: A field has a type that Live cannot express; it is named.
+    """
+    schema = args.model_json_schema()
+    if not schema.get("properties"):
+        return {}
+    return _clean(schema, schema.get("$defs", {}), args.__name__)
+
+
+def _clean(schema: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> dict[str, Any]:
+    if "$ref" in schema:
+        target = defs[schema["$ref"].rsplit("/", 1)[-1]]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    if "anyOf" in schema:
+        schema = _optional(schema, where)
+        return _clean(schema, defs, where)
+    if "const" in schema:
+        schema = {**schema, "enum": [schema["const"]]}
+    if "type" not in schema:
+        raise ValueError(f"{where}: give it one plain type; Live cannot express this one")
+    kept = {key: value for key, value in schema.items() if key in _KEPT and value is not None}
+    if "properties" in kept:
+        kept["properties"] = {
+            name: _clean(field, defs, f"{where}.{name}")
+            for name, field in kept["properties"].items()
+        }
+    if "items" in kept:
+        kept["items"] = _clean(kept["items"], defs, f"{where}[]")
+    return kept
+
+
+def _optional(schema: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Turn ``anyOf [X, null]`` into a nullable X."""
+    options = [option for option in schema["anyOf"] if option.get("type") != "null"]
+    if len(options) != 1:
+        raise ValueError(f"{where}: a choice between types cannot be expressed; use one type")
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**options[0], **rest, "nullable": True}

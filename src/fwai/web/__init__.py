@@ -1,0 +1,1 @@
+"""Health and, later, the API and the console."""

@@ -1,0 +1,66 @@
+"""Is it there, is it well: for pings, systemd and load balancers."""
+
+from collections.abc import Callable, Sequence
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+SERVICE = "WhatsApp Voice Calling with Gemini Live"
+
+
+class Ping(BaseModel):
+    """What health pings have always been answered."""
+
+    status: str
+    service: str
+    version: str
+
+
+class Readiness(BaseModel):
+    """Whether calls are admitted.
+
+    Attributes:
+        ready: False means 503: draining, overloaded or misconfigured.
+        reasons: Why not.
+        warnings: Guards that are turned off.
+        calls: Calls that are not over.
+    """
+
+    ready: bool
+    reasons: list[str]
+    warnings: list[str]
+    calls: int
+
+
+def router(
+    version: str,
+    reasons: Callable[[], Sequence[str]],
+    calls: Callable[[], int],
+    warnings: Sequence[str],
+) -> APIRouter:
+    """Build the endpoints.
+
+    Args:
+        version: The package's.
+        reasons: Why no call is admitted now; empty when one is.
+        calls: How many calls are not over.
+        warnings: Guards that are turned off.
+    """
+    api = APIRouter(tags=["health"])
+
+    @api.get("/")
+    async def ping() -> Ping:
+        return Ping(status="ok", service=SERVICE, version=version)
+
+    @api.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.get("/readyz")
+    async def readyz(response: Response) -> Readiness:
+        why = list(reasons())
+        if why:
+            response.status_code = 503
+        return Readiness(ready=not why, reasons=why, warnings=list(warnings), calls=calls())
+
+    return api

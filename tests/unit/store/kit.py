@@ -1,0 +1,96 @@
+"""What the store's tests share: a database with its tables, calls, and an open store."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
+from fwai.domain.events import ToolCall, ToolResult
+from fwai.store.calls import Calls
+from fwai.store.database import Database
+from fwai.store.files import FileWriter
+from fwai.store.tables import metadata
+from fwai.store.writer import BatchWriter
+
+KOLKATA = ZoneInfo("Asia/Kolkata")
+T0 = 1_795_492_800.0  # 2026-11-24T09:30:00+05:30
+DAY = "2026-11-24"
+
+ENDING = CallEnding(
+    CallState.COMPLETED,
+    EndReason.AGENT_HUNG_UP,
+    usage={"prompt": 10, "response": 4},
+    latency_ms=(410.0, 520.5),
+    audio_in_s=12.5,
+    audio_out_s=7.25,
+)
+BUSY = CallEnding(CallState.BUSY, EndReason.NEVER_CONNECTED)
+REQUEST = ToolCall("fc-1", "book_demo", {"when": "tomorrow", "name": "Asha"})
+RESULT = ToolResult("fc-1", "book_demo", ok=True, text="The demo is booked.", data={})
+
+
+def a_call(call_id: str = "c-1", provider_call_id: str = "uuid-1") -> Call:
+    return Call(
+        id=CallId(call_id),
+        provider="plivo",
+        direction=Direction.INBOUND,
+        caller="+919999900001",
+        line="+912200000000",
+        agent="FWAI_Core",
+        provider_call_id=provider_call_id,
+        context={"customer_name": "Asha"},
+    )
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'data' / 'fwai.db'}"
+
+
+@asynccontextmanager
+async def a_database(url: str) -> AsyncIterator[Database]:
+    database = await Database.open(url)
+    try:
+        async with database.write() as connection:
+            await connection.run_sync(metadata.create_all)
+        yield database
+    finally:
+        await database.close()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A store whose writers only run when told to."""
+
+    database: Database
+    writer: BatchWriter
+    files: FileWriter
+    calls: Calls
+    transcripts: Path
+    recordings: Path
+
+    async def flush(self) -> None:
+        assert await self.files.flush()
+        assert await self.writer.flush()
+
+    def transcript(self, call_id: str = "c-1") -> Path:
+        return self.transcripts / DAY / f"{call_id}.jsonl"
+
+
+def kept_in(database: Database, folder: Path, *, texts: bool = True, instance: str = "a") -> Kept:
+    writer = BatchWriter(database)
+    files = FileWriter()
+    transcripts = folder / "transcripts"
+    recordings = folder / "recordings"
+    calls = Calls(
+        database,
+        writer,
+        files,
+        transcripts_dir=transcripts if texts else None,
+        recordings_dir=recordings,
+        zone=KOLKATA,
+        instance=instance,
+        clock=lambda: T0,
+    )
+    return Kept(database, writer, files, calls, transcripts, recordings)

@@ -1,0 +1,184 @@
+import asyncio
+import wave
+from pathlib import Path
+
+import pytest
+from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
+
+from fwai.domain.call import CallState, EndReason
+from fwai.store.database import Database
+from fwai.store.recording import WavRecorder
+from fwai.store.stored import StoredCall
+from fwai.store.transcript_files import read_transcript
+
+LATER = T0 + 3600
+
+
+async def stored(kept: Kept, call_id: str = "c-1") -> StoredCall:
+    found = await kept.calls.get(a_call(call_id).id)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "state", [state for state in CallState if not state.final], ids=lambda state: state.value
+)
+async def test_every_open_call_becomes_failed_not_completed(kept: Kept, state: CallState) -> None:
+    await kept.calls.open(a_call(), state, T0)
+
+    assert await kept.calls.close_dangling(LATER) == 1
+    assert await kept.calls.close_dangling(LATER) == 0
+
+    call = await stored(kept)
+    assert (call.state, call.end_reason) == (CallState.FAILED, EndReason.SERVER_CRASHED)
+    assert call.ended_at is not None
+    assert call.ended_at.timestamp() == T0
+    assert call.written_at.timestamp() == LATER
+    assert (call.usage, call.audio_in_s) == (None, None)
+
+
+async def test_a_closed_call_is_left_alone(kept: Kept) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+    await kept.calls.end(a_call(), ENDING, T0 + 1)
+
+    assert await kept.calls.close_dangling(LATER) == 0
+    assert (await stored(kept)).state is CallState.COMPLETED
+
+
+async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) -> None:
+    for call_id in ("turn", "tool", "file"):
+        await kept.calls.open(a_call(call_id), CallState.IN_PROGRESS, T0)
+    kept.calls.log(a_call("turn")).caller_said("Hi", T0 + 20)
+    kept.calls.log(a_call("tool")).tool_finished(REQUEST, RESULT, T0 + 30, 5)
+    await kept.writer.flush()
+    kept.calls.log(a_call("file")).agent_said("Hi", T0 + 40, interrupted=False)
+    await kept.files.flush()  # the last lines, that the database never got
+
+    await kept.calls.close_dangling(LATER)
+
+    for call_id, ended in (("turn", 20), ("tool", 30), ("file", 40)):
+        call = await stored(kept, call_id)
+        assert call.ended_at is not None
+        assert call.ended_at.timestamp() == T0 + ended
+        ending = read_transcript(kept.transcript(call_id)).ending
+        assert ending is not None
+        assert ending["at"] == f"2026-11-24T09:30:{ended}.000+05:30"
+        assert (ending["status"], ending["end_reason"]) == ("failed", "server_crashed")
+
+
+async def test_the_end_is_never_in_the_future(kept: Kept) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, LATER + 50)
+
+    await kept.calls.close_dangling(LATER)
+
+    call = await stored(kept)
+    assert call.ended_at is not None
+    assert call.ended_at.timestamp() == LATER
+
+
+async def test_a_missing_transcript_is_made_from_the_row(kept: Kept) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+
+    await kept.calls.close_dangling(LATER)
+
+    transcript = read_transcript(kept.transcript())
+    assert transcript.call is not None
+    assert transcript.call["call_id"] == "c-1"
+    assert transcript.ending is not None
+
+
+async def test_an_ending_that_only_the_file_has_is_taken(kept: Kept, database: Database) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+    async with database.write() as connection:
+        await connection.exec_driver_sql("ALTER TABLE calls RENAME COLUMN end_reason TO hidden")
+    with pytest.raises(Exception, match="end_reason"):
+        await kept.calls.end(a_call(), ENDING, T0 + 9)
+    async with database.write() as connection:
+        await connection.exec_driver_sql("ALTER TABLE calls RENAME COLUMN hidden TO end_reason")
+    await kept.files.flush()
+    before = kept.transcript().read_bytes()
+
+    assert await kept.calls.close_dangling(LATER) == 1
+
+    call = await stored(kept)
+    assert (call.state, call.end_reason) == (CallState.COMPLETED, EndReason.AGENT_HUNG_UP)
+    assert call.ended_at is not None
+    assert call.ended_at.timestamp() == T0 + 9
+    assert (call.usage, call.latency_ms) == ({"prompt": 10, "response": 4}, [410.0, 520.5])
+    assert (call.audio_in_s, call.audio_out_s) == (12.5, 7.25)
+    assert kept.transcript().read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        '{"type":"ending"}',
+        '{"type":"ending","status":"odd","end_reason":null}',
+        '{"type":"ending","status":"ringing","end_reason":null,"usage":null,"latency_ms":1}',
+    ],
+)
+async def test_an_ending_that_makes_no_sense_is_not_believed(kept: Kept, ending: str) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+    kept.transcript().parent.mkdir(parents=True)
+    kept.transcript().write_text(ending + '\n{"at": 5}\n{"at": "2026-11-24T10:00:00"}\n')
+
+    await kept.calls.close_dangling(LATER)
+
+    assert (await stored(kept)).state is CallState.FAILED
+
+
+async def test_living_instances_and_waiting_calls_are_left_alone(
+    kept: Kept, database: Database, tmp_path: Path
+) -> None:
+    draining = kept_in(database, tmp_path, instance="draining")
+    await draining.calls.open(a_call("theirs"), CallState.IN_PROGRESS, T0)
+    await kept.calls.open(a_call("waiting"), CallState.SCHEDULED, T0)
+    await kept.calls.open(a_call("dead"), CallState.IN_PROGRESS, T0)
+
+    closed = await kept.calls.close_dangling(LATER, keep={CallState.SCHEDULED}, living={"draining"})
+
+    assert closed == 1
+    assert (await stored(kept, "theirs")).state is CallState.IN_PROGRESS
+    assert (await stored(kept, "waiting")).state is CallState.SCHEDULED
+    assert (await stored(kept, "dead")).state is CallState.FAILED
+
+
+async def test_the_recording_gets_its_true_size(kept: Kept) -> None:
+    path = kept.recordings / DAY / "c-1.wav"
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+    await kept.calls.set_recording(a_call().id, Path(DAY) / "c-1.wav")
+    recorder = WavRecorder(path, 8000, 0.0, kept.files)
+    for number in range(200):
+        recorder.caller(b"\x01\x00" * 160, number * 0.02)
+    await kept.files.flush()
+
+    await kept.calls.close_dangling(LATER)
+
+    seconds = await asyncio.to_thread(seconds_of, path)
+    assert 2.5 < seconds < 4
+
+
+async def test_files_that_cannot_be_finished_hinder_no_start(kept: Kept) -> None:
+    for call_id in ("broken", "fine"):
+        await kept.calls.open(a_call(call_id), CallState.IN_PROGRESS, T0)
+    kept.transcript("broken").mkdir(parents=True)
+
+    assert await kept.calls.close_dangling(LATER) == 2
+    assert read_transcript(kept.transcript("fine")).ending is not None
+
+
+async def test_without_transcripts_no_file_appears(
+    database: Database, tmp_path: Path, kept: Kept
+) -> None:
+    silent = kept_in(database, tmp_path, texts=False)
+    await silent.calls.open(a_call("silent"), CallState.IN_PROGRESS, T0)
+    await kept.calls.open(a_call("loud"), CallState.IN_PROGRESS, T0)
+
+    assert await silent.calls.close_dangling(LATER) == 2
+    assert not kept.transcripts.exists()
+    assert not await silent.calls.end(a_call("silent"), BUSY, LATER)
+
+
+def seconds_of(path: Path) -> float:
+    with wave.open(str(path)) as file:
+        return file.getnframes() / file.getframerate()

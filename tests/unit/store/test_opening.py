@@ -1,0 +1,97 @@
+import asyncio
+import gc
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from unit.store.kit import ENDING, KOLKATA, T0, a_call, sqlite_url
+
+from fwai.domain.call import CallState
+from fwai.errors import StoreError
+from fwai.store.opening import StoreOptions, open_store
+from fwai.store.transcript_files import read_transcript
+
+
+def options(folder: Path, *, recordings: bool = True) -> StoreOptions:
+    return StoreOptions(
+        url=sqlite_url(folder),
+        zone=KOLKATA,
+        transcripts_dir=folder / "transcripts",
+        recordings_dir=folder / "recordings" if recordings else None,
+        instance="a",
+    )
+
+
+async def test_a_whole_call_is_kept_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    async with open_store(options(tmp_path)):
+        pass  # the schema and what is imported once
+    gc.collect()
+    files_open = len(os.listdir("/proc/self/fd"))
+
+    async with open_store(options(tmp_path)) as store:
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+        recorder = await store.recorder(a_call(), 8000, 5.0)
+        assert recorder is not None
+        store.calls.log(a_call()).caller_said("Hello", T0 + 1)
+        recorder.caller(b"\0\1" * 800, 5.0)
+        await recorder.close()
+        assert await store.calls.end(a_call(), ENDING, T0 + 9)
+
+    (path,) = (tmp_path / "transcripts").rglob("*.jsonl")
+    transcript = read_transcript(path)
+    assert transcript.ending is not None
+    assert len(transcript.lines) == 1
+    (recording,) = (tmp_path / "recordings").rglob("c-1.wav")
+    assert recording.stat().st_size == 44 + 800 * 4
+    assert not (tmp_path / "data" / "fwai.db-wal").exists()
+    assert len(os.listdir("/proc/self/fd")) == files_open
+    assert not [t for t in threading.enumerate() if "connection_worker" in t.name]
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_the_next_start_closes_what_was_left_open(tmp_path: Path) -> None:
+    async with open_store(options(tmp_path)) as store:
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+
+    async with open_store(options(tmp_path)) as store:
+        call = await store.calls.get(a_call().id)
+
+    assert call is not None
+    assert call.state is CallState.FAILED
+
+
+async def test_recording_is_off_by_default(tmp_path: Path) -> None:
+    async with open_store(options(tmp_path, recordings=False)) as store:
+        assert await store.recorder(a_call(), 8000, 0.0) is None
+
+
+async def test_a_cancelled_server_writes_what_it_has(tmp_path: Path) -> None:
+    async def serve() -> None:
+        async with open_store(options(tmp_path)) as store:
+            await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+            store.calls.log(a_call()).caller_said("last words", T0 + 1)
+            ready.set()
+            await asyncio.Event().wait()
+
+    ready = asyncio.Event()
+    task = asyncio.ensure_future(serve())
+    await ready.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    async with open_store(options(tmp_path)) as store:
+        assert [turn.text for turn in await store.calls.turns(a_call().id)] == ["last words"]
+    (path,) = (tmp_path / "transcripts").rglob("*.jsonl")
+    assert read_transcript(path).lines[0]["text"] == "last words"
+
+
+async def test_a_database_that_cannot_be_used_is_said_before_anything_starts(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "data").write_text("in the way")
+
+    with pytest.raises(StoreError, match="data cannot be created"):
+        async with open_store(options(tmp_path)):
+            pytest.fail("it must not open")
