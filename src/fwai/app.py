@@ -213,5 +213,3 @@ def _store_options(settings: Settings) -> StoreOptions:
         transcripts_dir=settings.transcripts_dir if settings.enable_transcripts else None,
         recordings_dir=settings.data_dir / "recordings" if settings.record_calls else None,
     )
-
-

@@ -29,7 +29,11 @@ class Settings(BaseSettings):
     """All of the server's settings; names are the environment's, in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
     )
 
     call_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
@@ -187,7 +191,9 @@ def _missing(settings: Settings) -> list[str]:
             "PUBLIC_URL": (settings.base_url, "set it to https://your.domain"),
         }
         problems += [
-            f"{name}: missing; {fix}" for name, (value, fix) in required.items() if not _is_set(value)
+            f"{name}: missing; {fix}"
+            for name, (value, fix) in required.items()
+            if not _is_set(value)
         ]
     return problems
 
@@ -213,7 +219,9 @@ def _wrong_anyway(settings: Settings) -> list[str]:
     if urlsplit(settings.gemini_live_url).scheme not in ("ws", "wss"):
         problems.append("GEMINI_LIVE_URL: must begin with wss:// or ws://")
     if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
-        problems.append("DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://...")
+        problems.append(
+            "DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://..."
+        )
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
     return problems

@@ -6,12 +6,8 @@ prompt text, tool arguments, tokens, signatures, the ``repr`` of a request.
 
 import logging
 import sys
-from typing import Final
 
 import structlog
-
-# uvicorn's own lines name URLs with their query, and a stream's token is in one.
-_QUIET: Final = ("uvicorn.error", "uvicorn.access", "httpx", "httpcore", "picows", "websockets")
 
 
 def configure(level: str, form: str) -> None:
@@ -48,6 +44,6 @@ def configure(level: str, form: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(threshold)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    # Libraries speak only when something is wrong, whatever our own level: at DEBUG and INFO they
+    # print SQL with its values, URLs with a stream's token, and whole messages.
+    root.setLevel(max(threshold, logging.WARNING))

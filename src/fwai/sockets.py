@@ -92,6 +92,8 @@ class Socket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:  # noqa: D102
         kind = frame.msg_type
+        if self._over and kind != _CLOSE:
+            return  # it came in the same read as what made us close
         if kind in (_TEXT, _BINARY):
             if frame.fin:
                 self._receive(frame.get_payload_as_memoryview())

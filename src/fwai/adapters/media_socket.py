@@ -21,6 +21,11 @@ EXTENSION: Final = "fwai.media"
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 READ_BUFFER_BYTES: Final = 4 * 1024
 
+_UPGRADE: Final = (
+    b"GET / HTTP/1.1\r\nHost: media\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
+)
+
 _quiet = logging.getLogger("fwai.media_socket")
 _quiet.setLevel(logging.WARNING)
 
@@ -28,12 +33,8 @@ _quiet.setLevel(logging.WARNING)
 class MediaSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol (``ws=`` of its Config) with a way out of ASGI."""
 
-    _request_bytes = b""
-
     def data_received(self, data: bytes) -> None:
-        """Keep the upgrade request: picows answers it when the route takes the socket."""
-        if not self.handshake_initiated:
-            self._request_bytes += data
+        """Offer the way out to the route once the upgrade request is complete."""
         super().data_received(data)
         if self.handshake_initiated and not self.handshake_complete and hasattr(self, "scope"):
             extensions = cast("dict[str, object]", self.scope["extensions"])
@@ -62,7 +63,9 @@ class MediaSocketProtocol(WebSocketsSansIOProtocol):
         self.connections.discard(self)
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
-        request, self._request_bytes = self._request_bytes, b""
+        # uvicorn has checked the request. picows needs only the key of it to answer, and would not
+        # take one that is longer than its buffer.
+        request = _UPGRADE % self.request.headers["Sec-WebSocket-Key"].encode("ascii")
         buffer = protocol.get_buffer(len(request))
         buffer[: len(request)] = request
         protocol.buffer_updated(len(request))

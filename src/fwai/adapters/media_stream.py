@@ -45,6 +45,7 @@ class WebSocketLeg:
         self._pack_bytes = 0
         self._errors_in_a_row = 0
         self._congested_at: float | None = None
+        self._broken = False
         self._hung_up = False
         self.wire_errors = 0
         self.dropped_messages = 0
@@ -136,9 +137,10 @@ class WebSocketLeg:
             return
         self._errors_in_a_row = 0
         if type(event) is bytes:
-            self._pending += event
-            if len(self._pending) >= self._pack_bytes > 0:
-                self._hand_on_audio()
+            if self._pack_bytes:  # before the start nobody knows what it is
+                self._pending += event
+                if len(self._pending) >= self._pack_bytes:
+                    self._hand_on_audio()
         elif isinstance(event, StreamStarted):
             self._pack_bytes = self._codec.bytes_per_ms * PACK_MS
             if not self._started.done():
@@ -166,7 +168,7 @@ class WebSocketLeg:
     def _closed(self, code: int, reason: str) -> None:  # noqa: ARG002 - a peer's words stay out
         if not self._started.done():
             self._started.set_exception(WireError(f"the stream closed before it started ({code})"))
-        self._tell(CallerHungUp(failed=self._errors_in_a_row >= MAX_WIRE_ERRORS))
+        self._tell(CallerHungUp(failed=self._broken))
         self._gone.set()
 
     def _count_error(self) -> None:
@@ -175,6 +177,7 @@ class WebSocketLeg:
         if self._errors_in_a_row == 1:
             _log.warning("stream_message_unreadable", errors=self.wire_errors)
         if self._errors_in_a_row >= MAX_WIRE_ERRORS and self._socket is not None:
+            self._broken = True
             _log.warning("stream_closed_on_errors", errors=self.wire_errors)
             self._socket.close(1003, "unreadable messages")
 
@@ -183,6 +186,7 @@ class WebSocketLeg:
         if self._congested_at is None:
             self._congested_at = now
         elif now - self._congested_at > STALLED_S and self._socket is not None:
+            self._broken = True
             _log.warning("stream_stalled", dropped=self.dropped_messages)
             self._socket.abort()
 

@@ -252,7 +252,6 @@ class CallSession:
         self.voice.say(pcm, now)
         if self._turn.played is None:
             self._turn.played = self.voice.sent_at
-        self._silence.agent_busy(self.voice.heard_until)
 
     def _begin_reply(self, now: float) -> None:
         self._turn.model_audio = now
@@ -395,7 +394,8 @@ class CallSession:
                 self._mind_silence(now)
 
     def _mind_silence(self, now: float) -> None:
-        if self._running or self._story.agent_replying or self._finishing is not None:
+        replying = self._story.agent_replying or self.voice.playing
+        if replying or self._running or self._finishing is not None:
             self._silence.agent_busy(now)
         match self._silence.step(now):
             case SilenceStep.NUDGE:

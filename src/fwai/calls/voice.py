@@ -55,9 +55,9 @@ class Voice:
         return self._buffer.heard_ms(self._loop.time())
 
     @property
-    def heard_until(self) -> float:
-        """When the caller will have heard all that was sent, on the loop's clock."""
-        return self._heard_until
+    def playing(self) -> bool:
+        """Whether there is speech that the caller has not heard yet."""
+        return self._held or self._loop.time() < self._heard_until
 
     @property
     def underruns(self) -> int:

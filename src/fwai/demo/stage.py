@@ -9,6 +9,7 @@ from typing import Any, Final
 from fwai.config import Settings, load_settings
 from fwai.simulator.gemini_live import GeminiLiveSimulator
 from fwai.simulator.plivo_api import PlivoApi
+from fwai.simulator.plivo_line import EventSink
 from fwai.simulator.plivo_phone import PlivoPhone
 
 LINE: Final = "+918888800000"
@@ -35,18 +36,23 @@ class Stage:
     model: GeminiLiveSimulator
     provider: PlivoApi
 
-    def phone(self, **options: Any) -> PlivoPhone:
-        """Return a caller's telephone that dials this server; ``options`` are PlivoPhone's."""
+    def phone(self, on_event: EventSink | None = None, number: str = CALLER) -> PlivoPhone:
+        """Return a caller's telephone that dials this server.
+
+        Args:
+            on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
+            number: The caller's.
+        """
         base = self.settings.base_url
         return PlivoPhone(
             answer_url=f"{base}/plivo/answer?v=1",
             hangup_url=f"{base}/plivo/hangup?v=1",
             auth_id=self.settings.plivo_auth_id,
             auth_token=self.settings.plivo_tokens[0],
-            from_number=CALLER,
+            from_number=number,
             to_number=LINE,
             exchange=self.provider,
-            **options,
+            on_event=on_event,
         )
 
 

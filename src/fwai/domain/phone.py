@@ -3,7 +3,7 @@
 import re
 
 _SEPARATORS = re.compile(r"[\s().\-]+")
-_E164 = re.compile(r"\+?[1-9]\d{6,14}")
+_E164 = re.compile(r"\+?[1-9][0-9]{6,14}")
 
 
 def normalise(number: str) -> str:
@@ -12,8 +12,9 @@ def normalise(number: str) -> str:
     Raises:
         ValueError: It is not a full international number of 7 to 15 digits.
     """
-    compact = _SEPARATORS.sub("", number.strip())
-    compact = compact.removeprefix("00")
+    compact = _SEPARATORS.sub("", number)
+    if compact.startswith("00"):
+        compact = f"+{compact[2:]}"
     if not _E164.fullmatch(compact):
         raise ValueError("write the number in international form, such as +919999900000")
     return compact if compact.startswith("+") else f"+{compact}"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 # Text may arrive ahead of its sound; nobody speaks faster than this, so no more is given out.
 MOST_CHARS_PER_MS = 0.03
+# Sound is added up in pieces: far above what their sum is off by, far below a word.
+_ROUNDING_MS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,13 @@ class _Reply:
     given: int = 0
     over: bool = False
 
+    def all_heard(self, heard_ms: float) -> bool:
+        """Whether nothing more comes and nothing is left to hear."""
+        return self.over and heard_ms >= self.sound_ms - _ROUNDING_MS
+
     def words_until(self, heard_ms: float) -> str:
         """Return the words heard since the last call; the reply starts at 0 ms."""
-        if self.over and heard_ms >= self.sound_ms:
+        if self.all_heard(heard_ms):
             end = len(self.text)
         else:
             share = heard_ms / self.sound_ms if self.sound_ms else 0.0
@@ -94,11 +100,11 @@ class AgentTranscript:
         while self._replies:
             reply = self._replies[0]
             into_ms = heard_ms - reply.starts_ms
-            if into_ms <= 0.0 and reply.sound_ms > 0.0:
+            if into_ms < -_ROUNDING_MS or (into_ms <= 0.0 and reply.sound_ms > 0.0):
                 return
             if words := reply.words_until(into_ms):
                 yield Heard(words, reply.turn)
-            if not reply.over or into_ms < reply.sound_ms:
+            if not reply.all_heard(into_ms):
                 return
             self._replies.popleft()
 
@@ -107,7 +113,10 @@ class AgentTranscript:
         for reply in self._replies:
             into_ms = heard_ms - reply.starts_ms
             if into_ms > 0.0:
-                yield Heard(reply.words_until(into_ms), reply.turn, interrupted=True)
+                cut = not reply.all_heard(into_ms)
+                words = reply.words_until(into_ms)
+                if words or cut:
+                    yield Heard(words, reply.turn, interrupted=cut)
         self._replies.clear()
         self._end_ms = heard_ms
 

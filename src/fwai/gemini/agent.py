@@ -6,10 +6,10 @@ nothing is lost: caller audio is held up to `HELD_S`. A new connection starts fr
 the service issued; without a usable handle it is a fresh session that gets our transcript as
 history. Neither repeats the greeting.
 
-What the model owes an answer to (`_unanswered`: a prompt, a tool's result, the caller's words) is
-remembered until it speaks or ends its turn, and said again as text after a loss: the handle may be
-older than it. If the loss cut a reply short, the model is told to go on. A tool call belongs to the
-connection it came from: its id means nothing to the next one, so a late result goes there as words.
+What the model owes an answer to is kept by `Memory` and said again as text after a loss: the handle
+may be older than it. If the loss cut a reply short, the model is told to go on. A tool call belongs
+to the connection it came from: its id means nothing to the next one, so a late result goes there as
+words.
 """
 
 import asyncio
@@ -24,18 +24,14 @@ from fwai.domain.events import (
     AgentEvent,
     AgentLost,
     AgentReady,
-    AgentSaid,
-    CallerSaid,
-    GenerationEnded,
-    Interrupted,
     ToolCall,
     ToolResult,
     ToolsCancelled,
-    TurnEnded,
 )
 from fwai.errors import AgentError
 from fwai.gemini import messages
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
+from fwai.gemini.memory import Memory
 from fwai.gemini.messages import (
     Control,
     GoAway,
@@ -52,11 +48,9 @@ UPLINK_BYTES: Final = INPUT_HZ * 2 * 40 // 1000  # 40 ms: half the messages of 2
 HELD_S: Final = 3.0
 HELD_BYTES: Final = int(INPUT_HZ * 2 * HELD_S)
 EARLY_EVENTS: Final = 1_000
-HISTORY_CHARS: Final = 6_000
 ROTATE_BEFORE_S: Final = 2.0  # of the time the service said it has left
 ROTATION_POLL_S: Final = 0.1
 QUIET_S: Final = 1.0
-GO_ON: Final = "The connection was briefly interrupted. Go on from where you stopped."
 
 _log = structlog.get_logger()
 
@@ -67,6 +61,10 @@ class GeminiAgent:
     Args:
         endpoint: Where the service is.
         config: What the model is told.
+
+    Attributes:
+        connections: How many were opened.
+        dropped_audio: Caller audio that the model never got, in bytes.
     """
 
     def __init__(self, endpoint: LiveEndpoint, config: SessionConfig) -> None:
@@ -82,12 +80,11 @@ class GeminiAgent:
         self._hear: Callable[[AgentEvent], None] | None = None
         self._early: deque[AgentEvent] = deque(maxlen=EARLY_EVENTS)
         self._handle: str | None = None
+        self._opening: asyncio.Timeout | None = None
+        self._memory = Memory()
         self._uplink = bytearray()
-        self._history: deque[tuple[str, str]] = deque()
         self._calls: dict[str, LiveConnection | None] = {}
-        self._replying = False
-        self._unanswered: str | None = None
-        self._spoke_at = 0.0
+        self._spoke_at = -QUIET_S
         self.connections = 0
         self.dropped_audio = 0
 
@@ -104,20 +101,21 @@ class GeminiAgent:
         if speech:
             self._spoke_at = self._loop.time()
         connection = self._connection
-        if connection is not None and not self._uplink and len(pcm) >= UPLINK_BYTES:
-            connection.send_audio(messages.audio(pcm))
-            return
-        self._uplink += pcm
-        if connection is None:
+        if connection is None or not connection.is_open:
+            self._uplink += pcm
             if (over := len(self._uplink) - HELD_BYTES) > 0:
                 del self._uplink[:over]
                 self.dropped_audio += over
-        elif len(self._uplink) >= UPLINK_BYTES:
-            self._flush_uplink(connection)
+        elif not self._uplink and len(pcm) >= UPLINK_BYTES:
+            self._send_audio(connection, pcm)
+        else:
+            self._uplink += pcm
+            if len(self._uplink) >= UPLINK_BYTES:
+                self._flush_uplink(connection)
 
     def prompt(self, text: str) -> None:
         """Give the model an instruction that it acts on at once."""
-        self._unanswered = text
+        self._memory.owe(text)
         if self._connection is not None:
             self._connection.send(messages.text(text))
 
@@ -125,18 +123,26 @@ class GeminiAgent:
         """Answer a tool call once; an answer to a cancelled or unknown call is dropped."""
         if result.id not in self._calls:
             return
-        connection = self._calls.pop(result.id)
-        words = f"Result of {result.name}: {result.text}"
-        if connection is self._connection and connection is not None:
+        asked_by, connection = self._calls.pop(result.id), self._connection
+        if not result.silent:
+            # Kept until the model speaks about it: the connection may be lost before.
+            self._memory.owe(f"Result of {result.name}: {result.text}", result.id)
+        if connection is None:
+            return
+        if asked_by is connection:
             connection.send(messages.tool_response(result, scheduling=self._scheduling))
-            self._unanswered = None if result.silent else words
+            if not self._scheduling:
+                self._memory.awaits_tool()
         elif not result.silent:
-            self.prompt(words)
+            connection.send(messages.text(f"Result of {result.name}: {result.text}"))
 
     def close(self) -> None:
         """End the session; ``run`` returns soon after."""
         self._closing = True
         self._stir()
+        if self._opening is not None:
+            self._opening.reschedule(self._loop.time())
+            self._opening = None
 
     async def run(self) -> None:
         """Keep the session alive until ``close``; a loss for good is an ``AgentLost`` event."""
@@ -153,37 +159,55 @@ class GeminiAgent:
 
     async def _connect_and_stay(self, attempt: Attempt) -> Attempt | None:
         """Live through one connection and return what to try next."""
-        if attempt.delay_s:
-            await asyncio.sleep(attempt.delay_s)
-        handle = self._handle if attempt.resume else None
+        if not attempt.resume:
+            self._handle = None
+        resumed = attempt.resume and self._handle is not None
         try:
-            connection = await LiveConnection.open(
-                self._endpoint, setup_message(self._config, handle)
-            )
+            connection = await self._open(attempt)
         except AgentError as exc:
-            _log.warning("agent_connection_failed", code=exc.code, resumed=handle is not None)
-            return self._recovery.after(exc, lived_s=None, handle=self._handle is not None)
+            _log.warning("agent_connection_failed", code=exc.code, resumed=resumed)
+            return self._recovery.after(exc, lived_s=None, handle=resumed, resumed=resumed)
+        if connection is None:
+            return None
         opened_at = self._loop.time()
-        self._attach(connection, resumed=handle is not None)
+        self._attach(connection, resumed=resumed)
         error = await self._over(connection)
         self._detach()
         if error is None:
-            return None if self._closing else Attempt(0.0, resume=self._handle is not None)
-        _log.warning("agent_connection_lost", code=error.code, replying=self._replying)
-        lived_s = self._loop.time() - opened_at
-        return self._recovery.after(error, lived_s=lived_s, handle=self._handle is not None)
+            return None if self._closing else Attempt(0.0, resume=True)
+        _log.warning("agent_connection_lost", code=error.code, replying=self._memory.replying)
+        return self._recovery.after(
+            error,
+            lived_s=self._loop.time() - opened_at,
+            handle=self._handle is not None,
+            resumed=resumed,
+        )
+
+    async def _open(self, attempt: Attempt) -> LiveConnection | None:
+        """Open a connection after the attempt's delay; None as soon as nobody wants it any more.
+
+        Raises:
+            AgentError: It could not be opened.
+        """
+        try:
+            async with asyncio.timeout(None) as self._opening:
+                await asyncio.sleep(attempt.delay_s)
+                setup = setup_message(self._config, self._handle)
+                return await LiveConnection.open(self._endpoint, setup)
+        except TimeoutError:
+            return None
+        finally:
+            self._opening = None
 
     def _attach(self, connection: LiveConnection, *, resumed: bool) -> None:
         first = self.connections == 0
         self.connections += 1
         self._connection = connection
-        if not first and not resumed and self._history:
-            connection.send(messages.history(list(self._history)))
-        if self._unanswered is not None:
-            connection.send(messages.text(self._unanswered))
-        elif self._replying:
-            self.prompt(GO_ON)
-        self._replying = False
+        history, instruction = self._memory.reopened(resumed=resumed)
+        if history:
+            connection.send(messages.history(history))
+        if instruction:
+            connection.send(messages.text(instruction))
         if self._uplink:
             self._flush_uplink(connection)
         self._tell(AgentReady(resumed=not first))
@@ -204,7 +228,8 @@ class GeminiAgent:
 
     def _busy(self) -> bool:
         spoke_lately = self._loop.time() - self._spoke_at < QUIET_S
-        return self._replying or self._unanswered is not None or bool(self._calls) or spoke_lately
+        memory = self._memory
+        return memory.replying or memory.owing or bool(self._calls) or spoke_lately
 
     def _stir(self, _: object = None) -> None:
         self._wake.set()
@@ -222,15 +247,13 @@ class GeminiAgent:
         connection, self._connection = self._connection, None
         self._rotate_at = None
         if connection is not None:
-            self.dropped_audio += connection.dropped * UPLINK_BYTES
             connection.close()
 
     # ---- messages -----------------------------------------------------------------------------
 
     def _on_message(self, message: ServerMessage) -> None:
         if isinstance(message, AgentAudio):
-            self._replying = True
-            self._unanswered = None
+            self._memory.spoke()
         elif isinstance(message, Control):
             self._obey(message)
             return
@@ -243,6 +266,7 @@ class GeminiAgent:
         match message:
             case HandleIssued(handle):
                 self._handle = handle
+                self._memory.handle_issued()
             case GoAway(left_s):
                 self._rotate_at = self._loop.time() + max(left_s - ROTATE_BEFORE_S, 0.0)
                 self._stir()
@@ -254,25 +278,12 @@ class GeminiAgent:
 
     def _track(self, event: AgentEvent) -> None:
         """Keep what a reconnect must know: what was said, what is owed, which tools run."""
-        match event:
-            case CallerSaid(text):
-                self._remember("user", text)
-                self._unanswered = self._history[-1][1].strip() or None
-            case AgentSaid(text):
-                self._remember("model", text)
-            case Interrupted() | GenerationEnded():
-                self._replying = False
-            case TurnEnded():
-                self._replying = False
-                self._unanswered = None
-            case ToolCall(id=call_id):
-                self._calls[call_id] = self._connection
-                self._unanswered = None
-            case ToolsCancelled(ids):
-                for call_id in ids:
-                    self._calls.pop(call_id, None)
-            case _:
-                pass
+        self._memory.track(event)
+        if isinstance(event, ToolCall):
+            self._calls[event.id] = self._connection
+        elif isinstance(event, ToolsCancelled):
+            for call_id in event.ids:
+                self._calls.pop(call_id, None)
 
     def _tell(self, event: AgentEvent) -> None:
         if self._hear is not None:
@@ -281,13 +292,10 @@ class GeminiAgent:
             self._early.append(event)
 
     def _flush_uplink(self, connection: LiveConnection) -> None:
-        connection.send_audio(messages.audio(bytes(self._uplink)))
-        self._uplink.clear()
+        if connection.is_open:
+            self._send_audio(connection, bytes(self._uplink))
+            self._uplink.clear()
 
-    def _remember(self, role: str, text: str) -> None:
-        if self._history and self._history[-1][0] == role:
-            self._history[-1] = (role, self._history[-1][1] + text)
-        else:
-            self._history.append((role, text))
-        while sum(len(words) for _, words in self._history) > HISTORY_CHARS:
-            self._history.popleft()
+    def _send_audio(self, connection: LiveConnection, pcm: bytes) -> None:
+        if not connection.send_audio(messages.audio(pcm)):
+            self.dropped_audio += len(pcm)

@@ -24,6 +24,8 @@ API_VERSION: Final = "v1beta"  # what the Live reference documents; the SDK's ow
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_WIRE_ERRORS: Final = 3
 HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
+CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
+MOST_EARLY: Final = 100
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
 
 _log = logging.getLogger("fwai.gemini.socket")
@@ -57,17 +59,19 @@ class LiveConnection:
 
     Attributes:
         lost: Set with the reason once the socket is gone, by whoever closed it.
-        dropped: Audio messages refused because the link was congested.
+        dropped: Audio messages refused because the link was congested or closed.
         unreadable: Messages that could not be read.
     """
 
     def __init__(self) -> None:
         self._hear: Callable[[ServerMessage], None] | None = None
         self._early: list[ServerMessage] = []
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.lost: asyncio.Future[AgentError] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self.lost: asyncio.Future[AgentError] = self._loop.create_future()
         self._socket = Socket(self._receive, self._closed, MAX_MESSAGE_BYTES, HIGH_WATER_BYTES)
-        self._accepted = False
+        self._given_up = False
+        self._cut: asyncio.TimerHandle | None = None
         self._wire_errors = 0
         self.unreadable = 0
         self.dropped = 0
@@ -80,22 +84,11 @@ class LiveConnection:
             AgentError: It could not be opened in time; the error says what may be tried next.
         """
         connection = cls()
+        accepted = False
         try:
             async with asyncio.timeout(endpoint.open_s):
-                await ws_connect(
-                    lambda: connection._socket,
-                    endpoint.url,
-                    ssl_context=endpoint.tls,
-                    websocket_handshake_timeout=endpoint.open_s,
-                    max_frame_size=MAX_MESSAGE_BYTES,
-                    max_redirects=0,
-                    extra_headers={"x-goog-api-key": endpoint.api_key},
-                    logger_name=_log,
-                )
-                connection._socket.send(setup)
-                await connection._ready
-        except AgentError:
-            raise
+                await connection._connect(endpoint, setup)
+            accepted = True
         except TimeoutError:
             raise AgentError("live: no answer in time", resumable=True, fresh=True) from None
         except WSHandshakeError as exc:
@@ -105,9 +98,14 @@ class LiveConnection:
                 f"live: cannot connect ({type(exc).__name__})", resumable=True, fresh=True
             ) from exc
         finally:
-            if not connection._accepted:
-                connection._socket.abort()
+            if not accepted:  # also when cancelled at the very moment the service accepted
+                connection._give_up()
         return connection
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can still be sent."""
+        return self._socket.open
 
     def listen(self, hear: Callable[[ServerMessage], None]) -> None:
         """Deliver every message from now on to ``hear``, those that came with the set-up first."""
@@ -116,10 +114,12 @@ class LiveConnection:
         for message in early:
             hear(message)
 
-    def send_audio(self, message: bytes) -> None:
-        """Send caller audio; dropped and counted when the link is half a second behind."""
-        if not self._socket.send(message, droppable=True):
+    def send_audio(self, message: bytes) -> bool:
+        """Send caller audio; dropped, counted and False when the link is half a second behind."""
+        taken = self._socket.send(message, droppable=True)
+        if not taken:
             self.dropped += 1
+        return taken
 
     def send(self, message: bytes) -> bool:
         """Send a control message; False when the link is closed."""
@@ -129,6 +129,32 @@ class LiveConnection:
         """Close the socket and deliver nothing more."""
         self._hear = _ignore
         self._socket.close()
+        if not self.lost.done() and self._cut is None:
+            self._cut = self._loop.call_later(CLOSE_S, self._socket.abort)
+
+    async def _connect(self, endpoint: LiveEndpoint, setup: bytes) -> None:
+        await ws_connect(
+            self._listener,
+            endpoint.url,
+            ssl_context=endpoint.tls,
+            websocket_handshake_timeout=endpoint.open_s,
+            max_frame_size=MAX_MESSAGE_BYTES,
+            max_redirects=0,
+            extra_headers={"x-goog-api-key": endpoint.api_key},
+            logger_name=_log,
+        )
+        if not self._socket.send(setup):  # picows calls an end before the upgrade a success
+            raise ConnectionResetError
+        await self._ready
+
+    def _listener(self) -> Socket:
+        if self._given_up:  # the answer came after nobody waited for it any more
+            raise ConnectionAbortedError
+        return self._socket
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        self._socket.abort()
 
     def _receive(self, payload: memoryview) -> None:
         try:
@@ -143,12 +169,11 @@ class LiveConnection:
         self._wire_errors = 0
         for event in events:
             if type(event) is SetupDone:
-                self._accepted = True
                 if not self._ready.done():
                     self._ready.set_result(None)
             elif self._hear is not None:
                 self._hear(event)
-            elif len(self._early) < 100:
+            elif len(self._early) < MOST_EARLY:
                 self._early.append(event)
 
     def _fail(self, error: AgentError) -> None:
@@ -156,6 +181,8 @@ class LiveConnection:
         self._socket.abort()
 
     def _closed(self, code: int, reason: str) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
         self._settle(close_error(code, reason))
 
     def _settle(self, error: AgentError) -> None:
@@ -163,6 +190,7 @@ class LiveConnection:
             self.lost.set_result(error)
         if not self._ready.done():
             self._ready.set_exception(error)
+            self._ready.exception()  # seen, even when nobody waits for it any more
 
 
 def _ignore(_: ServerMessage) -> None:

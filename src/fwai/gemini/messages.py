@@ -112,12 +112,14 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
     except msgspec.MsgspecError:
         return list(_read_slow(bytes(payload)))
     events: list[ServerMessage] = []
-    if content.input_transcription is not None:
+    if content.input_transcription is not None and content.input_transcription.text:
         events.append(CallerSaid(content.input_transcription.text))
-    if content.output_transcription is not None:
+    if content.output_transcription is not None and content.output_transcription.text:
         events.append(AgentSaid(content.output_transcription.text))
     if content.model_turn is not None:
-        events.extend(AgentAudio(part.inline_data.data) for part in content.model_turn.parts)
+        for part in content.model_turn.parts:
+            if part.inline_data.data:
+                events.append(AgentAudio(part.inline_data.data))  # noqa: PERF401 - measured faster
     return events
 
 
@@ -154,7 +156,7 @@ def _parse(payload: bytes) -> types.LiveServerMessage:
         if body and not known:
             raise WireError("live: a message of no known kind")
         return types.LiveServerMessage._from_response(response=known, kwargs={})  # noqa: SLF001
-    except (ValueError, TypeError, AttributeError) as exc:
+    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise WireError(f"live: unreadable message ({type(exc).__name__})") from exc
 
 
@@ -219,14 +221,13 @@ def audio(pcm: bytes) -> bytes:
 
 def text(words: str) -> bytes:
     """Write text that starts a turn at once."""
-    return json.dumps({"realtimeInput": {"text": words}}, ensure_ascii=False).encode()
+    return _write({"realtimeInput": {"text": words}})
 
 
 def history(turns: list[tuple[str, str]]) -> bytes:
     """Write earlier turns as (``user`` or ``model``, text), without asking for a reply."""
     contents = [{"role": role, "parts": [{"text": words}]} for role, words in turns]
-    body = {"clientContent": {"turns": contents, "turnComplete": False}}
-    return json.dumps(body, ensure_ascii=False).encode()
+    return _write({"clientContent": {"turns": contents, "turnComplete": False}})
 
 
 def tool_response(result: ToolResult, *, scheduling: bool) -> bytes:
@@ -242,8 +243,12 @@ def tool_response(result: ToolResult, *, scheduling: bool) -> bytes:
     response: dict[str, Any] = {"id": result.id, "name": result.name, "response": outcome}
     if scheduling:
         response["scheduling"] = "SILENT" if result.silent else "WHEN_IDLE"
-    body = {"toolResponse": {"functionResponses": [response]}}
-    return json.dumps(body, ensure_ascii=False, default=str).encode()
+    return _write({"toolResponse": {"functionResponses": [response]}})
+
+
+def _write(body: dict[str, Any]) -> bytes:
+    # Half a surrogate pair, as a tool may return, must not break the call.
+    return json.dumps(body, ensure_ascii=False, default=str).encode(errors="replace")
 
 
 def warm_up() -> None:

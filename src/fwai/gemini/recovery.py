@@ -2,7 +2,8 @@
 
 Resume by handle first: the service then knows the conversation. A handle that is refused, or whose
 session dies again at once, may restore a broken state and is given up for a fresh session, seeded
-with our own transcript. A link that held for a while earns back its tries.
+with our own transcript. A set-up that is refused without a handle would be refused again. A link
+that held for a while earns back its tries.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ BACKOFF_S = (0.0, 0.25, 0.5, 1.0)
 STABLE_S = 10.0
 MAX_TRIES = 5
 FAST_DEATHS = 2
+REFUSALS = frozenset({1007, 1008})
+"""Close codes that judge the set-up message itself, when they come in answer to it."""
+TOO_MANY_REQUESTS = 429
+THROTTLED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class Attempt:
 
     Attributes:
         delay_s: How long to wait before it.
-        resume: Whether to use the handle.
+        resume: Whether to use the handle; if not, it is no good any more.
     """
 
     delay_s: float
@@ -34,26 +39,43 @@ class Recovery:
     def __init__(self) -> None:
         self._tries = 0
         self._fast_deaths = 0
+        self._throttled = False
 
-    def after(self, error: AgentError, *, lived_s: float | None, handle: bool) -> Attempt | None:
+    def after(
+        self, error: AgentError, *, lived_s: float | None, handle: bool, resumed: bool
+    ) -> Attempt | None:
         """Say what to try after ``error``, or None to give up.
 
         Args:
             error: Why the connection ended or could not be opened.
             lived_s: How long it had been open; None when it never opened.
             handle: Whether there is a handle to resume with.
+            resumed: Whether the connection in question was opened with a handle.
         """
-        if not (error.resumable or error.fresh):
+        self._count(error, lived_s, resumed=resumed)
+        if not (error.resumable or error.fresh) or self._tries >= MAX_TRIES:
             return None
-        if lived_s is not None and lived_s >= STABLE_S:
-            self._tries = self._fast_deaths = 0
-        elif lived_s is not None:
-            self._fast_deaths += 1
-        if self._tries >= MAX_TRIES:
+        refused = lived_s is None and error.code in REFUSALS
+        if refused and not resumed:
             return None
-        resume = handle and error.resumable and self._fast_deaths < FAST_DEATHS
+        resume = handle and error.resumable and not refused and self._fast_deaths < FAST_DEATHS
         if not resume and not error.fresh:
             return None
         delay_s = BACKOFF_S[min(self._tries, len(BACKOFF_S) - 1)]
         self._tries += 1
+        if error.code == TOO_MANY_REQUESTS:
+            if self._throttled:
+                return None
+            self._throttled = True
+            delay_s = THROTTLED_S
         return Attempt(delay_s, resume)
+
+    def _count(self, error: AgentError, lived_s: float | None, *, resumed: bool) -> None:
+        if lived_s is None:
+            # Closed in answer to a handle: not the link, which would give no code or a status.
+            self._fast_deaths += resumed and (error.code or 0) >= 1000
+        elif lived_s < STABLE_S:
+            self._fast_deaths += 1
+        else:
+            self._tries = self._fast_deaths = 0
+            self._throttled = False

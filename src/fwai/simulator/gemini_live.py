@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -34,7 +34,7 @@ from fwai.simulator.live_record import SessionRecord
 from fwai.simulator.live_session import LiveSession
 from fwai.simulator.live_turns import World
 from fwai.simulator.recognizer import Recognizer
-from fwai.simulator.scenario import Fault, Scenario, demo, load_scenario
+from fwai.simulator.scenario import Fault, Scenario, Strike, demo, load_scenario
 
 MAX_RECORDS = 1_000
 """Records kept; the oldest are forgotten."""
@@ -140,7 +140,10 @@ class GeminiLiveSimulator:
 
         Raises:
             LookupError: That session is not open.
+            ValueError: A fault of this kind does not happen at one moment.
         """
+        if fault.kind not in get_args(Strike):
+            raise ValueError(f"{fault.kind} is not a fault of one moment")
         if session is None:
             session = max(self._live, default=-1)
         if session not in self._live:

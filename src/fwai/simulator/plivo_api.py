@@ -79,6 +79,7 @@ class PlivoApi:
         self._office = PlivoOffice(
             auth_id, auth_token, on_call, phone_options or {}, message_statuses
         )
+        self._listener: socket.socket
         self._server = new_server(self._serve)
         self._tasks = asyncio.TaskGroup()
         self._work: set[asyncio.Task[None]] = set()
@@ -129,10 +130,10 @@ class PlivoApi:
     # ---- its life --------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = listener.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
         await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve([listener]), name="plivo_api")
+        self._tasks.create_task(self._server.serve([self._listener]), name="plivo_api")
         return self
 
     async def __aexit__(
@@ -144,8 +145,11 @@ class PlivoApi:
         for task in self._work:
             task.cancel()
         self._server.should_exit = True
-        async with asyncio.timeout(SHUTDOWN_LIMIT_S):
-            await self._tasks.__aexit__(kind, failure, trace)
+        try:
+            async with asyncio.timeout(SHUTDOWN_LIMIT_S):
+                await self._tasks.__aexit__(kind, failure, trace)
+        finally:
+            self._listener.close()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = self._tasks.create_task(work, name=name)
@@ -259,25 +263,7 @@ class PlivoApi:
         phone = (self._office.live if live else self._office.over).get(uuid)
         if phone is None:
             return error(404, "call not found")
-        facts = {
-            "api_id": str(uuid4()),
-            "call_uuid": uuid,
-            "request_uuid": uuid,
-            "call_direction": phone.facts.direction,
-            "direction": phone.facts.direction,
-            "from": phone.facts.from_number,
-            "to": phone.facts.to_number,
-            "call_status": "in-progress" if phone.answered else "ringing",
-        }
-        if not live and phone.ending is not None:
-            cause = phone.ending.cause
-            facts |= {
-                "call_status": cause.status,
-                "hangup_cause_name": cause.name,
-                "hangup_cause_code": cause.code,
-                "hangup_source": phone.ending.source,
-            }
-        return ApiAnswer(200, facts)
+        return ApiAnswer(200, _facts(phone))
 
     def _act_on_part(self, method: str, uuid: str, part: str) -> ApiAnswer:
         phone = self._office.live.get(uuid)
@@ -299,3 +285,25 @@ class PlivoApi:
 
 def _done(found: bool) -> ApiAnswer:
     return ApiAnswer(204) if found else error(404, "not found")
+
+
+def _facts(phone: PlivoPhone) -> dict[str, Any]:
+    facts = {
+        "api_id": str(uuid4()),
+        "call_uuid": phone.call_uuid,
+        "request_uuid": phone.call_uuid,
+        "call_direction": phone.facts.direction,
+        "direction": phone.facts.direction,
+        "from": phone.facts.from_number,
+        "to": phone.facts.to_number,
+        "call_status": "in-progress" if phone.answered else "ringing",
+    }
+    if phone.ending is not None:
+        cause = phone.ending.cause
+        facts |= {
+            "call_status": cause.status,
+            "hangup_cause_name": cause.name,
+            "hangup_cause_code": cause.code,
+            "hangup_source": phone.ending.source,
+        }
+    return facts

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ from fwai.simulator.plivo_script import ScriptRunner
 from fwai.simulator.plivo_signature import PlivoSigner
 from fwai.simulator.plivo_stream import Account, MediaStream
 from fwai.simulator.plivo_voice import Repertoire, standard_repertoire
-from fwai.simulator.plivo_webhook import Webhooks
+from fwai.simulator.plivo_webhook import Webhooks, default_tls
 from fwai.simulator.plivo_xml import RedirectOrder
 
 
@@ -42,10 +43,11 @@ class Exchange(Protocol):
         ...
 
 
+@dataclass(kw_only=True, eq=False)
 class PlivoPhone:
     """One telephone, good for one call; any number may be used at once.
 
-    Args:
+    Attributes:
         answer_url: Where the server is asked what to do with the call.
         auth_id: The account.
         auth_token: Signs the webhooks and the stream's upgrade.
@@ -69,61 +71,48 @@ class PlivoPhone:
         tls: Trust for ``https://`` and ``wss://``; the machine's by default.
     """
 
-    def __init__(
-        self,
-        *,
-        answer_url: str,
-        auth_id: str,
-        auth_token: str,
-        from_number: str,
-        to_number: str,
-        hangup_url: str | None = None,
-        ring_url: str | None = None,
-        fallback_url: str | None = None,
-        machine_url: str | None = None,
-        answer_method: str = "POST",
-        direction: str = "inbound",
-        call_uuid: str | None = None,
-        main_auth_token: str | None = None,
-        exchange: Exchange | None = None,
-        clips: ClipLibrary | Repertoire | None = None,
-        on_event: EventSink | None = None,
-        patience: Patience | None = None,
-        ring_s: float = 0.2,
-        max_call_s: float = 900.0,
-        send_stop: bool = False,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
+    answer_url: str
+    auth_id: str
+    auth_token: str = field(repr=False)
+    from_number: str
+    to_number: str
+    hangup_url: str | None = None
+    ring_url: str | None = None
+    fallback_url: str | None = None
+    machine_url: str | None = None
+    answer_method: str = "POST"
+    direction: str = "inbound"
+    call_uuid: str = field(default_factory=lambda: str(uuid4()))
+    main_auth_token: str | None = field(default=None, repr=False)
+    exchange: Exchange | None = None
+    clips: ClipLibrary | Repertoire | None = None
+    on_event: EventSink | None = None
+    patience: Patience = field(default_factory=Patience)
+    ring_s: float = 0.2
+    max_call_s: float = 900.0
+    send_stop: bool = False
+    tls: ssl.SSLContext | None = None
+
+    def __post_init__(self) -> None:
         self.facts = CallFacts(
-            call_uuid=call_uuid or str(uuid4()),
-            auth_id=auth_id,
-            from_number=from_number.lstrip("+"),
-            to_number=to_number.lstrip("+"),
-            direction=direction,
-            answer_url=answer_url,
-            answer_method=answer_method,
-            fallback_url=fallback_url,
-            hangup_url=hangup_url,
-            ring_url=ring_url,
-            machine_url=machine_url,
+            call_uuid=self.call_uuid,
+            auth_id=self.auth_id,
+            from_number=self.from_number.lstrip("+"),
+            to_number=self.to_number.lstrip("+"),
+            direction=self.direction,
+            answer_url=self.answer_url,
+            answer_method=self.answer_method,
+            fallback_url=self.fallback_url,
+            hangup_url=self.hangup_url,
+            ring_url=self.ring_url,
+            machine_url=self.machine_url,
         )
-        signer = PlivoSigner(auth_token, main_auth_token)
-        self._account = Account(self.facts.call_uuid, auth_id, signer, tls, send_stop)
-        self._exchange = exchange
-        self._repertoire = Repertoire(clips) if isinstance(clips, ClipLibrary) else clips
-        self._on_event = on_event
-        self._patience = patience or Patience()
-        self._ring_s = ring_s
-        self._max_call_s = max_call_s
+        signer = PlivoSigner(self.auth_token, self.main_auth_token)
+        self._account = Account(self.call_uuid, self.auth_id, signer, self.tls, self.send_stop)
         self._line: Line | None = None
         self._orders: OrderFollower | None = None
 
     # ---- what others may ask of it ---------------------------------------------------------
-
-    @property
-    def call_uuid(self) -> str:
-        """The call's id."""
-        return self.facts.call_uuid
 
     @property
     def answered(self) -> bool:
@@ -180,7 +169,7 @@ class PlivoPhone:
         async with self._connected() as (line, messenger):
             orders = self._orders = OrderFollower(self._account, line, messenger)
             runner = ScriptRunner(self, line, self._own_side)
-            await self._ring(line, messenger)
+            await self._ring(line, messenger, self.ring_s)
             facts = self.facts
             first = []
             if line.ending is None:
@@ -199,8 +188,7 @@ class PlivoPhone:
         async with self._connected() as (line, messenger):
             orders = self._orders = OrderFollower(self._account, line, messenger)
             runner = ScriptRunner(self, line, self._own_side)
-            self._ring_s = after_s
-            await self._ring(line, messenger)
+            await self._ring(line, messenger, after_s)
             line.end(Ending("unanswered", cause, "Callee"))
         return self._report(line, messenger, orders, runner, 0.0)
 
@@ -208,25 +196,28 @@ class PlivoPhone:
     def _own_side(self) -> str:
         return "Caller" if self.facts.direction == "inbound" else "Callee"
 
-    async def _ring(self, line: Line, messenger: Messenger) -> None:
+    async def _ring(self, line: Line, messenger: Messenger, ring_s: float) -> None:
         if self.facts.direction == "outbound":
             line.emit("ringing")
             await messenger.ring()
-            await asyncio.wait({line.over}, timeout=self._ring_s)
+            await asyncio.wait({line.over}, timeout=ring_s)
 
     def _prepared(self) -> Repertoire:
-        if self._repertoire is None:
-            self._repertoire = standard_repertoire()
-        self._repertoire.prepare()
-        return self._repertoire
+        """Do what is slow, away from the event loop."""
+        clips = self.clips or standard_repertoire()
+        repertoire = Repertoire(clips) if isinstance(clips, ClipLibrary) else clips
+        repertoire.prepare()
+        if self.tls is None:
+            default_tls()
+        return repertoire
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Line, Messenger]]:
         """Provide what a call needs; at the end the server is told, and nothing is left behind."""
         repertoire = await asyncio.to_thread(self._prepared)
-        line = self._line = Line(repertoire, self._on_event)
+        line = self._line = Line(repertoire, self.on_event)
         too_long = Ending("time_limit", TIME_LIMIT, "Plivo")
-        alarm = asyncio.get_running_loop().call_later(self._max_call_s, line.end, too_long)
+        alarm = asyncio.get_running_loop().call_later(self.max_call_s, line.end, too_long)
         try:
             async with (
                 Webhooks(self._account.signer.voice, self._account.tls) as webhooks,
@@ -246,13 +237,13 @@ class PlivoPhone:
 
     @contextlib.contextmanager
     def _registered(self) -> Iterator[None]:
-        if self._exchange is not None:
-            self._exchange.began(self)
+        if self.exchange is not None:
+            self.exchange.began(self)
         try:
             yield
         finally:
-            if self._exchange is not None:
-                self._exchange.ended(self)
+            if self.exchange is not None:
+                self.exchange.ended(self)
 
     def _report(
         self,
@@ -284,5 +275,5 @@ class PlivoPhone:
             deliveries=messenger.deliveries,
         )
         pair_up(report.said, report.heard)
-        report.problems = list(judge(report, self._patience))
+        report.problems = list(judge(report, self.patience))
         return report

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
@@ -100,10 +100,10 @@ class Webhooks:
 
         A fragment such as ``#rc=0&rt=5000`` sets retries and read limit and is not sent.
         """
-        address, fragment = urldefrag(url)
-        tuning = dict(parse_qsl(fragment))
-        retries = min(int(tuning.get("rc", DEFAULT_RETRIES)), MAX_RETRIES)
-        limit_s = min(limit_s, int(tuning.get("rt", 40_000)) / 1000)
+        address, _, fragment = url.partition("#")
+        tuning = {key: int(text) for key, text in parse_qsl(fragment) if text.isdecimal()}
+        retries = min(tuning.get("rc", DEFAULT_RETRIES), MAX_RETRIES)
+        limit_s = min(limit_s, tuning.get("rt", 40_000) / 1000)
         result = await self._try(kind, address, fields, method, limit_s)
         for _ in range(retries):
             if not result.error.startswith("Connect"):
@@ -124,7 +124,7 @@ class Webhooks:
                 response = await self._request(url, fields, method, limit_s)
                 async with contextlib.aclosing(response):
                     body = await _read(response)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError) as exc:
             return WebhookResult(kind, None, elapsed_ms(), error=type(exc).__name__)
         content_type = response.headers.get("content-type", "")
         return WebhookResult(kind, response.status_code, elapsed_ms(), content_type, body)
@@ -134,7 +134,7 @@ class Webhooks:
     ) -> httpx.Response:
         timeout = httpx.Timeout(limit_s, connect=min(CONNECT_LIMIT_S, limit_s))
         if method == "GET":
-            url += ("&" if urlsplit(url).query else "?") + urlencode(fields)
+            url += ("&" if "?" in url else "?") + urlencode(fields)
             request = self._client.build_request(
                 "GET", url, headers=self._sign("GET", url, None), timeout=timeout
             )

@@ -146,8 +146,13 @@ def _stream(element: ET.Element, url: str) -> StreamOrder:
 
 
 def _stream_url(url: str) -> str:
-    if urlsplit(url).scheme not in {"ws", "wss"} or not urlsplit(url).netloc:
-        raise WireError("<Stream>: the address is not wss://")
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise WireError("<Stream>: the address is not a wss:// URL")
     if len(url) > MAX_URL_CHARS:
         raise WireError("<Stream>: the address has more than 2048 characters")
     return url

@@ -29,13 +29,13 @@ class StoredCallLog:
         self._writer = writer
         self._seq = kept
 
-    def caller_said(self, text: str, at: float) -> None:
-        """Keep an utterance of the caller; ``at`` is Unix time of its start, in seconds."""
-        self._said("caller", text, at, interrupted=False)
+    def caller_said(self, text: str, at: float, turn: int) -> None:
+        """Keep words of the caller; ``at`` is Unix time of their start, in seconds."""
+        self._said("caller", text, at, turn, interrupted=False)
 
-    def agent_said(self, text: str, at: float, *, interrupted: bool) -> None:
-        """Keep what the caller heard of an utterance of the agent."""
-        self._said("agent", text, at, interrupted=interrupted)
+    def agent_said(self, text: str, at: float, turn: int, *, interrupted: bool = False) -> None:
+        """Keep words of the agent that the caller heard; ``interrupted`` on a cut turn's last."""
+        self._said("agent", text, at, turn, interrupted=interrupted)
 
     def tool_finished(
         self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float
@@ -81,18 +81,19 @@ class StoredCallLog:
         if self.file is not None:
             self.file.end(state, at, ending)
 
-    def _said(self, role: str, text: str, at: float, *, interrupted: bool) -> None:
+    def _said(self, role: str, text: str, at: float, turn: int, *, interrupted: bool) -> None:
         if self.file is None:
             return
         text = clean_text(text)
         if interrupted:
-            self.file.add(role, text, at, interrupted=True)
+            self.file.add(role, text, at, turn=turn, interrupted=True)
         else:
-            self.file.add(role, text, at)
+            self.file.add(role, text, at, turn=turn)
         row = {
             "call_id": self._call_id,
             "seq": self._next(),
             "role": role,
+            "turn": turn,
             "text": text,
             "at": instant(at),
             "interrupted": interrupted,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, Executable, Table, func, select, update
+from sqlalchemy import CursorResult, Executable, Table, func, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState
@@ -24,8 +24,8 @@ from fwai.store.call_log import StoredCallLog
 from fwai.store.dangling import Folders, close_dangling
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
-from fwai.store.stored import StoredCall, StoredToolCall, StoredTurn, stored_call
-from fwai.store.tables import calls, instant, tool_calls, turns
+from fwai.store.reading import CallReader
+from fwai.store.tables import calls, instant
 from fwai.store.transcript_files import TranscriptFile, call_path, clean
 from fwai.store.writer import BatchWriter
 
@@ -33,7 +33,7 @@ ENDED_LOGS = 256
 LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
 
 
-class Calls:
+class Calls(CallReader):
     """The archive of all calls.
 
     Args:
@@ -56,7 +56,7 @@ class Calls:
         instance: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._database = database
+        super().__init__(database)
         self._writer = writer
         self._files = files
         self._folders = Folders(transcripts_dir, recordings_dir, zone)
@@ -146,24 +146,6 @@ class Calls:
         moment = instant(now)
         return await close_dangling(self._database, self._folders, moment, keep=keep, living=living)
 
-    async def get(self, call_id: CallId) -> StoredCall | None:
-        """Return a call, or None when it is unknown.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        return await self._first(select(calls).where(calls.c.id == call_id))
-
-    async def find_by_provider_id(self, provider: str, provider_call_id: str) -> StoredCall | None:
-        """Return the newest call the provider knows by this id.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        here = (calls.c.provider_call_id == provider_call_id) & (calls.c.provider == provider)
-        newest = calls.c.created_at.desc()
-        return await self._first(select(calls).where(here).order_by(newest).limit(1))
-
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed.
 
@@ -181,33 +163,6 @@ class Calls:
         """
         values = {"recording": recording.as_posix()}
         await self._run(update(calls).where(calls.c.id == call_id).values(values))
-
-    async def turns(self, call_id: CallId) -> list[StoredTurn]:
-        """Return what was said in a call, in the order it was kept.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        query = select(turns).where(turns.c.call_id == call_id).order_by(turns.c.seq)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [StoredTurn(r.seq, r.role, r.text, r.at, r.interrupted) for r in rows]
-
-    async def tool_calls(self, call_id: CallId) -> list[StoredToolCall]:
-        """Return the tools that ran in a call, in the order they finished.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        query = select(tool_calls).where(tool_calls.c.call_id == call_id)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query.order_by(tool_calls.c.seq))).all()
-        return [
-            StoredToolCall(
-                r.seq, r.tool_call_id, r.name, r.args, r.ok, r.message, r.elapsed_ms, r.at
-            )
-            for r in rows
-        ]
 
     # ---- inside ----------------------------------------------------------------------------
 
@@ -291,11 +246,6 @@ class Calls:
         async with self._database.write() as connection:
             result = await connection.execute(statement)
             return cast("CursorResult[Any]", result).rowcount
-
-    async def _first(self, query: Executable) -> StoredCall | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        return None if row is None else stored_call(row)
 
 
 FINAL_VALUES = sorted(state.value for state in FINAL_STATES)

@@ -1,5 +1,6 @@
 """The database by URL: its engine, SQLite's settings, and what its failures mean to an operator."""
 
+import asyncio
 import errno
 import os
 import sqlite3
@@ -22,6 +23,9 @@ BUSY_TIMEOUT_MS = 5000
 CONNECT_S = 10
 COMMAND_S = 15
 POOL_SIZE = 2
+FILE_MODE = 0o640
+WAL_TRIES = 50
+WAL_RETRY_S = 0.1
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _FIXES = (
@@ -33,6 +37,10 @@ _FIXES = (
     ("malformed", "the file is damaged; move it away and restore a backup (run.py restore)"),
     ("disk i/o error", "the disk failed or is full; check it, then restore a backup if needed"),
     ("no such table", "the schema is missing; run python -m fwai.store.migrate URL"),
+    ("connect call failed", "start the server, or correct DATABASE_URL"),
+    ("invalidcatalogname", "create the database, or correct DATABASE_URL"),
+    ("invalidpassword", "correct the user and the password in DATABASE_URL"),
+    ("invalidauthorization", "correct the user and the password in DATABASE_URL"),
     ("undefinedtable", "the schema is missing; run python -m fwai.store.migrate URL"),
 )
 
@@ -67,12 +75,12 @@ class Database:
         prepare_file(url)
         database = cls(url)
         try:
+            if database.engine.dialect.name == "sqlite":
+                await database._use_wal()
             async with database.write() as connection:
                 if database.engine.dialect.name == "sqlite":
                     await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    await connection.exec_driver_sql("PRAGMA user_version")
-                else:
-                    await connection.execute(text("SELECT 1"))
+                await connection.execute(text("SELECT 1"))
         except BaseException:
             await database.close()
             raise
@@ -104,6 +112,19 @@ class Database:
         """Close every connection."""
         await self.engine.dispose()
 
+    async def _use_wal(self) -> None:
+        """Set the file's journal mode; SQLite does not wait here for another process, so we do."""
+        for attempt in range(1, WAL_TRIES + 1):
+            try:
+                async with self.write() as connection:
+                    await connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            except StoreError as exc:
+                if attempt == WAL_TRIES or "is locked" not in str(exc):
+                    raise
+                await asyncio.sleep(WAL_RETRY_S)
+            else:
+                return
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
@@ -114,13 +135,19 @@ class Database:
 
 def store_error(place: str, exc: BaseException) -> StoreError:
     """Say what failed where and what to do, without the statement or its values."""
-    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+    cause = cause_of(exc)
     what = str(cause) if isinstance(cause, sqlite3.Error | OSError) else type(cause).__name__
-    lower = f"{what} {getattr(cause, 'sqlstate', '')}".lower()
     for sign, fix in _FIXES:
-        if sign in lower:
+        if sign in what.lower():
             return StoreError(f"database {place}: {what}; {fix}")
     return StoreError(f"database {place}: {what}")
+
+
+def cause_of(exc: BaseException) -> BaseException:
+    """Return the driver's own error inside SQLAlchemy's."""
+    if not isinstance(exc, DBAPIError) or exc.orig is None:
+        return exc
+    return exc.orig.__cause__ or exc.orig
 
 
 def parse_url(url: str) -> URL:
@@ -157,10 +184,12 @@ def prepare_file(url: str) -> None:
     parent = path.parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(mode=FILE_MODE)  # its -wal file gets the same; others need not read it
     except OSError as exc:
         raise StoreError(
-            f"directory {parent} cannot be created: {errno.errorcode.get(exc.errno or 0, 'error')};"
-            " create it and make it writable for the service's user"
+            f"database {path} cannot be created: {errno.errorcode.get(exc.errno or 0, 'error')};"
+            " create its directory and make it writable for the service's user"
         ) from exc
     if not os.access(parent, os.W_OK | os.X_OK):
         raise StoreError(
@@ -206,10 +235,9 @@ def _set_pragmas(connection: DBAPIConnection, record: ConnectionPoolEntry) -> No
     cursor = connection.cursor()
     try:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")
+        cursor.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")  # also finds a damaged file
         cursor.close()
     except BaseException:
         connection.close()  # the pool has not seen it yet, and its thread would stay

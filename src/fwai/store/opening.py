@@ -99,11 +99,22 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         )
         dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(files.run(), name="file_writer")
-            tasks.create_task(writer.run(), name="database_writer")
+        async with _running(files, writer):
             yield Store(database, writer, files, calls, options)
-            files.stop()
-            writer.stop()
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _running(files: FileWriter, writer: BatchWriter) -> AsyncIterator[None]:
+    """Run the writers; an error of the block is not wrapped, and both write the rest first."""
+    tasks = asyncio.TaskGroup()
+    await tasks.__aenter__()
+    tasks.create_task(files.run(), name="file_writer")
+    tasks.create_task(writer.run(), name="database_writer")
+    try:
+        yield
+    finally:
+        files.stop()
+        writer.stop()
+        await tasks.__aexit__(None, None, None)

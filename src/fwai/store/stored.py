@@ -1,7 +1,7 @@
 """What is read back from the database, as plain values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,10 +51,11 @@ class StoredCall:
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """One utterance; ``seq`` orders the turns and tool calls of a call together."""
+    """A piece of an utterance; ``seq`` orders pieces and tool calls of a call together."""
 
     seq: int
     role: str
+    turn: int
     text: str
     at: datetime
     interrupted: bool
@@ -72,6 +73,20 @@ class StoredToolCall:
     message: str | None
     elapsed_ms: float
     at: datetime
+
+
+def joined(pieces: Iterable[StoredTurn]) -> list[StoredTurn]:
+    """Return whole utterances: pieces of one role and turn as one, where the first one stood."""
+    whole: dict[tuple[str, int], StoredTurn] = {}
+    for piece in pieces:
+        before = whole.setdefault((piece.role, piece.turn), piece)
+        if before is not piece:
+            whole[piece.role, piece.turn] = replace(
+                before,
+                text=f"{before.text} {piece.text}".strip(),
+                interrupted=before.interrupted or piece.interrupted,
+            )
+    return list(whole.values())
 
 
 def stored_call(row: RowMapping) -> StoredCall:

@@ -101,11 +101,15 @@ class CallColumns(TypedColumns):
 
 
 class TurnColumns(TypedColumns):
-    """One row per utterance; ``seq`` counts what was kept of a call, in the order it came."""
+    """One row per piece of an utterance; pieces of one role and ``turn`` belong together.
+
+    ``seq`` counts what was kept of a call, in the order it came, together with its tool calls.
+    """
 
     call_id = Column(String(64), ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True)
     seq = Column(Integer, primary_key=True, autoincrement=False)
     role = Column(String(8), nullable=False)
+    turn = Column(Integer, nullable=False)
     text = Column(Text, nullable=False)
     at = Column(Instant, nullable=False)
     interrupted = Column(Boolean, nullable=False)

@@ -155,7 +155,7 @@ def clean_text(text: str) -> str:
 
 
 def read_transcript(path: Path) -> Transcript:
-    """Read a file; lines that are torn or no objects are skipped and counted.
+    """Read a file, in a thread of its own; torn lines are skipped and counted.
 
     Raises:
         StoreError: The file cannot be read.

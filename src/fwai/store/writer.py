@@ -9,6 +9,7 @@ transcript files have them anyway.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -20,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.store.database import Database
+from fwai.store.database import Database, cause_of
 
 FLUSH_S = 1.0
 FLUSH_ROWS = 200
@@ -137,6 +138,7 @@ class BatchWriter:
 
     async def _write_singly(self, chunk: Sequence[tuple[Table, Row]]) -> bool:
         """Write row by row, to lose only the one that cannot be written."""
+        refused = Counter[str]()
         for entry in chunk:
             try:
                 async with self._database.engine.begin() as connection:
@@ -145,17 +147,16 @@ class BatchWriter:
                 if not _poisoned(exc):
                     self._report(exc)
                     return False
-                self.dropped_rows += 1
-                cause = type(exc).__name__
-                _log.error("database_row_refused", table=entry[0].name, cause=cause)
+                refused[type(exc).__name__] += 1
             del self._rows[0]
+        self.dropped_rows += refused.total()
+        _log.error("database_rows_refused", **refused)
         self._report(None)
         return True
 
     def _report(self, exc: BaseException | None) -> None:
         if exc is not None and not self._failing:
-            cause = exc.orig if isinstance(exc, DBAPIError) else exc
-            _log.error("database_write_failed", cause=type(cause).__name__)
+            _log.error("database_write_failed", cause=type(cause_of(exc)).__name__)
         elif exc is None and self._failing:
             _log.warning("database_writes_resumed", dropped_rows=self.dropped_rows)
             self._dropping = False

@@ -30,9 +30,7 @@ def send_sms(sms: SmsSender) -> Tool[SendSmsArgs]:
                 "It is not known whether the message went out. Do not send it again; say so."
             ) from None
         except ApiError:
-            raise ToolError(
-                "The message was not sent. Say so and offer another way."
-            ) from None
+            raise ToolError("The message was not sent. Say so and offer another way.") from None
         # Accepted by the provider is all that is known now; delivery is reported later.
         return Outcome("The message was handed to the network.", {"message_id": message_id})
 

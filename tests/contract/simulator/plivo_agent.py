@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from plivo.utils import validate_v3_signature
+from plivo.utils import validate_signature, validate_v3_signature
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -172,6 +172,9 @@ class Agent:
 
 def is_signed(method: str, url: str, headers: dict[str, str], form: dict[str, str]) -> bool:
     """Ask Plivo's own SDK."""
+    if "x-plivo-signature-v2" in headers:
+        nonce = headers["x-plivo-signature-v2-nonce"]
+        return bool(validate_signature(url, nonce, headers["x-plivo-signature-v2"], TOKEN))
     nonce = headers["x-plivo-signature-v3-nonce"]
     return all(
         bool(validate_v3_signature(method, url, nonce, TOKEN, headers[name], dict(form)))
@@ -191,5 +194,7 @@ async def running(behaviour: Behaviour, **options: Any) -> AsyncIterator[Agent]:
     ):
         agent.ws = f"ws://127.0.0.1:{next(iter(streams.sockets)).getsockname()[1]}"
         tasks.create_task(server.serve([listener]))
-        yield agent
-        server.should_exit = True
+        try:
+            yield agent
+        finally:
+            server.should_exit = True

@@ -197,10 +197,12 @@ async def test_a_stopping_simulator_closes_its_sessions() -> None:
     assert simulator.open_sessions == 0
 
 
-async def test_a_fault_needs_an_open_session() -> None:
+async def test_a_fault_struck_by_hand_needs_a_moment_and_an_open_session() -> None:
     async with GeminiLiveSimulator() as simulator:
         with pytest.raises(LookupError):
             simulator.strike(Fault(kind="close"))
+        with pytest.raises(ValueError, match="mute"):
+            simulator.strike(Fault(kind="mute"))
 
 
 async def test_waiting_has_an_end() -> None:

@@ -3,10 +3,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from unit.store.kit import Kept, a_database, kept_in, sqlite_url
 
 from fwai.store.database import Database
 from fwai.store.tables import metadata
+from unit.store.kit import Kept, a_database, kept_in, sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

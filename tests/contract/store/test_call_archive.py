@@ -4,14 +4,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, EndReason
 from fwai.errors import StoreError
 from fwai.interfaces import CallArchive, CallLog, Recorder
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
+from fwai.store.stored import joined
 from fwai.store.transcript_files import read_transcript
+from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 UNKNOWN = CallId("unknown")
 
@@ -109,7 +110,7 @@ async def test_nothing_changes_a_final_state(kept: Kept, final: CallState) -> No
 async def test_a_call_ends_once_with_all_that_was_measured(kept: Kept) -> None:
     await kept.calls.open(a_call(provider_call_id=""), CallState.RINGING, T0)
     log = kept.calls.log(a_call())
-    log.caller_said("Hello", T0 + 1)
+    log.caller_said("Hello", T0 + 1, 1)
     log.tool_finished(REQUEST, RESULT, T0 + 2, 40)
 
     assert await kept.calls.end(a_call(provider_call_id="late-id"), ENDING, T0 + 60)
@@ -129,6 +130,25 @@ async def test_a_call_ends_once_with_all_that_was_measured(kept: Kept) -> None:
     await kept.flush()
     assert read_transcript(kept.transcript()).ending is not None
     assert kept.transcript().read_bytes().count(b'"ending"') == 1
+
+
+async def test_pieces_of_a_turn_can_be_joined(kept: Kept) -> None:
+    await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+    log = kept.calls.log(a_call())
+    log.agent_said("Hello, this", T0, 1)
+    log.caller_said("Stop", T0 + 1, 2)
+    log.agent_said("is", T0 + 1, 1)
+    log.agent_said("", T0 + 2, 1, interrupted=True)
+    log.agent_said("Sorry", T0 + 3, 3)
+    await kept.flush()
+
+    utterances = joined(await kept.calls.turns(a_call().id))
+
+    assert [(u.role, u.text, u.at.timestamp() - T0, u.interrupted) for u in utterances] == [
+        ("agent", "Hello, this is", 0, True),
+        ("caller", "Stop", 1, False),
+        ("agent", "Sorry", 3, False),
+    ]
 
 
 async def test_what_was_not_measured_is_none(kept: Kept) -> None:
@@ -161,7 +181,7 @@ async def test_of_many_that_end_a_call_at_once_one_succeeds(
 
 
 async def test_a_call_that_could_not_be_opened_is_kept_when_it_ends(kept: Kept) -> None:
-    kept.calls.log(a_call()).caller_said("Hello", T0)
+    kept.calls.log(a_call()).caller_said("Hello", T0, 1)
 
     assert await kept.calls.end(a_call(), ENDING, T0 + 5)
 
@@ -181,6 +201,8 @@ async def test_the_newest_call_of_a_provider_s_id_is_found(kept: Kept) -> None:
     assert found is not None
     assert found.call.id == "new"
     assert await kept.calls.find_by_provider_id("exotel", "same") is None
+    assert await kept.calls.state_of("plivo", "same") is CallState.QUEUED
+    assert await kept.calls.state_of("exotel", "same") is None
 
 
 async def test_ids_and_recordings_are_kept_when_they_become_known(kept: Kept) -> None:
@@ -205,7 +227,7 @@ async def test_a_waiting_call_goes_on_in_the_next_process(
 
     assert await following.calls.close_dangling(T0, keep={CallState.SCHEDULED}) == 0
     assert await following.calls.set_state(a_call().id, CallState.DIALING, T0)
-    following.calls.log(a_call()).caller_said("Hello", T0 + 1)
+    following.calls.log(a_call()).caller_said("Hello", T0 + 1, 1)
     assert await following.calls.end(a_call(), ENDING, T0 + 2)
     await following.flush()
 

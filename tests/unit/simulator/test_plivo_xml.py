@@ -114,7 +114,9 @@ def test_attributes_that_plivo_refuses(attributes: str) -> None:
         stream(attributes)
 
 
-@pytest.mark.parametrize("url", ["https://h/s", "/s", "", "wss://h/" + "a" * 2048])
+@pytest.mark.parametrize(
+    "url", ["https://h/s", "/s", "", "wss://h:99999/s", "wss://[/s", "wss://h/" + "a" * 2048]
+)
 def test_addresses_that_plivo_refuses(url: str) -> None:
     with pytest.raises(WireError):
         stream(url=url)

@@ -45,6 +45,18 @@ def with_loss(pcm: bytes, sample_rate: int, share: float) -> bytes:
     return b"".join(bytes(len(f)) if gone else f for f, gone in zip(frames, lost, strict=True))
 
 
+def with_gaps(pcm: bytes, length_ms: int, *where: float) -> bytes:
+    for share in sorted(where, reverse=True):
+        at = int(len(pcm) * share) // 2 * 2
+        pcm = pcm[:at] + bytes(32 * length_ms) + pcm[at:]
+    return pcm
+
+
+def without(pcm: bytes, length_ms: int, where: float) -> bytes:
+    at = int(len(pcm) * where) // 2 * 2
+    return pcm[:at] + pcm[at + 32 * length_ms :]
+
+
 def with_noise(pcm: bytes, snr_db: float) -> bytes:
     sound = samples(pcm)
     rms = np.sqrt(np.square(sound).mean()) * 10 ** (-snr_db / 20)
@@ -62,10 +74,10 @@ LINES: dict[str, Line] = {
     "noise 15 dB below": lambda c: (with_noise(phone(c), 15), 8_000),
     "silence around": lambda c: (bytes(24_000) + phone(c) + bytes(16_000), 8_000),
     "5 ms off the grid": lambda c: (bytes(160) + c.pcm(16_000), 16_000),
-    "one 20 ms gap": lambda c: (
-        c.pcm(16_000)[:16_000] + bytes(640) + c.pcm(16_000)[16_000:],
-        16_000,
-    ),
+    "one 20 ms gap": lambda c: (with_gaps(c.pcm(16_000), 20, 0.5), 16_000),
+    "two gaps of 40 ms": lambda c: (with_gaps(c.pcm(16_000), 40, 0.3, 0.7), 16_000),
+    "playback dry for 160 ms": lambda c: (with_gaps(c.pcm(16_000), 160, 0.4), 16_000),
+    "100 ms left out": lambda c: (without(c.pcm(16_000), 100, 0.5), 16_000),
     "cut off after 0.9 s": lambda c: (c.pcm(16_000)[:28_800], 16_000),
     "0.3 s too late": lambda c: (c.pcm(16_000)[9_600:], 16_000),
     "half a sample at the end": lambda c: (c.pcm(16_000) + b"\0", 16_000),
@@ -119,7 +131,7 @@ def test_every_phrase_is_known_after(line: str) -> None:
 
         assert match is not None, clip.name
         assert match.clip is clip
-        assert match.score > THRESHOLD + 0.08, clip.name
+        assert match.score > THRESHOLD + 0.02, clip.name
 
 
 @pytest.mark.parametrize("bug", BUGS)
@@ -165,6 +177,18 @@ def test_how_much_was_heard_is_measured() -> None:
     assert cut.heard_ms == pytest.approx(3_000, abs=120)
 
 
+def test_jumps_in_time_are_counted() -> None:
+    clip = LIBRARY["courses_answer"]
+    smooth = RECOGNIZER.identify(clip.pcm(16_000), 16_000)
+    dry = RECOGNIZER.identify(with_gaps(clip.pcm(16_000), 100, 0.3, 0.6), 16_000)
+
+    assert smooth is not None
+    assert smooth.slips == 0
+    assert dry is not None
+    assert dry.slips == 2
+    assert dry.heard_ms == pytest.approx(clip.duration_ms, abs=120)
+
+
 def test_a_silent_phrase_cannot_be_learnt() -> None:
     silent = Clip("silent", "agent", "en-IN", "", bytes([0xFF]) * 16_000)
 
@@ -172,8 +196,10 @@ def test_a_silent_phrase_cannot_be_learnt() -> None:
         Recognizer([silent])
 
 
-def test_an_utterance_takes_less_than_30_ms() -> None:
-    pcm = LIBRARY["courses_answer"].pcm(24_000)
+@pytest.mark.parametrize("name", ["courses_answer", "ask_sms"])
+@pytest.mark.parametrize("backwards", [False, True], ids=["known", "refused"])
+def test_an_utterance_takes_less_than_30_ms(name: str, backwards: bool) -> None:
+    pcm = pcm_of(samples(LIBRARY[name].pcm(24_000))[:: -1 if backwards else 1])
     elapsed = []
     for _ in range(7):
         started = time.perf_counter()

@@ -2,9 +2,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from unit.store.kit import Kept, a_database, kept_in, sqlite_url
 
 from fwai.store.database import Database
+from fwai.store.migrate import upgrade
+from unit.store.kit import Kept, a_database, kept_in, sqlite_url
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the schema that the migrations build, to be copied."""
+    folder = tmp_path_factory.mktemp("migrated")
+    upgrade(sqlite_url(folder))
+    return folder / "data" / "fwai.db"
 
 
 @pytest.fixture

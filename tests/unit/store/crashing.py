@@ -5,10 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from unit.store.kit import KOLKATA, a_call
-
 from fwai.domain.call import CallState
 from fwai.store.opening import StoreOptions, open_store
+from unit.store.kit import KOLKATA, a_call
 
 
 async def main(folder: Path) -> None:
@@ -25,7 +24,7 @@ async def main(folder: Path) -> None:
         assert recorder is not None
         number = 0
         while True:
-            log.caller_said(f"{number}", time.time())
+            log.caller_said(f"{number}", time.time(), number)
             recorder.caller(b"\1\0" * 160, time.monotonic())
             print(time.time(), flush=True)
             number += 1

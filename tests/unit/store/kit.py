@@ -1,6 +1,7 @@
 """What the store's tests share: a database with its tables, calls, and an open store."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,12 @@ async def a_database(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not true():  # noqa: ASYNC110 - what is waited for sets no event
+            await asyncio.sleep(0.002)
 
 
 @dataclass(frozen=True)

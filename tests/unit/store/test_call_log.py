@@ -1,13 +1,13 @@
 import json
 
 import pytest
-from unit.store.kit import REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 from fwai.domain.call import CallState
 from fwai.domain.events import ToolCall
 from fwai.interfaces import CallLog
 from fwai.store.database import Database
 from fwai.store.transcript_files import read_transcript
+from unit.store.kit import REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ async def log(kept: Kept) -> CallLog:
 
 
 async def test_the_story_is_in_the_file_and_in_the_database(kept: Kept, log: CallLog) -> None:
-    log.caller_said("Namaste", T0 + 1)
-    log.agent_said("Hello, this is", T0 + 2, interrupted=True)
+    log.caller_said("Namaste", T0 + 1, 1)
+    log.agent_said("Hello, this is", T0 + 2, 2, interrupted=True)
     log.tool_finished(REQUEST, RESULT, T0 + 3, 812.34)
     log.note("reconnected", T0 + 4, attempt=2, role="odd", fresh=False)
     await kept.flush()
@@ -31,8 +31,8 @@ async def test_the_story_is_in_the_file_and_in_the_database(kept: Kept, log: Cal
         "09:30:04",
     ]
     assert lines == [
-        {"role": "caller", "text": "Namaste"},
-        {"role": "agent", "text": "Hello, this is", "interrupted": True},
+        {"role": "caller", "text": "Namaste", "turn": 1},
+        {"role": "agent", "text": "Hello, this is", "turn": 2, "interrupted": True},
         {
             "role": "tool",
             "text": "The demo is booked.",
@@ -59,8 +59,8 @@ async def test_the_story_is_in_the_file_and_in_the_database(kept: Kept, log: Cal
 async def test_nothing_a_model_or_caller_says_can_break_it(kept: Kept, log: CallLog) -> None:
     strange = ToolCall("\ud800" * 300, "n\x00" * 200, {"\x00": {1: {float("nan")}}, "o": object()})
 
-    log.caller_said("\ud800 \x00 ok", float("nan"))
-    log.agent_said("x", -1.0, interrupted=False)
+    log.caller_said("\ud800 \x00 ok", float("nan"), 1)
+    log.agent_said("x", -1.0, 2)
     log.tool_finished(strange, RESULT, float("inf"), float("nan"))
     log.note("\ud800", 1e300, what_else=float("inf"))
     await kept.flush()
@@ -90,8 +90,8 @@ async def test_disabled_transcripts_leave_no_word_anywhere(kept: Kept, database:
     await silent.calls.open(a_call(), CallState.IN_PROGRESS, T0)
     log = silent.calls.log(a_call())
 
-    log.caller_said("secret", T0)
-    log.agent_said("secret", T0, interrupted=False)
+    log.caller_said("secret", T0, 1)
+    log.agent_said("secret", T0, 2)
     log.tool_finished(REQUEST, RESULT, T0, 10)
     log.note("dtmf", T0, digit="5")
     await silent.flush()

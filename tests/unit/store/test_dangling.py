@@ -3,13 +3,13 @@ import wave
 from pathlib import Path
 
 import pytest
-from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 from fwai.domain.call import CallState, EndReason
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
 from fwai.store.stored import StoredCall
 from fwai.store.transcript_files import read_transcript
+from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 LATER = T0 + 3600
 
@@ -48,10 +48,10 @@ async def test_a_closed_call_is_left_alone(kept: Kept) -> None:
 async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) -> None:
     for call_id in ("turn", "tool", "file"):
         await kept.calls.open(a_call(call_id), CallState.IN_PROGRESS, T0)
-    kept.calls.log(a_call("turn")).caller_said("Hi", T0 + 20)
+    kept.calls.log(a_call("turn")).caller_said("Hi", T0 + 20, 1)
     kept.calls.log(a_call("tool")).tool_finished(REQUEST, RESULT, T0 + 30, 5)
     await kept.writer.flush()
-    kept.calls.log(a_call("file")).agent_said("Hi", T0 + 40, interrupted=False)
+    kept.calls.log(a_call("file")).agent_said("Hi", T0 + 40, 1)
     await kept.files.flush()  # the last lines, that the database never got
 
     await kept.calls.close_dangling(LATER)
@@ -181,4 +181,4 @@ async def test_without_transcripts_no_file_appears(
 
 def seconds_of(path: Path) -> float:
     with wave.open(str(path)) as file:
-        return file.getnframes() / file.getframerate()
+        return float(file.getnframes() / file.getframerate())

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from unit.store.kit import sqlite_url
 
 from fwai.errors import StoreError
-from fwai.store.database import Database, parse_url, store_error
+from fwai.store.database import Database, parse_url, prepare_file, store_error
+from unit.store.kit import sqlite_url
 
 
 async def test_a_sqlite_database_is_set_up_for_one_writer_and_many_readers(
@@ -53,13 +53,13 @@ async def test_the_directory_is_created(tmp_path: Path) -> None:
     database = await Database.open(sqlite_url(tmp_path / "a" / "b"))
     await database.close()
 
-    assert (tmp_path / "a" / "b" / "data" / "fwai.db").exists()
+    assert (tmp_path / "a" / "b" / "data" / "fwai.db").stat().st_mode & 0o007 == 0
 
 
 async def test_a_directory_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
 
-    with pytest.raises(StoreError, match=r"data cannot be created: EEXIST"):
+    with pytest.raises(StoreError, match=r"fwai\.db cannot be created: EEXIST"):
         await Database.open(sqlite_url(tmp_path))
 
 
@@ -70,6 +70,28 @@ async def test_a_directory_without_write_permission_is_named(
 
     with pytest.raises(StoreError, match="data is not writable; make it"):
         await Database.open(sqlite_url(tmp_path))
+
+
+@pytest.mark.parametrize("tries", [1, 50])
+async def test_a_process_that_prepares_the_same_file_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
+) -> None:
+    monkeypatch.setattr("fwai.store.database.WAL_TRIES", tries)
+    monkeypatch.setattr("fwai.store.database.WAL_RETRY_S", 0.01)
+    monkeypatch.setattr("fwai.store.database.BUSY_TIMEOUT_MS", 1)
+    prepare_file(sqlite_url(tmp_path))
+    other = sqlite3.connect(tmp_path / "data" / "fwai.db")
+    other.execute("BEGIN EXCLUSIVE")
+    opening = asyncio.ensure_future(Database.open(sqlite_url(tmp_path)))
+
+    await asyncio.sleep(0.1)
+    other.close()
+
+    if tries == 1:
+        with pytest.raises(StoreError, match="another program holds the database"):
+            await opening
+    else:
+        await (await opening).close()
 
 
 async def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path) -> None:
@@ -89,37 +111,27 @@ async def test_a_path_that_is_a_directory_is_named(tmp_path: Path) -> None:
 
 async def test_a_read_only_database_says_what_to_make_writable(database: Database) -> None:
     with pytest.raises(StoreError, match="make the file"):
-        async with database.write() as connection:
-            await connection.exec_driver_sql("PRAGMA query_only=ON")
-            await connection.exec_driver_sql("DELETE FROM calls")
+        await run(database, "PRAGMA query_only=ON", "DELETE FROM calls")
 
 
 @pytest.mark.parametrize("moment", range(1, 12))
 async def test_a_task_cancelled_while_it_writes_locks_nobody_out(
     database: Database, moment: int
 ) -> None:
-    async def write() -> None:
-        async with database.write() as connection:
-            await connection.exec_driver_sql("DELETE FROM calls")
-            await connection.exec_driver_sql("DELETE FROM turns")
-
-    task = asyncio.ensure_future(write())
+    task = asyncio.ensure_future(run(database, "DELETE FROM calls", "DELETE FROM turns"))
     for _ in range(moment * 2):
         await asyncio.sleep(0)
     task.cancel()
     (outcome,) = await asyncio.gather(task, return_exceptions=True)
 
     async with asyncio.timeout(1):
-        await write()
+        await run(database, "DELETE FROM calls")
     assert outcome is None or isinstance(outcome, asyncio.CancelledError)
 
 
 async def test_a_full_disk_says_so(database: Database) -> None:
     with pytest.raises(StoreError, match="free disk space"):
-        async with database.write() as connection:
-            await connection.exec_driver_sql("PRAGMA max_page_count=1")
-            await connection.exec_driver_sql("CREATE TABLE big (t TEXT)")
-            await connection.exec_driver_sql("INSERT INTO big VALUES (hex(zeroblob(999999)))")
+        await run(database, "PRAGMA max_page_count=1", "CREATE TABLE big AS SELECT zeroblob(99999)")
 
 
 def test_an_error_names_place_cause_and_fix() -> None:
@@ -137,3 +149,9 @@ def test_a_missing_driver_is_named_and_the_password_is_not(monkeypatch: pytest.M
         Database("postgresql://u:secret@h/d")
 
     assert "postgresql+asyncpg://u:***@h/d" in str(caught.value)
+
+
+async def run(database: Database, *statements: str) -> None:
+    async with database.write() as connection:
+        for statement in statements:
+            await connection.exec_driver_sql(statement)

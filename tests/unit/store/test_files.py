@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fwai.store.files import FileWriter
+from unit.store.kit import until
 
 
 async def test_pieces_of_a_file_keep_their_order(tmp_path: Path) -> None:
@@ -196,10 +197,3 @@ def files_no_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def until(condition: object) -> None:
-    assert callable(condition)
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.002)

@@ -11,12 +11,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
-from unit.store.kit import sqlite_url
 
 from fwai.errors import StoreError
 from fwai.store import migrate
 from fwai.store.database import Database
 from fwai.store.tables import metadata
+from unit.store.kit import sqlite_url
 
 
 def scripts() -> ScriptDirectory:

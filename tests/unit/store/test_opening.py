@@ -1,16 +1,22 @@
 import asyncio
 import gc
-import os
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from unit.store.kit import ENDING, KOLKATA, T0, a_call, sqlite_url
 
 from fwai.domain.call import CallState
 from fwai.errors import StoreError
 from fwai.store.opening import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
+from unit.store.kit import ENDING, KOLKATA, T0, a_call, sqlite_url, until
+
+
+@pytest.fixture(autouse=True)
+def schema(tmp_path: Path, migrated: Path) -> None:
+    (tmp_path / "data").mkdir()
+    shutil.copy(migrated, tmp_path / "data" / "fwai.db")
 
 
 def options(folder: Path, *, recordings: bool = True) -> StoreOptions:
@@ -27,13 +33,13 @@ async def test_a_whole_call_is_kept_and_nothing_is_left_behind(tmp_path: Path) -
     async with open_store(options(tmp_path)):
         pass  # the schema and what is imported once
     gc.collect()
-    files_open = len(os.listdir("/proc/self/fd"))
+    files_open = len(list(Path("/proc/self/fd").iterdir()))
 
     async with open_store(options(tmp_path)) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
         recorder = await store.recorder(a_call(), 8000, 5.0)
         assert recorder is not None
-        store.calls.log(a_call()).caller_said("Hello", T0 + 1)
+        store.calls.log(a_call()).caller_said("Hello", T0 + 1, 1)
         recorder.caller(b"\0\1" * 800, 5.0)
         await recorder.close()
         assert await store.calls.end(a_call(), ENDING, T0 + 9)
@@ -45,8 +51,8 @@ async def test_a_whole_call_is_kept_and_nothing_is_left_behind(tmp_path: Path) -
     (recording,) = (tmp_path / "recordings").rglob("c-1.wav")
     assert recording.stat().st_size == 44 + 800 * 4
     assert not (tmp_path / "data" / "fwai.db-wal").exists()
-    assert len(os.listdir("/proc/self/fd")) == files_open
-    assert not [t for t in threading.enumerate() if "connection_worker" in t.name]
+    assert len(list(Path("/proc/self/fd").iterdir())) == files_open
+    await until(lambda: not [t for t in threading.enumerate() if "connection" in t.name])
     assert len(asyncio.all_tasks()) == 1
 
 
@@ -70,7 +76,7 @@ async def test_a_cancelled_server_writes_what_it_has(tmp_path: Path) -> None:
     async def serve() -> None:
         async with open_store(options(tmp_path)) as store:
             await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
-            store.calls.log(a_call()).caller_said("last words", T0 + 1)
+            store.calls.log(a_call()).caller_said("last words", T0 + 1, 1)
             ready.set()
             await asyncio.Event().wait()
 
@@ -90,8 +96,23 @@ async def test_a_cancelled_server_writes_what_it_has(tmp_path: Path) -> None:
 async def test_a_database_that_cannot_be_used_is_said_before_anything_starts(
     tmp_path: Path,
 ) -> None:
+    shutil.rmtree(tmp_path / "data")
     (tmp_path / "data").write_text("in the way")
 
-    with pytest.raises(StoreError, match="data cannot be created"):
+    with pytest.raises(StoreError, match="cannot be created"):
         async with open_store(options(tmp_path)):
             pytest.fail("it must not open")
+
+
+async def test_an_error_of_the_block_comes_out_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await fail_in(tmp_path)
+
+    (path,) = (tmp_path / "transcripts").rglob("*.jsonl")
+    assert read_transcript(path).call is not None
+
+
+async def fail_in(folder: Path) -> None:
+    async with open_store(options(folder)) as store:
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+        raise ZeroDivisionError

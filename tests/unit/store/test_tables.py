@@ -1,18 +1,19 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateTable
-from unit.store.kit import T0
 
 from fwai.store.database import Database
 from fwai.store.tables import Instant, calls, instant, metadata, turns
+from unit.store.kit import T0
 
 
+@settings(deadline=None)
 @given(st.floats())
 def test_any_number_is_some_moment(at: float) -> None:
     assert instant(at).tzinfo is UTC
@@ -57,8 +58,10 @@ async def test_a_naive_time_is_refused(database: Database) -> None:
 async def test_turns_go_with_their_call(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(insert(calls).values(call_row()))
-        turn = {"call_id": "c", "seq": 1, "role": "caller", "text": "hi", "interrupted": False}
-        await connection.execute(insert(turns).values(turn | {"at": instant(T0)}))
+        turn = {"call_id": "c", "seq": 1, "role": "caller", "turn": 1, "text": "hi"}
+        await connection.execute(
+            insert(turns).values(turn | {"at": instant(T0), "interrupted": False})
+        )
         await connection.execute(calls.delete())
         left = (await connection.execute(select(turns))).all()
 

@@ -4,9 +4,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit.store.kit import DAY, ENDING, KOLKATA, T0, a_call
 
 from fwai.domain.call import CallId, CallState
 from fwai.errors import StoreError
@@ -22,6 +21,7 @@ from fwai.store.transcript_files import (
     read_transcript,
     stamp,
 )
+from unit.store.kit import DAY, ENDING, KOLKATA, T0, a_call
 
 FIRST = first_line(a_call(), stamp(T0, KOLKATA))
 LAST = last_line(stamp(T0 + 9, KOLKATA), CallState.FAILED, "server_crashed")
@@ -136,6 +136,7 @@ def test_an_ending_that_cannot_be_appended_is_a_store_error(tmp_path: Path) -> N
         append_ending(tmp_path / "in the way" / "c.jsonl", FIRST, LAST)
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

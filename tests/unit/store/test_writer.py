@@ -3,16 +3,16 @@ import asyncio
 import pytest
 from sqlalchemy import func, insert, select
 from structlog.testing import capture_logs
-from unit.store.kit import T0
-from unit.store.test_tables import call_row
 
 from fwai.store.database import Database
 from fwai.store.tables import calls, instant, turns
 from fwai.store.writer import MAX_ROWS, BatchWriter
+from unit.store.kit import T0, until
+from unit.store.test_tables import call_row
 
 
 def turn(seq: int, call_id: str = "c", **changes: object) -> dict[str, object]:
-    row = {"call_id": call_id, "seq": seq, "role": "caller", "text": "hello"}
+    row = {"call_id": call_id, "seq": seq, "role": "caller", "turn": 1, "text": "hello"}
     return row | {"at": instant(T0 + seq), "interrupted": False} | changes
 
 
@@ -29,7 +29,7 @@ async def count(database: Database) -> int:
 
 async def until_count(database: Database, wanted: int) -> None:
     async with asyncio.timeout(5):
-        while await count(database) != wanted:
+        while await count(database) != wanted:  # noqa: ASYNC110 - a database sets no event
             await asyncio.sleep(0.005)
 
 
@@ -139,9 +139,7 @@ async def test_run_goes_on_after_a_failure_without_hurry(
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
-        async with asyncio.timeout(5):
-            while not writer._failing:
-                await asyncio.sleep(0.002)
+        await until(lambda: writer._failing)
         await rename(database, "elsewhere", "turns")
         await until_count(database, 300)
         writer.stop()
@@ -163,7 +161,7 @@ async def test_a_row_that_can_never_be_written_is_dropped_alone(
 
     assert await count(database) == 2
     assert writer.dropped_rows == 1
-    assert [entry["event"] for entry in logs] == ["database_row_refused"]
+    assert [entry["event"] for entry in logs] == ["database_rows_refused"]
     assert "hello" not in str(logs)
 
 

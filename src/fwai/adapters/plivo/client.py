@@ -9,6 +9,7 @@ Source: Plivo's API pages and SDK 4.63.0, read 2026-11-22.
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 
@@ -71,7 +72,7 @@ class PlivoClient:
             "time_limit": time_limit_s,
         }
         reply = await self._request("POST", "/Call/", body)
-        return _first(reply.get("request_uuid"))
+        return _id(reply.get("request_uuid"))
 
     async def hang_up(self, provider_call_id: str) -> None:
         """End a call; one that is already over is no error.
@@ -79,7 +80,7 @@ class PlivoClient:
         Raises:
             ApiError: Plivo did not do it.
         """
-        await self._request("DELETE", f"/Call/{provider_call_id}/", gone_is_fine=True)
+        await self._request("DELETE", _call(provider_call_id), gone_is_fine=True)
 
     async def transfer(self, provider_call_id: str, xml_url: str) -> None:
         """Make Plivo fetch ``xml_url`` and run it once the stream has ended.
@@ -88,7 +89,7 @@ class PlivoClient:
             ApiError: Plivo did not do it.
         """
         body = {"legs": "aleg", "aleg_url": xml_url, "aleg_method": "POST"}
-        await self._request("POST", f"/Call/{provider_call_id}/", body)
+        await self._request("POST", _call(provider_call_id), body)
 
     async def send_sms(self, to: str, text: str) -> str:
         """Send ``text`` and return Plivo's message id; queued is not yet delivered.
@@ -98,7 +99,7 @@ class PlivoClient:
         """
         body = {"src": _digits(self._number), "dst": _digits(to), "text": text, "type": "sms"}
         reply = await self._request("POST", "/Message/", body)
-        return _first(reply.get("message_uuid"))
+        return _id(reply.get("message_uuid"))
 
     async def _request(
         self,
@@ -126,7 +127,7 @@ class PlivoClient:
             raise ApiError(_NAME, "too many requests", status=status, retryable=True)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise ApiUnknownError(_NAME, f"server error (HTTP {status})", status=status)
-        if status >= HTTPStatus.BAD_REQUEST:
+        if not response.is_success:  # a redirection, too: nothing behind it was asked
             raise ApiError(_NAME, f"refused (HTTP {status})", status=status)
         return _json(response)
 
@@ -140,11 +141,22 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _first(value: object) -> str:
-    """Return an id that Plivo gives as a string or as a list of them."""
+def _id(value: object) -> str:
+    """Return an id that Plivo gives as a string or as a list of them.
+
+    Raises:
+        ApiUnknownError: There is none, so what answered may not have been Plivo.
+    """
     if isinstance(value, list):
         value = value[0] if value else ""
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str) or not value:
+        raise ApiUnknownError(_NAME, "the answer names no id")
+    return value
+
+
+def _call(provider_call_id: str) -> str:
+    """Return a call's path; the id came in a webhook and must not lead anywhere else."""
+    return f"/Call/{quote(provider_call_id, safe='')}/"
 
 
 def _digits(number: str) -> str:

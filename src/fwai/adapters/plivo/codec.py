@@ -67,6 +67,8 @@ class _AnyEvent(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Start | _Media | _Dtmf | _PlayedStream | _Stop, strict=False).decode
 _decode_any = msgspec.json.Decoder(_AnyEvent).decode
 _KNOWN: Final = frozenset({"start", "media", "dtmf", "playedStream", "stop"})
+# msgspec passes on what Python's own decoder says of bytes that are no UTF-8, and deep nesting.
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class PlivoCodec:
@@ -82,6 +84,7 @@ class PlivoCodec:
         self._stream_id = ""
         self._ulaw = True
         self._head = b""
+        self._half = b""  # of a sample that a message cut in two
         self.sample_rate = 8000
         self.bytes_per_ms = 8
 
@@ -93,7 +96,7 @@ class PlivoCodec:
         """
         try:
             body = _decode(message)
-        except msgspec.MsgspecError as exc:
+        except _UNREADABLE as exc:
             _refuse_unless_unknown(message, exc)
             return None
         match body:
@@ -113,7 +116,9 @@ class PlivoCodec:
         """Expand mu-law, or bring L16 to little endian."""
         if self._ulaw:
             return g711.ulaw_to_pcm(payload)
+        payload = self._half + payload
         whole = payload[: len(payload) & ~1]
+        self._half = payload[len(whole) :]
         return swap_bytes(whole) if self._big_endian else whole
 
     def encode_audio(self, pcm: bytes) -> list[bytes]:
@@ -137,6 +142,8 @@ class PlivoCodec:
         return msgspec.json.encode(body)
 
     def _start(self, start: _StartBody) -> StreamStarted:
+        if self._head:
+            raise WireError("plivo: a second start message")
         encoding = start.media_format.encoding.partition(";")[0].strip().lower()
         rate = start.media_format.sample_rate
         if (encoding, rate) not in {
@@ -156,11 +163,11 @@ class PlivoCodec:
         return StreamStarted(start.call_id, start.stream_id, start.account_id)
 
 
-def _refuse_unless_unknown(message: memoryview, exc: msgspec.MsgspecError) -> None:
+def _refuse_unless_unknown(message: memoryview, exc: Exception) -> None:
     """Accept an event of a kind we do not know; anything else is malformed."""
     try:
         event = _decode_any(message).event
-    except msgspec.MsgspecError:
+    except _UNREADABLE:
         raise WireError("plivo: unreadable stream message") from exc
     if event in _KNOWN:
         raise WireError(f"plivo: malformed {event} message") from exc

@@ -193,6 +193,8 @@ def _verified(
             body += chunk
             if len(body) > MAX_FORM_BYTES:
                 raise HTTPException(413)
+        if request.method == "GET":
+            body.clear()  # its signature covers the query only
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         try:
             check(request, _dialled_url(request, hooks), pairs)

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlparse
 from xml.sax.saxutils import escape, quoteattr
 
 from fwai.domain.call import CallState
@@ -82,14 +82,14 @@ def _sign(message: str, token: str) -> str:
 
 
 def _bare(url: str) -> str:
-    parts = urlsplit(url)
+    parts = urlparse(url)  # takes ;parameters and #fragment, which are not signed, off the path
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
 def _bases(method: str, url: str, form: Pairs) -> list[str]:
     """Return every string that Plivo may have signed for this request."""
     bare = _bare(url)
-    query = sorted(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    query = sorted(parse_qsl(urlparse(url).query, keep_blank_values=True))
     query_text = "&".join(f"{key}={value}" for key, value in query)
     form_text = "".join(f"{key}{value}" for key, value in sorted(form))
     with_query = f"{bare}?{query_text}" if query else bare

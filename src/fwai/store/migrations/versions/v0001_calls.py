@@ -68,6 +68,7 @@ def _create_turns() -> None:
         sa.Column("call_id", sa.String(64), nullable=False),
         sa.Column("seq", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("role", sa.String(8), nullable=False),
+        sa.Column("turn", sa.Integer, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("interrupted", sa.Boolean, nullable=False),

@@ -1,0 +1,52 @@
+# Every target sets itself up: Python 3.11+, its venv module and make are all a machine needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo run test check bench fix clean
+
+help:
+	@echo "make demo    one whole call on this machine, with no account (about a minute)"
+	@echo "make run     answer calls; without configuration, in demo mode"
+	@echo "make test    all tests"
+	@echo "make check   lint, format, types, import rules, spelling"
+	@echo "make bench   speed and memory next to a bare floor (several minutes)"
+	@echo "make fix     let the linter and the formatter mend what they can"
+
+$(VENV)/.runtime: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(VENV)/.runtime
+	$(BIN)/python run.py demo
+
+run: $(VENV)/.runtime
+	$(BIN)/python run.py
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell README.md ARCHITECTURE.md CHANGELOG.md docs src tests
+
+bench: $(VENV)/.dev
+	$(BIN)/python tests/bench/run.py
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,132 @@
+"""``make demo``: start everything, place one call, show it, judge it."""
+
+import asyncio
+import gc
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from fwai import log
+from fwai.app import Server, freeze, open_server
+from fwai.calls.session import CallSession
+from fwai.demo.show import Show
+from fwai.demo.stage import Stage, open_stage
+from fwai.demo.verdict import Verdict, fill_in
+from fwai.domain.call import CallEnding
+from fwai.serving import DrainingServer, listen
+from fwai.simulator.caller import AwaitHangUp, BargeIn, CallReport, Hear, Say, Step
+
+CALL_S: Final = 75.0
+SETTLE_S: Final = 3.0
+
+SCRIPT: Final[Sequence[Step]] = (
+    Hear("greeting"),
+    Say("ask_courses"),
+    BargeIn("barge_in", after_ms=2500),
+    Hear("price_answer"),
+    Say("ask_sms"),
+    Hear("sms_sent"),
+    Say("goodbye"),
+    Hear("goodbye_answer"),
+    AwaitHangUp(),
+)
+
+
+async def play(*, audio: str, as_json: bool, keep: str | None) -> int:
+    """Play the demo and return the exit code: 0 when the call was a good one, else 1."""
+    started = time.perf_counter()
+    log.configure("WARNING", "auto")
+    show = Show(quiet=as_json)
+    folder = Path(keep) if keep else Path(tempfile.mkdtemp(prefix="fwai-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    verdict = Verdict(database=str(folder / "fwai.db"))
+    before = _tasks()
+    await _play_on_stage(folder, audio, show, verdict, started)
+    if left := await _left_behind(before):
+        verdict.problems.append(f"tasks left behind: {', '.join(left)}")
+    verdict.transcript = _newest(folder / "transcripts", "*.jsonl")
+    verdict.recording = _newest(folder / "recordings", "*.wav")
+    if not verdict.transcript or not verdict.recording:
+        verdict.problems.append("no transcript or no recording was kept")
+    show.report(verdict)
+    if as_json:
+        print(json.dumps(verdict.as_json(), indent=2))  # noqa: T201 - the command's output
+    return 0 if verdict.ok else 1
+
+
+async def _play_on_stage(
+    folder: Path, audio: str, show: Show, verdict: Verdict, started: float
+) -> None:
+    listener = listen("127.0.0.1", 0)
+    port = int(listener.getsockname()[1])
+    overrides = {
+        "data_dir": folder,
+        "database_url": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
+        "transcripts_dir": folder / "transcripts",
+        "record_calls": True,
+        "plivo_audio": audio,
+    }
+    sessions: list[CallSession] = []
+
+    def over(session: CallSession, _: CallEnding) -> None:
+        sessions.append(session)
+
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(open_stage(port, overrides))
+        server = await stack.enter_async_context(open_server(stage.settings))
+        server.calls.on_over = over
+        freeze()
+        http = DrainingServer(server, drain_s=SETTLE_S)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(http.serve(sockets=[listener]), name="http")
+        while not http.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        verdict.start_s = time.perf_counter() - started
+        show.opening(port, verdict.start_s)
+        report = await _call(stage, show)
+        await _settle(server, stage, verdict)
+        http.should_exit = True
+    turns = sessions[0].turns if sessions else []
+    fill_in(verdict, report, turns)
+    verdict.deeds = [
+        f"SMS to …{message.dst[-4:]}: {message.text}" for message in stage.provider.messages
+    ]
+    if not verdict.deeds:
+        verdict.problems.append("the agent said it sent a message and none was sent")
+
+
+async def _call(stage: Stage, show: Show) -> CallReport:
+    async with asyncio.timeout(CALL_S):
+        return await stage.phone(on_event=show.event).call(SCRIPT)
+
+
+async def _settle(server: Server, stage: Stage, verdict: Verdict) -> None:
+    """Wait until the server has closed the call; what is still open then is a leak."""
+    deadline = asyncio.get_running_loop().time() + SETTLE_S
+    while server.calls.active or stage.model.open_sessions:
+        if asyncio.get_running_loop().time() > deadline:
+            verdict.problems.append(
+                f"left open: {server.calls.active} calls, "
+                f"{stage.model.open_sessions} model sessions"
+            )
+            return
+        await asyncio.sleep(0.05)
+
+
+def _tasks() -> frozenset[asyncio.Task[object]]:
+    return frozenset(asyncio.all_tasks())
+
+
+async def _left_behind(before: frozenset[asyncio.Task[object]]) -> list[str]:
+    await asyncio.sleep(0.1)  # transports close in the loop's next rounds
+    gc.collect()
+    return sorted(task.get_name() for task in _tasks() - before if not task.done())
+
+
+def _newest(folder: Path, pattern: str) -> str:
+    files = sorted(folder.rglob(pattern))
+    return str(files[-1]) if files else ""

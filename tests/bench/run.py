@@ -1,0 +1,11 @@
+"""The door of the benchmark: ``python tests/bench/run.py --help``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.suite import main  # noqa: E402 - the path comes first
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""What is measured: the product and the two floors, each a process pinned to one core."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+AUTH_ID: Final = "MABENCH000000000BNCH"
+LINE: Final = "+918888800000"
+START_S: Final = 30.0
+STOP_S: Final = 15.0
+POLL_S: Final = 0.01
+
+TARGETS: Final = ("fwai", "floor", "picows-floor")
+
+
+def cores() -> tuple[int, int]:
+    """Return the core of the servers and the core of the load; the same one if there is but one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[0], usable[-1]
+
+
+def free_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def spawn(
+    core: int, command: list[str], env: dict[str, str], cwd: Path, output: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """Start a process pinned to ``core``: it inherits what this one is bound to meanwhile."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        return subprocess.Popen(
+            command, env=env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT
+        )
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass(slots=True)
+class Target:
+    """A running server.
+
+    Attributes:
+        start_s: From the start of the process until it said that it is ready.
+    """
+
+    name: str
+    port: int
+    model_port: int
+    process: subprocess.Popen[bytes]
+    start_s: float
+    auth_token: str = field(repr=False)
+
+    @property
+    def base_url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def calls(self) -> int:
+        """How many calls it says are not over."""
+        return int(_ready(self.base_url)["calls"])
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(name: str, folder: Path) -> Target:
+    """Start a target and wait until it is ready.
+
+    Raises:
+        RuntimeError: It did not get ready; its output is shown.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port, model_port = free_port(), free_port()
+    token = secrets.token_hex(20)
+    env = dict(os.environ)
+    if name == "fwai":
+        env = {k: v for k, v in env.items() if k in ("PATH", "HOME", "LANG")}
+        env |= _settings(folder, port, model_port, token)
+        command = [sys.executable, str(ROOT / "run.py"), "serve"]
+    else:
+        kind = "picows" if name.startswith("picows") else "uvicorn"
+        env |= {"PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "bench.floor", kind, "--port", str(port)]
+        command += ["--model-url", f"ws://127.0.0.1:{model_port}"]
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        started = time.perf_counter()
+        process = spawn(cores()[0], command, env, folder, output)
+    target = Target(name, port, model_port, process, 0.0, token)
+    while time.perf_counter() - started < START_S and process.poll() is None:
+        try:
+            _ready(target.base_url)
+        except (urllib.error.URLError, OSError):
+            time.sleep(POLL_S)
+        else:
+            target.start_s = round(time.perf_counter() - started, 2)
+            return target
+    target.stop()
+    raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def _ready(base_url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{base_url}/readyz", timeout=5) as answer:  # noqa: S310 - loopback
+        body: dict[str, Any] = json.load(answer)
+    return body
+
+
+def _settings(folder: Path, port: int, model_port: int, token: str) -> dict[str, str]:
+    """All features on except recording; the guards and limits as they are by default."""
+    prompts = json.loads((ROOT / "prompts.json").read_text("utf-8"))
+    for agent, profile in prompts.items():
+        if not agent.startswith("_"):
+            # By this the load knows which telephone a session of the model belongs to.
+            profile["prompt"] += " The caller's number is {{caller_number}}."
+    (folder / "prompts.json").write_text(json.dumps(prompts), "utf-8")
+    for name in ("data", "transcripts"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir()
+    return {
+        "CALL_PROVIDER": "plivo",
+        "GOOGLE_API_KEY": "bench",
+        "GEMINI_LIVE_URL": f"ws://127.0.0.1:{model_port}",
+        "PLIVO_AUTH_ID": AUTH_ID,
+        "PLIVO_AUTH_TOKEN": token,
+        "PLIVO_PHONE_NUMBER": LINE,
+        "PLIVO_API_URL": "http://127.0.0.1:9",  # the discard port: nobody listens
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/data/fwai.db",
+        "DATA_DIR": str(folder / "data"),
+        "TRANSCRIPTS_DIR": str(folder / "transcripts"),
+        "PROMPTS_FILE": str(folder / "prompts.json"),
+        "ENABLE_TRANSCRIPTS": "true",
+        "RECORD_CALLS": "false",
+        "LOG_FORMAT": "json",
+    }

@@ -1,0 +1,67 @@
+"""A whole server with its simulated world, for one test."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fwai.app import Server, open_server
+from fwai.calls.session import CallSession
+from fwai.demo.stage import Stage, open_stage
+from fwai.domain.call import CallEnding
+from fwai.serving import DrainingServer, listen
+
+
+@dataclass
+class House:
+    """What a test can look at.
+
+    Attributes:
+        over: Sessions that are over, with how they ended.
+    """
+
+    stage: Stage
+    server: Server
+    over: list[tuple[CallSession, CallEnding]]
+    folder: Path
+
+    @property
+    def url(self) -> str:
+        return self.stage.settings.base_url
+
+    def transcripts(self) -> list[str]:
+        return [path.read_text() for path in sorted(self.folder.rglob("*.jsonl"))]
+
+    async def quiet(self, within_s: float = 5.0) -> None:
+        """Wait until every call is over on both sides; fail if one is not in time."""
+        async with asyncio.timeout(within_s):
+            while self.server.calls.active or self.stage.model.open_sessions:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
+    """Serve on a free port until the block is left."""
+    listener = listen("127.0.0.1", 0)
+    settings: dict[str, object] = {
+        "data_dir": folder,
+        "database_url": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
+        "transcripts_dir": folder / "transcripts",
+        **overrides,
+    }
+    async with (
+        open_stage(int(listener.getsockname()[1]), settings) as stage,
+        open_server(stage.settings) as server,
+        asyncio.TaskGroup() as tasks,
+    ):
+        over: list[tuple[CallSession, CallEnding]] = []
+        server.calls.on_over = lambda session, ending: over.append((session, ending))
+        http = DrainingServer(server, drain_s=5.0)
+        tasks.create_task(http.serve(sockets=[listener]))
+        async with asyncio.timeout(10):
+            while not http.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                await asyncio.sleep(0.01)
+        yield House(stage, server, over, folder)
+        server.calls.stop()
+        http.should_exit = True

@@ -1,0 +1,249 @@
+"""The server as a process: how it starts, refuses to start, dies and comes back."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fwai.demo.stage import Stage, open_stage
+from fwai.simulator.caller import HangUp, Hear, Wait
+
+ROOT = Path(__file__).parents[2]
+LIVE = {
+    "CALL_PROVIDER": "plivo",
+    "GOOGLE_API_KEY": "key-that-must-not-show",
+    "PLIVO_AUTH_ID": "MATEST00000000000000",
+    "PLIVO_AUTH_TOKEN": "token-that-must-not-show",
+    "PLIVO_PHONE_NUMBER": "+918888800000",
+    "PUBLIC_URL": "https://voice.example.com",
+}
+
+
+def environment(folder: Path, **values: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {
+        **kept,
+        "HOST": "127.0.0.1",
+        "DATA_DIR": str(folder),
+        "TRANSCRIPTS_DIR": str(folder / "transcripts"),
+        "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
+        "PROMPTS_FILE": str(ROOT / "prompts.json"),
+        "LOG_FORMAT": "json",
+        **values,
+    }
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def start_and_fail(folder: Path, **values: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run.py")],
+        cwd=folder, env=environment(folder, **values), capture_output=True, text=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+
+
+@contextmanager
+def server(folder: Path, port: int, **values: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server as its own process until the block is left."""
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py")],
+            cwd=folder, env=environment(folder, PORT=str(port), **values), stderr=log,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(10)
+
+
+async def ready(port: int, within_s: float = 15.0) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(within_s):
+        while True:
+            try:
+                if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def world(port: int) -> AsyncIterator[tuple[Stage, dict[str, str]]]:
+    """A simulated world and the environment that points a server process at it."""
+    async with open_stage(port) as stage:
+        settings = stage.settings
+        yield (
+            stage,
+            {
+                "CALL_PROVIDER": "plivo",
+                "GOOGLE_API_KEY": "demo",
+                "GEMINI_LIVE_URL": settings.gemini_live_url,
+                "PLIVO_AUTH_ID": settings.plivo_auth_id,
+                "PLIVO_AUTH_TOKEN": settings.plivo_auth_token.get_secret_value(),
+                "PLIVO_PHONE_NUMBER": settings.plivo_phone_number,
+                "PLIVO_API_URL": settings.plivo_api_url,
+                "PUBLIC_URL": settings.public_url,
+            },
+        )
+
+
+# ---- starting -----------------------------------------------------------------------------
+
+
+def test_everything_that_is_missing_is_named_at_once_with_its_fix(tmp_path: Path) -> None:
+    result = start_and_fail(tmp_path, CALL_PROVIDER="plivo", PLIVO_AUTH_TOKEN="secret-token")
+
+    assert result.returncode == 2
+    for name in ("GOOGLE_API_KEY", "PLIVO_AUTH_ID", "PLIVO_PHONE_NUMBER", "PUBLIC_URL"):
+        assert name in result.stderr
+    assert "secret-token" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("prompts", "named"),
+    [
+        ("{not json", "line 1"),
+        ('{"A": {"name": "A", "prompt": "Hi {{nobody}}"}}', "nobody"),
+        ('{"A": {"name": "A", "prompt": "Hi", "voice": "puck"}}', "Puck"),
+        ('{"A": {"name": "A", "prompt": "Hi", "tools": ["fly"]}}', "fly"),
+    ],
+)
+def test_broken_prompts_are_a_start_up_error_with_file_key_and_fix(
+    tmp_path: Path, prompts: str, named: str
+) -> None:
+    (tmp_path / "prompts.json").write_text(prompts)
+
+    result = start_and_fail(tmp_path, **LIVE, PROMPTS_FILE="prompts.json")
+
+    assert result.returncode == 2
+    assert "prompts.json" in result.stderr
+    assert named in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = start_and_fail(tmp_path, **LIVE, PORT=str(taken.getsockname()[1]))
+
+    assert result.returncode == 2
+    assert "PORT" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unwritable_directory_is_one_clear_line(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+
+    result = start_and_fail(
+        tmp_path, **LIVE, DATABASE_URL=f"sqlite+aiosqlite:///{blocked / 'fwai.db'}"
+    )
+
+    assert result.returncode != 0
+    assert str(blocked) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+async def test_nothing_configured_starts_in_demo_mode_and_says_how_to_go_live(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with server(tmp_path, port):
+        await ready(port)
+        async with httpx.AsyncClient() as client:
+            body = (await client.get(f"http://127.0.0.1:{port}/")).text
+
+    assert json.loads(body) == {
+        "status": "ok",
+        "service": "WhatsApp Voice Calling with Gemini Live",
+        "version": "1.0.0",
+    }
+    assert "make demo" in (tmp_path / "server.log").read_text()
+
+
+# ---- dying --------------------------------------------------------------------------------
+
+
+async def test_kill_9_in_mid_call_keeps_what_was_said_and_the_next_start_closes_the_call(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    async with world(port) as (stage, values), asyncio.TaskGroup() as tasks:
+        with server(tmp_path, port, **values) as process:
+            await ready(port)
+            tasks.create_task(stage.phone().call([Hear("greeting"), Wait(6000)]))
+            await asyncio.sleep(5.5)
+            process.kill()
+        with server(tmp_path, port, **values):
+            await ready(port)
+
+    (transcript,) = tmp_path.rglob("*.jsonl")
+    lines = [json.loads(line) for line in transcript.read_text().splitlines()]
+    said = " ".join(line["text"] for line in lines if line.get("role") == "agent")
+    assert said.startswith("Hello, this is Asha, the AI assistant of FWAI Academy.")
+    assert lines[-1]["end_reason"] == "server_crashed"
+    with sqlite3.connect(tmp_path / "fwai.db") as database:
+        rows = database.execute("select state, end_reason from calls").fetchall()
+    database.close()
+    assert rows == [("failed", "server_crashed")]
+
+
+async def test_sigterm_lets_the_call_finish_and_admits_no_other(tmp_path: Path) -> None:
+    port = free_port()
+    async with world(port) as (stage, values):
+        with server(tmp_path, port, **values) as process:
+            await ready(port)
+            async with asyncio.TaskGroup() as tasks:
+                call = tasks.create_task(
+                    stage.phone().call([Hear("greeting"), Wait(1500), HangUp()])
+                )
+                await asyncio.sleep(2.0)
+                process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.4)
+                late = tasks.create_task(stage.phone(number="+919999900002").call([Wait(100)]))
+            began = time.monotonic()
+            code = await asyncio.to_thread(process.wait, 15)
+
+    assert call.result().problems == []
+    assert not late.result().answered
+    assert code == 0
+    assert time.monotonic() - began < 5.0
+
+
+async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path) -> None:
+    port = free_port()
+    async with world(port) as (stage, values):
+        with server(tmp_path, port, LOG_LEVEL="DEBUG", **values):
+            await ready(port)
+            await stage.phone().call([Hear("greeting"), Wait(300), HangUp()])
+            async with httpx.AsyncClient() as client:
+                await client.post(
+                    f"http://127.0.0.1:{port}/plivo/answer", data={"From": "+919999900001"}
+                )
+            await asyncio.sleep(1.5)
+        secrets = (values["PLIVO_AUTH_TOKEN"], "9999900001", "8888800000", "Asha", "Hello", "?t=")
+        log = (tmp_path / "server.log").read_text()
+
+    for secret in (*secrets, "&t=", "You are"):
+        assert secret not in log, f"{secret!r} is in the log"
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert {"server_ready", "call_offered", "call_answered", "call_ended", "webhook_refused"} <= (
+        set(events)
+    )

@@ -1,0 +1,277 @@
+"""All calls of a process: admission, ownership, and that nothing is left behind."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+import virtual_time
+from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
+from fwai.calls.manager import STREAM_S, CallManager
+from fwai.calls.session import SessionLimits
+from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
+from fwai.errors import ApiError, BusyError
+from fwai.interfaces import Recorder
+
+INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+918888800000")
+
+
+class House:
+    """A manager with fakes around it."""
+
+    def __init__(self, most_calls: int | None = 10) -> None:
+        self.agents: list[FakeAgent] = []
+        self.archive = FakeArchive()
+        self.control = FakeControl()
+        self.calls = CallManager(
+            agent_for=self._agent_for,
+            agent_id_for=lambda _: "FWAI_Core",
+            tools=FakeTools(),
+            archive=self.archive,
+            limits=SessionLimits(),
+            most_calls=most_calls,
+            recorder_for=self._no_recorder,
+        )
+
+    def _agent_for(self, call: Call) -> FakeAgent:
+        agent = FakeAgent()
+        self.agents.append(agent)
+        return agent
+
+    async def _no_recorder(self, call: Call, rate: int, at: float) -> Recorder | None:
+        return None
+
+    async def offer(self, offer: CallOffer = INBOUND) -> str:
+        ticket = await self.calls.offer(offer, self.control)
+        assert ticket is not None
+        return ticket.token
+
+    @property
+    def states(self) -> list[CallState]:
+        return list(self.archive.states.values())
+
+    @property
+    def reasons(self) -> list[EndReason]:
+        return [ending.reason for ending in self.archive.endings.values()]
+
+
+def inside(act: Callable[[House], Awaitable[None]], most_calls: int | None = 10) -> House:
+    """Run ``act`` with a running manager on a clock that jumps; nothing may be left after it."""
+
+    async def main() -> House:
+        house = House(most_calls)
+        ready = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(house.calls.run(ready))
+            await ready.wait()
+            await act(house)
+            house.calls.stop()
+        assert house.calls.active == 0
+        assert not any(agent.running for agent in house.agents)
+        return house
+
+    return virtual_time.run(main())
+
+
+def test_model_session_is_opened_while_the_phone_still_rings() -> None:
+    async def act(house: House) -> None:
+        await house.offer()
+        await asyncio.sleep(0.1)
+        assert house.agents[0].running
+
+    inside(act)
+
+
+def test_a_call_runs_from_offer_to_hang_up() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        assert house.calls.admits(token)
+        assert await house.calls.carry(token, "carrier-1", FakeCaller([(2.0, HANG_UP)]))
+
+    house = inside(act)
+
+    assert house.states == [CallState.COMPLETED]
+    assert house.reasons == [EndReason.CALLER_HUNG_UP]
+    assert house.control.hung_up == []
+
+
+def test_a_stream_that_never_comes_gives_the_model_session_back() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        await asyncio.sleep(STREAM_S + 1)
+        assert not house.agents[0].running
+        assert not house.calls.admits(token)
+
+    house = inside(act)
+
+    assert house.reasons == [EndReason.NEVER_CONNECTED]
+    assert house.states == [CallState.FAILED]
+    assert house.control.hung_up == ["carrier-1"]
+
+
+@pytest.mark.parametrize("state", [CallState.NO_ANSWER, CallState.BUSY, CallState.CANCELED])
+def test_the_carriers_word_on_an_unanswered_call_is_its_state(state: CallState) -> None:
+    async def act(house: House) -> None:
+        await house.offer()
+        await house.calls.ended("plivo", "carrier-1", state)
+        await house.calls.ended("plivo", "carrier-1", CallState.COMPLETED)
+        await asyncio.sleep(0.1)
+
+    house = inside(act)
+
+    assert house.states == [state]
+
+
+def test_a_hang_up_webhook_ends_a_running_call_once() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+
+        async def webhook() -> None:
+            await asyncio.sleep(1.0)
+            await house.calls.ended("plivo", "carrier-1", CallState.COMPLETED)
+            await house.calls.ended("plivo", "carrier-1", CallState.COMPLETED)
+
+        await asyncio.gather(
+            webhook(), house.calls.carry(token, "carrier-1", FakeCaller([(1.0, HANG_UP)]))
+        )
+
+    house = inside(act)
+
+    assert house.reasons == [EndReason.CALLER_HUNG_UP]
+
+
+def test_a_repeated_offer_is_the_same_call_with_a_new_ticket() -> None:
+    async def act(house: House) -> None:
+        first, second = await house.offer(), await house.offer()
+        assert first != second
+        assert house.calls.active == 1
+        assert await house.calls.carry(second, "carrier-1", FakeCaller([(1.0, HANG_UP)]))
+
+    house = inside(act)
+
+    assert len(house.archive.calls) == 1
+
+
+def test_a_replayed_offer_of_a_running_or_ended_call_mints_nothing() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+
+        async def replay() -> None:
+            await asyncio.sleep(1.0)
+            assert await house.calls.offer(INBOUND, house.control) is None
+
+        await asyncio.gather(
+            replay(), house.calls.carry(token, "carrier-1", FakeCaller([(2.0, HANG_UP)]))
+        )
+        assert await house.calls.offer(INBOUND, house.control) is None
+
+    inside(act)
+
+
+@pytest.mark.parametrize(("token", "carrier_id"), [(None, "carrier-2"), ("forged", "carrier-1")])
+def test_a_stream_that_does_not_fit_its_token_is_refused(
+    token: str | None, carrier_id: str
+) -> None:
+    async def act(house: House) -> None:
+        good = await house.offer()
+        assert not await house.calls.carry(token or good, carrier_id, FakeCaller())
+        assert house.calls.admits(good), "a wrong guess must not use the token up"
+
+    inside(act)
+
+
+def test_a_token_admits_one_stream() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        assert await house.calls.carry(token, "carrier-1", FakeCaller([(1.0, HANG_UP)]))
+        assert not await house.calls.carry(token, "carrier-1", FakeCaller())
+
+    inside(act)
+
+
+def test_admission_stops_at_the_configured_number() -> None:
+    async def act(house: House) -> None:
+        await house.offer()
+        with pytest.raises(BusyError):
+            await house.calls.offer(
+                CallOffer("plivo", "carrier-2", Direction.INBOUND, "", ""), house.control
+            )
+
+    inside(act, most_calls=1)
+
+
+def test_draining_admits_nothing_and_lets_calls_go_on() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        house.calls.drain()
+        with pytest.raises(BusyError):
+            await house.calls.offer(
+                CallOffer("plivo", "carrier-2", Direction.INBOUND, "", ""), house.control
+            )
+        assert await house.calls.carry(token, "carrier-1", FakeCaller([(5.0, HANG_UP)]))
+
+    house = inside(act)
+
+    assert house.reasons == [EndReason.CALLER_HUNG_UP]
+
+
+def test_stopping_ends_what_still_runs_and_says_so() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        carrying = asyncio.ensure_future(
+            house.calls.carry(token, "carrier-1", FakeCaller([(60.0, HANG_UP)]))
+        )
+        await asyncio.sleep(1.0)
+        house.calls.stop()
+        await carrying
+
+    house = inside(act)
+
+    assert house.reasons == [EndReason.SERVER_STOPPED]
+    assert house.states == [CallState.FAILED]
+    assert house.control.hung_up == ["carrier-1"]
+
+
+def test_a_failing_rest_api_does_not_keep_the_call_open() -> None:
+    async def act(house: House) -> None:
+        house.control = FakeControl(ApiError("plivo", "down"))
+        token = await house.offer()
+        call_id = next(iter(house.archive.calls), None) or await _known(house)
+        carrying = asyncio.ensure_future(
+            house.calls.carry(token, "carrier-1", FakeCaller([(60.0, HANG_UP)]))
+        )
+        await asyncio.sleep(1.0)
+        assert house.calls.hang_up(call_id)
+        await carrying
+
+    house = inside(act)
+
+    assert house.reasons == [EndReason.OPERATOR]
+
+
+async def _known(house: House) -> CallId:
+    await asyncio.sleep(0)
+    return next(iter(house.archive.calls))
+
+
+def test_one_broken_call_does_not_touch_another() -> None:
+    class BrokenAgent(FakeAgent):
+        async def run(self) -> None:
+            await asyncio.sleep(1.0)
+            raise RuntimeError("bug")
+
+    async def act(house: House) -> None:
+        other = await house.offer()
+        house._agent_for = lambda _: BrokenAgent()  # type: ignore[method-assign,assignment,return-value]
+        house.calls._agent_for = house._agent_for
+        broken = await house.offer(
+            CallOffer("plivo", "carrier-2", Direction.INBOUND, "", "+918888800000")
+        )
+        await asyncio.gather(
+            house.calls.carry(broken, "carrier-2", FakeCaller([(9.0, HANG_UP)])),
+            house.calls.carry(other, "carrier-1", FakeCaller([(5.0, HANG_UP)])),
+        )
+
+    house = inside(act)
+
+    assert sorted(house.reasons) == [EndReason.CALLER_HUNG_UP, EndReason.INTERNAL_ERROR]

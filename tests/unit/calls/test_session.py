@@ -1,0 +1,431 @@
+"""One call from stream to end, on a clock that jumps: what the caller hears and what is kept."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+import virtual_time
+from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog, FakeTools
+from fwai.audio.pcm import silence
+from fwai.calls.pacer import Pacer
+from fwai.calls.session import GREET, NEARLY_OVER, STILL_THERE, CallSession, SessionLimits
+from fwai.calls.story import Story
+from fwai.domain.call import EndReason
+from fwai.domain.events import (
+    AgentAudio,
+    AgentEvent,
+    AgentLost,
+    AgentReady,
+    AgentSaid,
+    CallerAudio,
+    CallerEvent,
+    CallerHungUp,
+    CallerSaid,
+    DtmfPressed,
+    GenerationEnded,
+    Interrupted,
+    TokensUsed,
+    ToolCall,
+    ToolsCancelled,
+    TurnEnded,
+)
+
+SECOND = AgentAudio(b"\x10\x00" * 24_000)
+SPEECH_40_MS = CallerAudio(b"\x00\x20\x00\xe0" * 160)
+SILENCE_40_MS = CallerAudio(silence(40, 8000))
+
+AgentScript = Sequence[tuple[float, AgentEvent]]
+CallerScript = Sequence[tuple[float, CallerEvent]]
+
+
+@dataclass
+class Outcome:
+    reason: EndReason
+    caller: FakeCaller
+    agent: FakeAgent
+    tools: FakeTools
+    log: FakeLog
+    session: CallSession
+    carrier_hung_up_at: list[float]
+    started: float
+    ended: float
+
+    def at(self, absolute: float) -> float:
+        return round(absolute - self.started, 3)
+
+
+def carry(
+    agent_script: AgentScript = (),
+    caller_script: CallerScript = ((5.0, HANG_UP),),
+    *,
+    tools_take_s: float = 0.0,
+    receipts: bool | None = True,
+    limits: SessionLimits | None = None,
+    on_prompt: Callable[[str], AgentScript] | None = None,
+    provider_limit_s: float | None = None,
+) -> Outcome:
+    async def main() -> Outcome:
+        loop = asyncio.get_running_loop()
+        caller = FakeCaller(caller_script, receipts=receipts, max_call_s=provider_limit_s)
+        agent = FakeAgent(agent_script, on_prompt)
+        tools, log = FakeTools(tools_take_s), FakeLog()
+        hung_up: list[float] = []
+
+        async def hang_up() -> None:
+            hung_up.append(loop.time())
+
+        session = CallSession(
+            CALL, caller, agent, tools, Story(log), Pacer(), limits or SessionLimits(), hang_up
+        )
+        started = loop.time()
+        reason = await session.run()
+        return Outcome(reason, caller, agent, tools, log, session, hung_up, started, loop.time())
+
+    return virtual_time.run(main())
+
+
+def reply(at: float, seconds: int, text: str = "") -> list[tuple[float, AgentEvent]]:
+    """A reply that arrives in a burst, as the model's do."""
+    events: list[tuple[float, AgentEvent]] = [(at, SECOND)] * seconds
+    if text:
+        events.insert(1, (at, AgentSaid(text)))
+    return [*events, (at, GenerationEnded())]
+
+
+# ---- speech ------------------------------------------------------------
+
+
+def test_greets_as_soon_as_the_stream_is_open() -> None:
+    call = carry()
+
+    assert [(call.at(at), text) for at, text in call.agent.prompts][:1] == [(0.0, GREET)]
+
+
+def test_first_audio_of_a_reply_is_played_in_the_moment_it_arrives() -> None:
+    call = carry(reply(1.0, 2))
+
+    assert call.at(call.caller.played[0][0]) == 1.0
+
+
+def test_a_reply_is_paced_a_short_lead_ahead_and_heard_whole_without_a_gap() -> None:
+    call = carry(reply(0.0, 4), [(6.0, HANG_UP)])
+
+    plays_until = 0.0
+    for at, pcm in call.caller.played:
+        now = call.at(at)
+        assert plays_until == 0.0 or now <= plays_until, "the carrier ran dry"
+        plays_until = max(plays_until, now) + len(pcm) / 16_000
+        assert plays_until - now <= 0.201
+    assert round(call.caller.heard_ms) == 4000
+
+
+def test_barge_in_stops_speech_here_and_at_the_carrier_in_the_same_moment() -> None:
+    call = carry([*reply(0.0, 4), (1.5, Interrupted()), (1.5, TurnEnded())])
+
+    assert [call.at(at) for at in call.caller.cleared_at] == [1.5]
+    assert max(call.at(at) for at, _ in call.caller.played) <= 1.5
+    assert round(call.caller.heard_ms) == 1500
+
+
+def test_late_audio_of_an_interrupted_reply_is_dropped() -> None:
+    call = carry([*reply(0.0, 1), (0.5, Interrupted()), (0.6, SECOND), (0.7, TurnEnded())])
+
+    assert round(call.caller.heard_ms) == 500
+
+
+def test_the_answer_to_an_interruption_is_heard_even_if_the_old_turn_never_ends() -> None:
+    call = carry([*reply(0.0, 2), (0.5, Interrupted()), *reply(1.2, 1)])
+
+    assert round(call.caller.heard_ms) == 1500
+
+
+def test_interruption_with_nothing_to_take_back_does_not_clear() -> None:
+    call = carry([(1.0, Interrupted())])
+
+    assert call.caller.cleared_at == []
+
+
+def test_odd_and_empty_audio_from_the_model_does_no_harm() -> None:
+    call = carry([(0.0, AgentAudio(b"")), (0.0, AgentAudio(b"\x01\x02\x03")), *reply(0.1, 1)])
+
+    assert call.reason is EndReason.CALLER_HUNG_UP
+    assert 999 <= call.caller.heard_ms <= 1001
+
+
+def test_caller_audio_reaches_the_model_at_16_khz_with_none_lost() -> None:
+    call = carry((), [(0.04 * n, SPEECH_40_MS) for n in range(50)] + [(5.0, HANG_UP)])
+
+    held_by_resampler = 2 * 32  # at most 2 ms
+    assert 50 * 1280 - held_by_resampler <= len(call.agent.heard) <= 50 * 1280
+    assert call.agent.speech_heard > 40
+
+
+# ---- ends ------------------------------------------------------------
+
+
+def test_caller_hang_up_ends_the_call_without_hanging_up_again() -> None:
+    call = carry(reply(0.0, 9), [(1.0, HANG_UP), (1.0, HANG_UP)])
+
+    assert call.reason is EndReason.CALLER_HUNG_UP
+    assert call.carrier_hung_up_at == []
+    assert call.agent.closed
+    assert call.at(call.ended) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [(CallerHungUp(failed=True), EndReason.STREAM_FAILED), (HANG_UP, EndReason.CALLER_HUNG_UP)],
+)
+def test_reason_tells_a_broken_stream_from_a_hang_up(
+    event: CallerHungUp, reason: EndReason
+) -> None:
+    assert carry((), [(1.0, event)]).reason is reason
+
+
+def test_a_lost_model_ends_the_call_and_the_carriers_call() -> None:
+    call = carry([(2.0, AgentLost())])
+
+    assert call.reason is EndReason.AGENT_FAILED
+    assert len(call.carrier_hung_up_at) == 1
+
+
+def test_end_call_lets_the_goodbye_be_heard_and_waits_for_the_receipt() -> None:
+    script = [*reply(0.0, 3), (0.1, ToolCall("t1", "end_call", {}))]
+
+    call = carry(script, ())
+
+    assert call.reason is EndReason.AGENT_HUNG_UP
+    assert round(call.caller.heard_ms) == 3000
+    assert call.caller.marks == ["end-1"]
+    assert 3.0 <= call.at(call.carrier_hung_up_at[0]) < 3.1
+
+
+@pytest.mark.parametrize(("receipts", "ends_s"), [(False, 5.0), (None, 3.0)])
+def test_a_timer_stands_in_for_a_receipt_that_never_comes(
+    receipts: bool | None, ends_s: float
+) -> None:
+    script = [*reply(0.0, 3), (0.1, ToolCall("t1", "end_call", {}))]
+
+    call = carry(script, (), receipts=receipts)
+
+    assert ends_s <= call.at(call.carrier_hung_up_at[0]) < ends_s + 0.2
+
+
+def test_end_call_before_the_goodbye_waits_for_it() -> None:
+    script = [(0.5, ToolCall("t1", "end_call", {})), *reply(1.5, 2)]
+
+    call = carry(script, ())
+
+    assert round(call.caller.heard_ms) == 2000
+    assert 3.5 <= call.at(call.carrier_hung_up_at[0]) < 3.7
+
+
+def test_end_call_without_any_goodbye_still_ends() -> None:
+    call = carry([(0.5, ToolCall("t1", "end_call", {}))], ())
+
+    assert call.reason is EndReason.AGENT_HUNG_UP
+    assert call.at(call.ended) < 10.0
+
+
+def test_caller_who_interrupts_the_goodbye_keeps_the_call() -> None:
+    script = [*reply(0.0, 5), (0.1, ToolCall("t1", "end_call", {})), (2.0, Interrupted())]
+
+    call = carry(script, [(9.0, HANG_UP)])
+
+    assert call.reason is EndReason.CALLER_HUNG_UP
+    assert call.carrier_hung_up_at == []
+
+
+def test_agent_is_warned_half_a_minute_before_the_time_limit() -> None:
+    talk = [(float(n), SPEECH_40_MS) for n in range(0, 200, 5)]
+
+    call = carry((), talk, limits=SessionLimits(max_call_s=120))
+
+    assert call.reason is EndReason.TIME_LIMIT
+    assert [call.at(at) for at, text in call.agent.prompts if text == NEARLY_OVER] == [90.0]
+    assert call.at(call.ended) == 120.0
+
+
+def test_the_providers_own_limit_counts_when_it_is_shorter() -> None:
+    talk = [(float(n), SPEECH_40_MS) for n in range(0, 200, 5)]
+
+    call = carry((), talk, provider_limit_s=60)
+
+    assert call.at(call.ended) == 60.0
+
+
+def test_a_fault_in_handling_an_event_ends_only_this_call() -> None:
+    class Broken(FakeTools):
+        pass
+
+    call = carry([(1.0, AgentAudio("not bytes"))])  # type: ignore[arg-type]
+
+    assert call.reason is EndReason.INTERNAL_ERROR
+    assert len(call.carrier_hung_up_at) == 1
+
+
+# ---- silence ------------------------------------------------------------
+
+
+def test_silence_is_asked_about_twice_and_then_the_call_ends_politely() -> None:
+    line_noise = [(0.04 * n, SILENCE_40_MS) for n in range(4000)]
+
+    call = carry(
+        (),
+        line_noise,
+        on_prompt=lambda text: reply(0.5, 1),
+        limits=SessionLimits(quiet_s=20, nudges=2),
+    )
+
+    assert call.reason is EndReason.SILENCE
+    assert [text for _, text in call.agent.prompts].count(STILL_THERE) == 2
+    assert 60.0 < call.at(call.ended) < 75.0
+
+
+def test_silence_is_not_counted_while_the_agent_speaks_or_a_tool_runs() -> None:
+    long_reply = reply(0.0, 40)
+
+    call = carry(
+        [*long_reply, (41.0, ToolCall("t1", "lookup", {}))],
+        [(64.0, HANG_UP)],
+        tools_take_s=22.0,
+    )
+
+    assert [text for _, text in call.agent.prompts] == [GREET]
+
+
+# ---- tools ------------------------------------------------------------
+
+
+def test_parallel_tools_run_at_once_and_each_is_answered_once() -> None:
+    calls = [(0.0, ToolCall(f"t{n}", "lookup", {})) for n in range(3)]
+
+    call = carry([*calls, calls[0]], tools_take_s=2.0)
+
+    assert sorted(result.id for result in call.agent.results) == ["t0", "t1", "t2"]
+    assert call.tools.started == ["t0", "t1", "t2"]
+
+
+def test_speech_goes_on_while_a_tool_runs() -> None:
+    call = carry([(0.0, ToolCall("t1", "lookup", {})), *reply(0.5, 1)], tools_take_s=4.0)
+
+    assert round(call.caller.heard_ms) == 1000
+
+
+def test_a_cancelled_tool_is_stopped_and_not_answered() -> None:
+    script = [(0.0, ToolCall("t1", "lookup", {})), (1.0, ToolsCancelled(("t1", "unknown")))]
+
+    call = carry(script, tools_take_s=3.0)
+
+    assert call.tools.finished == []
+    assert call.agent.results == []
+    assert call.reason is EndReason.CALLER_HUNG_UP
+
+
+def test_a_tool_that_was_begun_finishes_after_the_caller_hung_up() -> None:
+    call = carry([(0.0, ToolCall("t1", "send_sms", {}))], [(1.0, HANG_UP)], tools_take_s=3.0)
+
+    assert call.tools.finished == ["t1"]
+    assert call.agent.results == []
+    assert call.at(call.caller.closed_at or 0.0) == 1.0
+    assert call.log.tools == [("send_sms", True)]
+
+
+def test_uses_are_limited_per_call() -> None:
+    call = carry()
+
+    assert [call.session.allow("sms", 2) for _ in range(3)] == [True, True, False]
+
+
+# ---- what is kept ------------------------------------------------------------
+
+
+def test_transcript_keeps_the_order_of_the_conversation() -> None:
+    script = [
+        *reply(0.0, 1, "Hello there."),
+        (0.0, TurnEnded()),
+        (2.5, CallerSaid("What does")),
+        (2.6, CallerSaid(" it cost?")),
+        *reply(3.0, 2, "It costs a hundred."),
+        (3.0, TurnEnded()),
+    ]
+
+    call = carry(script, [(2.0, SPEECH_40_MS), (2.1, SPEECH_40_MS), (6.0, HANG_UP)])
+
+    assert call.log.turns() == [
+        ("agent", "Hello there."),
+        ("caller", "What does it cost?"),
+        ("agent", "It costs a hundred."),
+    ]
+
+
+def test_transcript_of_an_interrupted_reply_ends_where_it_was_heard() -> None:
+    words = "one two three four five six seven eight nine ten"
+
+    call = carry([*reply(0.0, 10, words), (4.0, Interrupted())])
+
+    ((role, text),) = call.log.turns()
+    assert role == "agent"
+    assert words.startswith(text)
+    assert text.split()[-1] in ("three", "four")
+    assert call.log.cut == [1]
+
+
+def test_words_that_were_heard_are_kept_within_a_second() -> None:
+    """After 3 s of a long reply the log has its first words, though the reply is not over."""
+    words = " ".join(f"word{n}" for n in range(100))
+    seen: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        caller = FakeCaller([(6.0, HANG_UP)])
+        log = FakeLog()
+
+        async def hang_up() -> None: ...
+
+        session = CallSession(
+            CALL, caller, FakeAgent(reply(0.0, 20, words)), FakeTools(), Story(log), Pacer(),
+            SessionLimits(), hang_up,
+        )  # fmt: skip
+        loop.call_later(3.1, lambda: seen.append(len(log.turns()[0][1])))
+        await session.run()
+
+    virtual_time.run(main())
+
+    assert seen[0] > 0.1 * len(words)
+
+
+def test_usage_is_summed_over_turns() -> None:
+    script = [(0.1, TokensUsed({"prompt": 10})), (0.2, TokensUsed({"prompt": 25, "response": 5}))]
+
+    call = carry(script)
+
+    assert call.session.tokens == {"prompt": 35, "response": 5}
+
+
+def test_a_reconnect_is_noted_and_does_not_greet_again() -> None:
+    call = carry([(0.0, AgentReady()), (2.0, AgentReady(resumed=True))])
+
+    assert call.log.notes == ["agent_reconnected"]
+    assert [text for _, text in call.agent.prompts] == [GREET]
+
+
+def test_keys_reach_the_model_as_words_and_never_the_log() -> None:
+    keys = [(1.0, DtmfPressed("4")), (1.3, DtmfPressed("2"))]
+
+    call = carry((), [*keys, (6.0, HANG_UP)])
+
+    assert "The caller pressed these keys: 4 2." in [text for _, text in call.agent.prompts]
+    assert call.log.notes == ["keys_pressed"]
+
+
+def test_latency_is_measured_from_the_end_of_speech_to_the_first_sound() -> None:
+    talk = [(1 + 0.04 * n, SPEECH_40_MS) for n in range(1, 26)]
+    quiet = [(1 + 0.04 * n, SILENCE_40_MS) for n in range(26, 60)]
+
+    call = carry([*reply(0.0, 1), *reply(3.0, 1)], [*talk, *quiet, (5.0, HANG_UP)])
+
+    (turn,) = [turn for turn in call.session.turns if turn.latency_ms is not None]
+    assert turn.latency_ms == pytest.approx(1000, abs=25)
