@@ -145,6 +145,8 @@ class PlivoApi:
         for task in self._work:
             task.cancel()
         self._server.should_exit = True
+        if kind is not None and not issubclass(kind, asyncio.CancelledError):
+            kind = failure = trace = None  # it goes its way as it is, not inside a group
         try:
             async with asyncio.timeout(SHUTDOWN_LIMIT_S):
                 await self._tasks.__aexit__(kind, failure, trace)

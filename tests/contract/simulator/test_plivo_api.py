@@ -241,6 +241,12 @@ async def test_faults_on_demand(client: Client) -> None:
     assert len(api.faults) == 1
 
 
+async def test_an_error_inside_the_context_stays_what_it_is() -> None:
+    with pytest.raises(LookupError):
+        async with PlivoApi(AUTH_ID, TOKEN):
+            raise LookupError
+
+
 async def test_leaving_the_context_ends_every_call() -> None:
     options = {"clips": repertoire()}
     async with running(silent) as server:
