@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from fwai.config import Settings, load_settings, quiet_libraries
 from fwai.errors import ConfigError, StoreError
 
 EXIT_CONFIG: Final = 2
 EXIT_FAILED: Final = 1
+
+T = TypeVar("T")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,12 +108,13 @@ def _simulator(args: argparse.Namespace) -> int:
     return gemini_live.main(["--port", str(args.port), *extra]) or 0
 
 
-def _run(main_task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run on uvloop, or on asyncio's own loop where there is none."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main_task)
-    return uvloop.run(main_task)
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 if __name__ == "__main__":

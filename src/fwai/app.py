@@ -184,7 +184,7 @@ def _web(settings: Settings, calls: CallManager, plivo: PlivoClient) -> FastAPI:
         _log.warning("guard_turned_off", guard=warning)
 
     def reasons() -> Sequence[str]:
-        return ["draining"] if calls.draining else []
+        return [calls.refusal] if calls.refusal is not None else []
 
     app.include_router(health_router(__version__, reasons, lambda: calls.active, warnings))
     if "plivo" in settings.call_provider:

@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from fwai.domain.phone import normalise
 from fwai.errors import ConfigError
@@ -140,19 +145,32 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None, *, env_file: bool = True) -> Settings:
+class _GivenSettings(Settings):
+    """Settings that look at nothing but what they are given: for the demo and for tests."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        **_: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool = True) -> Settings:
     """Read and check everything.
 
     Args:
-        overrides: Values by field name that count more than the environment; for tests and demo.
-        env_file: Whether ``.env`` counts.
+        values: By field name; they count more than the environment.
+        environment: Whether the environment and ``.env`` count at all.
 
     Raises:
         ConfigError: Every problem at once, each naming its variable and the fix.
     """
-    values = dict(overrides or {})
+    kind = Settings if environment else _GivenSettings
     try:
-        settings = Settings(**values) if env_file else Settings(_env_file=None, **values)
+        settings = kind(**dict(values or {}))
     except ValidationError as exc:
         raise ConfigError([_problem(error) for error in exc.errors(include_url=False)]) from None
     problems = [] if settings.demo else [*_missing(settings), *_wrong(settings)]

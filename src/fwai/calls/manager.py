@@ -102,6 +102,13 @@ class CallManager:
         """How many calls are not over."""
         return len(self._live)
 
+    @property
+    def refusal(self) -> str | None:
+        """Why no further call is admitted now; None when one is."""
+        if self._group is None or self.draining:
+            return "draining"
+        return self._capacity.refusal(len(self._live))
+
     async def run(self, ready: asyncio.Event) -> None:
         """Own all calls until `stop`; then end those that are left and return."""
         async with asyncio.TaskGroup() as group:
@@ -173,10 +180,9 @@ class CallManager:
     # ---- one call -------------------------------------------------------------------------------
 
     def _begin(self, offer: CallOffer, control: CallControl) -> _LiveCall:
-        if self._group is None or self.draining:
-            raise BusyError("the server is stopping")
-        if (refusal := self._capacity.refusal(len(self._live))) is not None:
-            raise BusyError(refusal)
+        refusal = self.refusal
+        if refusal is not None or self._group is None:
+            raise BusyError(refusal or "stopped")
         call = Call(
             id=CallId(f"{time.strftime('%Y%m%d')}-{secrets.token_hex(8)}"),
             provider=offer.provider,

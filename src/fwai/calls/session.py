@@ -69,11 +69,14 @@ class SessionLimits:
         max_call_s: The whole call, in seconds; the agent is told `WARN_BEFORE_S` before.
         quiet_s: Silence of both sides before the agent asks, in seconds.
         nudges: How often it asks before it says goodbye.
+        dead_s: A stream that brings no audio at all for so long is broken, in seconds: carriers
+            send silence, too.
     """
 
     max_call_s: float = 900.0
     quiet_s: float = 20.0
     nudges: int = 2
+    dead_s: float = 15.0
 
 
 class CallSession:
@@ -123,6 +126,7 @@ class CallSession:
         self._up = Resampler(caller.sample_rate, MODEL_IN_HZ)
         self._speech = SpeechDetector(caller.sample_rate)
         self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
+        self._audio_at = self._loop.time()
         self._caller_stopped: float | None = None
         self._turn = TurnTimes()
         self._turn_ms = 0.0
@@ -139,7 +143,8 @@ class CallSession:
         Raises:
             ExceptionGroup: Something broke that no rule covers; the call is over nevertheless.
         """
-        self._silence.caller_spoke(self._loop.time())
+        self._audio_at = self._loop.time()
+        self._silence.caller_spoke(self._audio_at)
         reason = EndReason.INTERNAL_ERROR
         async with self._tasks:
             watch = self._tasks.create_task(self._watch(), name="watch")
@@ -203,7 +208,7 @@ class CallSession:
         }
 
     def _hear_caller(self, event: CallerAudio) -> None:
-        now = self._loop.time()
+        now = self._audio_at = self._loop.time()
         ms = duration_ms(len(event.pcm), self._caller.sample_rate)
         self.audio_in_ms += ms
         speech = self._speech.feed(event.pcm)
@@ -387,6 +392,8 @@ class CallSession:
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
             if now - started >= most_s:
                 self.hang_up(EndReason.TIME_LIMIT)
+            elif now - self._audio_at >= self._limits.dead_s:
+                self.hang_up(EndReason.STREAM_FAILED)
             elif not warned and now - started >= most_s - WARN_BEFORE_S:
                 warned = True
                 self._ask(NEARLY_OVER)

@@ -86,7 +86,7 @@ async def open_stage(
                 "port": port,
                 **(overrides or {}),
             },
-            env_file=False,
+            environment=False,
         )
         yield Stage(settings, model, provider)
 

@@ -92,7 +92,7 @@ class LiveConnection:
         except TimeoutError:
             raise AgentError("live: no answer in time", resumable=True, fresh=True) from None
         except WSHandshakeError as exc:
-            raise _refused(exc.response.status if exc.response is not None else None) from None
+            raise _refused(int(exc.response.status) if exc.response is not None else None) from None
         except (OSError, WSError) as exc:
             raise AgentError(
                 f"live: cannot connect ({type(exc).__name__})", resumable=True, fresh=True

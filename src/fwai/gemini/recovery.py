@@ -16,6 +16,8 @@ MAX_TRIES = 5
 FAST_DEATHS = 2
 REFUSALS = frozenset({1007, 1008})
 """Close codes that judge the set-up message itself, when they come in answer to it."""
+CLOSE_CODES = 1000
+"""Codes from here on are WebSocket closes, those below are HTTP statuses."""
 TOO_MANY_REQUESTS = 429
 THROTTLED_S = 1.0
 
@@ -71,11 +73,9 @@ class Recovery:
         return Attempt(delay_s, resume)
 
     def _count(self, error: AgentError, lived_s: float | None, *, resumed: bool) -> None:
-        if lived_s is None:
-            # Closed in answer to a handle: not the link, which would give no code or a status.
-            self._fast_deaths += resumed and (error.code or 0) >= 1000
-        elif lived_s < STABLE_S:
-            self._fast_deaths += 1
-        else:
+        if lived_s is not None and lived_s >= STABLE_S:
             self._tries = self._fast_deaths = 0
             self._throttled = False
+        elif resumed and (lived_s is not None or (error.code or 0) >= CLOSE_CODES):
+            # Closed soon, or in answer to the handle: not the link, which would give no code.
+            self._fast_deaths += 1

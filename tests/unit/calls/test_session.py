@@ -248,6 +248,13 @@ def test_agent_is_warned_half_a_minute_before_the_time_limit() -> None:
     assert call.at(call.ended) == 120.0
 
 
+def test_a_stream_that_brings_no_audio_at_all_is_broken() -> None:
+    call = carry((), [(1.0, SILENCE_40_MS)], limits=SessionLimits(dead_s=15))
+
+    assert call.reason is EndReason.STREAM_FAILED
+    assert 15.0 <= call.at(call.ended) <= 18.0
+
+
 def test_the_providers_own_limit_counts_when_it_is_shorter() -> None:
     talk = [(float(n), SPEECH_40_MS) for n in range(0, 200, 5)]
 
@@ -286,10 +293,11 @@ def test_silence_is_asked_about_twice_and_then_the_call_ends_politely() -> None:
 
 def test_silence_is_not_counted_while_the_agent_speaks_or_a_tool_runs() -> None:
     long_reply = reply(0.0, 40)
+    line_noise = [(float(n), SILENCE_40_MS) for n in range(64)]
 
     call = carry(
         [*long_reply, (41.0, ToolCall("t1", "lookup", {}))],
-        [(64.0, HANG_UP)],
+        [*line_noise, (64.0, HANG_UP)],
         tools_take_s=22.0,
     )
 

@@ -156,6 +156,7 @@ class FakeLive:
         self._plans = plans
         self._server: Server | None = None
         self._over = asyncio.Event()
+        self._news = asyncio.Event()
         self.attempts: list[float] = []
         self.lines: list[Line] = []
         self.open = 0
@@ -167,6 +168,7 @@ class FakeLive:
             0,
             process_request=self._admit,
             compression=None,
+            max_size=None,
             ping_interval=None,
             open_timeout=None,
             close_timeout=1,
@@ -193,7 +195,8 @@ class FakeLive:
         """Wait for the connection of this number to be accepted."""
         async with asyncio.timeout(within_s):
             while len(self.lines) <= number:
-                await settle()
+                self._news.clear()
+                await self._news.wait()
         await settle()
         return self.lines[number]
 
@@ -235,6 +238,7 @@ class FakeLive:
                 case _:
                     pass
             self.lines.append(line)
+            self._news.set()
             async for raw in socket:
                 line.frames.append(json.loads(raw))
         except ConnectionClosed:

@@ -12,6 +12,7 @@ from fwai.gemini.messages import HandleIssued, ServerMessage
 from unit.gemini.fake_live import TURN_DONE, FakeLive, Plan, agent_said, audio, handle
 from unit.gemini.jumping_loop import settle
 
+METHOD = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 SETUP = b'{"setup":{"model":"models/m","sessionResumption":{}}}'
 FOREIGN = b'{"futureSignal":{"level":1}}'
 
@@ -36,16 +37,8 @@ def now() -> float:
 @pytest.mark.parametrize(
     ("base_url", "url"),
     [
-        (
-            "wss://generativelanguage.googleapis.com",
-            "wss://generativelanguage.googleapis.com/ws/google.ai.generativelanguage.v1beta."
-            "GenerativeService.BidiGenerateContent",
-        ),
-        (
-            "ws://127.0.0.1:8003/",
-            "ws://127.0.0.1:8003/ws/google.ai.generativelanguage.v1beta."
-            "GenerativeService.BidiGenerateContent",
-        ),
+        ("wss://live.example", f"wss://live.example{METHOD}"),
+        ("ws://127.0.0.1:8003/", f"ws://127.0.0.1:8003{METHOD}"),
         ("ws://proxy.example/live/", "ws://proxy.example/live"),
     ],
 )
