@@ -62,6 +62,7 @@ class FakeCaller:
         self.gaps_ms: list[float] = []
         self.cleared_at: list[float] = []
         self.marks: list[str] = []
+        self.flushed_after: list[int] = []
         self.closed_at: float | None = None
 
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
@@ -78,6 +79,9 @@ class FakeCaller:
         self.played.append((now, pcm))
         self._plays_until = max(now, self._plays_until) + ms / 1000
         self.heard_ms += ms
+
+    def flush(self) -> None:
+        self.flushed_after.append(len(self.played))
 
     def clear(self) -> None:
         now = self._loop.time()

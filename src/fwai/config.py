@@ -6,7 +6,7 @@ description is what ``.env.example`` says about it; a test holds the two togethe
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -27,7 +27,15 @@ Provider = Literal["plivo", "exotel", "whatsapp"]
 AVAILABLE: Final = ("plivo",)
 
 # What makes an installation "configured": with none of these set, the server runs the demo.
-_CREDENTIALS: Final = ("call_provider", "google_api_key", "plivo_auth_id", "plivo_auth_token")
+_CREDENTIALS: Final = (
+    "call_provider",
+    "google_api_key",
+    "plivo_auth_id",
+    "plivo_auth_token",
+    "plivo_phone_number",
+    "public_url",
+    "plivo_callback_url",
+)
 
 
 class Settings(BaseSettings):
@@ -35,7 +43,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
@@ -81,11 +89,13 @@ class Settings(BaseSettings):
         default="little", description="Change only if l16_16k sounds like loud noise."
     )
     plivo_ws_signature: Literal["off", "log", "require"] = Field(
-        default="log", description="What to do about the signature of the stream's handshake."
+        default="log",
+        description="off, log or require the signature of the stream's handshake.",
     )
 
     database_url: str = Field(
         default="sqlite+aiosqlite:///data/fwai.db",
+        repr=False,  # it may hold a password
         description="Or postgresql+asyncpg://user:password@host/name.",
     )
     data_dir: Path = Field(default=Path("data"), description="Database and recordings.")
@@ -123,6 +133,14 @@ class Settings(BaseSettings):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
+    @field_validator("plivo_phone_number")
+    @classmethod
+    def _e164(cls, value: str) -> str:
+        try:
+            return normalise(value)
+        except ValueError:
+            return value  # reported with everything else
+
     @property
     def demo(self) -> bool:
         """Whether nothing is configured, so that the server simulates the outside world."""
@@ -151,9 +169,11 @@ class _GivenSettings(Settings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
-        **_: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
@@ -169,25 +189,61 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
         ConfigError: Every problem at once, each naming its variable and the fix.
     """
     kind = Settings if environment else _GivenSettings
+    problems: list[str] = []
     try:
-        settings = kind(**dict(values or {}))
+        settings = _read(kind, values or {})
     except ValidationError as exc:
-        raise ConfigError([_problem(error) for error in exc.errors(include_url=False)]) from None
-    problems = [] if settings.demo else [*_missing(settings), *_wrong(settings)]
+        unreadable = {str(error["loc"][0]): error for error in exc.errors(include_url=False)}
+        problems += [_problem(name, error) for name, error in unreadable.items()]
+        # Others stand in for them, so that the rest is reported now and not at the next start.
+        stand_ins = {name: _stand_in(name) for name in unreadable}
+        settings = _read(kind, {**(values or {}), **stand_ins})
+    if not settings.demo:
+        problems += [*_missing(settings), *_wrong(settings)]
     problems += _wrong_anyway(settings)
     if problems:
         raise ConfigError(problems)
     return settings
 
 
+def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    try:
+        return kind(**values)
+    except UnicodeDecodeError:
+        raise ConfigError([".env: not UTF-8; save it as UTF-8"]) from None
+    except OSError as exc:
+        raise ConfigError([f".env: cannot be read ({exc.strerror}); check its owner"]) from None
+
+
+def _stand_in(name: str) -> object:
+    return AVAILABLE if name == "call_provider" else Settings.model_fields[name].get_default()
+
+
 def _is_set(value: object) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
-def _problem(error: Mapping[str, Any]) -> str:
-    where = error["loc"]
-    name = str(where[0]).upper() if where else "environment"
-    return f"{name}: {error['msg']}"
+def _problem(name: str, error: Mapping[str, Any]) -> str:
+    """Say what a value must be; the value itself only where it cannot be a secret."""
+    context = error.get("ctx", {})
+    match name, error["type"]:
+        case "call_provider", _:
+            fix = f"unknown provider {error['input']!r}; use {', '.join(AVAILABLE)}"
+        case "max_concurrent_calls", _:
+            fix = "must be auto or a whole number of at least 1"
+        case _, "literal_error":
+            fix = f"must be {context['expected']}, not {error['input']!r}"
+        case _, "bool_parsing":
+            fix = "must be true or false"
+        case _, "int_parsing" | "int_type":
+            fix = "must be a whole number"
+        case _, "greater_than_equal":
+            fix = f"must be at least {context['ge']}"
+        case _, "less_than_equal":
+            fix = f"must be at most {context['le']}"
+        case _:
+            fix = str(error["msg"])
+    return f"{name.upper()}: {fix}"
 
 
 def _missing(settings: Settings) -> list[str]:
@@ -232,10 +288,12 @@ def _wrong_anyway(settings: Settings) -> list[str]:
     problems = []
     try:
         ZoneInfo(settings.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
         problems.append(f"TIMEZONE: unknown zone {settings.timezone!r}; such as Asia/Kolkata")
-    if urlsplit(settings.gemini_live_url).scheme not in ("ws", "wss"):
-        problems.append("GEMINI_LIVE_URL: must begin with wss:// or ws://")
+    if not _good_url(settings.gemini_live_url, ("wss", "ws")):
+        problems.append("GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator")
+    if not _good_url(settings.plivo_api_url, ("https", "http")):
+        problems.append("PLIVO_API_URL: must be https://host")
     if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
         problems.append(
             "DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://..."
@@ -246,10 +304,22 @@ def _wrong_anyway(settings: Settings) -> list[str]:
 
 
 def _good_public_url(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or not parts.hostname:
+    if not _good_url(url, ("https", "http")):
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or parts.username is not None:
+        return False
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
+def _good_url(url: str, schemes: Sequence[str]) -> bool:
+    """Whether ``url`` names a host under one of ``schemes``, in lower case."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises when it is none
+    except ValueError:
+        return False
+    return bool(parts.hostname) and url.startswith(tuple(f"{scheme}://" for scheme in schemes))
 
 
 def is_loopback(host: str) -> bool:

@@ -41,6 +41,10 @@ class CallerLeg(Protocol):
         """Let the caller hear s16le samples; the caller of this method paces them."""
         ...
 
+    def flush(self) -> None:
+        """Let the caller hear what `play` still holds back: no more speech follows for now."""
+        ...
+
     def clear(self) -> None:
         """Drop speech that the provider holds but has not played, and marks set behind it."""
         ...

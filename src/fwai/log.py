@@ -1,7 +1,7 @@
 """Structured logs: constant event names, the call's id bound once, nothing personal.
 
-Names are past tense and snake_case, values are keywords. Never in a log: a full number, transcript or
-prompt text, tool arguments, tokens, signatures, the ``repr`` of a request.
+Names are past tense and snake_case, values are keywords. Never in a log: a full number, transcript
+or prompt text, tool arguments, tokens, signatures, the ``repr`` of a request.
 """
 
 import logging

@@ -1,6 +1,7 @@
 """prompts.json: what the agents say and how, checked as a whole before the first call."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,9 @@ from fwai.errors import ConfigError
 KNOWN_PLACEHOLDERS: Final = frozenset(
     {"agent_name", "caller_number", "customer_name", "date", "line_number", "note", "time"}
 )
+
+
+_AGENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class _Agent(BaseModel):
@@ -53,11 +57,14 @@ def load_prompts(
         if agent_id.startswith("_"):
             continue
         where = f"{path.name}: {agent_id}"
+        if not _AGENT_ID.fullmatch(agent_id):
+            problems.append(f"{where}: write the id with letters, digits, - and _ only")
+            continue
         try:
             agent = _Agent.model_validate(raw)
         except ValidationError as exc:
             problems += [
-                f"{where}.{'.'.join(map(str, error['loc'])) or 'value'}: {error['msg']}"
+                f"{'.'.join([where, *map(str, error['loc'])])}: {_fix(error)}"
                 for error in exc.errors(include_input=False, include_url=False)
             ]
             continue
@@ -71,21 +78,41 @@ def load_prompts(
     return agents
 
 
+def _fix(error: Mapping[str, Any]) -> str:
+    """Say in the file's words what pydantic found."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return "missing; add it"
+        case "extra_forbidden":
+            return f"unknown key; use one of {', '.join(_Agent.model_fields)}"
+        case "string_type":
+            return "must be text in quotes"
+        case "string_too_short":
+            return "is empty; write something"
+        case "string_too_long":
+            return f"too long; use at most {context['max_length']} characters"
+        case "list_type":
+            return "must be a list in [ ]"
+        case "dict_type" | "model_type":
+            return "must be an object in { }"
+    return str(error["msg"])
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError([f"{path}: not found; copy the one that came with the server"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: not UTF-8; save it as UTF-8"]) from None
     except json.JSONDecodeError as exc:
-        raise ConfigError(
-            [f"{path}: not valid JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}"]
-        ) from None
+        place = f"line {exc.lineno}, column {exc.colno}"
+        raise ConfigError([f"{path}: not valid JSON at {place}: {exc.msg}; correct it"]) from None
     except OSError as exc:
-        raise ConfigError([f"{path}: cannot be read ({exc.strerror})"]) from None
+        raise ConfigError([f"{path}: cannot be read ({exc.strerror}); check its owner"]) from None
     if not isinstance(body, dict):
-        raise ConfigError([f"{path}: must be an object of agents by id"])
+        raise ConfigError([f"{path}: must be an object of agents by id, in {{ }}"])
     return body
 
 
@@ -111,7 +138,7 @@ def _problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) ->
         try:
             normalise(number)
         except ValueError as exc:
-            problems.append(f"numbers: {exc}")
+            problems.append(f"numbers: {number!r}: {exc}")
     return problems
 
 

@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 
 import uvloop
 from bench import script
-from bench.measure import Spread, cpu_s, memory_kb, now_s, steal_s
+from bench.measure import Spread, cpu_s, memory_kb, now_s, steal_s, waited_s
 from picows import (
     WSFrame,
     WSListener,
@@ -307,7 +307,9 @@ class Load:
 
     async def _measure(self, opened: list[Phone]) -> dict[str, Any]:
         plan, marks = self.plan, self.marks
-        started, server_s, own_s, steal = now_s(), cpu_s(plan.server_pid), cpu_s(os.getpid()), steal_s()
+        own_pid = os.getpid()
+        started, server_s, own_s, steal = now_s(), cpu_s(plan.server_pid), cpu_s(own_pid), steal_s()
+        waited, own_waited = waited_s(plan.server_pid), waited_s(own_pid)
         marks.on = True
         await asyncio.sleep(plan.seconds)
         marks.on = False
@@ -318,7 +320,9 @@ class Load:
             "seconds": round(elapsed_s, 2),
             "cpu_ms_per_call_s": round(used_s * 1000 / elapsed_s / max(len(opened), 1), 3),
             "server_core": round(used_s / elapsed_s, 3),
-            "load_core": round((cpu_s(os.getpid()) - own_s) / elapsed_s, 3),
+            "load_core": round((cpu_s(own_pid) - own_s) / elapsed_s, 3),
+            "server_waited": round((waited_s(plan.server_pid) - waited) / elapsed_s, 3),
+            "load_waited": round((waited_s(own_pid) - own_waited) / elapsed_s, 3),
             "steal": round((steal_s() - steal) / elapsed_s, 3),
             "memory_kb": memory_kb(plan.server_pid),
             "to_model_ms": Spread.of(marks.to_model).dump(),

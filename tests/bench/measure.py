@@ -17,6 +17,11 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_HZ
 
 
+def waited_s(pid: int) -> float:
+    """Time a process's main thread was ready to run and another one had the core, in seconds."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
+
 def memory_kb(pid: int) -> dict[str, int]:
     """Resident and proportional set size, in kB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()

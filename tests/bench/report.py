@@ -35,8 +35,11 @@ def show_row(row: Row) -> None:
             f"{'':13s}!! the load itself was busy: {row['load_core']:.2f} of its core, "
             f"its timer late by p99 {row['load_late_ms']['p99']} ms"
         )
-    if row["steal"] > 0.02:
-        print(f"{'':13s}!! the hypervisor took {row['steal']:.2f} of a core")
+    if max(row["server_waited"], row["load_waited"]) > 0.03 or row["steal"] > 0.02:
+        print(
+            f"{'':13s}!! others disturbed: the server waited for its core {row['server_waited']:.1%}"
+            f" of the time, the load {row['load_waited']:.1%}, the hypervisor took {row['steal']:.1%}"
+        )
 
 
 _FAULTS: Final = {

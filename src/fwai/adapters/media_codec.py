@@ -1,5 +1,6 @@
 """What a provider's media stream codec offers. No I/O."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,12 +47,16 @@ class MediaCodec(Protocol):
         """Expand raw wire audio to s16le."""
         ...
 
-    def encode_audio(self, pcm: bytes) -> list[bytes]:
-        """Write the messages that play ``pcm``."""
+    def encode_audio(self, pcm: bytes) -> Sequence[bytes]:
+        """Write the messages that play ``pcm``; what does not fill a message may be held back."""
+        ...
+
+    def encode_tail(self) -> Sequence[bytes]:
+        """Write the messages that play what was held back."""
         ...
 
     def encode_clear(self) -> bytes:
-        """Write the message that drops what is queued but not played."""
+        """Write the message that drops what is queued but not played; forget what is held back."""
         ...
 
     def encode_mark(self, name: str) -> bytes | None:

@@ -6,7 +6,7 @@ is expanded and handed on, which halves the work per second; everything else is 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -92,14 +92,21 @@ class WebSocketLeg:
 
     def play(self, pcm: bytes) -> None:
         """Let the caller hear ``pcm``; a peer that takes nothing for `STALLED_S` is over."""
+        self._send_audio(self._codec.encode_audio(pcm))
+
+    def _send_audio(self, messages: Sequence[bytes]) -> None:
         if self._socket is None:
             return
-        for message in self._codec.encode_audio(pcm):
+        for message in messages:
             if self._socket.send(message, droppable=True):
                 self._congested_at = None
             else:
                 self.dropped_messages += 1
                 self._watch_stall()
+
+    def flush(self) -> None:
+        """Let the caller hear what the codec holds back to fill a message."""
+        self._send_audio(self._codec.encode_tail())
 
     def clear(self) -> None:
         """Drop what the provider holds."""

@@ -371,7 +371,7 @@ class CallSession:
 
     async def _until(self, true: Callable[[], bool], most_s: float) -> None:
         deadline = self._loop.time() + most_s
-        while not true() and self._loop.time() < deadline:
+        while not true() and self._loop.time() < deadline:  # noqa: ASYNC110 - only in hanging up
             await asyncio.sleep(POLL_S)
 
     # ---- once a second --------------------------------------------------------------------------

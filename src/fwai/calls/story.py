@@ -10,6 +10,9 @@ from fwai.interfaces import CallLog
 class Story:
     """Turns the legs' pieces of text into lines of the call's log.
 
+    Turns are numbered in the order in which they were spoken. A caller's transcript may come after
+    the reply to it has begun, so each reply leaves a number free for the words it answers.
+
     Args:
         log: Where lines go.
     """
@@ -19,6 +22,8 @@ class Story:
         self._agent = AgentTranscript()
         self._caller = CallerSpeech()
         self._turn = 0
+        self._reply_turn = 0
+        self._asking_turn = 0  # of the caller's words that the newest reply answers
         self._caller_turn = 0
         self._caller_open = False
 
@@ -35,15 +40,28 @@ class Story:
             at: Unix time, in seconds.
             late: The caller has not spoken since the agent's reply began: it belongs before it.
         """
-        if not self._caller_turn or not (late or self._caller_open):
+        if late and self._reply_turn:
+            turn = self._asking_turn
+        elif self._caller_open and self._caller_turn > self._reply_turn:
+            turn = self._caller_turn
+        else:
             self._turn += 1
-            self._caller_turn = self._turn
+            turn = self._turn
+        if turn != self._caller_turn:
+            self._write_caller(at, over=True)
+            self._caller_turn = turn
         self._caller_open = True
         self._caller.add(text, at)
 
     def agent_begins(self) -> None:
         """Start a reply."""
+        if self._caller_turn > self._reply_turn:
+            self._asking_turn = self._caller_turn
+        else:
+            self._turn += 1
+            self._asking_turn = self._turn
         self._turn += 1
+        self._reply_turn = self._turn
         self._agent.begin(self._turn)
 
     def agent_text(self, text: str) -> None:
@@ -74,9 +92,9 @@ class Story:
             now: Unix time in seconds.
             over: The call is over: write all that is left.
         """
-        self._write_caller(now, over=over)
         for words in self._agent.heard(heard_ms):
             self._write_agent(words, now)
+        self._write_caller(now, over=over)
 
     def finish(self, heard_ms: float) -> None:
         """Write what is left of a call that is over."""

@@ -45,6 +45,7 @@ class Voice:
         self._resampler = Resampler(MODEL_HZ, self._rate)
         self._buffer = PlayoutBuffer(self._rate)
         self._heard_until = 0.0
+        self._tail_due = False
         self._marks = 0
         self._receipt: asyncio.Event | None = None
         self.sent_at: float | None = None
@@ -66,6 +67,7 @@ class Voice:
 
     def say(self, pcm: bytes, now: float) -> None:
         """Add s16le at 24 kHz; what may be sent goes out at once."""
+        self._tail_due = False
         self._buffer.push(self._resampler.feed(pcm))
         self._go(now)
 
@@ -73,6 +75,7 @@ class Voice:
         """The whole reply was said: nothing follows that its tail should wait for."""
         self._buffer.push(self._resampler.flush())
         self._buffer.end_turn()
+        self._tail_due = True
         self._go(now)
 
     def cut(self, now: float) -> float:
@@ -82,6 +85,7 @@ class Voice:
             How much speech the caller will not hear, in milliseconds.
         """
         self._resampler.reset()
+        self._tail_due = False
         self._pacer.remove(self)
         unheard_ms = self._buffer.clear(now)
         if unheard_ms > 0.0:
@@ -102,8 +106,9 @@ class Voice:
 
     async def until_heard(self) -> None:
         """Wait for the carrier's receipt of all speech; a timer stands in for a missing one."""
-        deadline = self._loop.time() + self._buffer.unheard_ms(self._loop.time()) / 1000 + RECEIPT_S
-        while self._buffer.next_due(0.0) is not None and self._loop.time() < deadline:
+        unheard_s = self._buffer.unheard_ms(self._loop.time()) / 1000.0
+        deadline = self._loop.time() + unheard_s + RECEIPT_S
+        while self._held and self._loop.time() < deadline:  # noqa: ASYNC110 - only in hanging up
             await asyncio.sleep(POLL_S)
         self._marks += 1
         self._receipt = asyncio.Event()
@@ -126,6 +131,9 @@ class Voice:
             self.sent_at = now
             if self._recorder is not None:
                 self._recorder.agent(pcm, starts)
+        if self._tail_due and not self._held:
+            self._tail_due = False
+            self._leg.flush()
         return self._held
 
     @property

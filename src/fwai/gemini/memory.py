@@ -111,7 +111,7 @@ class Memory:
             history.pop()  # said again below
         if self.replying:
             lost = self._recall() if resumed else ""
-            self.owe(" ".join(filter(None, (CUT, lost, GO_ON))), "go on")
+            self.owe("\n".join(filter(None, (CUT, lost, GO_ON))), "go on")
         self._listen()
         return history, "\n".join(self._owed.values())
 
@@ -157,6 +157,6 @@ class Memory:
         """Return the last words of each side that came after the handle."""
         said = dict(self._turns[len(self._turns) - self._after_handle :])
         told = {"user": "The caller had said", "model": "You had said"}
-        return " ".join(
+        return "\n".join(
             f"{told[role]}: {said[role].strip()[-RECALLED_CHARS:]}" for role in told if role in said
         )

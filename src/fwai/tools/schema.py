@@ -16,6 +16,7 @@ _KEPT = frozenset(
         "maxItems",
     }
 )  # fmt: skip
+_FORMATS = frozenset({"date-time", "enum", "float", "double", "int32", "int64"})
 
 
 def parameters(args: type[BaseModel]) -> dict[str, Any]:
@@ -24,10 +25,13 @@ def parameters(args: type[BaseModel]) -> dict[str, Any]:
     Raises:
         ValueError: A field has a type that Live cannot express; it is named.
     """
-    schema = args.model_json_schema()
-    if not schema.get("properties"):
+    if not args.model_fields:
         return {}
-    return _clean(schema, schema.get("$defs", {}), args.__name__)
+    schema = args.model_json_schema()
+    try:
+        return _clean(schema, schema.get("$defs", {}), args.__name__)
+    except RecursionError:
+        raise ValueError(f"{args.__name__}: it contains itself; Live cannot express that") from None
 
 
 def _clean(schema: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -41,7 +45,10 @@ def _clean(schema: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> di
         schema = {**schema, "enum": [schema["const"]]}
     if "type" not in schema:
         raise ValueError(f"{where}: give it one plain type; Live cannot express this one")
+    _refuse_inexpressible(schema, where)
     kept = {key: value for key, value in schema.items() if key in _KEPT and value is not None}
+    if kept.get("format") not in _FORMATS:
+        kept.pop("format", None)  # checked by the model class all the same
     if "properties" in kept:
         kept["properties"] = {
             name: _clean(field, defs, f"{where}.{name}")
@@ -50,6 +57,15 @@ def _clean(schema: Mapping[str, Any], defs: Mapping[str, Any], where: str) -> di
     if "items" in kept:
         kept["items"] = _clean(kept["items"], defs, f"{where}[]")
     return kept
+
+
+def _refuse_inexpressible(schema: Mapping[str, Any], where: str) -> None:
+    if schema["type"] == "object" and not schema.get("properties"):
+        raise ValueError(f"{where}: an object needs named fields; use a model with fields")
+    if schema["type"] == "array" and "items" not in schema:
+        raise ValueError(f"{where}: a list needs one type of items, such as list[str]")
+    if not all(isinstance(choice, str) for choice in schema.get("enum", ())):
+        raise ValueError(f"{where}: choices must be text")
 
 
 def _optional(schema: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -124,9 +124,13 @@ async def test_a_reply_cut_by_the_loss_is_asked_for_once() -> None:
         await second.abort()
         third = await call.service.line(2)
 
-        cut = "The connection was briefly interrupted."
-        lost = "The caller had said: What does it cost? You had said: It costs"
-        assert second.texts == [f"{cut} {lost} Go on from where you stopped."]
+        assert second.texts[0].splitlines() == [
+            "The connection was briefly interrupted.",
+            "The caller had said: What does it cost?",
+            "You had said: It costs",
+            "Go on from where you stopped.",
+        ]
+        assert len(second.texts) == 1
         assert second.history == []
         assert third.frames == []
 
@@ -253,7 +257,7 @@ async def test_the_greeting_is_asked_for_again_only_if_it_was_never_begun() -> N
         assert second.texts == [GREET]
         assert third.history == [("model", "Wel")]
         assert third.texts == [
-            "The connection was briefly interrupted. Go on from where you stopped."
+            "The connection was briefly interrupted.\nGo on from where you stopped."
         ]
 
 

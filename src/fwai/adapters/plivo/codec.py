@@ -132,6 +132,10 @@ class PlivoCodec:
             for i in range(0, len(payload), MAX_PAYLOAD_BYTES)
         ]
 
+    def encode_tail(self) -> tuple[bytes, ...]:
+        """Write nothing: a playAudio may be of any length, so nothing is held back."""
+        return ()
+
     def encode_clear(self) -> bytes:
         """Write clearAudio."""
         return msgspec.json.encode({"event": "clearAudio", "streamId": self._stream_id})
