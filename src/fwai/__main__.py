@@ -67,10 +67,13 @@ def _serve(started: float) -> int:
 
 
 async def _stay(settings: Settings, started: float) -> None:
-    from fwai.demo.stage import stage_for
+    if not settings.demo:
+        await _listen_and_serve(settings, started, "")
+        return
+    from fwai.demo.stage import GO_LIVE, stage_instead_of  # a real server never loads the simulators
 
-    async with stage_for(settings) as (staged, notice):
-        await _listen_and_serve(staged, started, notice)
+    async with stage_instead_of(settings) as stage:
+        await _listen_and_serve(stage.settings, started, GO_LIVE)
 
 
 async def _listen_and_serve(settings: Settings, started: float, notice: str) -> None:

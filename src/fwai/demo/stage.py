@@ -92,14 +92,8 @@ async def open_stage(
 
 
 @asynccontextmanager
-async def stage_for(settings: Settings) -> AsyncIterator[tuple[Settings, str]]:
-    """Yield the settings to serve with and what to tell the operator.
-
-    A configured server gets its own settings back; with nothing configured the world is simulated.
-    """
-    if not settings.demo:
-        yield settings, ""
-        return
+async def stage_instead_of(settings: Settings) -> AsyncIterator[Stage]:
+    """Simulate the world of a server that has nothing configured; its other settings are kept."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     async with open_stage(settings.port, given) as stage:
-        yield stage.settings, GO_LIVE
+        yield stage
