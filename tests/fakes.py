@@ -52,6 +52,7 @@ class FakeCaller:
         """``receipts``: True sends them, False loses them, None has no such thing."""
         self.sample_rate = sample_rate
         self.max_call_s = max_call_s
+        self.lead_ms = 200.0
         self._script = script
         self._receipts = receipts
         self._loop = asyncio.get_running_loop()
@@ -239,13 +240,13 @@ class FakeArchive:
         return None
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
-        if not self.states[call_id].may_become(state):
+        if call_id not in self.states or not self.states[call_id].may_become(state):
             return False
         self.states[call_id] = state
         return True
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
-        if self.states[call.id].final:
+        if call.id in self.states and self.states[call.id].final:
             return False
         self.states[call.id] = ending.state
         self.endings[call.id] = ending

@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -17,9 +17,13 @@ import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
+from fwai.adapters.exotel.client import ExotelClient
+from fwai.adapters.exotel.routes import ExotelWebhooks
+from fwai.adapters.exotel.routes import router as exotel_router
 from fwai.adapters.plivo.client import PlivoClient
 from fwai.adapters.plivo.routes import PlivoWebhooks
 from fwai.adapters.plivo.routes import router as plivo_router
+from fwai.calls.listening import ListeningAgent
 from fwai.calls.manager import CallManager
 from fwai.calls.session import SessionLimits
 from fwai.config import Settings
@@ -31,7 +35,7 @@ from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.models import VOICES
 from fwai.gemini.setup import SessionConfig, setup_message
-from fwai.interfaces import AgentLeg
+from fwai.interfaces import AgentLeg, SmsSender
 from fwai.prompt_loader import load_prompts
 from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.tools.end_call import end_call
@@ -41,6 +45,8 @@ from fwai.web.health import router as health_router
 
 # Every tool there is; which are offered depends on settings and on the agent.
 TOOL_NAMES: Final = ("end_call", "send_sms")
+
+LISTEN: Final = "You hear a telephone conversation of others. Stay silent."
 
 _log = structlog.get_logger()
 
@@ -78,14 +84,9 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         tls = ssl.create_default_context()
         http = await stack.enter_async_context(httpx.AsyncClient(verify=tls))
         store = await stack.enter_async_context(open_store(_store_options(settings)))
-        plivo = PlivoClient(
-            http,
-            settings.plivo_auth_id,
-            next(iter(settings.plivo_tokens), ""),
-            settings.plivo_phone_number,
-            settings.plivo_api_url,
-        )
-        tools = ToolRegistry([end_call(), send_sms(plivo)])
+        providers = _Providers.build(settings, http)
+        texts = [send_sms(providers.sms)] if providers.sms is not None else []
+        tools = ToolRegistry([end_call(), *texts])
         cast = _Cast(settings, agents, tools, tls)
         calls = CallManager(
             agent_for=cast.agent_for,
@@ -97,15 +98,54 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
             if settings.max_concurrent_calls == "auto"
             else settings.max_concurrent_calls,
             recorder_for=store.recorder,
+            on_idle=give_back_memory,
         )
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
         group.create_task(calls.run(ready), name="calls")
         stack.callback(calls.stop)
         await ready.wait()
-        app = _web(settings, calls, plivo)
+        app = _web(settings, calls, providers)
         cast.warm_up()
         yield Server(app, calls, store, agents)
+
+
+@dataclass(frozen=True, slots=True)
+class _Providers:
+    """Clients of the providers that are enabled.
+
+    Attributes:
+        sms: Who sends text messages: the first of them that can.
+    """
+
+    plivo: PlivoClient | None
+    exotel: ExotelClient | None
+    sms: SmsSender | None
+
+    @classmethod
+    def build(cls, settings: Settings, http: httpx.AsyncClient) -> "_Providers":
+        """Make a client for each enabled provider."""
+        plivo = exotel = None
+        if "plivo" in settings.call_provider:
+            plivo = PlivoClient(
+                http,
+                settings.plivo_auth_id,
+                next(iter(settings.plivo_tokens), ""),
+                settings.plivo_phone_number,
+                settings.plivo_api_url,
+            )
+        if "exotel" in settings.call_provider:
+            exotel = ExotelClient(
+                http,
+                settings.exotel_sid,
+                settings.exotel_api_key.get_secret_value(),
+                settings.exotel_api_token.get_secret_value(),
+                settings.exotel_caller_id,
+                settings.exotel_api_url,
+                dlt_entity_id=settings.exotel_dlt_entity_id,
+                dlt_template_id=settings.exotel_dlt_template_id,
+            )
+        return cls(plivo, exotel, plivo or exotel)
 
 
 def freeze() -> None:
@@ -115,8 +155,12 @@ def freeze() -> None:
     """
     gc.collect()
     gc.freeze()
+    give_back_memory()
+
+
+def give_back_memory() -> None:
+    """Return freed memory to the kernel, where the C library can; takes a few milliseconds."""
     with contextlib.suppress(OSError, AttributeError):  # glibc only
-        # Start-up leaves megabytes of freed memory behind that the kernel could use.
         ctypes.CDLL(None).malloc_trim(0)
 
 
@@ -152,7 +196,11 @@ class _Cast:
 
     def agent_for(self, call: Call) -> AgentLeg:
         """Make the agent's leg for a call."""
-        return GeminiAgent(self._endpoint, self._config(self._agents[call.agent], call))
+        config = self._config(self._agents[call.agent], call)
+        if call.listen_only:
+            config = replace(config, instruction=LISTEN, tools=())
+            return ListeningAgent(GeminiAgent(self._endpoint, config))
+        return GeminiAgent(self._endpoint, config)
 
     def warm_up(self) -> None:
         """Build now what the SDK builds at first use, rather than in the first call."""
@@ -183,7 +231,7 @@ class _Cast:
         )
 
 
-def _web(settings: Settings, calls: CallManager, plivo: PlivoClient) -> FastAPI:
+def _web(settings: Settings, calls: CallManager, providers: _Providers) -> FastAPI:
     app = FastAPI(
         title="FWAI",
         version=__version__,
@@ -197,18 +245,35 @@ def _web(settings: Settings, calls: CallManager, plivo: PlivoClient) -> FastAPI:
         return [calls.refusal] if calls.refusal is not None else []
 
     app.include_router(health_router(__version__, reasons, lambda: calls.active, warnings))
-    if "plivo" in settings.call_provider:
-        hooks = PlivoWebhooks(
-            public_url=settings.base_url,
-            account_id=settings.plivo_auth_id,
-            tokens=settings.plivo_tokens,
-            audio=settings.plivo_audio,
-            big_endian_l16=settings.plivo_l16_byteorder == "big",
-            ws_signature=settings.plivo_ws_signature,
-            allow_unsigned=settings.allow_unsigned_webhooks,
-        )
-        app.include_router(plivo_router(hooks, calls, plivo))
+    if providers.plivo is not None:
+        app.include_router(plivo_router(_plivo_hooks(settings), calls, providers.plivo))
+    if providers.exotel is not None:
+        app.include_router(exotel_router(_exotel_hooks(settings), calls, providers.exotel))
     return app
+
+
+def _plivo_hooks(settings: Settings) -> PlivoWebhooks:
+    return PlivoWebhooks(
+        public_url=settings.base_url,
+        account_id=settings.plivo_auth_id,
+        tokens=settings.plivo_tokens,
+        audio=settings.plivo_audio,
+        big_endian_l16=settings.plivo_l16_byteorder == "big",
+        ws_signature=settings.plivo_ws_signature,
+        allow_unsigned=settings.allow_unsigned_webhooks,
+    )
+
+
+def _exotel_hooks(settings: Settings) -> ExotelWebhooks:
+    return ExotelWebhooks(
+        public_url=settings.base_url,
+        account_id=settings.exotel_sid,
+        line=settings.exotel_caller_id,
+        secret=settings.exotel_webhook_secret.get_secret_value(),
+        basic=settings.exotel_basic,
+        sample_rate=settings.exotel_sample_rate,
+        chunk_bytes=settings.exotel_chunk_bytes,
+    )
 
 
 def guards_off(settings: Settings) -> list[str]:

@@ -66,6 +66,7 @@ class CallManager:
         agent_id_for: Chooses the agent for a line of ours.
         most_calls: Fixed number of simultaneous calls, or None to go by what is measured.
         recorder_for: Opens a recording for a call, its sample rate in Hz and the loop's time.
+        on_idle: Called when the last call is over; must not block.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class CallManager:
         limits: SessionLimits,
         most_calls: int | None,
         recorder_for: Callable[[Call, int, float], Awaitable[Recorder | None]],
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._agent_for = agent_for
         self._agent_id_for = agent_id_for
@@ -84,6 +86,7 @@ class CallManager:
         self._archive = archive
         self._limits = limits
         self._recorder_for = recorder_for
+        self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer()
         self._capacity = Capacity(most_calls, lambda: self._pacer.lag_s)
@@ -143,8 +146,8 @@ class CallManager:
         key = (offer.provider, offer.provider_call_id)
         live = self._by_provider.get(key)
         if live is None:
-            if await self._archive.state_of(*key) is not None:
-                return None  # it was here and is over: a replayed request opens nothing
+            if await self._was_here(*key):
+                return None  # and is over: a replayed request opens nothing
             live = self._by_provider.get(key) or self._begin(offer, control)
         elif live.leg.done() or live.told_state is not None:
             return None
@@ -179,6 +182,13 @@ class CallManager:
 
     # ---- one call -------------------------------------------------------------------------------
 
+    async def _was_here(self, provider: str, provider_call_id: str) -> bool:
+        try:
+            return await self._archive.state_of(provider, provider_call_id) is not None
+        except StoreError as exc:
+            _log.error("call_not_looked_up", error=str(exc))
+            return False  # a sick disk must not silence the phone
+
     def _begin(self, offer: CallOffer, control: CallControl) -> _LiveCall:
         refusal = self.refusal
         if refusal is not None or self._group is None:
@@ -191,6 +201,7 @@ class CallManager:
             line=offer.line,
             agent=self._agent_id_for(offer.line),
             provider_call_id=offer.provider_call_id,
+            listen_only=offer.listen_only,
         )
         live = _LiveCall(call, control, self._agent_for(call), self._loop.create_future())
         self._live[call.id] = live
@@ -234,6 +245,8 @@ class CallManager:
                 self._live.pop(call.id, None)
                 self._by_provider.pop((call.provider, call.provider_call_id), None)
                 live.over.set()
+                if not self._live:
+                    self._on_idle()
 
     async def _open(self, call: Call) -> None:
         direction_state = (

@@ -14,6 +14,7 @@ from fwai.interfaces import CallerLeg, Recorder
 
 MODEL_HZ: Final = 24_000
 RECEIPT_S: Final = 2.0  # beyond the end of the audio, for the carrier's receipt
+DRY_S: Final = 0.1  # with nothing to say in the middle of a reply, before its rest is flushed
 POLL_S: Final = 0.05  # only in the last seconds of a call
 
 _log = structlog.get_logger()
@@ -43,9 +44,10 @@ class Voice:
         self._loop = asyncio.get_running_loop()
         self._rate = leg.sample_rate
         self._resampler = Resampler(MODEL_HZ, self._rate)
-        self._buffer = PlayoutBuffer(self._rate)
+        self._buffer = PlayoutBuffer(self._rate, lead_ms=leg.lead_ms)
         self._heard_until = 0.0
         self._tail_due = False
+        self._unflushed = False
         self._marks = 0
         self._receipt: asyncio.Event | None = None
         self.sent_at: float | None = None
@@ -85,7 +87,7 @@ class Voice:
             How much speech the caller will not hear, in milliseconds.
         """
         self._resampler.reset()
-        self._tail_due = False
+        self._tail_due = self._unflushed = False
         self._pacer.remove(self)
         unheard_ms = self._buffer.clear(now)
         if unheard_ms > 0.0:
@@ -123,18 +125,20 @@ class Voice:
             _log.info("receipt_missing", waited_s=round(ahead_s + RECEIPT_S, 1))
 
     def tick(self, now: float) -> bool:
-        """Send what is due; False when nothing is held any more. Called by the pacer."""
+        """Send what is due; False when nothing is left to send. Called by the pacer."""
         if pcm := self._buffer.take(now):
             starts = max(now, self._heard_until)
             self._leg.play(pcm)
             self._heard_until = starts + duration_ms(len(pcm), self._rate) / 1000.0
             self.sent_at = now
+            self._unflushed = True
             if self._recorder is not None:
                 self._recorder.agent(pcm, starts)
-        if self._tail_due and not self._held:
-            self._tail_due = False
+        dry = now >= self._heard_until + DRY_S
+        if self._unflushed and not self._held and (self._tail_due or dry):
+            self._tail_due = self._unflushed = False
             self._leg.flush()
-        return self._held
+        return self._held or self._unflushed
 
     @property
     def _held(self) -> bool:

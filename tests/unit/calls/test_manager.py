@@ -10,7 +10,7 @@ from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, Fake
 from fwai.calls.manager import STREAM_S, CallManager
 from fwai.calls.session import SessionLimits
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
-from fwai.errors import ApiError, BusyError
+from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces import Recorder
 
 INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+918888800000")
@@ -252,6 +252,25 @@ def test_a_failing_rest_api_does_not_keep_the_call_open() -> None:
 async def _known(house: House) -> CallId:
     await asyncio.sleep(0)
     return next(iter(house.archive.calls))
+
+
+def test_a_sick_database_does_not_silence_the_phone() -> None:
+    class SickArchive(FakeArchive):
+        async def state_of(self, provider: str, provider_call_id: str) -> CallState | None:
+            raise StoreError("database: disk I/O error")
+
+        async def open(self, call: Call, state: CallState, at: float) -> None:
+            raise StoreError("database: disk I/O error")
+
+    async def act(house: House) -> None:
+        house.calls._archive = SickArchive()
+        token = await house.offer()
+        leg = FakeCaller([(2.0, HANG_UP)])
+        leg_was_carried = await house.calls.carry(token, "carrier-1", leg)
+        assert leg_was_carried
+        assert leg.closed_at is not None
+
+    inside(act)
 
 
 def test_one_broken_call_does_not_touch_another() -> None:
