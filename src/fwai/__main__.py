@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Coroutine, Sequence
@@ -19,6 +20,7 @@ T = TypeVar("T")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command named on the command line and return the process's exit code."""
     started = time.perf_counter()
+    gc.disable()  # until `freeze`: what is built at start stays, so looking for garbage is in vain
     args = _parser().parse_args(argv)
     quiet_libraries()
     try:
@@ -70,7 +72,8 @@ async def _stay(settings: Settings, started: float) -> None:
     if not settings.demo:
         await _listen_and_serve(settings, started, "")
         return
-    from fwai.demo.stage import GO_LIVE, stage_instead_of  # a real server never loads the simulators
+    # A real server never loads the simulators.
+    from fwai.demo.stage import GO_LIVE, stage_instead_of
 
     async with stage_instead_of(settings) as stage:
         await _listen_and_serve(stage.settings, started, GO_LIVE)
@@ -107,6 +110,7 @@ def _demo(args: argparse.Namespace) -> int:
 def _simulator(args: argparse.Namespace) -> int:
     from fwai.simulator import gemini_live
 
+    gc.enable()
     extra = ["--verbose"] if args.verbose else []
     return gemini_live.main(["--port", str(args.port), *extra]) or 0
 

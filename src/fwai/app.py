@@ -155,6 +155,7 @@ def freeze() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
     give_back_memory()
 
 

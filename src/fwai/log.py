@@ -4,18 +4,100 @@ Names are past tense and snake_case, values are keywords. Never in a log: a full
 or prompt text, tool arguments, tokens, signatures, the ``repr`` of a request.
 """
 
+import atexit
 import logging
+import queue
 import sys
+import threading
+from typing import Final, TextIO
 
 import structlog
 
+MOST_WAITING: Final = 10_000  # lines
 
-def configure(level: str, form: str) -> None:
-    """Set up logging for the process.
+
+class LineWriter:
+    """Writes lines from a thread of its own, so that a slow disk or pipe never stops the loop.
+
+    Holds at most `MOST_WAITING` lines; what does not fit is counted and told of later.
+
+    Args:
+        out: Where lines go.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lines: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def write(self, line: str) -> None:
+        """Take one line, without its end; never blocks."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            self._lost += 1
+
+    def close(self) -> None:
+        """Write what is left; returns after two seconds at most."""
+        atexit.unregister(self.close)
+        try:
+            self._lines.put(None, timeout=1.0)
+        except queue.Full:
+            return
+        self._thread.join(1.0)
+
+    def _write_all(self) -> None:
+        while (line := self._lines.get()) is not None:
+            lost, self._lost = self._lost, 0
+            if lost:
+                line = f"{lost} log lines were lost\n{line}"
+            try:
+                self._out.write(line + "\n")
+                if self._lines.empty():
+                    self._out.flush()
+            except (OSError, ValueError):  # nobody reads any more
+                return
+
+
+class _Logger:
+    """What structlog prints with: every level is a line."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        self._writer = writer
+
+    def msg(self, line: str) -> None:
+        self._writer.write(line)
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg
+
+
+class _Handler(logging.Handler):
+    """The standard library's records through the same writer."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def close(self) -> None:
+        self._writer.close()
+        super().close()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._writer.write(self.format(record))
+
+
+def configure(level: str, form: str) -> LineWriter:
+    """Set up logging for the process; lines of an earlier set-up are written first.
 
     Args:
         level: Name of a standard level.
         form: ``json``, ``console``, or ``auto`` for console on a terminal and JSON elsewhere.
+
+    Returns:
+        Whoever must know that every line is written closes it; the end of the process does.
     """
     json_lines = form == "json" or (form == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -31,14 +113,17 @@ def configure(level: str, form: str) -> None:
         render = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+    for earlier in logging.getLogger().handlers:
+        earlier.close()
+    writer = LineWriter(sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Logger(writer),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processor=render, foreign_pre_chain=shared)
     )
@@ -47,3 +132,4 @@ def configure(level: str, form: str) -> None:
     # Libraries speak only when something is wrong, whatever our own level: at DEBUG and INFO they
     # print SQL with its values, URLs with a stream's token, and whole messages.
     root.setLevel(max(threshold, logging.WARNING))
+    return writer

@@ -11,7 +11,7 @@ No session, no transcript, no tools, no database, no tokens, no log. Two of them
 
 import argparse
 import asyncio
-import base64
+import gc
 import re
 import sys
 from collections import deque
@@ -272,6 +272,8 @@ def build(kind: str, port: int, model_url: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        gc.collect()
+        gc.freeze()  # as the product does
         pace = asyncio.get_running_loop().create_task(bare.pace())
         yield
         pace.cancel()

@@ -17,6 +17,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_HZ
 
 
+def major_faults(pid: int) -> int:
+    """How often a process had to wait for a page from disk."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return int(fields[9])
+
+
 def waited_s(pid: int) -> float:
     """Time a process's main thread was ready to run and another one had the core, in seconds."""
     return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9

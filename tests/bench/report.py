@@ -37,9 +37,12 @@ def show_row(row: Row) -> None:
         )
     if max(row["server_waited"], row["load_waited"]) > 0.03 or row["steal"] > 0.02:
         print(
-            f"{'':13s}!! others disturbed: the server waited for its core {row['server_waited']:.1%}"
-            f" of the time, the load {row['load_waited']:.1%}, the hypervisor took {row['steal']:.1%}"
+            f"{'':13s}!! others disturbed: of the time the server waited for its core "
+            f"{row['server_waited']:.1%}, the load {row['load_waited']:.1%}, "
+            f"the hypervisor took {row['steal']:.1%}"
         )
+    if row["major_faults"]:
+        print(f"{'':13s}!! the server waited {row['major_faults']} times for a page from disk")
 
 
 _FAULTS: Final = {
@@ -53,8 +56,8 @@ _FAULTS: Final = {
 
 
 def mb_per_call(row: Row) -> float:
-    """Resident memory that came with the calls, per call."""
-    grown_kb = row["memory_kb"]["rss"] - row["memory_before_kb"]["rss"]
+    """Resident memory above that of the idle server, per call."""
+    grown_kb = row["memory_kb"]["rss"] - row["idle_memory_kb"]["rss"]
     return float(grown_kb / 1024 / max(row["calls"], 1))
 
 
@@ -64,8 +67,9 @@ def show(report: Row) -> None:
     for name, server in report["servers"].items():
         memory = server["idle_memory_kb"]
         print(
-            f"{name:13s} ready after {server['start_s']:.2f} s, idle {memory['rss'] / 1024:.0f} MB "
-            f"RSS ({memory['pss'] / 1024:.0f} PSS), {server['idle_cpu_ms_per_s']:.1f} ms CPU a second"
+            f"{name:13s} ready after {server['start_s']:.2f} s "
+            f"(at first {server['first_start_s']:.2f}), idle RSS {memory['rss'] / 1024:.0f} MB "
+            f"(PSS {memory['pss'] / 1024:.0f}), {server['idle_cpu_ms_per_s']:.1f} ms CPU a second"
         )
     print()
     for verdict in verdicts(report):
@@ -78,50 +82,57 @@ def verdicts(report: Row) -> list[str]:
     lines = _ratios(rows)
     if (row := rows.get(("fwai", 20))) is not None:
         lines += [
-            _judge("20 calls: caller to model p99, ms", row["to_model_ms"]["p99"], 25),
-            _judge("20 calls: model to caller p99, ms", row["to_caller_ms"]["p99"], 15),
-            _judge("20 calls: barge-in to clearAudio p99, ms", row["barge_in_ms"]["p99"], 10),
+            _judge_p99("20 calls: caller to model", row["to_model_ms"], 25),
+            _judge_p99("20 calls: model to caller", row["to_caller_ms"], 15),
+            _judge_p99("20 calls: barge-in to clearAudio", row["barge_in_ms"], 10),
         ]
     if (row := rows.get(("fwai", 100))) is not None:
         lines += [
-            _judge("100 calls: caller to model p99, ms", row["to_model_ms"]["p99"], 50),
-            _judge("100 calls: model to caller p99, ms", row["to_caller_ms"]["p99"], 50),
+            _judge_p99("100 calls: caller to model", row["to_model_ms"], 50),
+            _judge_p99("100 calls: model to caller", row["to_caller_ms"], 50),
             _judge("100 calls: audible gaps over 20 ms", row["gaps_over_20ms"], 0),
         ]
     ours = [row for row in report["rows"] if row["target"] == "fwai"]
     if ours:
-        lines.append(_judge("memory per call, MB", mb_per_call(max(ours, key=_calls)), 1))
+        lines.append(_judge("memory per call, MB", max(map(mb_per_call, ours)), 1))
+        faults = sum(row[name] for row in ours for name in (*_FAULTS, "calls_left"))
+        lines.append(_judge("calls refused, cut, cut short, deaf or left over", faults, 0))
     if (server := report["servers"].get("fwai")) is not None:
         lines += [
             _judge("idle RSS, MB", server["idle_memory_kb"]["rss"] / 1024, 120),
             _judge("start to ready, s", server["start_s"], 2.5),
         ]
     if (most := report["holds"]) is not None:
-        lines.append(f"      most calls that hold: {most['calls']} (limit: {most['limit']})")
+        lines.append(f"      most calls that hold: {most['calls']} (limit: the {most['limit']})")
     return lines
 
 
 def _ratios(rows: dict[tuple[str, int], Row]) -> list[str]:
     lines = []
     for (target, calls), row in rows.items():
-        if target != "fwai":
+        if target != "fwai" or not row["replies"]:
             continue
         own = row["cpu_ms_per_call_s"]
         if (plain := rows.get(("floor", calls))) is not None:
             ratio = own / plain["cpu_ms_per_call_s"]
             name = f"{calls} calls: CPU, times the uvicorn floor"
-            lines.append(_judge(name, ratio, RATIO) if calls == 40 else f"      {name}: {ratio:.2f}")
+            lines.append(
+                _judge(name, ratio, RATIO) if calls == 40 else f"      {name}: {ratio:.2f}"
+            )
         if (bare := rows.get(("picows-floor", calls))) is not None:
             ratio = own / bare["cpu_ms_per_call_s"]
             lines.append(f"      {calls} calls: CPU, times the picows floor: {ratio:.2f}")
     return lines
 
 
+def _judge_p99(name: str, spread: Row, target_ms: float) -> str:
+    if not spread["n"]:
+        return f"MISS  {name}: nothing was measured"
+    return _judge(f"{name} p99, ms ({spread['n']} samples)", spread["p99"], target_ms)
+
+
 def _judge(name: str, value: float, target: float) -> str:
-    verdict = "PASS" if value <= target else "MISS"
-    over = "" if verdict == "PASS" else f"  (over by {(value / target - 1) * 100:.0f} %)" * bool(target)
-    return f"{verdict}  {name}: {value:.2f}, target {target:g}{over}"
-
-
-def _calls(row: Row) -> int:
-    return int(row["calls"])
+    if value <= target:
+        return f"PASS  {name}: {value:.2f}, target {target:g}"
+    over = f", over by {(value / target - 1) * 100:.0f} %" if target else ""
+    return f"MISS  {name}: {value:.2f}, target {target:g}{over}"

@@ -103,8 +103,8 @@ def _words(clips: ClipLibrary) -> list[str]:
 def _reply(pcm: bytes, words: list[str]) -> list[Step]:
     """Cut a reply as the service does: short pieces first, then long ones, words along with it."""
     steps: list[Step] = []
-    at, number, sent_ms = 0, 0, 0.0
-    for ms in chain([40] * 5, cycle([200])):
+    at, sent_ms = 0, 0.0
+    for number, ms in enumerate(chain([40] * 5, cycle([200]))):
         piece = pcm[at : at + ms * 48]
         if not piece:
             return steps
@@ -122,7 +122,6 @@ def _reply(pcm: bytes, words: list[str]) -> list[Step]:
         steps.append(Step(when, AUDIO, _dump({"serverContent": content}), len(piece), at == 0))
         at += len(piece)
         sent_ms += ms
-        number += 1
     return steps
 
 

@@ -7,9 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -37,18 +39,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def spawn(
-    core: int, command: list[str], env: dict[str, str], cwd: Path, output: IO[bytes] | int
-) -> subprocess.Popen[bytes]:
+def spawn(core: int, command: list[str], env: dict[str, str], cwd: Path) -> subprocess.Popen[bytes]:
     """Start a process pinned to ``core``: it inherits what this one is bound to meanwhile."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
         return subprocess.Popen(
-            command, env=env, cwd=cwd, stdout=output, stderr=subprocess.STDOUT
+            command, env=env, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     finally:
         os.sched_setaffinity(0, before)
+
+
+def drain(pipe: IO[bytes], kept: deque[bytes]) -> None:
+    """Read a server's log as a service manager does, and keep its end.
+
+    Not a file: a disk that is busy with somebody's fsync would stop the server in the middle.
+    """
+    for line in pipe:
+        kept.append(line)
 
 
 @dataclass(slots=True)
@@ -57,6 +66,7 @@ class Target:
 
     Attributes:
         start_s: From the start of the process until it said that it is ready.
+        idle_memory_kb: What it used before its first call.
     """
 
     name: str
@@ -65,6 +75,7 @@ class Target:
     process: subprocess.Popen[bytes]
     start_s: float
     auth_token: str = field(repr=False)
+    idle_memory_kb: dict[str, int] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -85,8 +96,13 @@ class Target:
             self.process.wait()
 
 
-def start(name: str, folder: Path) -> Target:
+def start(name: str, folder: Path, *, fresh: bool = True) -> Target:
     """Start a target and wait until it is ready.
+
+    Args:
+        name: One of `TARGETS`.
+        folder: Where it keeps what it writes.
+        fresh: Without the database of an earlier start; the schema is then made first.
 
     Raises:
         RuntimeError: It did not get ready; its output is shown.
@@ -97,17 +113,18 @@ def start(name: str, folder: Path) -> Target:
     env = dict(os.environ)
     if name == "fwai":
         env = {k: v for k, v in env.items() if k in ("PATH", "HOME", "LANG")}
-        env |= _settings(folder, port, model_port, token)
+        env |= _settings(folder, port, model_port, token, fresh=fresh)
         command = [sys.executable, str(ROOT / "run.py"), "serve"]
     else:
         kind = "picows" if name.startswith("picows") else "uvicorn"
         env |= {"PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "bench.floor", kind, "--port", str(port)]
         command += ["--model-url", f"ws://127.0.0.1:{model_port}"]
-    log = folder / "server.log"
-    with log.open("wb") as output:
-        started = time.perf_counter()
-        process = spawn(cores()[0], command, env, folder, output)
+    log: deque[bytes] = deque(maxlen=200)
+    started = time.perf_counter()
+    process = spawn(cores()[0], command, env, folder)
+    assert process.stdout is not None
+    threading.Thread(target=drain, args=(process.stdout, log), daemon=True).start()
     target = Target(name, port, model_port, process, 0.0, token)
     while time.perf_counter() - started < START_S and process.poll() is None:
         try:
@@ -118,7 +135,8 @@ def start(name: str, folder: Path) -> Target:
             target.start_s = round(time.perf_counter() - started, 2)
             return target
     target.stop()
-    raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    said = b"".join(log).decode(errors="replace")
+    raise RuntimeError(f"{name} did not start:\n{said[-3000:]}")
 
 
 def _ready(base_url: str) -> dict[str, Any]:
@@ -127,7 +145,9 @@ def _ready(base_url: str) -> dict[str, Any]:
     return body
 
 
-def _settings(folder: Path, port: int, model_port: int, token: str) -> dict[str, str]:
+def _settings(
+    folder: Path, port: int, model_port: int, token: str, *, fresh: bool
+) -> dict[str, str]:
     """All features on except recording; the guards and limits as they are by default."""
     prompts = json.loads((ROOT / "prompts.json").read_text("utf-8"))
     for agent, profile in prompts.items():
@@ -136,8 +156,9 @@ def _settings(folder: Path, port: int, model_port: int, token: str) -> dict[str,
             profile["prompt"] += " The caller's number is {{caller_number}}."
     (folder / "prompts.json").write_text(json.dumps(prompts), "utf-8")
     for name in ("data", "transcripts"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).mkdir()
+        if fresh:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(exist_ok=True)
     return {
         "CALL_PROVIDER": "plivo",
         "GOOGLE_API_KEY": "bench",
@@ -155,5 +176,6 @@ def _settings(folder: Path, port: int, model_port: int, token: str) -> dict[str,
         "PROMPTS_FILE": str(folder / "prompts.json"),
         "ENABLE_TRANSCRIPTS": "true",
         "RECORD_CALLS": "false",
+        "MAX_CONCURRENT_CALLS": "auto",
         "LOG_FORMAT": "json",
     }

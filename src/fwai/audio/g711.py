@@ -68,12 +68,17 @@ def _decoder(levels: _Ints, inverted: int, shift: int) -> npt.NDArray[np.int16]:
     return np.asarray(np.where(code & 0x80, -magnitude, magnitude), SAMPLE)
 
 
+def _samples() -> _Ints:
+    """Return all samples in the order of their bit patterns."""
+    return np.arange(65536).astype(np.uint16).view(np.int16).astype(np.int64)
+
+
 def _encoder(magnitudes: _Ints, decisions: _Ints, inverted: int) -> npt.NDArray[np.uint8]:
     """Return the code of each sample, by bit pattern; a decision value belongs to the level above.
 
     ``decisions`` are the 127 upper edges of all levels but the highest, which has none.
     """
-    sign = np.where(_SAMPLES < 0, 0x80, 0)
+    sign = np.where(_samples() < 0, 0x80, 0)
     code = np.searchsorted(decisions, magnitudes, side="right") | sign
     return np.asarray(code ^ inverted, _CODE)
 
@@ -86,12 +91,18 @@ _ULAW_LEVELS = np.left_shift(2 * _STEP + _ULAW_BIAS, _SEGMENT) - _ULAW_BIAS
 _ALAW_HALF_STEPS = np.left_shift(1, np.maximum(_SEGMENT - 1, 0))
 _ALAW_LEVELS = (2 * _STEP + 1 + np.where(_SEGMENT > 0, 32, 0)) * _ALAW_HALF_STEPS
 
-_SAMPLES: _Ints = np.arange(65536).astype(np.uint16).view(np.int16).astype(np.int64)
-_ULAW_MAGNITUDES = np.abs(_SAMPLES >> _ULAW_SHIFT)
-# A-law has no zero: its smallest negative sample is -1 as its smallest positive one is 0.
-_ALAW_MAGNITUDES = np.where(_SAMPLES < 0, ~_SAMPLES, _SAMPLES) >> _ALAW_SHIFT
+
+def _ulaw_magnitudes() -> _Ints:
+    return np.abs(_samples() >> _ULAW_SHIFT)
+
+
+def _alaw_magnitudes() -> _Ints:
+    # A-law has no zero: its smallest negative sample is -1 as its smallest positive one is 0.
+    samples = _samples()
+    return np.where(samples < 0, ~samples, samples) >> _ALAW_SHIFT
+
 
 _FROM_ULAW = _decoder(_ULAW_LEVELS, _ULAW_INVERTED, _ULAW_SHIFT)
 _FROM_ALAW = _decoder(_ALAW_LEVELS, _ALAW_INVERTED, _ALAW_SHIFT)
-_TO_ULAW = _encoder(_ULAW_MAGNITUDES, (_ULAW_LEVELS + _ULAW_HALF_STEPS)[:-1], _ULAW_INVERTED)
-_TO_ALAW = _encoder(_ALAW_MAGNITUDES, (_ALAW_LEVELS + _ALAW_HALF_STEPS)[:-1], _ALAW_INVERTED)
+_TO_ULAW = _encoder(_ulaw_magnitudes(), (_ULAW_LEVELS + _ULAW_HALF_STEPS)[:-1], _ULAW_INVERTED)
+_TO_ALAW = _encoder(_alaw_magnitudes(), (_ALAW_LEVELS + _ALAW_HALF_STEPS)[:-1], _ALAW_INVERTED)

@@ -71,9 +71,12 @@ class SpeechDetector:
         # Squares of 16 bits do not fit into 16; in float64 their sum is exact.
         samples = np.frombuffer(pcm, SAMPLE).astype(np.float64)
         size, count = self._frame_samples, len(samples)
-        if count == size and not self._part_samples:
-            return self._judge(float(samples.dot(samples)))
         audible = False
+        if not self._part_samples and count % size == 0:  # whole frames, as carriers send them
+            for start in range(0, count, size):
+                frame = samples[start : start + size]
+                audible |= self._judge(float(frame.dot(frame)))
+            return audible
         at = 0
         while at < count:
             part = samples[at : at + size - self._part_samples]

@@ -283,13 +283,14 @@ class CallSession:
 
     def _interrupt(self) -> None:
         """The caller spoke over the agent: nothing more of this reply may be heard."""
+        began = time.perf_counter()  # the loop's own clock stands still within one event
         now = self._loop.time()
         self._drop_audio_until = now + LATE_AUDIO_S
         heard_ms = self.voice.heard_ms
         unheard_ms = self.voice.cut(now)
         self._story.interrupted(heard_ms)
         self._turn.interrupted = now
-        self._turn.barge_in_s = self._loop.time() - now
+        self._turn.barge_in_s = time.perf_counter() - began
         self._turn_ms = 0.0
         _log.info("barge_in", turn=self._replies_begun, unheard_ms=round(unheard_ms))
         if self._turn.model_audio is None and self.turns:

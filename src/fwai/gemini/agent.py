@@ -3,8 +3,8 @@
 Theory of operation. `run` opens a connection, hands it the conversation and waits until it is lost,
 due for rotation (the service announced its end) or no longer wanted. Between two connections
 nothing is lost: caller audio is held up to `HELD_S`. A new connection starts from the last handle
-the service issued; without a usable handle it is a fresh session that gets our transcript as
-history. Neither repeats the greeting.
+the service issued, and gets what was said after it as history; without a usable handle it is a
+fresh session that gets our whole transcript. Neither repeats the greeting.
 
 What the model owes an answer to is kept by `Memory` and said again as text after a loss: the handle
 may be older than it. If the loss cut a reply short, the model is told to go on. A tool call belongs
@@ -228,8 +228,7 @@ class GeminiAgent:
 
     def _busy(self) -> bool:
         spoke_lately = self._loop.time() - self._spoke_at < QUIET_S
-        memory = self._memory
-        return memory.replying or memory.owing or bool(self._calls) or spoke_lately
+        return not self._memory.settled or bool(self._calls) or spoke_lately
 
     def _stir(self, _: object = None) -> None:
         self._wake.set()

@@ -24,6 +24,7 @@ API_VERSION: Final = "v1beta"  # what the Live reference documents; the SDK's ow
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_WIRE_ERRORS: Final = 3
 HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
+CONGESTED_S: Final = 5.0  # a link that took no audio for so long is taken for dead
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
 MOST_EARLY: Final = 100
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
@@ -72,6 +73,7 @@ class LiveConnection:
         self._socket = Socket(self._receive, self._closed, MAX_MESSAGE_BYTES, HIGH_WATER_BYTES)
         self._given_up = False
         self._cut: asyncio.TimerHandle | None = None
+        self._refusing_since: float | None = None
         self._wire_errors = 0
         self.unreadable = 0
         self.dropped = 0
@@ -116,10 +118,16 @@ class LiveConnection:
 
     def send_audio(self, message: bytes) -> bool:
         """Send caller audio; dropped, counted and False when the link is half a second behind."""
-        taken = self._socket.send(message, droppable=True)
-        if not taken:
-            self.dropped += 1
-        return taken
+        if self._socket.send(message, droppable=True):
+            self._refusing_since = None
+            return True
+        self.dropped += 1
+        now = self._loop.time()
+        if self._refusing_since is None:
+            self._refusing_since = now
+        elif now - self._refusing_since > CONGESTED_S:
+            self._fail(AgentError("live: the link takes nothing", resumable=True, fresh=True))
+        return False
 
     def send(self, message: bytes) -> bool:
         """Send a control message; False when the link is closed."""

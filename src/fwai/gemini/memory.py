@@ -5,8 +5,8 @@ is *owed* until the model acts: begins to speak or asks for a tool. What comes w
 owed until it begins again. A turn that ends without any act has had its chance: nothing is owed
 any more. Words of the caller that come while the model already answers are late, not new.
 
-The service's handle covers the conversation up to its issue. What came after it is lost with the
-connection, and is told again in words by whoever continues.
+The service's handle covers the conversation up to its issue, which is the end of a turn. What came
+after it is lost with the connection, and is told to the next one as history.
 """
 
 from typing import Final
@@ -24,9 +24,7 @@ from fwai.domain.events import (
 
 HISTORY_CHARS: Final = 6_000
 MOST_OWED: Final = 8
-RECALLED_CHARS: Final = 400
-CUT: Final = "The connection was briefly interrupted."
-GO_ON: Final = "Go on from where you stopped."
+GO_ON: Final = "The connection was briefly interrupted. Go on from where you stopped."
 
 _CALLER: Final = "caller"
 
@@ -47,9 +45,9 @@ class Memory:
         self._after_handle = 0
 
     @property
-    def owing(self) -> bool:
-        """Whether the model still has to act on something."""
-        return bool(self._owed)
+    def settled(self) -> bool:
+        """Whether the model owes nothing and its turn is over."""
+        return not (self._owed or self._acting or self.replying)
 
     def owe(self, words: str, key: str = "") -> None:
         """Expect the model to act on ``words``; the same key or words are owed once."""
@@ -106,12 +104,11 @@ class Memory:
             Earlier turns as (``user`` or ``model``, text), and an instruction to act on at once;
             either may be empty. A reply that was cut short is asked for once.
         """
-        history = [] if resumed else list(self._turns)
+        history = self._turns[len(self._turns) - self._after_handle if resumed else 0 :]
         if history and history[-1][0] == "user" and _CALLER in self._owed:
             history.pop()  # said again below
         if self.replying:
-            lost = self._recall() if resumed else ""
-            self.owe("\n".join(filter(None, (CUT, lost, GO_ON))), "go on")
+            self.owe(GO_ON)
         self._listen()
         return history, "\n".join(self._owed.values())
 
@@ -152,11 +149,3 @@ class Memory:
                 self._turns[0] = (role, words[over:])
             over -= len(words)
         self._after_handle = min(self._after_handle, len(self._turns))
-
-    def _recall(self) -> str:
-        """Return the last words of each side that came after the handle."""
-        said = dict(self._turns[len(self._turns) - self._after_handle :])
-        told = {"user": "The caller had said", "model": "You had said"}
-        return "\n".join(
-            f"{told[role]}: {said[role].strip()[-RECALLED_CHARS:]}" for role in told if role in said
-        )

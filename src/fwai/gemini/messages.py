@@ -10,6 +10,7 @@ Source: google-genai 3.4.0's wire, captured; Live API reference (v1beta), read 2
 
 import base64
 import json
+import re
 import warnings
 from binascii import b2a_base64
 from collections.abc import Iterator
@@ -109,7 +110,7 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
     """
     try:
         content = _decode_fast(payload).server_content
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return list(_read_slow(bytes(payload)))
     events: list[ServerMessage] = []
     if content.input_transcription is not None and content.input_transcription.text:
@@ -124,6 +125,9 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
 
 
 # ---- full lane --------------------------------------------------------------------------------
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)s")  # of protobuf
 
 
 def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
@@ -152,6 +156,8 @@ def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
 def _parse(payload: bytes) -> types.LiveServerMessage:
     try:
         body = json.loads(payload) if payload else {}
+        if b"\\u" in payload:  # half a surrogate pair would break whoever writes it down
+            body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
         known = converters._LiveServerMessage_from_mldev(body)  # noqa: SLF001
         if body and not known:
             raise WireError("live: a message of no known kind")
@@ -201,10 +207,8 @@ def _tokens(usage: types.UsageMetadata) -> dict[str, int]:
 
 
 def _seconds(duration: str | None) -> float:
-    try:
-        return max(float((duration or "0s").removesuffix("s")), 0.0)
-    except ValueError:
-        return 0.0
+    match = _DURATION.fullmatch(duration or "")
+    return float(match[1]) if match else 0.0
 
 
 # ---- ours -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import asyncio
 import selectors
 from collections.abc import Iterable
 
-GRACE_S = 0.002
+GRACE_S = 0.001
 DEADLOCK_S = 5.0
 
 

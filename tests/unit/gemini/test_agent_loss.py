@@ -7,6 +7,7 @@ import pytest
 
 from fwai.domain.events import AgentAudio, AgentLost, AgentReady, AgentSaid
 from fwai.gemini.agent import HELD_BYTES
+from fwai.gemini.memory import GO_ON
 from fwai.gemini.setup import SessionConfig
 from unit.gemini.fake_live import (
     BLOCKING,
@@ -108,7 +109,8 @@ async def test_a_mute_turn_counts_as_an_answer() -> None:
 async def test_late_words_of_an_answered_question_are_not_repeated() -> None:
     async with talk() as call:
         line = await greeted(call)
-        await line.send(audio(), caller_said("What does it cost?"), GENERATED, TURN_DONE)
+        words = caller_said("What does it cost?")
+        await line.send(audio(), words, GENERATED, TURN_DONE, handle("h2"))
         await line.close()
 
         assert (await call.service.line(1)).frames == []
@@ -120,18 +122,12 @@ async def test_a_reply_cut_by_the_loss_is_asked_for_once() -> None:
         await line.send(caller_said("What does it cost?"), agent_said("It costs"), audio())
         await line.abort()
         second = await call.service.line(1)
-        await second.send(audio(), GENERATED, TURN_DONE)
+        await second.send(audio(), GENERATED, TURN_DONE, handle("h2"))
         await second.abort()
         third = await call.service.line(2)
 
-        assert second.texts[0].splitlines() == [
-            "The connection was briefly interrupted.",
-            "The caller had said: What does it cost?",
-            "You had said: It costs",
-            "Go on from where you stopped.",
-        ]
-        assert len(second.texts) == 1
-        assert second.history == []
+        assert second.texts == [GO_ON]
+        assert second.history == [("user", "What does it cost?"), ("model", "It costs")]
         assert third.frames == []
 
 
@@ -178,6 +174,23 @@ async def test_audio_in_the_moment_of_the_loss_is_held() -> None:
         assert resumed.heard == PIECE
         assert resumed.texts == ["Say goodbye."]
         assert call.agent.dropped_audio == 0
+
+
+async def test_a_link_that_takes_nothing_any_more_is_replaced() -> None:
+    async with talk() as call:
+        line = await greeted(call)
+        line.stop_reading()
+        for _ in range(150):
+            for _ in range(100):
+                call.agent.hear(PIECE, speech=True)
+            await settle(0.05)
+        resumed = await call.service.line(1)
+        call.agent.hear(PIECE, speech=True)
+        await settle()
+
+        assert resumed.handle == "h1"
+        assert resumed.heard.endswith(PIECE)
+        line.go_on_reading()
 
 
 async def test_unreadable_messages_in_a_row_end_the_connection_and_it_is_resumed() -> None:
@@ -250,15 +263,13 @@ async def test_the_greeting_is_asked_for_again_only_if_it_was_never_begun() -> N
         line = await call.service.line(0)
         await line.close()
         second = await call.service.line(1)
-        await second.send(agent_said("Wel"), audio())
+        await second.send(agent_said("Good"), audio())
         await second.close()
         third = await call.service.line(2)
 
         assert second.texts == [GREET]
-        assert third.history == [("model", "Wel")]
-        assert third.texts == [
-            "The connection was briefly interrupted.\nGo on from where you stopped."
-        ]
+        assert third.history == [("model", "Good")]
+        assert third.texts == [GO_ON]
 
 
 async def test_a_handle_whose_session_dies_twice_at_once_is_given_up() -> None:
@@ -366,15 +377,29 @@ async def test_rotation_happens_at_once_when_nobody_speaks() -> None:
         assert line.socket.close_code == 1000
 
 
-@pytest.mark.parametrize("what", ["reply", "tool", "prompt", "speech"])
+async def test_an_exchange_after_the_last_handle_is_told_to_the_resumed_session() -> None:
+    async with talk() as call:
+        line = await greeted(call)
+        await line.send(caller_said("I am Ravi."), audio(), agent_said("Hello Ravi."), TURN_DONE)
+        await line.close()
+        resumed = await call.service.line(1)
+
+        assert resumed.handle == "h1"
+        assert resumed.history == [("user", "I am Ravi."), ("model", "Hello Ravi.")]
+        assert resumed.texts == []
+
+
+@pytest.mark.parametrize("what", ["reply", "playback", "tool", "prompt", "speech"])
 async def test_rotation_waits_for_a_quiet_moment(
-    what: Literal["reply", "tool", "prompt", "speech"],
+    what: Literal["reply", "playback", "tool", "prompt", "speech"],
 ) -> None:
     async with talk() as call:
         line = await greeted(call)
         match what:
             case "reply":
                 await line.send(audio())
+            case "playback":
+                await line.send(audio(), GENERATED)
             case "tool":
                 await line.send(tool_call("a"))
             case "prompt":
@@ -402,8 +427,7 @@ async def test_rotation_happens_before_the_deadline_whatever_goes_on() -> None:
         resumed = await call.service.line(1)
 
         assert now() - began == pytest.approx(8.0, abs=0.3)
-        assert len(resumed.texts) == 1
-        assert resumed.texts[0].endswith("Go on from where you stopped.")
+        assert resumed.texts == [GO_ON]
 
 
 async def test_rotation_without_a_handle_takes_the_transcript_along() -> None:

@@ -268,6 +268,49 @@ async def test_a_peer_that_does_not_read_costs_audio_and_no_control_message() ->
         await settle(0.1)
 
 
+async def test_a_link_that_takes_nothing_for_five_seconds_is_dead() -> None:
+    """Nothing else would tell: the service has nothing to say to a caller it cannot hear."""
+    big = bytes(4_000_000)
+    async with FakeLive() as service:
+        connection = await opened(service)
+        line = await service.line(0)
+        line.stop_reading()
+        connection.send_audio(big)
+        connection.send_audio(big)
+        await settle(4.9)
+        connection.send_audio(big)
+        borne = not connection.lost.done()
+        await settle(0.2)
+        connection.send_audio(big)
+
+        assert borne
+        assert connection.lost.result().resumable
+        assert not connection.is_open
+        line.go_on_reading()
+        await settle(0.1)
+
+
+async def test_a_link_that_recovers_is_borne_again() -> None:
+    wall = b'{"realtimeInput":{"x":"' + b"A" * 20_000_000 + b'"}}'  # more than the kernel takes
+    async with FakeLive() as service:
+        connection = await opened(service)
+        line = await service.line(0)
+        taken = []
+        for _ in range(2):
+            line.stop_reading()
+            connection.send(wall)
+            taken.append(connection.send_audio(b"{}"))
+            await settle(4.0)
+            line.go_on_reading()
+            await settle(0.1)
+            taken.append(connection.send_audio(b"{}"))
+
+        assert taken == [False, True, False, True]
+        assert not connection.lost.done()
+        connection.close()
+        await settle(0.1)
+
+
 # ---- ending -------------------------------------------------------------------------------------
 
 

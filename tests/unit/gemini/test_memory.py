@@ -13,7 +13,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.gemini.memory import CUT, GO_ON, HISTORY_CHARS, MOST_OWED, Memory
+from fwai.gemini.memory import GO_ON, HISTORY_CHARS, MOST_OWED, Memory
 
 CALL = ToolCall("t", "send_sms", {})
 SPEECH = "speech"
@@ -42,14 +42,14 @@ def after(*steps: Step) -> Memory:
         pytest.param((), "", id="nothing"),
         pytest.param(("a",), "a", id="a prompt"),
         pytest.param(("a", "b", "a"), "a\nb", id="prompts, each once"),
-        pytest.param(("a", SPEECH), f"{CUT}\n{GO_ON}", id="being answered"),
+        pytest.param(("a", SPEECH), GO_ON, id="being answered"),
         pytest.param(("a", SPEECH, GenerationEnded()), "", id="answered"),
         pytest.param(("a", SPEECH, TurnEnded()), "", id="answered and over"),
         pytest.param(("a", TurnEnded()), "", id="a mute turn"),
         pytest.param(("a", CALL), "", id="a tool is the answer"),
         pytest.param(("a", SPEECH, "b", SPEECH, TurnEnded()), "b", id="asked while it spoke"),
         pytest.param(("a", SPEECH, "b", TurnEnded(), SPEECH, TurnEnded()), "", id="and answered"),
-        pytest.param((CallerSaid("Hel"), CallerSaid("lo")), "Hello", id="the caller's words"),
+        pytest.param((CallerSaid("Good"), CallerSaid(" day")), "Good day", id="the caller's words"),
         pytest.param((CallerSaid(" "),), "", id="no words"),
         pytest.param((SPEECH, CallerSaid("Hi"), TurnEnded()), "", id="late words"),
         pytest.param((CALL, CallerSaid("Hi"), TurnEnded()), "", id="late words of a tool call"),
@@ -63,8 +63,7 @@ def after(*steps: Step) -> Memory:
 def test_what_a_resumed_connection_is_asked(steps: tuple[Step, ...], owed: str) -> None:
     memory = after(*steps)
 
-    assert memory.reopened(resumed=True) == ([], owed)
-    assert memory.owing == bool(owed)
+    assert memory.reopened(resumed=True)[1] == owed
 
 
 def test_a_tool_result_is_owed_until_it_is_cancelled_or_spoken_about() -> None:
@@ -81,7 +80,7 @@ def test_a_turn_that_asked_for_a_tool_does_not_settle_its_result() -> None:
     memory.owe("Sent.", "t")
     memory.track(TurnEnded())
 
-    assert memory.owing
+    assert memory.reopened(resumed=True)[1] == "Sent."
 
 
 def test_a_blocking_model_speaks_next_about_its_tool() -> None:
@@ -89,8 +88,9 @@ def test_a_blocking_model_speaks_next_about_its_tool() -> None:
     memory.owe("Sent.", "t")
     memory.awaits_tool()
     memory.spoke()
+    memory.track(TurnEnded())
 
-    assert not memory.owing
+    assert memory.settled
 
 
 def test_what_is_owed_is_bounded_and_the_newest_is_kept() -> None:
@@ -103,13 +103,13 @@ def test_what_is_owed_is_bounded_and_the_newest_is_kept() -> None:
 
 def test_a_fresh_session_gets_the_transcript_in_order() -> None:
     memory = after(
-        *(AgentSaid("Wel"), AgentSaid("come."), TurnEnded(), HANDLE),
+        *(AgentSaid("Good"), AgentSaid(" day."), TurnEnded(), HANDLE),
         *(CallerSaid("Which"), SPEECH, AgentSaid("Three"), CallerSaid(" courses?"), TurnEnded()),
     )
 
     history, instruction = memory.reopened(resumed=False)
 
-    assert history == [("model", "Welcome."), ("user", "Which courses?"), ("model", "Three")]
+    assert history == [("model", "Good day."), ("user", "Which courses?"), ("model", "Three")]
     assert instruction == ""
 
 
@@ -126,23 +126,35 @@ def test_a_fresh_session_is_not_told_twice_what_the_caller_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "recalled"),
+    ("steps", "lost"),
     [
-        ((CallerSaid("Price?"), SPEECH, AgentSaid("It")), ["Price?", "It"]),
-        ((CallerSaid("Price?"), SPEECH), ["Price?"]),
-        ((AgentSaid("Hi"), HANDLE, SPEECH, AgentSaid("It")), ["It"]),
+        ((CallerSaid("Price?"), SPEECH, AgentSaid("It")), [("user", "Price?"), ("model", "It")]),
+        ((AgentSaid("Hi"), HANDLE, SPEECH, AgentSaid("It")), [("model", "It")]),
         ((CallerSaid("Price?"), SPEECH, AgentSaid("It"), HANDLE), []),
-        ((CallerSaid("x" * 900), SPEECH), ["x" * 400]),
+        ((AgentSaid("Hi"), HANDLE, CallerSaid("Price?")), []),
     ],
 )
-def test_a_cut_reply_is_asked_for_with_what_the_handle_does_not_know(
-    steps: tuple[Step, ...], recalled: list[str]
+def test_a_resumed_session_is_told_what_its_handle_does_not_know(
+    steps: tuple[Step, ...], lost: list[tuple[str, str]]
 ) -> None:
-    lines = after(*steps).reopened(resumed=True)[1].split("\n")
+    assert after(*steps).reopened(resumed=True)[0] == lost
 
-    assert lines[0] == CUT
-    assert [line.split(": ")[1] for line in lines[1:-1]] == recalled
-    assert lines[-1] == GO_ON
+
+@pytest.mark.parametrize(
+    ("steps", "settled"),
+    [
+        ((), True),
+        (("a",), False),
+        ((SPEECH,), False),
+        ((SPEECH, GenerationEnded()), False),
+        ((SPEECH, Interrupted()), False),
+        ((SPEECH, GenerationEnded(), TurnEnded()), True),
+        ((CALL,), False),
+        ((CallerSaid("Hi"),), False),
+    ],
+)
+def test_a_conversation_is_settled_between_turns(steps: tuple[Step, ...], settled: bool) -> None:
+    assert after(*steps).settled == settled
 
 
 def test_a_cut_reply_is_asked_for_until_it_goes_on() -> None:
@@ -151,7 +163,7 @@ def test_a_cut_reply_is_asked_for_until_it_goes_on() -> None:
     memory.spoke()
     memory.track(TurnEnded())
 
-    assert first == second == f"{CUT}\n{GO_ON}"
+    assert first == second == GO_ON
     assert memory.reopened(resumed=False)[1] == ""
 
 

@@ -10,7 +10,11 @@ from fwai.gemini.setup import SessionConfig, setup_message
 
 
 def setup(handle: str | None = None, **fields: object) -> dict[str, Any]:
-    given: dict[str, Any] = {"model": "gemini-3.8-live", "instruction": "Be brief.", "voice": "Kore"}
+    given: dict[str, Any] = {
+        "model": "gemini-3.8-live",
+        "instruction": "Be brief.",
+        "voice": "Kore",
+    }
     given |= fields
     message: dict[str, Any] = json.loads(setup_message(SessionConfig(**given), handle))
     assert list(message) == ["setup"]

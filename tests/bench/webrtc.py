@@ -1,0 +1,347 @@
+"""What a WebRTC leg costs and how long its receive path keeps sound.
+
+The server is a child process pinned to one core: legs that hear and speak all the time. The callers
+are in this process, on the other core, and send packets that were encoded before. Delays are from
+the instant a caller sends a packet to the instant the server hands its sound on.
+
+    python tests/bench/webrtc.py [--seconds 10] [--calls 1,4,8] [--rate 24000] [--json]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).parents[2] / "src")]
+
+from bench.measure import Spread, cpu_s, memory_kb  # noqa: E402 - the path comes first
+
+from fwai.adapters.webrtc import opus, peer, rtp, sdp  # noqa: E402
+from fwai.adapters.webrtc.clock import MediaClock  # noqa: E402
+from fwai.adapters.webrtc.leg import WebRtcLeg  # noqa: E402
+from fwai.adapters.webrtc.ports import Address, UdpPorts  # noqa: E402
+from fwai.adapters.webrtc.sound_in import SoundIn  # noqa: E402
+from fwai.adapters.webrtc.transport import MediaTransport  # noqa: E402
+from fwai.audio.resample import Resampler  # noqa: E402
+from fwai.domain.events import CallerAudio, CallerEvent  # noqa: E402
+from fwai.simulator.clips import ClipLibrary  # noqa: E402
+
+FRAME_S: Final = 0.020
+CHUNK_S: Final = 0.080  # as the session plays
+SETTLE_S: Final = 2.0
+OPUS: Final = sdp.Sound()
+
+
+# ---- the server, in a child process -----------------------------------------------------------
+
+
+@dataclass
+class Served:
+    """One leg and what it handed on: pairs of time and samples so far."""
+
+    leg: WebRtcLeg
+    heard: list[tuple[float, int]] = field(default_factory=list)
+    samples: int = 0
+
+    def hear(self, event: CallerEvent) -> None:
+        if isinstance(event, CallerAudio):
+            self.samples += len(event.pcm) // 2
+            self.heard.append((time.monotonic(), self.samples))
+
+
+async def serve(rate: int, core: int) -> None:
+    """Obey JSON lines on stdin: offer, talk, stop; answer on stdout."""
+    os.sched_setaffinity(0, {core})
+    loop = asyncio.get_running_loop()
+    lines = asyncio.StreamReader(limit=1 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    options = peer.PeerOptions(UdpPorts(20_000, 20_999), MediaClock(), None, rate, loopback=True)
+    served: list[Served] = []
+    speech = ClipLibrary.load()["courses_answer"].pcm(rate)
+    talking = False
+
+    async def talk() -> None:
+        at, due, size = 0, loop.time(), int(rate * CHUNK_S) * 2
+        while True:
+            due += CHUNK_S
+            await asyncio.sleep(due - loop.time())
+            at = (at + size) % (len(speech) - size)
+            for one in served:
+                if talking:
+                    one.leg.play(speech[at : at + size])
+
+    async with asyncio.TaskGroup() as tasks:
+        talker = tasks.create_task(talk(), name="talk")
+        while line := await lines.readline():
+            order = json.loads(line)
+            reply: Any = None
+            match order["do"]:
+                case "offer":
+                    leg, reply = await peer.answer(order["sdp"], options)
+                    served.append(Served(leg))
+                case "connect":
+                    await served[-1].leg.connect()
+                    served[-1].leg.listen(served[-1].hear)
+                    served[-1].leg.release()
+                case "talk":
+                    talking = order["on"]
+                case "freeze":
+                    gc.collect()
+                    gc.freeze()
+                case "close":
+                    reply = [one.heard for one in served]
+                    for one in served:
+                        await one.leg.close()
+                    served.clear()
+                case _:
+                    break
+            sys.stdout.write(json.dumps(reply) + "\n")
+            sys.stdout.flush()
+        talker.cancel()
+
+
+class Server:
+    """The child process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def ask(self, do: str, **more: object) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write((json.dumps({"do": do, **more}) + "\n").encode())
+        return json.loads(await self.process.stdout.readline())
+
+
+async def start(rate: int) -> Server:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "--serve", "0", "--rate", str(rate)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 26,
+    )
+    return Server(process)
+
+
+# ---- the callers ------------------------------------------------------------------------------
+
+
+class Caller:
+    """Sends prepared packets on time and remembers when."""
+
+    def __init__(self, way: MediaTransport, payloads: list[bytes], lost: set[int]) -> None:
+        self._way = way
+        self._payloads = payloads
+        self.lost = lost
+        self.sent: list[float] = []
+
+    def beat(self, now: float, frames: int, skipped: int) -> None:
+        for _ in range(frames + skipped):
+            number = len(self.sent)
+            payload = self._payloads[number % len(self._payloads)]
+            packet = rtp.Packet(111, False, number & 0xFFFF, number * 960, 7, payload)
+            self.sent.append(time.monotonic())
+            if number not in self.lost:
+                self._way.send(rtp.build(packet))
+
+    def broken(self) -> None:
+        raise AssertionError
+
+    async def close(self) -> None:
+        await self._way.close()
+
+
+async def call(server: Server, payloads: list[bytes], lost: set[int]) -> Caller:
+    way = MediaTransport(UdpPorts(30_000, 30_999), [Address("127.0.0.1", "127.0.0.1")])
+    await way.open()
+    local = sdp.Local(*way.credentials, way.fingerprint, way.announced, 7, "caller")
+    answer = await server.ask("offer", sdp=sdp.write_offer(local, 16_000))
+    async with asyncio.TaskGroup() as both:
+        both.create_task(way.connect(sdp.read(answer), offered=True))
+        both.create_task(server.ask("connect"))
+    return Caller(way, payloads, lost)
+
+
+def encoded(name: str = "courses_answer") -> list[bytes]:
+    """Return the packets of a clip, with second copies against loss, as WhatsApp sends them."""
+    pcm = ClipLibrary.load()[name].pcm(16_000)
+    encoder = opus.encoder(16_000, bitrate=20_000, complexity=5, loss_percent=10, max_rate=16_000)
+    return [encoder.encode(pcm[at : at + 640]) for at in range(0, len(pcm) - 639, 640)]
+
+
+def delays(caller: Caller, heard: list[tuple[float, int]], frame: int) -> list[float]:
+    """Return for each packet that was not lost how long after it was sent its sound was handed on.
+
+    Sound is found by its place: what is lost is made up, so a place is never shifted.
+    """
+    found, at = [], 0
+    for when, samples in heard:
+        for number in range(at, samples // frame):
+            if number not in caller.lost:
+                found.append(when - caller.sent[number])
+        at = samples // frame
+    return found
+
+
+async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: bool) -> Any:
+    server = await start(rate)
+    random_ = random.Random(calls)
+    payloads = encoded()
+    count = int((seconds + SETTLE_S + 5) / FRAME_S)
+    lost = {n for n in range(20, count) if random_.random() < loss}
+    clock = MediaClock()
+    try:
+        warm = await call(server, payloads, set())  # what the first call loads is not counted
+        await warm.close()
+        await server.ask("close")
+        await server.ask("freeze")
+        before = memory_kb(server.pid)["rss"]
+        setup = cpu_s(server.pid)
+        callers = [await call(server, payloads, lost) for _ in range(calls)]
+        setup = (cpu_s(server.pid) - setup) / calls
+        await server.ask("talk", on=talk)
+        for one in callers:
+            clock.add(one)
+        await asyncio.sleep(SETTLE_S)
+        cpu, at = cpu_s(server.pid), time.monotonic()
+        await asyncio.sleep(seconds)
+        cpu, elapsed = cpu_s(server.pid) - cpu, time.monotonic() - at
+        rss = memory_kb(server.pid)["rss"] - before
+        for one in callers:
+            clock.remove(one)
+        heard = await server.ask("close")
+        late = [delays(one, each, rate // 50) for one, each in zip(callers, heard, strict=True)]
+        for one in callers:
+            await one.close()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            server.process.kill()
+        await server.process.wait()
+    return {
+        "calls": calls,
+        "talk": talk,
+        "loss": loss,
+        "cpu_ms_per_call_second": round(cpu * 1000 / elapsed / calls, 2),
+        "setup_cpu_ms": round(setup * 1000, 1),
+        "rss_mb_per_call": round(rss / 1024 / calls, 2),
+        "delay_ms": Spread.of(delay for one in late for delay in one[5:]).dump(),
+        "delay_of_first_and_last_second_ms": [
+            Spread.of(delay for one in late for delay in one[part]).p50
+            for part in (slice(5, 55), slice(-50, None))
+        ],
+    }
+
+
+# ---- quality and small costs, without a network ------------------------------------------------
+
+
+def received(payloads: list[bytes], lost: set[int], rate: int) -> bytes:
+    """Return what the receive path makes of packets, in no time."""
+    pcm = bytearray()
+
+    def tell(event: CallerEvent) -> None:
+        if isinstance(event, CallerAudio):
+            pcm.extend(event.pcm)
+
+    sound = SoundIn(rate, OPUS, tell)
+    for number, payload in enumerate(payloads):
+        now = number * FRAME_S
+        if number not in lost:
+            sound.give_up_missing(now)
+            packet = rtp.Packet(111, False, number, number * 960, 7, payload)
+            sound.receive(rtp.build(packet), now)
+    sound.give_up_missing(1e9)
+    sound.hand_on()
+    return bytes(pcm)
+
+
+def quality(loss: float, seeds: int = 10) -> Any:
+    try:
+        import numpy as np
+        import pesq
+    except ImportError:
+        return "pesq is not installed"
+    names = ("courses_answer", "price_answer", "greeting", "book_demo")
+    clean, lossy = [], []
+    for name in names:
+        payloads = encoded(name)
+        reference = np.frombuffer(ClipLibrary.load()[name].pcm(16_000), "<i2")
+
+        def score(lost: set[int], payloads: list[bytes] = payloads, ref: Any = reference) -> float:
+            heard = np.frombuffer(received(payloads, lost, 16_000), "<i2")
+            return float(pesq.pesq(16_000, ref[: len(heard)], heard, "wb"))
+
+        clean.append(score(set()))
+        for seed in range(seeds):
+            random_ = random.Random(seed)
+            lost = {n for n in range(1, len(payloads) - 1) if random_.random() < loss}
+            lossy.append(score(lost))
+    means = [sum(found) / len(found) for found in (clean, lossy)]
+    return {
+        "loss": loss,
+        "clean": round(means[0], 3),
+        "lossy": round(means[1], 3),
+        "worse_by": round(means[0] - means[1], 3),
+        "worst_call": round(min(lossy), 3),
+    }
+
+
+def conversions() -> dict[str, float]:
+    """What the session's own conversion costs at either rate, in ms per call-second."""
+    found = {}
+    for name, in_hz, out_hz in (
+        ("24 to 16 kHz, caller at a 24 kHz leg", 24_000, 16_000),
+        ("24 to 16 kHz, agent at a 16 kHz leg", 24_000, 16_000),
+    ):
+        resampler = Resampler(in_hz, out_hz)
+        frame = bytes(in_hz * 2 * (40 if "caller" in name else 80) // 1000)
+        times = 1000 // (40 if "caller" in name else 80)
+        at = time.process_time()
+        for _ in range(times * 20):
+            resampler.feed(frame)
+        found[name] = round((time.process_time() - at) * 1000 / 20, 2)
+    return found
+
+
+async def bench(calls: list[int], seconds: float, rate: int) -> Iterator[Any]:
+    os.sched_setaffinity(0, set(os.sched_getaffinity(0)) - {0} or {0})
+    found = [await measure(n, seconds, rate, 0.0, talk=True) for n in calls]
+    found.append(await measure(calls[-1], seconds, rate, 0.0, talk=False))
+    found.append(await measure(calls[0], seconds, rate, 0.02, talk=True))
+    found.append(await measure(calls[-1], seconds, rate, 0.02, talk=True))
+    return iter(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--calls", default="1,4,8", help="numbers of simultaneous calls")
+    parser.add_argument("--rate", type=int, default=24_000, help="of the legs, in Hz")
+    parser.add_argument("--serve", type=int, metavar="CORE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        asyncio.run(serve(arguments.rate, arguments.serve))
+        return
+    print("libopus:", "the system's" if opus.library() else "PyAV's")
+    calls = [int(number) for number in arguments.calls.split(",")]
+    for found in asyncio.run(bench(calls, arguments.seconds, arguments.rate)):
+        print(json.dumps(found))
+    print("PESQ:", quality(0.02))
+    print("session's resampling:", conversions())
+
+
+if __name__ == "__main__":
+    main()
