@@ -1,9 +1,10 @@
 """Live messages: the server's to events, ours to bytes. No I/O.
 
-Two lanes in. Nine messages in ten carry nothing but audio or a piece of transcript; a typed decoder
+Two lanes in. Nearly all messages carry audio, transcript and the marks of a turn; a typed decoder
 that knows only those fields, and refuses any other, reads them at the cost of the base64. Whatever
-it refuses goes to the SDK's own reader, which knows every field there is. Both lanes therefore
-agree by construction: the fast one never sees a message that has anything it does not understand.
+it refuses (tools, errors, anything new) goes to the SDK's own reader, which knows every field there
+is. Both lanes therefore agree by construction: the fast one never sees a message that has anything
+it does not understand.
 
 Source: google-genai 3.4.0's wire, captured; Live API reference (v1beta), read 2026-11-22.
 """
@@ -93,10 +94,36 @@ class _Content(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     model_turn: _ModelTurn | None = None
     input_transcription: _Transcription | None = None
     output_transcription: _Transcription | None = None
+    interrupted: bool = False
+    generation_complete: bool = False
+    turn_complete: bool = False
+
+
+class _Share(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    modality: str
+    token_count: int = 0
+
+
+class _Usage(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    prompt_token_count: int = 0
+    response_token_count: int = 0
+    thoughts_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+    cached_content_token_count: int = 0
+    total_token_count: int = 0
+    prompt_tokens_details: list[_Share] = []
+    response_tokens_details: list[_Share] = []
+
+
+class _Resumption(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    new_handle: str = ""
+    resumable: bool = False
 
 
 class _FastMessage(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    server_content: _Content
+    server_content: _Content | msgspec.UnsetType = msgspec.UNSET
+    usage_metadata: _Usage | msgspec.UnsetType = msgspec.UNSET
+    session_resumption_update: _Resumption | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_fast = msgspec.json.Decoder(_FastMessage).decode
@@ -109,19 +136,36 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
         WireError: It is not a Live message.
     """
     try:
-        content = _decode_fast(payload).server_content
+        message = _decode_fast(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return list(_read_slow(bytes(payload)))
     events: list[ServerMessage] = []
+    if isinstance(message.server_content, _Content):
+        _add_content(events, message.server_content)
+    if isinstance(message.usage_metadata, _Usage):
+        events.append(TokensUsed(_tokens(message.usage_metadata)))
+    update = message.session_resumption_update
+    if isinstance(update, _Resumption) and update.resumable and update.new_handle:
+        events.append(HandleIssued(update.new_handle))
+    return events
+
+
+def _add_content(events: list[ServerMessage], content: _Content) -> None:
+    """Append what ``content`` means, in the order of the full lane."""
     if content.input_transcription is not None and content.input_transcription.text:
         events.append(CallerSaid(content.input_transcription.text))
+    if content.interrupted:
+        events.append(Interrupted())
     if content.output_transcription is not None and content.output_transcription.text:
         events.append(AgentSaid(content.output_transcription.text))
     if content.model_turn is not None:
         for part in content.model_turn.parts:
             if part.inline_data.data:
                 events.append(AgentAudio(part.inline_data.data))  # noqa: PERF401 - measured faster
-    return events
+    if content.generation_complete:
+        events.append(GenerationEnded())
+    if content.turn_complete:
+        events.append(TurnEnded())
 
 
 # ---- full lane --------------------------------------------------------------------------------
@@ -186,7 +230,7 @@ def _content(content: types.LiveServerContent) -> Iterator[ServerMessage]:
         yield TurnEnded()
 
 
-def _tokens(usage: types.UsageMetadata) -> dict[str, int]:
+def _tokens(usage: types.UsageMetadata | _Usage) -> dict[str, int]:
     counts = {
         "prompt": usage.prompt_token_count,
         "response": usage.response_token_count,
@@ -201,7 +245,8 @@ def _tokens(usage: types.UsageMetadata) -> dict[str, int]:
     ):
         for detail in details or ():
             if detail.modality is not None and detail.token_count:
-                name = f"{prefix}_{detail.modality.value.lower()}"
+                # The SDK's enum is a string, too.
+                name = f"{prefix}_{str(getattr(detail.modality, 'value', detail.modality)).lower()}"
                 counts[name] = (counts.get(name) or 0) + detail.token_count
     return {name: count for name, count in counts.items() if count}
 

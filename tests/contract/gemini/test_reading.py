@@ -145,7 +145,17 @@ FRAMES = record(
     ),
     goAway=record(timeLeft=st.sampled_from(["1s", "0.5s", "x", "", "nans", "infs"])),
     sessionResumptionUpdate=record(newHandle=TEXTS, resumable=st.booleans()),
-    usageMetadata=record(totalTokenCount=st.integers(0, 10**9)),
+    usageMetadata=record(
+        totalTokenCount=st.integers(0, 10**9),
+        promptTokenCount=st.integers(0, 10**9),
+        promptTokensDetails=st.lists(
+            record(
+                modality=st.sampled_from(["AUDIO", "TEXT", "audio", "SMELL"]),
+                tokenCount=st.integers(0, 10**6),
+            ),
+            max_size=3,
+        ),
+    ),
 )
 SIMPLE_PART = st.fixed_dictionaries(
     {"inlineData": st.fixed_dictionaries({"data": BLOBS, "mimeType": TEXTS})}
@@ -223,9 +233,12 @@ def test_a_damaged_frame_means_the_same_in_both_lanes(content: Json, at: int, di
             "modelTurn": {"parts": [{"inlineData": {"data": "AQA="}}]},
             "outputTranscription": {"text": "a"},
         },
+        {"interrupted": True},
+        {"generationComplete": True},
+        {"turnComplete": True},
     ],
 )
-def test_plain_audio_and_words_take_the_fast_lane(content: Json) -> None:
+def test_plain_audio_words_and_marks_take_the_fast_lane(content: Json) -> None:
     """A guard of the speed: nothing else would notice if all went the long way."""
     assert taken_by_fast_lane(json.dumps({"serverContent": content}).encode())
 
@@ -233,8 +246,9 @@ def test_plain_audio_and_words_take_the_fast_lane(content: Json) -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        {"serverContent": {"turnComplete": True}},
-        {"serverContent": {}, "usageMetadata": {}},
+        {"serverContent": {"turnComplete": True, "turnCompleteReason": "NEED_MORE_INPUT"}},
+        {"serverContent": {}, "usageMetadata": {"trafficType": "x"}},
+        {"toolCall": {"functionCalls": []}},
         {"serverContent": {"modelTurn": {"parts": [{"text": "x", "thought": True}]}}},
         {"serverContent": {"outputTranscription": {"text": "a", "finished": True}}},
         {"serverContent": {"modelTurn": {"parts": [{"inlineData": {"data": "-_-_"}}]}}},
