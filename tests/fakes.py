@@ -69,7 +69,7 @@ class FakeCaller:
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         self._hear = hear
         for delay_s, events in _at_once(self._script):
-            self._loop.call_later(delay_s, lambda events=events: [self._say(e) for e in events])
+            self._loop.call_later(delay_s, self._say_all, events)
 
     def say(self, event: CallerEvent) -> None:
         self._say(event)
@@ -103,6 +103,10 @@ class FakeCaller:
     @property
     def plays_until(self) -> float:
         return self._plays_until
+
+    def _say_all(self, events: Sequence[CallerEvent]) -> None:
+        for event in events:
+            self._say(event)
 
     def _say(self, event: CallerEvent) -> None:
         if self._hear is not None and self.closed_at is None:
@@ -160,9 +164,13 @@ class FakeAgent:
         if self._hear is not None:
             self._hear(event)
 
+    def _say_all(self, events: Sequence[AgentEvent]) -> None:
+        for event in events:
+            self.say(event)
+
     def _schedule(self, script: Sequence[tuple[float, AgentEvent]]) -> None:
         for delay_s, events in _at_once(script):
-            self._loop.call_later(delay_s, lambda events=events: [self.say(e) for e in events])
+            self._loop.call_later(delay_s, self._say_all, events)
 
 
 class FakeTools:

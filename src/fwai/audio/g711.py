@@ -99,7 +99,8 @@ def _ulaw_magnitudes() -> _Ints:
 def _alaw_magnitudes() -> _Ints:
     # A-law has no zero: its smallest negative sample is -1 as its smallest positive one is 0.
     samples = _samples()
-    return np.where(samples < 0, ~samples, samples) >> _ALAW_SHIFT
+    magnitudes: _Ints = np.where(samples < 0, ~samples, samples)
+    return np.right_shift(magnitudes, _ALAW_SHIFT)
 
 
 _FROM_ULAW = _decoder(_ULAW_LEVELS, _ULAW_INVERTED, _ULAW_SHIFT)

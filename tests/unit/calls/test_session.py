@@ -236,7 +236,11 @@ def test_end_call_without_any_goodbye_still_ends() -> None:
 
 
 def test_caller_who_interrupts_the_goodbye_keeps_the_call() -> None:
-    script = [*reply(0.0, 5), (0.1, ToolCall("t1", "end_call", {})), (2.0, Interrupted())]
+    script: AgentScript = [
+        *reply(0.0, 5),
+        (0.1, ToolCall("t1", "end_call", {})),
+        (2.0, Interrupted()),
+    ]
 
     call = carry(script, [(9.0, HANG_UP)])
 
@@ -329,7 +333,10 @@ def test_speech_goes_on_while_a_tool_runs() -> None:
 
 
 def test_a_cancelled_tool_is_stopped_and_not_answered() -> None:
-    script = [(0.0, ToolCall("t1", "lookup", {})), (1.0, ToolsCancelled(("t1", "unknown")))]
+    script: AgentScript = [
+        (0.0, ToolCall("t1", "lookup", {})),
+        (1.0, ToolsCancelled(("t1", "unknown"))),
+    ]
 
     call = carry(script, tools_take_s=3.0)
 
