@@ -93,14 +93,13 @@ _ALAW_LEVELS = (2 * _STEP + 1 + np.where(_SEGMENT > 0, 32, 0)) * _ALAW_HALF_STEP
 
 
 def _ulaw_magnitudes() -> _Ints:
-    return np.abs(_samples() >> _ULAW_SHIFT)
+    return np.asarray(np.abs(_samples() >> _ULAW_SHIFT), np.int64)
 
 
 def _alaw_magnitudes() -> _Ints:
     # A-law has no zero: its smallest negative sample is -1 as its smallest positive one is 0.
     samples = _samples()
-    magnitudes: _Ints = np.where(samples < 0, ~samples, samples)
-    return np.right_shift(magnitudes, _ALAW_SHIFT)
+    return np.asarray(np.where(samples < 0, ~samples, samples) >> _ALAW_SHIFT, np.int64)
 
 
 _FROM_ULAW = _decoder(_ULAW_LEVELS, _ULAW_INVERTED, _ULAW_SHIFT)
