@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+MAX_REASON_BYTES = 120  # the protocol has room for 123
+
 _CONTINUATION = WSMsgType.CONTINUATION
 _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
@@ -75,7 +77,8 @@ class Socket(WSListener):
             return
         self._over = True
         if not self._transport.is_close_frame_sent:
-            self._transport.send_close(WSCloseCode(code), reason.encode()[:120])
+            short = reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore")
+            self._transport.send_close(WSCloseCode(code), short)
         self._transport.disconnect()
 
     def abort(self) -> None:

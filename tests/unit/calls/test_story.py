@@ -205,16 +205,17 @@ def test_a_tool_and_a_note_are_passed_on() -> None:
 
 def test_text_before_its_sound_begins_the_reply() -> None:
     told = Told()
-    assert not told.story.agent_replying
+    replying = [told.story.agent_replying]
 
     told.story.agent_text("Hello")
 
-    assert told.story.agent_replying
+    replying.append(told.story.agent_replying)
     told.story.agent_sound(WORD_MS)
     told.story.agent_done()
     told.story.heard(1 * WORD_MS, 1.0)
+    replying.append(told.story.agent_replying)
     assert told.said == [("agent", "Hello")]
-    assert not told.story.agent_replying
+    assert replying == [False, True, False]
 
 
 def test_quiet_closes_a_turn_of_the_caller() -> None:
