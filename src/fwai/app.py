@@ -23,9 +23,9 @@ from fwai.adapters.exotel.routes import router as exotel_router
 from fwai.adapters.plivo.client import PlivoClient
 from fwai.adapters.plivo.routes import PlivoWebhooks
 from fwai.adapters.plivo.routes import router as plivo_router
+from fwai.calls.limits import SessionLimits
 from fwai.calls.listening import ListeningAgent
 from fwai.calls.manager import CallManager
-from fwai.calls.session import SessionLimits
 from fwai.config import Settings
 from fwai.domain.agent import AgentProfile, fill
 from fwai.domain.call import Call

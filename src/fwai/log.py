@@ -55,11 +55,17 @@ class LineWriter:
             if lost:
                 line = f"{lost} log lines were lost\n{line}"
             try:
-                self._out.write(line + "\n")
+                self._write(line + "\n")
                 if self._lines.empty():
                     self._out.flush()
             except (OSError, ValueError):  # nobody reads any more
                 return
+
+    def _write(self, line: str) -> None:
+        try:
+            self._out.write(line)
+        except UnicodeEncodeError:  # a terminal that is not UTF-8
+            self._out.write(line.encode("ascii", "backslashreplace").decode())
 
 
 class _Logger:

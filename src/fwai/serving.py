@@ -14,6 +14,7 @@ from fwai.errors import ConfigError
 
 BACKLOG: Final = 256
 POLL_S: Final = 0.2
+STOP_S: Final = 15.0  # for calls that were ended: a REST call and a close each
 
 _log = structlog.get_logger()
 
@@ -42,12 +43,11 @@ def listen(host: str, port: int) -> socket.socket:
 class DrainingServer(uvicorn.Server):
     """uvicorn that lets calls finish before it closes their sockets.
 
-    The first signal stops admission, the second one ends what still runs.
+    The first signal stops admission and lets calls end by themselves, the second one ends them.
 
     Args:
         server: What is served.
         drain_s: Longest wait for running calls.
-        quiet: Say nothing about listening.
     """
 
     def __init__(self, server: Server, drain_s: float) -> None:
@@ -71,22 +71,32 @@ class DrainingServer(uvicorn.Server):
         self._signals = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second signal does not wait."""
+        """Begin to drain; a second signal ends running calls, a third one does not even wait."""
         self._signals += 1
         self._calls.drain()
-        if self._signals > 1 or self._calls.active == 0:
+        if self._signals > 2:
             super().handle_exit(sig, frame)
 
     async def drain_watch(self) -> None:
-        """Exit once a drain was asked for and the last call is over; owned by whoever serves."""
+        """Exit once a drain was asked for and the last call is over; owned by whoever serves.
+
+        uvicorn waits for the routes of open streams, so calls must be over before it is told.
+        """
         while not self._calls.draining:  # noqa: ASYNC110 - a signal handler cannot set an event
             await asyncio.sleep(POLL_S)
-        deadline = asyncio.get_running_loop().time() + self._drain_s
         if self._calls.active:
             _log.info("drain_started", calls=self._calls.active)
-        while self._calls.active and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
-            await asyncio.sleep(POLL_S)
+        await self._until_no_call(self._drain_s)
+        self._calls.stop()
+        self._signals = 0
+        await self._until_no_call(STOP_S)
         self.should_exit = True
+
+    async def _until_no_call(self, most_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + most_s
+        while self._calls.active and self._signals < 2 and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
 
 
 async def serve(server: Server, listener: socket.socket, drain_s: float) -> None:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from e2e.process import ROOT, environment, free_port, ready, server, world
-from fwai.simulator.caller import HangUp, Hear, Wait
+from fwai.simulator.caller import AwaitHangUp, HangUp, Hear, Wait
 
 LIVE = {
     "CALL_PROVIDER": "plivo",
@@ -177,3 +177,21 @@ async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path
     assert {"server_ready", "call_offered", "call_answered", "call_ended", "webhook_refused"} <= (
         set(events)
     )
+
+
+async def test_a_second_signal_ends_calls_that_still_run(tmp_path: Path) -> None:
+    port = free_port()
+    async with world(port) as (stage, values):
+        with server(tmp_path, port, **values) as process:
+            await ready(port)
+            async with asyncio.TaskGroup() as tasks:
+                call = tasks.create_task(stage.phone().call([AwaitHangUp(30)]))
+                await asyncio.sleep(2.0)
+                process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+            code = await asyncio.to_thread(process.wait, 10)
+
+    assert code == 0
+    assert call.result().ended_by in ("api", "agent")
+    assert '"reason": "server_stopped"' in (tmp_path / "server.log").read_text()

@@ -16,8 +16,9 @@ from typing import Final
 import structlog
 
 from fwai.calls.capacity import Capacity
+from fwai.calls.limits import SessionLimits
 from fwai.calls.pacer import Pacer
-from fwai.calls.session import CallSession, SessionLimits
+from fwai.calls.session import CallSession
 from fwai.calls.story import Story
 from fwai.calls.stream_tokens import StreamTokens
 from fwai.domain.call import (

@@ -12,6 +12,7 @@ import structlog
 
 TICK_S: Final = 0.040
 LAG_FADES: Final = 0.97
+LAG_KNOWN_S: Final = 2.0
 
 _log = structlog.get_logger()
 
@@ -41,8 +42,11 @@ class Pacer:
 
     @property
     def lag_s(self) -> float:
-        """How late ticks lately were, in seconds: the worst, fading by half in about a second."""
-        return self._lag_s
+        """How late ticks lately were, in seconds: the worst, fading by half in about a second.
+
+        Zero when nobody has spoken for `LAG_KNOWN_S`: an old figure says nothing about now.
+        """
+        return self._lag_s if self._loop.time() - self._due < LAG_KNOWN_S else 0.0
 
     def add(self, paced: Paced) -> None:
         """Tick ``paced`` until it says that it has nothing left."""

@@ -10,7 +10,6 @@ session lets go of both legs and waits for the tools that still run: one that ac
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -18,6 +17,14 @@ import structlog
 from fwai.audio.pcm import duration_ms
 from fwai.audio.resample import Resampler
 from fwai.audio.speech import SpeechDetector
+from fwai.calls.limits import (
+    GREET,
+    NEARLY_OVER,
+    SAY_GOODBYE,
+    STILL_THERE,
+    WARN_BEFORE_S,
+    SessionLimits,
+)
 from fwai.calls.pacer import Pacer
 from fwai.calls.story import Story
 from fwai.calls.voice import MODEL_HZ, Voice
@@ -49,34 +56,10 @@ SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a 
 GOODBYE_STARTS_S: Final = 6.0
 GOODBYE_LASTS_S: Final = 20.0
 DIGITS_QUIET_S: Final = 1.5
-WARN_BEFORE_S: Final = 30.0
 POLL_S: Final = 0.05  # only in the last seconds of a call
 MOST_TURNS_KEPT: Final = 2_000
 
-GREET: Final = "The call is connected. Greet the caller."
-NEARLY_OVER: Final = "Half a minute is left. Say so and bring the conversation to a close."
-STILL_THERE: Final = "The caller has been silent. Ask briefly whether they are still there."
-SAY_GOODBYE: Final = "The caller does not answer. Say a short goodbye."
-
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLimits:
-    """How long things may last.
-
-    Attributes:
-        max_call_s: The whole call, in seconds; the agent is told `WARN_BEFORE_S` before.
-        quiet_s: Silence of both sides before the agent asks, in seconds.
-        nudges: How often it asks before it says goodbye.
-        dead_s: A stream that brings no audio at all for so long is broken, in seconds: carriers
-            send silence, too.
-    """
-
-    max_call_s: float = 900.0
-    quiet_s: float = 20.0
-    nudges: int = 2
-    dead_s: float = 15.0
 
 
 class CallSession:
@@ -130,6 +113,7 @@ class CallSession:
         self._caller_stopped: float | None = None
         self._turn = TurnTimes()
         self._turn_ms = 0.0
+        self._turn_open = False
         self._replies_begun = 0
         self._drop_audio_until = 0.0
         self._digits = ""
@@ -230,10 +214,8 @@ class CallSession:
     def _agent_handlers(self) -> Mapping[type, Callable[[Any], None]]:
         return {
             AgentAudio: self._hear_agent,
-            AgentSaid: lambda event: self._story.agent_text(event.text),
-            CallerSaid: lambda event: self._story.caller_text(
-                event.text, time.time(), late=self._caller_stopped is None
-            ),
+            AgentSaid: self._agent_said,
+            CallerSaid: self._caller_said,
             Interrupted: lambda _: self._interrupt(),
             GenerationEnded: lambda _: self._end_reply(),
             TurnEnded: lambda _: self._end_turn(),
@@ -258,11 +240,21 @@ class CallSession:
         if self._turn.played is None:
             self._turn.played = self.voice.sent_at
 
+    def _agent_said(self, event: AgentSaid) -> None:
+        if self._loop.time() >= self._drop_audio_until:  # else: words nobody will hear
+            self._story.agent_text(event.text)
+
+    def _caller_said(self, event: CallerSaid) -> None:
+        # No speech of theirs since the reply began: it is what the reply answers.
+        late = self._turn_open and self._caller_stopped is None
+        self._story.caller_text(event.text, time.time(), late=late)
+
     def _begin_reply(self, now: float) -> None:
         self._turn.model_audio = now
         if self._turn.asked is None:
             self._turn.caller_stopped = self._caller_stopped
         self._caller_stopped = None
+        self._turn_open = True
         self._turn_ms = 0.0
         self._replies_begun += 1
         if not self._story.agent_replying:  # its text may have come first
@@ -279,6 +271,8 @@ class CallSession:
 
     def _end_turn(self) -> None:
         self._end_reply()
+        self._story.agent_turn_over()
+        self._turn_open = False
         self._drop_audio_until = self._turn_ms = 0.0
 
     def _interrupt(self) -> None:
@@ -341,6 +335,7 @@ class CallSession:
             self._running.pop(request.id, None)
         elapsed_ms = (self._loop.time() - started) * 1000.0
         _log.info("tool_finished", tool=request.name, ok=result.ok, elapsed_ms=round(elapsed_ms))
+        self._story.heard(self.voice.heard_ms, time.time())
         self._story.tool(request, result, at, elapsed_ms)
         self._silence.agent_busy(self._loop.time())
         if not self._ended.done():

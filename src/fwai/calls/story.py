@@ -65,8 +65,8 @@ class Story:
         self._agent.begin(self._turn)
 
     def agent_text(self, text: str) -> None:
-        """Add a piece of the reply's transcript; text without sound starts a reply, too."""
-        if not self._agent.replying:
+        """Add a piece of the reply's transcript; it may come before the sound or after its end."""
+        if not self._agent.takes_text:
             self.agent_begins()
         self._agent.add_text(text)
 
@@ -75,8 +75,12 @@ class Story:
         self._agent.add_sound(ms)
 
     def agent_done(self) -> None:
-        """End the reply; it may be still playing."""
+        """End the reply's sound; it may be still playing, and late text may come."""
         self._agent.end_reply()
+
+    def agent_turn_over(self) -> None:
+        """End the reply: what text comes now belongs to another one."""
+        self._agent.end_turn()
 
     def interrupted(self, heard_ms: float) -> None:
         """Cut the agent's speech at what was heard."""

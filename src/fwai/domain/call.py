@@ -90,6 +90,7 @@ class Call:
         agent: Id of the agent in prompts.json.
         provider_call_id: The provider's id; empty until it is known.
         context: Values for the prompt's placeholders.
+        listen_only: The agent hears the call and can say and do nothing.
     """
 
     id: CallId
@@ -100,6 +101,7 @@ class Call:
     agent: str
     provider_call_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
+    listen_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class CallOffer:
         direction: Who dialled.
         caller: The remote party, E.164; empty when withheld.
         line: Our number, E.164.
+        listen_only: Its stream brings audio and takes none.
     """
 
     provider: str
@@ -119,6 +122,7 @@ class CallOffer:
     direction: Direction
     caller: str
     line: str
+    listen_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

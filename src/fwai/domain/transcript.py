@@ -39,6 +39,7 @@ class _Reply:
     text: str = ""
     given: int = 0
     over: bool = False
+    closed: bool = False
 
     def all_heard(self, heard_ms: float) -> bool:
         """Whether nothing more comes and nothing is left to hear."""
@@ -46,10 +47,12 @@ class _Reply:
 
     def words_until(self, heard_ms: float) -> str:
         """Return the words heard since the last call; the reply starts at 0 ms."""
+        if self.sound_ms <= 0.0:
+            return ""  # text that was never spoken was never heard
         if self.all_heard(heard_ms):
             end = len(self.text)
         else:
-            share = heard_ms / self.sound_ms if self.sound_ms else 0.0
+            share = heard_ms / self.sound_ms
             end = int(min(len(self.text) * share, heard_ms * MOST_CHARS_PER_MS))
             end = max(self.text.rfind(" ", 0, end + 1), 0)
         if end <= self.given:
@@ -70,9 +73,14 @@ class AgentTranscript:
         """Whether the newest reply is still being produced."""
         return bool(self._replies) and not self._replies[-1].over
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether text that comes now belongs to the newest reply; it may come after the sound."""
+        return bool(self._replies) and not self._replies[-1].closed
+
     def begin(self, turn: int) -> None:
         """Start the next reply; it is heard after all that came before."""
-        self.end_reply()
+        self.end_turn()
         self._replies.append(_Reply(turn, self._end_ms))
 
     def add_text(self, text: str) -> None:
@@ -87,9 +95,14 @@ class AgentTranscript:
             self._end_ms += ms
 
     def end_reply(self) -> None:
-        """Note that nothing more comes for the newest reply."""
+        """Note that no more sound comes for the newest reply."""
         if self._replies:
             self._replies[-1].over = True
+
+    def end_turn(self) -> None:
+        """Note that nothing more comes for the newest reply, no late text either."""
+        if self._replies:
+            self._replies[-1].over = self._replies[-1].closed = True
 
     def heard(self, heard_ms: float) -> Iterator[Heard]:
         """Give out what became heard.
@@ -104,7 +117,7 @@ class AgentTranscript:
                 return
             if words := reply.words_until(into_ms):
                 yield Heard(words, reply.turn)
-            if not reply.all_heard(into_ms):
+            if not (reply.closed and reply.all_heard(into_ms)):
                 return
             self._replies.popleft()
 

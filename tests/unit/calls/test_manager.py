@@ -7,8 +7,8 @@ import pytest
 
 import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
+from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import STREAM_S, CallManager
-from fwai.calls.session import SessionLimits
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
 from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces import Recorder

@@ -9,8 +9,9 @@ import pytest
 import virtual_time
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog, FakeTools
 from fwai.audio.pcm import silence
+from fwai.calls.limits import GREET, NEARLY_OVER, STILL_THERE, SessionLimits
 from fwai.calls.pacer import Pacer
-from fwai.calls.session import GREET, NEARLY_OVER, STILL_THERE, CallSession, SessionLimits
+from fwai.calls.session import CallSession
 from fwai.calls.story import Story
 from fwai.domain.call import EndReason
 from fwai.domain.events import (
@@ -392,6 +393,36 @@ def test_transcript_of_an_interrupted_reply_ends_where_it_was_heard() -> None:
     assert words.startswith(text)
     assert text.split()[-1] in ("three", "four")
     assert len(call.log.cut) == 1
+
+
+def test_text_that_comes_after_the_sound_belongs_to_the_same_reply() -> None:
+    script = [*reply(0.0, 2, "First half"), (1.0, AgentSaid(" second half.")), (3.0, TurnEnded())]
+
+    call = carry(script)
+
+    assert call.log.turns() == [("agent", "First half second half.")]
+
+
+def test_text_of_an_interrupted_reply_that_comes_late_was_never_heard() -> None:
+    script = [*reply(0.0, 4, "one two"), (0.1, Interrupted()), (0.2, AgentSaid(" three four"))]
+
+    call = carry([*script, (0.3, TurnEnded())])
+
+    assert "three" not in str(call.log.turns())
+
+
+def test_text_without_any_sound_is_not_kept_as_heard() -> None:
+    call = carry([(0.0, AgentSaid("Never spoken.")), (0.1, GenerationEnded()), (0.2, TurnEnded())])
+
+    assert call.log.turns() == []
+
+
+def test_a_quiet_callers_words_after_the_turn_come_after_it() -> None:
+    script = [*reply(0.0, 1, "Hello."), (1.0, TurnEnded()), (3.0, CallerSaid("Yes."))]
+
+    call = carry(script)
+
+    assert call.log.turns() == [("agent", "Hello."), ("caller", "Yes.")]
 
 
 def test_words_that_were_heard_are_kept_within_a_second() -> None:
