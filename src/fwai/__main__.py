@@ -13,6 +13,7 @@ from fwai.errors import ConfigError, StoreError
 
 EXIT_CONFIG: Final = 2
 EXIT_FAILED: Final = 1
+PHONES: Final = ("plivo", "exotel")  # that can be simulated
 
 T = TypeVar("T")
 
@@ -50,7 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="one whole call on this machine, with no account")
     demo.add_argument("--json", action="store_true", help="print one JSON object at the end")
     demo.add_argument(
-        "--audio", choices=("mulaw8k", "l16_16k"), default="mulaw8k", help="format of the stream"
+        "--provider", choices=(*PHONES, "all"), default=PHONES[0], help="whose telephone to play"
+    )
+    demo.add_argument(
+        "--audio", choices=("mulaw8k", "l16_16k"), default="mulaw8k", help="of Plivo's stream"
+    )
+    demo.add_argument(
+        "--sample-rate",
+        type=int,
+        choices=(8000, 16000, 24000),
+        default=8000,
+        help="of Exotel's stream, in Hz",
     )
     demo.add_argument("--keep", metavar="DIR", help="where transcript and recording are kept")
     simulator = commands.add_parser("simulator", help="the Gemini Live simulator by itself")
@@ -104,7 +115,16 @@ async def _listen_and_serve(settings: Settings, started: float, notice: str) -> 
 def _demo(args: argparse.Namespace) -> int:
     from fwai.demo.play import play
 
-    return _run(play(audio=args.audio, as_json=args.json, keep=args.keep))
+    providers = PHONES if args.provider == "all" else (args.provider,)
+    return _run(
+        play(
+            providers=providers,
+            audio=args.audio,
+            sample_rate=args.sample_rate,
+            as_json=args.json,
+            keep=args.keep,
+        )
+    )
 
 
 def _simulator(args: argparse.Namespace) -> int:

@@ -4,13 +4,11 @@ Only ``__main__`` and ``app`` see `Settings`; everything else gets plain values.
 description is what ``.env.example`` says about it; a test holds the two together.
 """
 
-import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -20,11 +18,10 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from fwai.config_rules import is_loopback as is_loopback  # noqa: PLC0414 - part of this module, too
+from fwai.config_rules import is_set, missing, wrong, wrong_anyway
 from fwai.domain.phone import normalise
 from fwai.errors import ConfigError
-
-Provider = Literal["plivo", "exotel", "whatsapp"]
-AVAILABLE: Final = ("plivo",)
 
 # What makes an installation "configured": with none of these set, the server runs the demo.
 _CREDENTIALS: Final = (
@@ -33,6 +30,11 @@ _CREDENTIALS: Final = (
     "plivo_auth_id",
     "plivo_auth_token",
     "plivo_phone_number",
+    "exotel_sid",
+    "exotel_api_key",
+    "exotel_api_token",
+    "exotel_caller_id",
+    "exotel_webhook_secret",
     "public_url",
     "plivo_callback_url",
 )
@@ -49,8 +51,9 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
     )
 
-    call_provider: Annotated[tuple[Provider, ...], NoDecode] = Field(
-        default=(), description="Who carries calls: plivo. Several by commas; the first one dials."
+    call_provider: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Who carries calls: plivo, exotel. Several by commas; the first one dials.",
     )
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104
     port: int = Field(default=3000, ge=1, le=65535, description="Port to listen on.")
@@ -93,6 +96,40 @@ class Settings(BaseSettings):
         description="off, log or require the signature of the stream's handshake.",
     )
 
+    exotel_sid: str = Field(default="", description="Exotel's account SID.")
+    exotel_api_key: SecretStr = Field(default=SecretStr(""), description="Exotel's API key.")
+    exotel_api_token: SecretStr = Field(default=SecretStr(""), description="Its API token.")
+    exotel_caller_id: str = Field(default="", description="Your ExoPhone, such as 08047100000.")
+    exotel_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Unguessable part of every address given to Exotel: openssl rand -hex 24",
+    )
+    exotel_basic_user: str = Field(
+        default="", description="When set, Exotel must send it when it opens a stream."
+    )
+    exotel_basic_password: SecretStr = Field(
+        default=SecretStr(""), description="Its password; never the API token."
+    )
+    exotel_sample_rate: Literal[8000, 16000, 24000] = Field(
+        default=8000, description="8000, 16000 or 24000 Hz."
+    )
+    exotel_chunk_bytes: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Audio of one message to Exotel, a multiple of 320; 0 takes what suits.",
+    )
+    exotel_dlt_entity_id: str = Field(
+        default="", description="India: the registered sender of text messages."
+    )
+    exotel_dlt_template_id: str = Field(
+        default="", description="India: the registered wording of text messages."
+    )
+    exotel_api_url: str = Field(
+        default="https://api.exotel.com",
+        description="Exotel's REST API; accounts in India: https://api.in.exotel.com",
+    )
+
     database_url: str = Field(
         default="sqlite+aiosqlite:///data/fwai.db",
         repr=False,  # it may hold a password
@@ -128,6 +165,11 @@ class Settings(BaseSettings):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("exotel_sample_rate", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _upper(cls, value: object) -> object:
@@ -144,7 +186,7 @@ class Settings(BaseSettings):
     @property
     def demo(self) -> bool:
         """Whether nothing is configured, so that the server simulates the outside world."""
-        return not any(_is_set(getattr(self, name)) for name in _CREDENTIALS)
+        return not any(is_set(getattr(self, name)) for name in _CREDENTIALS)
 
     @property
     def base_url(self) -> str:
@@ -156,6 +198,13 @@ class Settings(BaseSettings):
         """Tokens that may sign; the first one is used for REST."""
         parts = self.plivo_auth_token.get_secret_value().split(",")
         return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def exotel_basic(self) -> tuple[str, str] | None:
+        """User and password of Exotel's handshake, or None."""
+        if not self.exotel_basic_user:
+            return None
+        return self.exotel_basic_user, self.exotel_basic_password.get_secret_value()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -196,11 +245,11 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
         unreadable = {str(error["loc"][0]): error for error in exc.errors(include_url=False)}
         problems += [_problem(name, error) for name, error in unreadable.items()]
         # Others stand in for them, so that the rest is reported now and not at the next start.
-        stand_ins = {name: _stand_in(name) for name in unreadable}
+        stand_ins = {name: Settings.model_fields[name].get_default() for name in unreadable}
         settings = _read(kind, {**(values or {}), **stand_ins})
     if not settings.demo:
-        problems += [*_missing(settings), *_wrong(settings)]
-    problems += _wrong_anyway(settings)
+        problems += [*missing(settings), *wrong(settings)]
+    problems += wrong_anyway(settings)
     if problems:
         raise ConfigError(problems)
     return settings
@@ -215,20 +264,10 @@ def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
         raise ConfigError([f".env: cannot be read ({exc.strerror}); check its owner"]) from None
 
 
-def _stand_in(name: str) -> object:
-    return AVAILABLE if name == "call_provider" else Settings.model_fields[name].get_default()
-
-
-def _is_set(value: object) -> bool:
-    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
 def _problem(name: str, error: Mapping[str, Any]) -> str:
     """Say what a value must be; the value itself only where it cannot be a secret."""
     context = error.get("ctx", {})
     match name, error["type"]:
-        case "call_provider", _:
-            fix = f"unknown provider {error['input']!r}; use {', '.join(AVAILABLE)}"
         case "max_concurrent_calls", _:
             fix = "must be auto or a whole number of at least 1"
         case _, "literal_error":
@@ -244,92 +283,6 @@ def _problem(name: str, error: Mapping[str, Any]) -> str:
         case _:
             fix = str(error["msg"])
     return f"{name.upper()}: {fix}"
-
-
-def _missing(settings: Settings) -> list[str]:
-    problems = []
-    if not settings.call_provider:
-        problems.append("CALL_PROVIDER: missing; set it to plivo")
-    problems += [
-        f"CALL_PROVIDER: {name} is not available in this version; use {', '.join(AVAILABLE)}"
-        for name in settings.call_provider
-        if name not in AVAILABLE
-    ]
-    if not _is_set(settings.google_api_key):
-        problems.append("GOOGLE_API_KEY: missing; create one in Google AI Studio")
-    if "plivo" in settings.call_provider:
-        required = {
-            "PLIVO_AUTH_ID": (settings.plivo_auth_id, "copy it from Plivo's console"),
-            "PLIVO_AUTH_TOKEN": (settings.plivo_auth_token, "copy it from Plivo's console"),
-            "PLIVO_PHONE_NUMBER": (settings.plivo_phone_number, "set it to your number, +91..."),
-            "PUBLIC_URL": (settings.base_url, "set it to https://your.domain"),
-        }
-        problems += [
-            f"{name}: missing; {fix}"
-            for name, (value, fix) in required.items()
-            if not _is_set(value)
-        ]
-    return problems
-
-
-def _wrong(settings: Settings) -> list[str]:
-    problems = []
-    if settings.base_url and not _good_public_url(settings.base_url):
-        problems.append("PUBLIC_URL: must be https://host, as providers see it, without a query")
-    if settings.plivo_phone_number:
-        try:
-            normalise(settings.plivo_phone_number)
-        except ValueError as exc:
-            problems.append(f"PLIVO_PHONE_NUMBER: {exc}")
-    return problems
-
-
-def _wrong_anyway(settings: Settings) -> list[str]:
-    problems = []
-    try:
-        ZoneInfo(settings.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
-        problems.append(f"TIMEZONE: unknown zone {settings.timezone!r}; such as Asia/Kolkata")
-    if not _good_url(settings.gemini_live_url, ("wss", "ws")):
-        problems.append("GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator")
-    if not _good_url(settings.plivo_api_url, ("https", "http")):
-        problems.append("PLIVO_API_URL: must be https://host")
-    if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
-        problems.append(
-            "DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://..."
-        )
-    if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
-        problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
-    return problems
-
-
-def _good_public_url(url: str) -> bool:
-    if not _good_url(url, ("https", "http")):
-        return False
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or parts.username is not None:
-        return False
-    return parts.scheme == "https" or is_loopback(parts.hostname or "")
-
-
-def _good_url(url: str, schemes: Sequence[str]) -> bool:
-    """Whether ``url`` names a host under one of ``schemes``, in lower case."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises when it is none
-    except ValueError:
-        return False
-    return bool(parts.hostname) and url.startswith(tuple(f"{scheme}://" for scheme in schemes))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine and nothing else."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def quiet_libraries() -> None:

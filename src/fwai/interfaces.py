@@ -33,6 +33,14 @@ class CallerLeg(Protocol):
         """How long the provider lets a call last, in seconds, or None."""
         ...
 
+    @property
+    def lead_ms(self) -> float:
+        """How far ahead of the caller's ear speech must be handed over, in milliseconds.
+
+        More makes an interruption slower, less lets a provider run dry that takes large messages.
+        """
+        ...
+
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         """Deliver every event to ``hear`` from now on; what came before is delivered first."""
         ...

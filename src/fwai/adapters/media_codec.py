@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from fwai.domain.events import CallerEvent
+
+LEAD_MS: Final = 200.0
+"""The usual lead, where a message may be of any length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,11 @@ class MediaCodec(Protocol):
     @property
     def bytes_per_ms(self) -> int:
         """Bytes of raw wire audio per millisecond."""
+        ...
+
+    @property
+    def lead_ms(self) -> float:
+        """How far ahead of the caller's ear speech must be encoded; grows with the messages."""
         ...
 
     def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:

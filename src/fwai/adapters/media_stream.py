@@ -7,7 +7,7 @@ is expanded and handed on, which halves the work per second; everything else is 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from fastapi import WebSocket
@@ -53,7 +53,7 @@ class WebSocketLeg:
     @classmethod
     async def open(
         cls, websocket: WebSocket, codec: MediaCodec, max_call_s: float | None = None
-    ) -> tuple["WebSocketLeg", StreamStarted]:
+    ) -> tuple[Self, StreamStarted]:
         """Accept the socket and wait for the provider to say which call it is.
 
         Raises:
@@ -83,6 +83,11 @@ class WebSocketLeg:
     def max_call_s(self) -> float | None:
         """How long the provider lets a call last, in seconds."""
         return self._max_call_s
+
+    @property
+    def lead_ms(self) -> float:
+        """How far ahead of the caller's ear speech must be handed over, in milliseconds."""
+        return self._codec.lead_ms
 
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""

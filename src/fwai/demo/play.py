@@ -5,7 +5,7 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -36,16 +36,44 @@ SCRIPT: Final[Sequence[Step]] = (
 )
 
 
-async def play(*, audio: str, as_json: bool, keep: str | None) -> int:
-    """Play the demo and return the exit code: 0 when the call was a good one, else 1."""
-    started = time.perf_counter()
+async def play(
+    *, providers: Sequence[str], audio: str, sample_rate: int, as_json: bool, keep: str | None
+) -> int:
+    """Play the demo and return the exit code: 0 when every call was a good one, else 1.
+
+    Args:
+        providers: Whose telephones are played, one call each.
+        audio: Format of Plivo's stream.
+        sample_rate: Of Exotel's stream, in Hz.
+        as_json: Print one JSON object at the end and nothing else.
+        keep: Where to keep what a call leaves, or None for a new place.
+    """
     log.configure("WARNING", "auto")
     show = Show(quiet=as_json)
     folder = Path(keep) if keep else Path(tempfile.mkdtemp(prefix="fwai-demo-"))
+    verdicts: dict[str, Verdict] = {}
+    for provider in providers:
+        settings = {
+            "call_provider": provider,
+            "plivo_audio": audio,
+            "exotel_sample_rate": sample_rate,
+        }
+        where = folder / provider if len(providers) > 1 else folder
+        verdicts[provider] = await _play_one(where, settings, show)
+    ok = all(verdict.ok for verdict in verdicts.values())
+    if as_json:
+        each = {provider: verdict.as_json() for provider, verdict in verdicts.items()}
+        told = {"ok": ok, "calls": each} if len(each) > 1 else each[providers[0]]
+        print(json.dumps(told, indent=2))  # noqa: T201 - the command's output
+    return 0 if ok else 1
+
+
+async def _play_one(folder: Path, settings: Mapping[str, object], show: Show) -> Verdict:
+    started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     verdict = Verdict(database=str(folder / "fwai.db"))
     before = _tasks()
-    await _play_on_stage(folder, audio, show, verdict, started)
+    await _play_on_stage(folder, settings, show, verdict, started)
     if left := await _left_behind(before):
         verdict.problems.append(f"tasks left behind: {', '.join(left)}")
     verdict.transcript = _newest(folder / "transcripts", "*.jsonl")
@@ -53,13 +81,11 @@ async def play(*, audio: str, as_json: bool, keep: str | None) -> int:
     if not verdict.transcript or not verdict.recording:
         verdict.problems.append("no transcript or no recording was kept")
     show.report(verdict)
-    if as_json:
-        print(json.dumps(verdict.as_json(), indent=2))  # noqa: T201 - the command's output
-    return 0 if verdict.ok else 1
+    return verdict
 
 
 async def _play_on_stage(
-    folder: Path, audio: str, show: Show, verdict: Verdict, started: float
+    folder: Path, settings: Mapping[str, object], show: Show, verdict: Verdict, started: float
 ) -> None:
     listener = listen("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
@@ -68,7 +94,7 @@ async def _play_on_stage(
         "database_url": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
         "transcripts_dir": folder / "transcripts",
         "record_calls": True,
-        "plivo_audio": audio,
+        **settings,
     }
     sessions: list[CallSession] = []
 
@@ -92,15 +118,15 @@ async def _play_on_stage(
         http.should_exit = True
     turns = sessions[0].turns if sessions else []
     fill_in(verdict, report, turns)
-    verdict.deeds = [
-        f"SMS to …{message.dst[-4:]}: {message.text}" for message in stage.provider.messages
-    ]
+    verdict.deeds = [f"SMS to …{number[-4:]}: {text}" for number, text in stage.messages]
     if not verdict.deeds:
         verdict.problems.append("the agent said it sent a message and none was sent")
 
 
 async def _call(stage: Stage, show: Show) -> CallReport:
     async with asyncio.timeout(CALL_S):
+        if stage.exotel is not None:
+            return await stage.exotel_phone(on_event=show.event).call(SCRIPT)
         return await stage.phone(on_event=show.event).call(SCRIPT)
 
 

@@ -1,12 +1,15 @@
-"""The outside world on this machine: a Live model and a telephone provider that are simulated."""
+"""The outside world on this machine: a Live model and telephone providers that are simulated."""
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fwai.config import Settings, load_settings
+from fwai.simulator.exotel_api import ExotelApi
+from fwai.simulator.exotel_phone import ExotelPhone
+from fwai.simulator.exotel_stream import StreamOptions
 from fwai.simulator.gemini_live import GeminiLiveSimulator
 from fwai.simulator.plivo_api import PlivoApi
 from fwai.simulator.plivo_line import EventSink
@@ -14,6 +17,7 @@ from fwai.simulator.plivo_phone import PlivoPhone
 
 LINE: Final = "+918888800000"
 CALLER: Final = "+919999900001"
+EXOTEL_SID: Final = "demo1"
 
 GO_LIVE: Final = """
   Demo mode: nothing is configured, so the model and the telephone are simulated on this machine.
@@ -30,11 +34,23 @@ GO_LIVE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A simulated world and the settings that point a server at it."""
+    """A simulated world and the settings that point a server at it.
+
+    Attributes:
+        provider: Plivo's API.
+        exotel: Exotel's, when it is among the providers.
+    """
 
     settings: Settings
     model: GeminiLiveSimulator
     provider: PlivoApi
+    exotel: ExotelApi | None = None
+
+    @property
+    def messages(self) -> list[tuple[str, str]]:
+        """Text messages that were sent: to whom, and what."""
+        by_exotel = self.exotel.messages if self.exotel is not None else ()
+        return [(one.dst, one.text) for one in (*self.provider.messages, *by_exotel)]
 
     def phone(self, on_event: EventSink | None = None, number: str = CALLER) -> PlivoPhone:
         """Return a caller's telephone that dials this server.
@@ -55,6 +71,60 @@ class Stage:
             on_event=on_event,
         )
 
+    def exotel_phone(
+        self,
+        on_event: EventSink | None = None,
+        number: str = CALLER,
+        stream: StreamOptions | None = None,
+        *,
+        static_rate: int = 0,
+    ) -> ExotelPhone:
+        """Return a caller's telephone behind a flow whose Voicebot applet dials this server.
+
+        Args:
+            on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
+            number: The caller's.
+            stream: How the stream looks.
+            static_rate: The applet has a fixed stream address with this rate in Hz, instead of
+                asking for one.
+        """
+        settings = self.settings
+        base = f"{settings.base_url}/exotel/{settings.exotel_webhook_secret.get_secret_value()}"
+        url = f"{base}/voicebot"
+        if static_rate:
+            login = ":".join(settings.exotel_basic or ("", ""))
+            socket = base.replace("http://", f"ws://{login}@" if login != ":" else "ws://")
+            url = f"{socket}/stream?sample-rate={static_rate}"
+        return ExotelPhone(
+            url=url,
+            passthru_url=f"{base}/passthru",
+            status_url=f"{base}/status",
+            account_id=settings.exotel_sid,
+            from_number=_at_home(number),
+            to_number=settings.exotel_caller_id,
+            stream=stream or StreamOptions(),
+            exchange=self.exotel,
+            on_event=on_event,
+        )
+
+
+def _at_home(number: str) -> str:
+    """Return an Indian number as Exotel writes it."""
+    return f"0{number.removeprefix('+91')}"
+
+
+def _exotel_settings(api_url: str, api_key: str, api_token: str) -> dict[str, Any]:
+    return {
+        "exotel_sid": EXOTEL_SID,
+        "exotel_api_key": api_key,
+        "exotel_api_token": api_token,
+        "exotel_api_url": api_url,
+        "exotel_caller_id": _at_home(LINE),
+        "exotel_webhook_secret": secrets.token_hex(16),
+        "exotel_basic_user": "exotel",
+        "exotel_basic_password": secrets.token_hex(8),
+    }
+
 
 @asynccontextmanager
 async def open_stage(
@@ -67,14 +137,18 @@ async def open_stage(
         overrides: Further settings by field name.
         model_port: Where the simulated model listens; 0 takes a free port.
     """
+    overrides = {"call_provider": "plivo", **(overrides or {})}
     auth_id, auth_token = "MADEMO0000000000DEMO", secrets.token_hex(20)
-    async with (
-        GeminiLiveSimulator(port=model_port) as model,
-        PlivoApi(auth_id, auth_token) as provider,
-    ):
+    async with AsyncExitStack() as stack:
+        model = await stack.enter_async_context(GeminiLiveSimulator(port=model_port))
+        provider = await stack.enter_async_context(PlivoApi(auth_id, auth_token))
+        exotel = None
+        if "exotel" in overrides["call_provider"]:
+            key, token = "demo-key", secrets.token_hex(20)
+            exotel = await stack.enter_async_context(ExotelApi(EXOTEL_SID, key, token))
+            overrides = {**_exotel_settings(exotel.url, key, token), **overrides}
         settings = load_settings(
             {
-                "call_provider": "plivo",
                 "google_api_key": "demo",
                 "gemini_live_url": model.url,
                 "plivo_auth_id": auth_id,
@@ -84,11 +158,11 @@ async def open_stage(
                 "public_url": f"http://127.0.0.1:{port}",
                 "host": "127.0.0.1",
                 "port": port,
-                **(overrides or {}),
+                **overrides,
             },
             environment=False,
         )
-        yield Stage(settings, model, provider)
+        yield Stage(settings, model, provider, exotel)
 
 
 @asynccontextmanager

@@ -22,7 +22,6 @@ from fwai.simulator.caller import (
 )
 from fwai.simulator.plivo_cause import FAILED, NORMAL, Ending
 from fwai.simulator.plivo_line import Clear, Line, LineOverError
-from fwai.simulator.plivo_stream import MediaStream
 from fwai.simulator.plivo_voice import Speech
 
 SPEECH_LIMIT_S = 60.0
@@ -33,11 +32,33 @@ REMOTE = frozenset({"agent", "api", "orders", "handed_over", "canceled"})
 Result = tuple[bool, str]
 
 
+class TalkStream(Protocol):
+    """A provider's stream, as far as a caller uses it."""
+
+    finished: asyncio.Event
+
+    def say(self, name: str) -> Speech:
+        """Say a phrase."""
+        ...
+
+    async def press(self, digit: str) -> None:
+        """Press a key."""
+        ...
+
+    async def garble(self, kind: str) -> None:
+        """Send a malformed message."""
+        ...
+
+    def abort(self) -> None:
+        """Break the connection without a word."""
+        ...
+
+
 class StreamHolder(Protocol):
     """Knows the stream that is open now."""
 
     @property
-    def stream(self) -> MediaStream | None:
+    def stream(self) -> TalkStream | None:
         """The open stream, or None between two."""
         ...
 
@@ -107,7 +128,7 @@ class ScriptRunner:
                 first = line.end(Ending("caller", NORMAL, self._source))
                 return True, "hung up" if first else "the call was over before"
 
-    async def _stream(self) -> MediaStream:
+    async def _stream(self) -> TalkStream:
         await self._line.until(lambda: self._holder.stream is not None, CONNECT_LIMIT_S)
         stream = self._holder.stream
         if stream is None:

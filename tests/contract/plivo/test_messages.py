@@ -81,3 +81,39 @@ def test_every_recording_says_where_it_is_from(name: str) -> None:
 
     assert body["source"]
     assert body["read"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "rate"), [("audio/x-mulaw;rate=8000", 8000), ("audio/x-l16;rate=16000", 16_000)]
+)
+def test_a_start_that_names_no_format_brings_what_was_asked_for(asked: str, rate: int) -> None:
+    codec = PlivoCodec(asked=asked)
+
+    started = codec.decode(memoryview(b'{"event":"start","start":{"callId":"c","streamId":"s"}}'))
+
+    assert isinstance(started, StreamStarted)
+    assert codec.sample_rate == rate
+
+
+def _media(chunk: object) -> memoryview:
+    return memoryview(
+        json.dumps({"event": "media", "media": {"payload": "//8=", "chunk": chunk}}).encode()
+    )
+
+
+def test_media_out_of_order_is_refused_and_what_follows_is_taken() -> None:
+    codec = PlivoCodec()
+    for chunk in (1, 2, 3):
+        assert codec.decode(_media(chunk)) == b"\xff\xff"
+
+    with pytest.raises(WireError):
+        codec.decode(_media(2))
+
+    assert codec.decode(_media(4)) == b"\xff\xff"
+
+
+@pytest.mark.parametrize("chunks", [[7, 7, 7], [5, 1, 2], ["9", "8"], [0, 0], [3, 90, 91]])
+def test_counting_that_is_not_plivos_is_taken_as_it_is(chunks: list[object]) -> None:
+    codec = PlivoCodec()
+
+    assert all(codec.decode(_media(chunk)) for chunk in chunks)

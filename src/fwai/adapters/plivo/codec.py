@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from fwai.adapters.media_codec import StreamStarted
+from fwai.adapters.media_codec import LEAD_MS, StreamStarted
 from fwai.audio import g711
 from fwai.audio.pcm import swap_bytes
 from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
@@ -27,7 +27,7 @@ class _MediaFormat(msgspec.Struct, rename="camel"):
 class _StartBody(msgspec.Struct, rename="camel"):
     call_id: str
     stream_id: str
-    media_format: _MediaFormat
+    media_format: _MediaFormat | None = None
     account_id: str = ""
 
 
@@ -38,6 +38,7 @@ class _Start(msgspec.Struct, tag="start", tag_field="event"):
 class _MediaBody(msgspec.Struct):
     payload: bytes
     track: str = "inbound"
+    chunk: int | str = 0
 
 
 class _Media(msgspec.Struct, tag="media", tag_field="event"):
@@ -75,18 +76,25 @@ class PlivoCodec:
     """One stream's format, settled by its ``start`` message.
 
     Args:
+        asked: Content type the answer asked for, such as ``audio/x-mulaw;rate=8000``; counts only
+            when ``start`` does not say what it brings.
         big_endian_l16: L16 samples are in network byte order. Plivo's own transport uses little
             endian; no page of theirs says so.
     """
 
-    def __init__(self, *, big_endian_l16: bool = False) -> None:
+    def __init__(
+        self, *, asked: str = "audio/x-mulaw;rate=8000", big_endian_l16: bool = False
+    ) -> None:
+        self._asked = asked
         self._big_endian = big_endian_l16
+        self._chunk = 0
         self._stream_id = ""
         self._ulaw = True
         self._head = b""
         self._half = b""  # of a sample that a message cut in two
         self.sample_rate = 8000
         self.bytes_per_ms = 8
+        self.lead_ms = LEAD_MS
 
     def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
         """Read one message of the stream.
@@ -99,9 +107,9 @@ class PlivoCodec:
         except _UNREADABLE as exc:
             _refuse_unless_unknown(message, exc)
             return None
+        if type(body) is _Media:
+            return self._media(body.media)
         match body:
-            case _Media(media):
-                return media.payload if media.track != "outbound" else None
             case _Start(start):
                 return self._start(start)
             case _Dtmf(dtmf):
@@ -145,11 +153,21 @@ class PlivoCodec:
         body = {"event": "checkpoint", "streamId": self._stream_id, "name": name}
         return msgspec.json.encode(body)
 
+    def _media(self, media: _MediaBody) -> bytes | None:
+        if media.track == "outbound":
+            return None
+        chunk = media.chunk
+        if type(chunk) is int:
+            # Counted up from 1; a client that does not count, or starts anew, is taken as it is.
+            if 1 < chunk < self._chunk:
+                raise WireError("plivo: media out of order")
+            self._chunk = chunk
+        return media.payload
+
     def _start(self, start: _StartBody) -> StreamStarted:
         if self._head:
             raise WireError("plivo: a second start message")
-        encoding = start.media_format.encoding.partition(";")[0].strip().lower()
-        rate = start.media_format.sample_rate
+        encoding, rate = _format(start.media_format, self._asked)
         if (encoding, rate) not in {
             ("audio/x-mulaw", 8000),
             ("audio/x-l16", 8000),
@@ -165,6 +183,14 @@ class PlivoCodec:
             f'"sampleRate":{rate},"payload":"'
         ).encode()
         return StreamStarted(start.call_id, start.stream_id, start.account_id)
+
+
+def _format(given: _MediaFormat | None, asked: str) -> tuple[str, int]:
+    """Return encoding and sample rate in Hz: what the stream says, else what was asked for."""
+    content_type = given.encoding if given is not None else asked
+    encoding, _, parameter = content_type.partition(";")
+    rate = given.sample_rate if given is not None else int(parameter.partition("=")[2] or 8000)
+    return encoding.strip().lower(), rate
 
 
 def _refuse_unless_unknown(message: memoryview, exc: Exception) -> None:

@@ -170,7 +170,7 @@ async def _stream(
         _log.warning("stream_refused", reason="token or signature")
         await websocket.close(1008)  # before the accept: HTTP 403
         return
-    codec = PlivoCodec(big_endian_l16=hooks.big_endian_l16)
+    codec = PlivoCodec(asked=CONTENT_TYPES[hooks.audio], big_endian_l16=hooks.big_endian_l16)
     try:
         leg, started = await WebSocketLeg.open(websocket, codec)
     except WireError as exc:

@@ -1,0 +1,1 @@
+"""Exotel: voicebot URL, media stream, status, passthru and REST."""

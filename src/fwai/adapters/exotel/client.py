@@ -1,0 +1,288 @@
+"""Exotel's REST API on httpx: dial, look up a call, text.
+
+A POST is sent once: when no answer came, or one that cannot be read, that is said and nothing is
+dialled again. There is no request that ends a call or moves it to somebody else: closing the stream
+does, and what comes then is the flow's next applet (see `ExotelClient.hand_off`).
+
+Source: developer.exotel.com's voice-v1 and SMS pages and exotel/Agent-Stream's OpenAPI file, read
+2026-11-22.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+
+from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+
+EXOTEL_API_URL: Final = "https://api.exotel.com"
+MOST_URL: Final = 600  # characters of a StreamUrl, and not one more
+MOST_SMS: Final = 2000
+KEPT: Final = 1000
+_TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
+_NAME: Final = "exotel"
+_XML_FIELD: Final = re.compile(r"<(\w+)>([^<]{0,500})</\1>")
+
+
+@dataclass(frozen=True, slots=True)
+class CallDetails:
+    """A call as Exotel knows it; complete only some minutes after its end.
+
+    Attributes:
+        sid: Exotel's id.
+        status: ``queued``, ``ringing``, ``in-progress``, ``completed``, ``failed``, ``busy``,
+            ``no-answer`` or ``canceled``.
+        direction: ``inbound``, ``outbound-dial`` or ``outbound-api``.
+        from_number: As Exotel writes it.
+        to_number: As Exotel writes it.
+        duration_s: None while it is not known.
+    """
+
+    sid: str
+    status: str
+    direction: str
+    from_number: str
+    to_number: str
+    duration_s: int | None
+
+
+class ExotelClient:
+    """One account's REST API. Implements ``SmsSender`` and ``CallControl``.
+
+    Args:
+        http: Shared client; not closed here.
+        account_id: The account's SID.
+        api_key: User of the API.
+        api_token: Its password.
+        caller_id: The ExoPhone that calls and messages come from.
+        base_url: Where the API is.
+        dlt_entity_id: India's registration of the sender of text messages.
+        dlt_template_id: India's registration of their wording.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        account_id: str,
+        api_key: str,
+        api_token: str,
+        caller_id: str,
+        base_url: str = EXOTEL_API_URL,
+        *,
+        dlt_entity_id: str = "",
+        dlt_template_id: str = "",
+    ) -> None:
+        self._http = http
+        self._auth = (api_key, api_token)
+        self._account_id = account_id
+        self._caller_id = caller_id
+        self._base_url = base_url.rstrip("/")
+        self._dlt = {"DltEntityId": dlt_entity_id, "DltTemplateId": dlt_template_id}
+        self._placed: dict[str, None] = {}
+        self._handed_off: dict[str, None] = {}
+
+    # ---- calls ----------------------------------------------------------------------------------
+
+    async def dial(
+        self,
+        to: str,
+        *,
+        stream_url: str,
+        status_url: str,
+        ring_timeout_s: int = 45,
+        time_limit_s: int = 3600,
+    ) -> str:
+        """Call ``to`` and let Exotel open ``stream_url`` when it is answered.
+
+        Accepted is not yet ringing. The stream may come before this returns.
+
+        Returns:
+            Exotel's id of the call.
+
+        Raises:
+            ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+            ValueError: ``stream_url`` is longer than Exotel takes.
+        """
+        if len(stream_url) >= MOST_URL:
+            raise ValueError(f"stream_url must be shorter than {MOST_URL} characters")
+        what = {"StreamUrl": stream_url, "StreamType": "bidirectional"}
+        events = ["ringing", "answered", "terminal"]
+        return await self._connect(to, what, events, status_url, ring_timeout_s, time_limit_s)
+
+    async def dial_flow(
+        self,
+        to: str,
+        *,
+        flow_id: str,
+        status_url: str,
+        ring_timeout_s: int = 45,
+        time_limit_s: int = 3600,
+    ) -> str:
+        """Call ``to`` and put them into a flow of App Bazaar; otherwise as `dial`."""
+        flow = (
+            f"http://my.exotel.com/{self._account_id}/exoml/start_voice/{quote(flow_id, safe='')}"
+        )
+        events = ["answered", "terminal"]
+        return await self._connect(
+            to, {"Url": flow}, events, status_url, ring_timeout_s, time_limit_s
+        )
+
+    async def _connect(
+        self,
+        to: str,
+        what: Mapping[str, str],
+        events: list[str],
+        status_url: str,
+        ring_timeout_s: int,
+        time_limit_s: int,
+    ) -> str:
+        form: dict[str, str | list[str]] = {
+            "From": to,  # whom to dial; CallerId is what they see
+            "CallerId": self._caller_id,
+            **what,
+            "CallType": "trans",
+            "TimeLimit": str(time_limit_s),
+            "TimeOut": str(ring_timeout_s),
+            "StatusCallback": status_url,
+            "StatusCallbackEvents[]": events,
+        }
+        reply = await self._request("POST", "/Calls/connect.json", form)
+        sid = _sid(reply)
+        _keep(self._placed, sid)
+        return sid
+
+    async def details(self, provider_call_id: str) -> CallDetails | None:
+        """Look a call up; None when Exotel does not know it.
+
+        Raises:
+            ApiError: No answer came; asking again does no harm.
+        """
+        try:
+            reply = await self._request("GET", f"/Calls/{quote(provider_call_id, safe='')}.json")
+        except ApiError as exc:
+            if exc.status == HTTPStatus.NOT_FOUND:
+                return None
+            raise
+        seconds = reply.get("Duration", "")
+        return CallDetails(
+            sid=_sid(reply),
+            status=reply.get("Status", ""),
+            direction=reply.get("Direction", ""),
+            from_number=reply.get("From", ""),
+            to_number=reply.get("To", ""),
+            duration_s=int(seconds) if seconds.isdecimal() else None,
+        )
+
+    def placed(self, provider_call_id: str) -> bool:
+        """Whether this process has dialled the call."""
+        return provider_call_id in self._placed
+
+    async def knows(self, provider_call_id: str) -> bool:
+        """Whether a call is this account's: dialled here, or known to Exotel.
+
+        Raises:
+            ApiError: That cannot be found out now.
+        """
+        return self.placed(provider_call_id) or await self.details(provider_call_id) is not None
+
+    async def hang_up(self, provider_call_id: str) -> None:
+        """Do nothing: a call ends when its stream is closed, and in no other way."""
+
+    def hand_off(self, provider_call_id: str) -> None:
+        """Let the flow take the call to a human once its stream is closed."""
+        _keep(self._handed_off, provider_call_id)
+
+    def handed_off(self, provider_call_id: str) -> bool:
+        """Whether the flow shall take the call to a human; the same however often it is asked."""
+        return provider_call_id in self._handed_off
+
+    # ---- messages -------------------------------------------------------------------------------
+
+    async def send_sms(self, to: str, text: str) -> str:
+        """Send ``text`` and return Exotel's message id; queued is not yet delivered.
+
+        Raises:
+            ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+        """
+        if len(text) > MOST_SMS:
+            raise ApiError(_NAME, f"a message of more than {MOST_SMS} characters")
+        form: dict[str, str | list[str]] = {
+            "From": self._caller_id,
+            "To": to,
+            "Body": text,
+            "EncodingType": "plain" if text.isascii() else "unicode",
+            "SmsType": "transactional",
+            "Priority": "normal",
+            **{name: value for name, value in self._dlt.items() if value},
+        }
+        # The platform's limit is a 503 given before anything is queued.
+        reply = await self._request("POST", "/Sms/send.json", form, full_is_503=True)
+        return _sid(reply)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        form: Mapping[str, str | list[str]] | None = None,
+        *,
+        full_is_503: bool = False,
+    ) -> Mapping[str, str]:
+        url = f"{self._base_url}/v1/Accounts/{quote(self._account_id, safe='')}{path}"
+        lost = ApiUnknownError if method == "POST" else ApiError
+        harmless = method != "POST"
+        try:
+            response = await self._http.request(
+                method, url, data=form, auth=self._auth, timeout=_TIMEOUT
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
+            # Nothing was sent: saying it again can do no harm.
+            raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
+        except httpx.HTTPError as exc:
+            text = f"no answer ({type(exc).__name__})"
+            raise lost(_NAME, text, retryable=harmless) from exc
+        status = response.status_code
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
+        full = full_is_503 and status == HTTPStatus.SERVICE_UNAVAILABLE
+        if status == HTTPStatus.TOO_MANY_REQUESTS or full:
+            raise ApiError(_NAME, "too many requests", status=status, retryable=True)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            text = f"server error (HTTP {status})"
+            raise lost(_NAME, text, status=status, retryable=harmless)
+        if not response.is_success:  # a redirection, too: nothing behind it was asked
+            raise ApiError(_NAME, f"refused (HTTP {status})", status=status)
+        return _read(response)
+
+
+def _read(response: httpx.Response) -> Mapping[str, str]:
+    """Return the fields of what was made or found: of JSON, or of XML when that came instead."""
+    try:
+        body = response.json()
+    except ValueError:
+        return dict(_XML_FIELD.findall(response.text))
+    if not isinstance(body, dict):
+        return {}
+    inner = next((value for value in body.values() if isinstance(value, dict)), body)
+    return {key: str(value) for key, value in inner.items() if isinstance(value, str | int)}
+
+
+def _sid(reply: Mapping[str, str]) -> str:
+    """Return the id that an answer names.
+
+    Raises:
+        ApiUnknownError: There is none, so what answered may not have been Exotel.
+    """
+    sid = reply.get("Sid", "")
+    if not sid:
+        raise ApiUnknownError(_NAME, "the answer names no id")
+    return sid
+
+
+def _keep(ids: dict[str, None], new: str) -> None:
+    ids[new] = None
+    while len(ids) > KEPT:
+        del ids[next(iter(ids))]

@@ -1,0 +1,284 @@
+"""Exotel's media stream, message by message. No I/O.
+
+Source: Exotel's articles on the Stream and Voicebot applets, developer.exotel.com's AgentStream
+pages, and the samples of exotel/Agent-Stream, read 2026-11-22. They differ in spelling
+(``stream_sid`` here, ``streamSid`` there), so a key counts whatever its case and underscores, and
+what we send carries both. One source of truth for the audio: what ``start`` says, then what the URL
+asked for, then 8 kHz.
+
+Theory of operation of the sending side: Exotel wants messages of a multiple of 320 bytes and of at
+least 3200; shorter ones jitter. So speech is held back until a message is full, and what is left at
+the end of a reply is padded with silence. A stream's time is the audio that came in: it needs no
+clock and is what Exotel itself counts by.
+"""
+
+import json
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from fwai.adapters.media_codec import StreamStarted
+from fwai.audio import g711
+from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
+from fwai.errors import WireError
+
+SAMPLE_RATES: Final = (8000, 16000, 24000)
+GRAIN_BYTES: Final = 320  # every message is a multiple of it
+LEAST_BYTES: Final = 3200
+MOST_BYTES: Final = 100_000
+CHUNK_BYTES: Final[Mapping[int, int]] = {8000: 3200, 16000: 3200, 24000: 3840}
+SLACK_MS: Final = 160.0  # a top-up of the carrier, one tick of the clock, and some lateness
+_DIGITS: Final = frozenset("0123456789*#")
+_MULAW: Final = ("mulaw", "ulaw", "pcmu")
+
+
+class _MediaBody(msgspec.Struct):
+    payload: bytes
+    track: str = ""
+
+
+class _Message(msgspec.Struct):
+    """Enough to know caller audio, which is nearly all there is, at first sight."""
+
+    event: str
+    media: _MediaBody | None = None
+
+
+_decode = msgspec.json.Decoder(_Message, strict=False).decode
+_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
+# msgspec passes on what Python's own decoder says of bytes that are no UTF-8, and deep nesting.
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class ExotelStarted(StreamStarted):
+    """Exotel's start message: the call, and who speaks with whom.
+
+    Attributes:
+        from_number: As Exotel writes it; which side is the customer is not certain on calls out.
+        to_number: Likewise.
+        parameters: The applet's own parameters, keys in lower case and without underscores.
+    """
+
+    from_number: str = ""
+    to_number: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+class ExotelCodec:
+    """One stream's format, settled by its ``start`` message.
+
+    Args:
+        asked_rate: What the stream's URL asked for, in Hz; used when ``start`` says nothing.
+        chunk_bytes: Raw bytes of one message of ours; 0 takes what suits the rate.
+
+    Attributes:
+        started: What ``start`` said; empty before.
+    """
+
+    def __init__(self, asked_rate: int = 8000, chunk_bytes: int = 0) -> None:
+        self.started = ExotelStarted("", "", "")
+        self.sample_rate = asked_rate
+        self._asked_chunk_bytes = chunk_bytes
+        self._ulaw = False
+        self._half = b""  # of a sample that a message cut in two
+        self._held = bytearray()
+        self._ids = b""
+        self._chunks = 0
+        self._messages = 0
+        self._heard_bytes = 0
+        self._sent_until = 0  # bytes, on the axis of `_heard_bytes`
+        self._settle(asked_rate, ulaw=False)
+
+    def _settle(self, sample_rate: int, *, ulaw: bool) -> None:
+        width = 1 if ulaw else 2
+        self._ulaw = ulaw
+        self.sample_rate = sample_rate
+        self.bytes_per_ms = sample_rate * width // 1000
+        # The rules are written for linear samples; half as many bytes of mu-law last as long.
+        self._chunk_bytes = self._asked_chunk_bytes or CHUNK_BYTES[sample_rate] * width // 2
+        self._least_bytes = min(LEAST_BYTES * width // 2, self._chunk_bytes)
+        self.lead_ms = self._chunk_bytes / self.bytes_per_ms + SLACK_MS
+
+    # ---- from Exotel --------------------------------------------------------------------------
+
+    def decode(self, message: memoryview) -> bytes | ExotelStarted | CallerEvent | None:
+        """Read one message of the stream.
+
+        Raises:
+            WireError: It is not JSON, or a field it must have is missing or malformed.
+        """
+        try:
+            body = _decode(message)
+        except _UNREADABLE:
+            return self._decode_any(message)
+        if body.event == "media" and body.media is not None:
+            return self._hear(body.media.payload, body.media.track)
+        return self._decode_any(message)
+
+    def _hear(self, payload: bytes, track: object) -> bytes | None:
+        if track == "outbound":
+            return None
+        self._heard_bytes += len(payload)
+        return payload
+
+    def _decode_any(self, message: memoryview) -> bytes | ExotelStarted | CallerEvent | None:
+        """Read a message however its keys are spelled."""
+        try:
+            body = _plain_keys(_decode_any(message))
+        except _UNREADABLE as exc:
+            raise WireError("exotel: unreadable stream message") from exc
+        event = body.get("event")
+        if not isinstance(event, str):
+            raise WireError("exotel: a stream message without an event")
+        match event.lower():
+            case "media":
+                media = _mapping(body.get("media"))
+                return self._hear(_base64(media.get("payload")), media.get("track"))
+            case "start":
+                return self._start(body)
+            case "dtmf":
+                digit = _text((_mapping(body.get("dtmf")) or body).get("digit"), "dtmf")
+                return DtmfPressed(digit) if digit in _DIGITS else None
+            case "mark":
+                return MarkReached(_text((_mapping(body.get("mark")) or body).get("name"), "mark"))
+            case "stop":
+                return CallerHungUp()  # the same as a closed socket
+            case _:
+                return None
+
+    def _start(self, body: Mapping[str, Any]) -> ExotelStarted:
+        if self._ids:
+            raise WireError("exotel: a second start message")
+        start = {**body, **_mapping(body.get("start"))}
+        sound = _mapping(start.get("mediaformat"))
+        encoding = "".join(filter(str.isalnum, str(sound.get("encoding", "")).lower()))
+        if any(law in encoding for law in _MULAW):
+            rate, ulaw = 8000, True
+        else:
+            rate, ulaw = _number(sound.get("samplerate")) or self.sample_rate, False
+        if rate not in SAMPLE_RATES:
+            raise WireError("exotel: a stream at a rate that does not exist")
+        parameters = _mapping(start.get("customparameters"))
+        started = ExotelStarted(
+            provider_call_id=_text(start.get("callsid"), "start"),
+            stream_id=_text(start.get("streamsid"), "start"),
+            account_id=_as_text(start.get("accountsid")),
+            from_number=_as_text(start.get("from")),
+            to_number=_as_text(start.get("to")),
+            parameters={key: _as_text(value) for key, value in parameters.items()},
+        )
+        self._settle(rate, ulaw=ulaw)
+        stream_id = json.dumps(started.stream_id)
+        self._ids = f'"stream_sid":{stream_id},"streamSid":{stream_id},'.encode()
+        self.started = started
+        return started
+
+    def to_pcm(self, payload: bytes) -> bytes:
+        """Expand mu-law, or keep linear samples whole."""
+        if self._ulaw:
+            return g711.ulaw_to_pcm(payload)
+        payload = self._half + payload
+        whole = payload[: len(payload) & ~1]
+        self._half = payload[len(whole) :]
+        return whole
+
+    # ---- to Exotel ----------------------------------------------------------------------------
+
+    def encode_audio(self, pcm: bytes) -> list[bytes]:
+        """Write the media messages that are full now; the rest of ``pcm`` is held back."""
+        held, size = self._held, self._chunk_bytes
+        held += g711.pcm_to_ulaw(pcm) if self._ulaw else pcm
+        full = len(held) - len(held) % size
+        messages = [self._media(bytes(held[at : at + size])) for at in range(0, full, size)]
+        del held[:full]
+        return messages
+
+    def encode_tail(self) -> tuple[bytes, ...]:
+        """Write what is held back, padded with silence to a size that Exotel plays well."""
+        if not self._held:
+            return ()
+        size = max(-(-len(self._held) // GRAIN_BYTES) * GRAIN_BYTES, self._least_bytes)
+        silence = b"\xff" if self._ulaw else b"\0"
+        payload = bytes(self._held).ljust(size, silence)
+        self._held.clear()
+        return (self._media(payload),)
+
+    def encode_clear(self) -> bytes:
+        """Write clear, and forget what is held back."""
+        self._held.clear()
+        return b'{"event":"clear",%b"sequence_number":"%d"}' % (self._ids, self._next_message())
+
+    def encode_mark(self, name: str) -> bytes:
+        """Write mark; Exotel sends it back once everything before it was played."""
+        mark = json.dumps({"name": name}).encode()
+        return b'{"event":"mark",%b"sequence_number":"%d","mark":%b}' % (
+            self._ids,
+            self._next_message(),
+            mark,
+        )
+
+    def _media(self, payload: bytes) -> bytes:
+        self._chunks += 1
+        starts = max(self._sent_until, self._heard_bytes)
+        self._sent_until = starts + len(payload)
+        return (
+            b'{"event":"media",%b"sequence_number":"%d",'
+            b'"media":{"chunk":"%d","timestamp":"%d","payload":"%b"}}'
+        ) % (
+            self._ids,
+            self._next_message(),
+            self._chunks,
+            starts // self.bytes_per_ms,
+            b2a_base64(payload, newline=False),
+        )
+
+    def _next_message(self) -> int:
+        self._messages += 1
+        return self._messages
+
+
+# ---- what may be spelled and typed in several ways ----------------------------------------------
+
+
+def _plain_keys(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.replace("_", "").lower(): value for key, value in body.items()}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    """Return an object that may have been written as JSON text or as ``k=v&k=v``."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = dict(parse_qsl(str(value)))
+    return _plain_keys(value) if isinstance(value, dict) else {}
+
+
+def _as_text(value: object) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _text(value: object, event: str) -> str:
+    text = _as_text(value)
+    if not text:
+        raise WireError(f"exotel: malformed {event} message")
+    return text
+
+
+def _number(value: object) -> int | None:
+    text = _as_text(value).strip()
+    return int(text) if text.isdecimal() and len(text) < 10 else None
+
+
+def _base64(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise WireError("exotel: malformed media message")
+    try:
+        return a2b_base64(value, strict_mode=True)
+    except ValueError as exc:  # binascii's own error is one
+        raise WireError("exotel: malformed media message") from exc

@@ -1,0 +1,343 @@
+"""Exotel's endpoints: say where the stream goes, carry its audio, hear how calls went."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Request, Response, WebSocket
+from fastapi.responses import JSONResponse
+
+from fwai.adapters.exotel.client import ExotelClient
+from fwai.adapters.exotel.codec import SAMPLE_RATES, ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.webhook import (
+    Fields,
+    basic_fits,
+    final_state,
+    parties,
+    read_fields,
+    same,
+    stream_failed,
+    stream_url,
+)
+from fwai.adapters.media_stream import WebSocketLeg
+from fwai.domain.call import CallOffer, Direction, StreamTicket
+from fwai.errors import ApiError, BusyError, WireError
+from fwai.interfaces import CallHandler
+
+PROVIDER: Final = "exotel"
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_CALL_S: Final = 55 * 60.0  # Exotel ends a stream after an hour, without a word
+KNOWN_S: Final = 2.0  # for asking Exotel about a call; the applet waits meanwhile
+DEFAULT_RATE: Final = 8000
+LISTEN: Final = "listen"  # ?mode=listen: the URL of a Stream applet, which cannot be told otherwise
+TRY_AGAIN: Final = 1013
+REFUSED: Final = 1008
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ExotelWebhooks:
+    """What the endpoints need to know.
+
+    Attributes:
+        public_url: This server as Exotel sees it: ``https://host[:port][/prefix]``, no slash at
+            the end.
+        account_id: The account whose streams are accepted.
+        line: Our ExoPhone.
+        secret: The unguessable segment of every path.
+        basic: User and password that the handshake must carry, or None.
+        sample_rate: What streams are asked for, in Hz.
+        chunk_bytes: Raw bytes of one message to Exotel; 0 takes what suits the rate.
+    """
+
+    public_url: str
+    account_id: str
+    line: str
+    secret: str = field(repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    sample_rate: int = 8000
+    chunk_bytes: int = 0
+
+    def stream_url(self, token: str = "", *, listening: bool = False) -> str:
+        """Return where Exotel opens the stream; it holds secrets and belongs in no log."""
+        url = stream_url(
+            self.public_url,
+            self.secret,
+            sample_rate=self.sample_rate,
+            token=token,
+            basic=self.basic,
+        )
+        return f"{url}&mode={LISTEN}" if listening else url
+
+
+class ExotelLeg(WebSocketLeg):
+    """A leg of either applet.
+
+    Attributes:
+        listening: It is the Stream applet's, which only listens: nothing may be sent on it.
+    """
+
+    listening = False
+
+    def play(self, pcm: bytes) -> None:
+        """Let the caller hear ``pcm``, if they can."""
+        if not self.listening:
+            super().play(pcm)
+
+    def flush(self) -> None:
+        """Let the caller hear what the codec holds back, if they can."""
+        if not self.listening:
+            super().flush()
+
+    def clear(self) -> None:
+        """Drop what Exotel holds, if it can hold anything."""
+        if not self.listening:
+            super().clear()
+
+    def mark(self, name: str) -> bool:
+        """Ask for a receipt; False where nothing is played."""
+        return not self.listening and super().mark(name)
+
+
+def router(hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> APIRouter:
+    """Build Exotel's endpoints.
+
+    Args:
+        hooks: Addresses and secrets.
+        calls: Takes over each call.
+        client: Knows the calls that were dialled and those that go on to a human.
+    """
+    api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
+    either = ["GET", "POST"]
+    request_fields = Annotated[Fields, Depends(_fields(hooks))]
+    desk = _Desk(hooks, calls, client)
+
+    @api.api_route("/voicebot", methods=either, operation_id="exotel_voicebot")
+    async def voicebot(fields: request_fields) -> Response:
+        return await desk.voicebot(fields)
+
+    @api.head("/voicebot", include_in_schema=False)
+    async def probe(_: request_fields) -> Response:
+        return Response(media_type="application/json")
+
+    @api.api_route("/status", methods=either, operation_id="exotel_status")
+    async def status(fields: request_fields) -> Response:
+        await desk.status(fields)
+        return Response()
+
+    @api.api_route("/passthru", methods=either, operation_id="exotel_passthru")
+    async def passthru(fields: request_fields) -> Response:
+        return Response(status_code=302 if desk.to_human(fields) else 200)
+
+    @api.websocket("/stream")
+    async def static_stream(websocket: WebSocket, secret: str) -> None:
+        await desk.stream(websocket, secret, websocket.query_params.get("t", ""))
+
+    @api.websocket("/stream/{token}")
+    async def stream(websocket: WebSocket, secret: str, token: str) -> None:
+        await desk.stream(websocket, secret, token)
+
+    return api
+
+
+class _Desk:
+    """Decides on each request and each stream."""
+
+    def __init__(self, hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> None:
+        self._hooks = hooks
+        self._calls = calls
+        self._client = client
+
+    # ---- requests -------------------------------------------------------------------------------
+
+    async def voicebot(self, fields: Fields) -> Response:
+        """Say where the stream of a call goes."""
+        call_sid = fields.get("callsid", "")
+        listening = fields.get("mode") == LISTEN
+        if not call_sid:
+            # Which call it is will be known from the stream itself.
+            return JSONResponse({"url": self._hooks.stream_url(listening=listening)})
+        offer = self._offer(
+            call_sid,
+            fields.get("callfrom") or fields.get("from", ""),
+            fields.get("callto") or fields.get("to", ""),
+            fields.get("direction", ""),
+            listening=listening,
+        )
+        if not await self._ours(offer):
+            raise HTTPException(403)
+        try:
+            ticket = await self._calls.offer(offer, self._client)
+        except BusyError as exc:
+            _log.warning("call_refused", reason=str(exc))
+            raise HTTPException(503) from None
+        if ticket is None:  # it is over, or its stream is open already
+            raise HTTPException(409)
+        return JSONResponse({"url": self._hooks.stream_url(ticket.token, listening=listening)})
+
+    async def status(self, fields: Fields) -> None:
+        """Hear how a call or a message came out."""
+        if "smssid" in fields:
+            _log.info(
+                "exotel_message_status",
+                message_id=fields["smssid"][:60],
+                status=fields.get("status", "")[:40],
+                detail=fields.get("detailedstatus", "")[:60],
+            )
+            return
+        call_sid = fields.get("callsid", "")
+        state = final_state(fields)
+        if state is None or not call_sid:
+            event = fields.get("eventtype") or fields.get("status", "")
+            _log.info("exotel_call_status", status=event[:40], provider_call_id=call_sid[:60])
+            return
+        await self._calls.ended(PROVIDER, call_sid, state, fields.get("status", "")[:60])
+
+    def to_human(self, fields: Fields) -> bool:
+        """Whether the flow shall go on to a human: asked for, or our stream has failed."""
+        call_sid = fields.get("callsid", "")
+        asked, failed = self._client.handed_off(call_sid), stream_failed(fields)
+        _log.info(
+            "exotel_passthru",
+            provider_call_id=call_sid[:60],
+            status=fields.get("stream[status]", "")[:40],
+            ended_by=fields.get("stream[disconnectedby]", "")[:40],
+            to_human=asked or failed,
+        )
+        return asked or failed
+
+    # ---- streams --------------------------------------------------------------------------------
+
+    async def stream(self, websocket: WebSocket, secret: str, token: str) -> None:
+        """Admit a stream, let it say which call it is, and carry that call."""
+        if reason := self._refusal(websocket, secret, token):
+            _log.warning("stream_refused", reason=reason)
+            await websocket.close(REFUSED)  # before the accept: HTTP 403
+            return
+        asked = _asked_rate(websocket)
+        codec = ExotelCodec(asked or DEFAULT_RATE, self._hooks.chunk_bytes)
+        try:
+            leg, _ = await ExotelLeg.open(websocket, codec, MAX_CALL_S)
+        except WireError as exc:
+            _log.warning("stream_refused", reason=str(exc))
+            return
+        if asked and codec.sample_rate != asked:
+            _log.warning("stream_rate_differs", asked=asked, sample_rate=codec.sample_rate)
+        parameters = {**codec.started.parameters, **websocket.query_params}
+        leg.listening = parameters.get("mode") == LISTEN
+        code = await self._carry(leg, codec.started, token or parameters.get("t", ""))
+        if code is not None:
+            await leg.close(code)
+
+    def _refusal(self, websocket: WebSocket, secret: str, token: str) -> str:
+        """Say why a handshake is refused; nothing when it is not."""
+        if not same(secret, self._hooks.secret):
+            return "secret"
+        login = websocket.headers.get("Authorization")
+        if self._hooks.basic and not basic_fits(login, *self._hooks.basic):
+            return "basic credentials"
+        return "token" if token and not self._calls.admits(token) else ""
+
+    async def _carry(self, leg: ExotelLeg, started: ExotelStarted, token: str) -> int | None:
+        """Carry the call of an open stream; return the code to close it with when that failed."""
+        # A token says whose the stream is; without one the account must.
+        if started.account_id != self._hooks.account_id and (started.account_id or not token):
+            _log.warning("stream_refused", reason="account")
+            return REFUSED
+        if not token:
+            try:
+                ticket = await self._admit(started, listening=leg.listening)
+            except BusyError as exc:
+                _log.warning("call_refused", reason=str(exc))
+                return TRY_AGAIN
+            if ticket is None:
+                return REFUSED
+            token = ticket.token
+        if await self._calls.carry(token, started.provider_call_id, leg):
+            return None
+        _log.warning("stream_refused", reason="call does not match the token")
+        return REFUSED
+
+    async def _admit(self, started: ExotelStarted, *, listening: bool) -> StreamTicket | None:
+        """Offer a call that only its stream announces."""
+        numbers = (started.from_number, started.to_number)
+        offer = self._offer(started.provider_call_id, *numbers, listening=listening)
+        if not await self._ours(offer):
+            return None
+        ticket = await self._calls.offer(offer, self._client)
+        if ticket is None:
+            _log.warning("stream_refused", reason="call is over or has its stream")
+        return ticket
+
+    # ---- calls ----------------------------------------------------------------------------------
+
+    def _offer(
+        self,
+        call_sid: str,
+        from_number: str,
+        to_number: str,
+        direction: str = "",
+        *,
+        listening: bool = False,
+    ) -> CallOffer:
+        if self._client.placed(call_sid):
+            direction = "outbound"
+        who = parties(from_number, to_number, self._hooks.line, direction)
+        return CallOffer(
+            provider=PROVIDER,
+            provider_call_id=call_sid,
+            direction=who.direction,
+            caller=who.caller,
+            line=who.line,
+            listen_only=listening,
+        )
+
+    async def _ours(self, offer: CallOffer) -> bool:
+        """Whether the call exists: one that comes in is the caller's doing, one out must be known.
+
+        Exotel is asked because a stream can come before our own request was answered, and because
+        a flow may dial by itself.
+        """
+        if offer.direction is Direction.INBOUND:
+            return True
+        try:
+            async with asyncio.timeout(KNOWN_S):
+                known = await self._client.knows(offer.provider_call_id)
+        except (ApiError, TimeoutError) as exc:
+            _log.warning("call_refused", reason="call cannot be verified", error=type(exc).__name__)
+            return False
+        if not known:
+            _log.warning("call_refused", reason="call is not known")
+        return known
+
+
+def _fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]]:
+    """Build the dependency that reads a request once its secret is checked."""
+
+    async def fields(request: Request, secret: str) -> Fields:
+        if not same(secret, hooks.secret):
+            _log.warning("webhook_refused", provider=PROVIDER, reason="secret")
+            raise HTTPException(403)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise HTTPException(413)
+        content_type = request.headers.get("Content-Type", "")
+        found = read_fields(request.query_params.multi_items(), content_type, bytes(body))
+        if found.get("accountsid", hooks.account_id) != hooks.account_id:
+            _log.warning("webhook_refused", provider=PROVIDER, reason="account")
+            raise HTTPException(403)
+        return found
+
+    return fields
+
+
+def _asked_rate(websocket: WebSocket) -> int:
+    """Return the rate that the stream's URL names, in Hz; 0 when none, or none there is."""
+    query = websocket.query_params
+    text = query.get("sample-rate") or query.get("sample_rate") or ""
+    return int(text) if text in {str(rate) for rate in SAMPLE_RATES} else 0

@@ -1,0 +1,221 @@
+"""Exotel's requests: who may ask, what they say, and what a call is by them. No I/O.
+
+Nothing that Exotel sends is signed; what protects is a secret in the path, Basic credentials on the
+handshake, single-use tokens and the account in ``start``.
+
+Method and content type differ from page to page (Passthru: GET here, POST with JSON there; status
+callbacks: multipart by default, form or JSON), so whatever comes is read, and a key counts whatever
+its case and underscores.
+
+Source: Exotel's articles on Voicebot, Passthru and Connect applets and developer.exotel.com's pages
+on status callbacks, read 2026-11-22.
+"""
+
+import hmac
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email import message_from_bytes
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+from fwai.domain import phone
+from fwai.domain.call import CallState, Direction
+
+MAX_DEPTH: Final = 4
+_STATES: Final[Mapping[str, CallState]] = {
+    "completed": CallState.COMPLETED,
+    "failed": CallState.FAILED,
+    "busy": CallState.BUSY,
+    "no-answer": CallState.NO_ANSWER,
+    "canceled": CallState.CANCELED,
+    "cancelled": CallState.CANCELED,
+}
+_BY_PERSON: Final = frozenset({"caller", "user", "bot"})
+_SEPARATORS: Final = re.compile(r"[\s().\-]+")
+
+Fields = Mapping[str, str]
+"""A request's values; keys in lower case without underscores: ``callsid``, ``stream[status]``."""
+
+
+# ---- who may ask --------------------------------------------------------------------------------
+
+
+def same(given: str, expected: str) -> bool:
+    """Compare a secret without telling by the time it takes; an empty one never fits."""
+    fits = hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+    return fits and bool(expected)
+
+
+def basic_fits(header: str | None, user: str, password: str) -> bool:
+    """Whether an ``Authorization`` header carries these Basic credentials."""
+    scheme, _, encoded = (header or "").partition(" ")
+    try:
+        given = b64decode(encoded.strip(), validate=True)
+    except ValueError:
+        return False
+    expected = f"{user}:{password}".encode()
+    return scheme.lower() == "basic" and hmac.compare_digest(given, expected)
+
+
+def stream_url(
+    public_url: str,
+    secret: str,
+    *,
+    sample_rate: int,
+    token: str = "",
+    basic: tuple[str, str] | None,
+) -> str:
+    """Return where Exotel opens the media stream; it may hold secrets and belongs in no log.
+
+    Args:
+        public_url: This server as Exotel sees it, without a slash at the end.
+        secret: The path's secret.
+        sample_rate: What to ask for, in Hz.
+        token: Admits one call; empty for the address of an applet.
+        basic: User and password that Exotel shall send on the handshake.
+    """
+    scheme, _, place = public_url.partition("://")
+    scheme = "ws" if scheme == "http" else "wss"
+    login = f"{quote(basic[0], safe='')}:{quote(basic[1], safe='')}@" if basic else ""
+    path = f"/exotel/{quote(secret, safe='')}/stream" + (f"/{token}" if token else "")
+    return f"{scheme}://{login}{place}{path}?sample-rate={sample_rate}"
+
+
+# ---- what they say ------------------------------------------------------------------------------
+
+
+def read_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes) -> Fields:
+    """Return what a request says; the query counts more than the body. Never raises.
+
+    Args:
+        query: Decoded query.
+        content_type: Of the body; when it says nothing useful the body itself decides.
+        body: As it came.
+    """
+    fields: dict[str, str] = {}
+    for key, value in (*_body_pairs(content_type, body), *query):
+        fields.update(_flat(_plain(key), value))
+    return fields
+
+
+def _body_pairs(content_type: str, body: bytes) -> list[tuple[str, Any]]:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return list(_multipart(content_type, body))
+    text = body.decode("utf-8", "replace").strip()
+    if kind.endswith("json") or text.startswith("{"):
+        parsed = _json(text)
+        return list(parsed.items()) if isinstance(parsed, dict) else []
+    return list(parse_qsl(text, keep_blank_values=True))
+
+
+def _multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("utf-8", "replace")
+    for part in message_from_bytes(head + body).walk():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            yield name, content.decode("utf-8", "replace")
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _flat(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Spread objects and lists as forms do: ``stream[status]``, ``legs[0][status]``."""
+    if isinstance(value, str) and key in ("stream", "legs"):
+        value = _json(value) or value
+    if depth < MAX_DEPTH and isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{key}[{_plain(str(name))}]", inner, depth + 1)
+    elif depth < MAX_DEPTH and isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flat(f"{key}[{index}]", inner, depth + 1)
+    elif isinstance(value, str | int | float):
+        yield key, str(value)
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", "").lower()
+
+
+# ---- what a call is by them ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Who speaks with whom.
+
+    Attributes:
+        caller: The remote party, E.164; empty when withheld or not readable.
+        line: Our number, E.164.
+        direction: Who dialled.
+    """
+
+    caller: str
+    line: str
+    direction: Direction
+
+
+def parties(from_number: str, to_number: str, own_line: str, direction: str = "") -> Parties:
+    """Work out who is who.
+
+    On a call out it is not certain which of the two numbers is the customer's, so the one that is
+    not ours counts; only when neither is known to be ours does the direction decide.
+
+    Args:
+        from_number: As Exotel writes it.
+        to_number: As Exotel writes it.
+        own_line: The ExoPhone we know of.
+        direction: Exotel's word, such as ``incoming`` or ``outbound-api``; empty when not said.
+    """
+    ours_calls = _same_number(from_number, own_line)
+    ours_is_called = _same_number(to_number, own_line)
+    if direction:
+        outbound = direction.lower().startswith("out")
+    else:
+        outbound = ours_calls and not ours_is_called
+    we_are_from = ours_calls if ours_calls != ours_is_called else outbound
+    ours, theirs = (from_number, to_number) if we_are_from else (to_number, from_number)
+    return Parties(e164(theirs), e164(ours), Direction.OUTBOUND if outbound else Direction.INBOUND)
+
+
+def e164(number: str) -> str:
+    """Return a number as Exotel writes it in E.164 form; empty when it is none.
+
+    Exotel writes Indian numbers as dialled at home, ``09812345678``, or without the zero.
+    """
+    compact = _SEPARATORS.sub("", number)
+    if re.fullmatch(r"0?[1-9][0-9]{9}", compact):
+        compact = f"+91{compact[-10:]}"
+    try:
+        return phone.normalise(compact)
+    except ValueError:
+        return ""
+
+
+def _same_number(one: str, other: str) -> bool:
+    first, second = e164(one), e164(other)
+    return bool(first) and first == second
+
+
+def final_state(fields: Fields) -> CallState | None:
+    """Say how a call came out, from a status callback; None while it goes on."""
+    if fields.get("eventtype", "terminal").lower() != "terminal":
+        return None
+    return _STATES.get(fields.get("status", fields.get("callstatus", "")).lower())
+
+
+def stream_failed(fields: Fields) -> bool:
+    """Whether Passthru tells of a stream that broke, rather than one somebody ended."""
+    if fields.get("stream[error]", "").lower() not in ("", "none", "null", "0", "false"):
+        return True  # where Status and Error differ, Error is right
+    ended_by = fields.get("stream[disconnectedby]", "").lower()
+    return fields.get("stream[status]", "").lower() == "failed" and ended_by not in _BY_PERSON

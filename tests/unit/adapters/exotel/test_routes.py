@@ -1,0 +1,391 @@
+"""Exotel's endpoints over ASGI: who is let in, and what the rest of the server is told."""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from fwai.adapters.exotel.client import ExotelClient
+from fwai.adapters.exotel.routes import MAX_BODY_BYTES, MAX_CALL_S, ExotelWebhooks, router
+from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
+from fwai.errors import BusyError
+from fwai.interfaces import CallControl, CallerLeg
+
+SECRET = "path-s3cret"
+HOOKS = ExotelWebhooks("https://voice.example.com", "acme1", "08047100000", SECRET)
+INCOMING = {
+    "CallSid": "c1",
+    "CallFrom": "09999900001",
+    "CallTo": "08047100000",
+    "Direction": "incoming",
+    "CallStatus": "ringing",
+    "From": "09999900001",
+    "To": "08047100000",
+}
+OUTGOING = {
+    **INCOMING,
+    "CallFrom": "08047100000",
+    "CallTo": "09999900001",
+    "Direction": "outbound-dial",
+}
+KNOWN = httpx.Response(200, json={"Call": {"Sid": "c1", "Status": "in-progress"}})
+
+
+@dataclass
+class Calls:
+    """A CallHandler that remembers what it was told."""
+
+    ticket: StreamTicket | None = field(
+        default_factory=lambda: StreamTicket(CallId("20261122-ab"), "tok-_1")
+    )
+    busy: bool = False
+    offers: list[CallOffer] = field(default_factory=list)
+    endings: list[tuple[str, str, CallState, str]] = field(default_factory=list)
+
+    async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
+        self.offers.append(offer)
+        if self.busy:
+            raise BusyError("all lines are in use")
+        return self.ticket
+
+    def admits(self, token: str) -> bool:
+        return token == "tok-_1"
+
+    async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
+        return False
+
+    async def ended(
+        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
+    ) -> None:
+        self.endings.append((provider, provider_call_id, state, cause))
+
+    @property
+    def untouched(self) -> bool:
+        return not self.offers and not self.endings
+
+
+@dataclass
+class Exotel:
+    """Exotel's side: its requests, and its REST API, which knows one call or none."""
+
+    calls: Calls = field(default_factory=Calls)
+    hooks: ExotelWebhooks = HOOKS
+    answer: httpx.Response | Exception = field(default_factory=lambda: httpx.Response(404))
+    handed_off: str = ""
+
+    def _rest(self, _: httpx.Request) -> httpx.Response:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def app(self, rest: httpx.AsyncClient) -> FastAPI:
+        client = ExotelClient(rest, "acme1", "key", "token", "08047100000", "https://api")
+        if self.handed_off:
+            client.hand_off(self.handed_off)
+        app = FastAPI()
+        app.include_router(router(self.hooks, self.calls, client))
+        return app
+
+    async def send(
+        self,
+        path: str,
+        fields: Mapping[str, str],
+        *,
+        method: str = "GET",
+        secret: str = SECRET,
+        content: bytes | None = None,
+        content_type: str = "application/x-www-form-urlencoded",
+    ) -> httpx.Response:
+        where, body = f"/exotel/{secret}/{path}", urlencode(fields)
+        if method != "POST":
+            where, body = f"{where}?{body}", ""
+        async with httpx.AsyncClient(transport=httpx.MockTransport(self._rest)) as rest:
+            transport = httpx.ASGITransport(self.app(rest))
+            async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
+                return await http.request(
+                    method,
+                    where,
+                    content=body.encode() if content is None else content,
+                    headers={"Content-Type": content_type} if method == "POST" else {},
+                )
+
+
+# ---- who is let in ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+@pytest.mark.parametrize("secret", ["wrong", f"{SECRET}x", SECRET.upper(), "%F0%9F%94%91"])
+async def test_a_wrong_secret_is_refused(path: str, secret: str) -> None:
+    exotel = Exotel()
+
+    response = await exotel.send(path, INCOMING, secret=secret)
+
+    assert response.status_code == 403
+    assert SECRET not in response.text
+    assert exotel.calls.untouched
+
+
+async def test_an_empty_secret_admits_nobody() -> None:
+    exotel = Exotel(hooks=replace(HOOKS, secret=""))
+
+    assert (await exotel.send("voicebot", INCOMING, secret="x")).status_code == 403
+    assert (await exotel.send("voicebot", INCOMING, secret="")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+async def test_another_account_is_refused(path: str) -> None:
+    exotel = Exotel()
+
+    assert (await exotel.send(path, {**INCOMING, "AccountSid": "other"})).status_code == 403
+    assert exotel.calls.untouched
+
+
+@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+async def test_a_body_without_end_is_refused(path: str) -> None:
+    body = b"x" * (MAX_BODY_BYTES + 1)
+
+    response = await Exotel().send(path, {}, method="POST", content=body)
+
+    assert response.status_code == 413
+
+
+def login(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
+
+
+BASIC = replace(HOOKS, basic=("user", "pass"))
+
+
+@pytest.mark.parametrize(
+    ("hooks", "path", "headers"),
+    [
+        (HOOKS, "/exotel/wrong/stream", {}),
+        (HOOKS, "/exotel/wrong/stream/tok-_1", {}),
+        (HOOKS, f"/exotel/{SECRET}/stream/guess", {}),
+        (HOOKS, f"/exotel/{SECRET}/stream?t=guess", {}),
+        (BASIC, f"/exotel/{SECRET}/stream", {}),
+        (BASIC, f"/exotel/{SECRET}/stream", login("user", "guess")),
+        (BASIC, f"/exotel/{SECRET}/stream/tok-_1", login("guess", "pass")),
+        (BASIC, "/exotel/wrong/stream", login("user", "pass")),
+    ],
+)
+def test_a_stream_is_refused_before_it_is_accepted(
+    hooks: ExotelWebhooks, path: str, headers: dict[str, str]
+) -> None:
+    exotel = Exotel(hooks=hooks)
+    client = TestClient(exotel.app(httpx.AsyncClient()))
+
+    with (
+        pytest.raises(WebSocketDisconnect) as refused,
+        client.websocket_connect(path, headers=headers),
+    ):
+        pass
+
+    assert refused.value.code == 1008
+    assert exotel.calls.untouched
+
+
+@pytest.mark.parametrize(
+    ("hooks", "path", "headers"),
+    [
+        (HOOKS, f"/exotel/{SECRET}/stream", {}),
+        (HOOKS, f"/exotel/{SECRET}/stream/tok-_1", {}),
+        (HOOKS, f"/exotel/{SECRET}/stream?t=tok-_1&sample-rate=16000", {}),
+        (BASIC, f"/exotel/{SECRET}/stream", login("user", "pass")),
+    ],
+)
+def test_a_stream_that_fits_gets_as_far_as_the_socket(
+    hooks: ExotelWebhooks, path: str, headers: dict[str, str]
+) -> None:
+    """Whole streams need a real server: tests/e2e/test_exotel.py."""
+    client = TestClient(Exotel(hooks=hooks).app(httpx.AsyncClient()))
+
+    with (
+        pytest.raises(RuntimeError, match="MediaSocketProtocol"),
+        client.websocket_connect(path, headers=headers),
+    ):
+        pass
+
+
+# ---- where the stream goes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_call_gets_its_own_stream_address(method: str) -> None:
+    exotel = Exotel(hooks=replace(HOOKS, sample_rate=16000))
+
+    response = await exotel.send("voicebot", INCOMING, method=method)
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    url = f"wss://voice.example.com/exotel/{SECRET}/stream/tok-_1?sample-rate=16000"
+    assert response.json() == {"url": url}
+    assert exotel.calls.offers == [
+        CallOffer("exotel", "c1", Direction.INBOUND, "+919999900001", "+918047100000")
+    ]
+
+
+async def test_a_call_announced_in_json_is_the_same_call() -> None:
+    exotel = Exotel()
+    body = json.dumps({"callsid": "c1", "From": "09999900001", "To": "08047100000"}).encode()
+
+    await exotel.send("voicebot", {}, method="POST", content=body, content_type="application/json")
+
+    assert exotel.calls.offers == [
+        CallOffer("exotel", "c1", Direction.INBOUND, "+919999900001", "+918047100000")
+    ]
+
+
+async def test_basic_credentials_are_in_the_address_when_they_are_wanted() -> None:
+    response = await Exotel(hooks=BASIC).send("voicebot", INCOMING)
+
+    assert response.json()["url"].startswith("wss://user:pass@voice.example.com/exotel/")
+
+
+async def test_without_a_call_id_the_stream_itself_will_say() -> None:
+    exotel = Exotel()
+
+    response = await exotel.send("voicebot", {})
+
+    url = f"wss://voice.example.com/exotel/{SECRET}/stream?sample-rate=8000"
+    assert response.json() == {"url": url}
+    assert exotel.calls.untouched
+
+
+async def test_a_probe_starts_nothing() -> None:
+    exotel = Exotel()
+
+    response = await exotel.send("voicebot", INCOMING, method="HEAD")
+
+    assert (response.status_code, response.content) == (200, b"")
+    assert exotel.calls.untouched
+
+
+async def test_a_listening_applet_is_told_to_be_one() -> None:
+    exotel = Exotel()
+
+    response = await exotel.send("voicebot", {**INCOMING, "mode": "listen"})
+
+    assert response.json()["url"].endswith("?sample-rate=8000&mode=listen")
+    assert exotel.calls.offers[0].listen_only
+
+
+async def test_a_busy_server_says_so() -> None:
+    assert (await Exotel(Calls(busy=True)).send("voicebot", INCOMING)).status_code == 503
+
+
+async def test_a_call_that_is_over_gets_no_stream() -> None:
+    assert (await Exotel(Calls(ticket=None)).send("voicebot", INCOMING)).status_code == 409
+
+
+async def test_a_call_out_that_exotel_knows_is_taken() -> None:
+    exotel = Exotel(answer=KNOWN)
+
+    assert (await exotel.send("voicebot", OUTGOING)).status_code == 200
+    assert exotel.calls.offers == [
+        CallOffer("exotel", "c1", Direction.OUTBOUND, "+919999900001", "+918047100000")
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(404), httpx.Response(500), httpx.ReadTimeout("slow")]
+)
+async def test_a_call_out_that_nobody_knows_is_refused(answer: httpx.Response | Exception) -> None:
+    exotel = Exotel(answer=answer)
+
+    assert (await exotel.send("voicebot", OUTGOING)).status_code == 403
+    assert exotel.calls.untouched
+
+
+# ---- how it went --------------------------------------------------------------------------------
+
+ENDED = {"CallSid": "c1", "Status": "no-answer", "EventType": "terminal"}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", urlencode(ENDED).encode()),
+        ("application/json", json.dumps(ENDED).encode()),
+        (
+            "multipart/form-data; boundary=x",
+            b"".join(
+                f'--x\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode()
+                for k, v in ENDED.items()
+            )
+            + b"--x--\r\n",
+        ),
+    ],
+)
+async def test_the_end_is_heard_in_every_content_type(content_type: str, body: bytes) -> None:
+    exotel = Exotel()
+
+    response = await exotel.send(
+        "status", {}, method="POST", content=body, content_type=content_type
+    )
+
+    assert response.status_code == 200
+    assert exotel.calls.endings == [("exotel", "c1", CallState.NO_ANSWER, "no-answer")]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"CallSid": "c1", "EventType": "answered", "Status": "completed"},
+        {"CallSid": "c1", "EventType": "ringing"},
+        {"CallSid": "c1", "Status": "in-progress"},
+        {"Status": "completed"},
+        {"SmsSid": "m1", "Status": "failed", "CallSid": "c1"},
+        {},
+    ],
+)
+async def test_what_is_no_end_of_a_call_ends_none(fields: dict[str, str]) -> None:
+    exotel = Exotel()
+
+    assert (await exotel.send("status", fields, method="POST")).status_code == 200
+    assert exotel.calls.untouched
+
+
+# ---- what comes after the stream ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("stream", "handed_off", "status"),
+    [
+        ({}, "", 200),
+        ({"Stream[Status]": "completed", "Stream[DisconnectedBy]": "bot"}, "", 200),
+        ({"Stream[Status]": "completed", "Stream[DisconnectedBy]": "bot"}, "c1", 302),
+        ({"Stream[Status]": "completed", "Stream[DisconnectedBy]": "bot"}, "c2", 200),
+        ({"Stream[Status]": "failed", "Stream[Error]": "3009"}, "", 302),
+        ({"Stream": '{"Status": "completed", "DisconnectedBy": "user"}'}, "", 200),
+        ({"Stream": "not json"}, "", 200),
+    ],
+)
+async def test_the_flow_goes_on_to_a_human_when_that_was_asked_for_or_we_failed(
+    stream: dict[str, str], handed_off: str, status: int, method: str
+) -> None:
+    exotel = Exotel(handed_off=handed_off)
+
+    response = await exotel.send("passthru", {**INCOMING, **stream}, method=method)
+
+    assert (response.status_code, response.content) == (status, b"")
+    assert exotel.calls.untouched
+
+
+def test_a_call_ends_before_exotel_would_end_it() -> None:
+    assert MAX_CALL_S == 55 * 60
+
+
+def test_secrets_are_not_in_what_a_log_may_show() -> None:
+    shown = repr(replace(HOOKS, basic=("user", "pass-word")))
+
+    assert SECRET not in shown
+    assert "pass-word" not in shown
