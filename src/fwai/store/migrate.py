@@ -22,6 +22,7 @@ from fwai.store.database import Database, store_error
 HEAD = "0001"
 DEADLINE_S = 60
 SCRIPTS = Path(__file__).parent / "migrations"
+PACKAGE_ROOT = str(Path(__file__).parents[2])
 
 
 async def is_current(engine: AsyncEngine) -> bool:
@@ -60,10 +61,12 @@ async def ensure_schema(url: str) -> None:
 
 
 async def _upgrade_elsewhere(url: str, place: str) -> None:
+    # In a plain clone the package is not installed: the child must find it where we did.
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "fwai.store.migrate",
+        "-c",
+        f"import sys; sys.path.insert(0, {PACKAGE_ROOT!r}); "
+        "from fwai.store.migrate import main; sys.exit(main())",
         "-",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
