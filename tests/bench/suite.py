@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import children
 from bench.measure import cpu_s, memory_kb
 from bench.report import show, show_row
 from bench.targets import AUTH_ID, ROOT, TARGETS, Target, cores, spawn, start
@@ -106,7 +107,7 @@ def _drive(target: Target, calls: int, seconds: float, settle_s: float) -> Row:
     command += ["--model-port", str(target.model_port), "--server-pid", str(target.process.pid)]
     command += ["--calls", str(calls), "--seconds", str(seconds), "--settle-s", str(settle_s)]
     command += ["--auth-id", AUTH_ID, "--auth-token", target.auth_token]
-    env = dict(os.environ) | {"PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
+    env = children.environment() | {"OPENBLAS_NUM_THREADS": "1"}
     process = spawn(cores()[1], command, env, ROOT)
     try:
         output, _ = process.communicate(timeout=calls + seconds + settle_s + 60)

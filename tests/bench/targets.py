@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
+import children
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 AUTH_ID: Final = "MABENCH000000000BNCH"
 LINE: Final = "+918888800000"
@@ -117,7 +119,7 @@ def start(name: str, folder: Path, *, fresh: bool = True) -> Target:
         command = [sys.executable, str(ROOT / "run.py"), "serve"]
     else:
         kind = "picows" if name.startswith("picows") else "uvicorn"
-        env |= {"PYTHONPATH": str(ROOT / "tests"), "OPENBLAS_NUM_THREADS": "1"}
+        env |= children.environment() | {"OPENBLAS_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "bench.floor", kind, "--port", str(port)]
         command += ["--model-url", f"ws://127.0.0.1:{model_port}"]
     log: deque[bytes] = deque(maxlen=200)

@@ -13,6 +13,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+import children
 from fwai.errors import ConfigError
 from fwai.simulator.gemini_live import GeminiLiveSimulator, main
 from fwai.simulator.scenario import Fault, Reply, Scenario, demo
@@ -225,7 +226,9 @@ def test_the_command_line_explains_a_broken_scenario(
 
 async def test_it_runs_on_its_own() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "fwai.simulator.gemini_live", "--port", "0", stdout=subprocess.PIPE
+        *(sys.executable, "-m", "fwai.simulator.gemini_live", "--port", "0"),
+        stdout=subprocess.PIPE,
+        env=children.environment(),
     )
     assert process.stdout is not None
     try:

@@ -1,5 +1,4 @@
 import asyncio
-import os
 import shutil
 import sys
 import time
@@ -7,6 +6,7 @@ import wave
 from datetime import datetime
 from pathlib import Path
 
+import children
 from fwai.domain.call import CallState, EndReason
 from fwai.store.opening import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
@@ -24,7 +24,7 @@ async def run_and_kill(folder: Path, seconds: float) -> float:
         str(PROGRAM),
         str(folder),
         stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        env=children.environment(),
     )
     assert process.stdout is not None
     line = b"not begun"

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+import children
 from fwai.errors import StoreError
 from fwai.store import migrate
 from fwai.store.database import Database
@@ -106,7 +107,8 @@ def test_the_program_builds_a_database_in_this_process(
 def test_the_server_never_loads_alembic() -> None:
     program = "import sys, fwai.store.opening; sys.exit('alembic' in sys.modules)"
 
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", program], env=children.environment(), check=False)
+    assert done.returncode == 0
 
 
 def compare(connection: Connection) -> list[object]:
