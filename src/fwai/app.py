@@ -17,12 +17,6 @@ import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
-from fwai.adapters.exotel.client import ExotelClient
-from fwai.adapters.exotel.routes import ExotelWebhooks
-from fwai.adapters.exotel.routes import router as exotel_router
-from fwai.adapters.plivo.client import PlivoClient
-from fwai.adapters.plivo.routes import PlivoWebhooks
-from fwai.adapters.plivo.routes import router as plivo_router
 from fwai.calls.limits import SessionLimits
 from fwai.calls.listening import ListeningAgent
 from fwai.calls.manager import CallManager
@@ -35,8 +29,9 @@ from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.models import VOICES
 from fwai.gemini.setup import SessionConfig, setup_message
-from fwai.interfaces import AgentLeg, SmsSender
+from fwai.interfaces import AgentLeg
 from fwai.prompt_loader import load_prompts
+from fwai.providers import Provider, enabled
 from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
@@ -84,9 +79,9 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         tls = ssl.create_default_context()
         http = await stack.enter_async_context(httpx.AsyncClient(verify=tls))
         store = await stack.enter_async_context(open_store(_store_options(settings)))
-        providers = _Providers.build(settings, http)
-        texts = [send_sms(providers.sms)] if providers.sms is not None else []
-        tools = ToolRegistry([end_call(), *texts])
+        providers = enabled(settings, http)
+        sms = next((one.sms for one in providers if one.sms is not None), None)
+        tools = ToolRegistry([end_call()] if sms is None else [end_call(), send_sms(sms)])
         cast = _Cast(settings, agents, tools, tls)
         calls = CallManager(
             agent_for=cast.agent_for,
@@ -108,44 +103,6 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         app = _web(settings, calls, providers)
         cast.warm_up()
         yield Server(app, calls, store, agents)
-
-
-@dataclass(frozen=True, slots=True)
-class _Providers:
-    """Clients of the providers that are enabled.
-
-    Attributes:
-        sms: Who sends text messages: the first of them that can.
-    """
-
-    plivo: PlivoClient | None
-    exotel: ExotelClient | None
-    sms: SmsSender | None
-
-    @classmethod
-    def build(cls, settings: Settings, http: httpx.AsyncClient) -> "_Providers":
-        """Make a client for each enabled provider."""
-        plivo = exotel = None
-        if "plivo" in settings.call_provider:
-            plivo = PlivoClient(
-                http,
-                settings.plivo_auth_id,
-                next(iter(settings.plivo_tokens), ""),
-                settings.plivo_phone_number,
-                settings.plivo_api_url,
-            )
-        if "exotel" in settings.call_provider:
-            exotel = ExotelClient(
-                http,
-                settings.exotel_sid,
-                settings.exotel_api_key.get_secret_value(),
-                settings.exotel_api_token.get_secret_value(),
-                settings.exotel_caller_id,
-                settings.exotel_api_url,
-                dlt_entity_id=settings.exotel_dlt_entity_id,
-                dlt_template_id=settings.exotel_dlt_template_id,
-            )
-        return cls(plivo, exotel, plivo or exotel)
 
 
 def freeze() -> None:
@@ -232,7 +189,7 @@ class _Cast:
         )
 
 
-def _web(settings: Settings, calls: CallManager, providers: _Providers) -> FastAPI:
+def _web(settings: Settings, calls: CallManager, providers: Sequence[Provider]) -> FastAPI:
     app = FastAPI(
         title="FWAI",
         version=__version__,
@@ -246,35 +203,9 @@ def _web(settings: Settings, calls: CallManager, providers: _Providers) -> FastA
         return [calls.refusal] if calls.refusal is not None else []
 
     app.include_router(health_router(__version__, reasons, lambda: calls.active, warnings))
-    if providers.plivo is not None:
-        app.include_router(plivo_router(_plivo_hooks(settings), calls, providers.plivo))
-    if providers.exotel is not None:
-        app.include_router(exotel_router(_exotel_hooks(settings), calls, providers.exotel))
+    for provider in providers:
+        app.include_router(provider.router(calls))
     return app
-
-
-def _plivo_hooks(settings: Settings) -> PlivoWebhooks:
-    return PlivoWebhooks(
-        public_url=settings.base_url,
-        account_id=settings.plivo_auth_id,
-        tokens=settings.plivo_tokens,
-        audio=settings.plivo_audio,
-        big_endian_l16=settings.plivo_l16_byteorder == "big",
-        ws_signature=settings.plivo_ws_signature,
-        allow_unsigned=settings.allow_unsigned_webhooks,
-    )
-
-
-def _exotel_hooks(settings: Settings) -> ExotelWebhooks:
-    return ExotelWebhooks(
-        public_url=settings.base_url,
-        account_id=settings.exotel_sid,
-        line=settings.exotel_caller_id,
-        secret=settings.exotel_webhook_secret.get_secret_value(),
-        basic=settings.exotel_basic,
-        sample_rate=settings.exotel_sample_rate,
-        chunk_bytes=settings.exotel_chunk_bytes,
-    )
 
 
 def guards_off(settings: Settings) -> list[str]:

@@ -4,7 +4,7 @@ The server is a child process pinned to one core: legs that hear and speak all t
 are in this process, on the other core, and send packets that were encoded before. Delays are from
 the instant a caller sends a packet to the instant the server hands its sound on.
 
-    python tests/bench/webrtc.py [--seconds 10] [--calls 1,4,8] [--rate 24000] [--json]
+    python tests/bench/webrtc.py [--seconds 10] [--calls 1,4,8] [--rate 24000] [--pyav]
 """
 
 import argparse
@@ -16,20 +16,20 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).parents[2] / "src")]
 
-from bench.measure import Spread, cpu_s, memory_kb  # noqa: E402 - the path comes first
+import uvloop  # noqa: E402
 
+from bench.measure import Spread, cpu_s, memory_kb  # noqa: E402 - the path comes first
 from fwai.adapters.webrtc import opus, peer, rtp, sdp  # noqa: E402
 from fwai.adapters.webrtc.clock import MediaClock  # noqa: E402
 from fwai.adapters.webrtc.leg import WebRtcLeg  # noqa: E402
 from fwai.adapters.webrtc.ports import Address, UdpPorts  # noqa: E402
-from fwai.adapters.webrtc.sound_in import SoundIn  # noqa: E402
+from fwai.adapters.webrtc.sound_receiver import SoundReceiver  # noqa: E402
 from fwai.adapters.webrtc.transport import MediaTransport  # noqa: E402
 from fwai.audio.resample import Resampler  # noqa: E402
 from fwai.domain.events import CallerAudio, CallerEvent  # noqa: E402
@@ -39,6 +39,8 @@ FRAME_S: Final = 0.020
 CHUNK_S: Final = 0.080  # as the session plays
 SETTLE_S: Final = 2.0
 OPUS: Final = sdp.Sound()
+
+Figures = dict[str, object]
 
 
 # ---- the server, in a child process -----------------------------------------------------------
@@ -58,53 +60,69 @@ class Served:
             self.heard.append((time.monotonic(), self.samples))
 
 
-async def serve(rate: int, core: int) -> None:
-    """Obey JSON lines on stdin: offer, talk, stop; answer on stdout."""
-    os.sched_setaffinity(0, {core})
-    loop = asyncio.get_running_loop()
-    lines = asyncio.StreamReader(limit=1 << 20)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
-    options = peer.PeerOptions(UdpPorts(20_000, 20_999), MediaClock(), None, rate, loopback=True)
-    served: list[Served] = []
-    speech = ClipLibrary.load()["courses_answer"].pcm(rate)
-    talking = False
+class Service:
+    """Carries out the orders of the parent."""
 
-    async def talk() -> None:
-        at, due, size = 0, loop.time(), int(rate * CHUNK_S) * 2
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._options = peer.PeerOptions(
+            UdpPorts(20_000, 20_999), MediaClock(), None, rate, loopback=True
+        )
+        self._served: list[Served] = []
+        self._talking = False
+
+    async def obey(self, order: dict[str, str]) -> object:
+        match order["do"]:
+            case "offer":
+                leg, answer = await peer.answer(order["sdp"], self._options)
+                self._served.append(Served(leg))
+                return answer
+            case "connect":
+                served = self._served[-1]
+                await served.leg.connect()
+                served.leg.listen(served.hear)
+                served.leg.release()
+            case "talk":
+                self._talking = True
+            case "freeze":
+                gc.collect()
+                gc.freeze()
+            case "close":
+                return await self._close()
+        return None
+
+    async def _close(self) -> list[list[tuple[float, int]]]:
+        heard = [one.heard for one in self._served]
+        for one in self._served:
+            await one.leg.close()
+        self._served.clear()
+        return heard
+
+    async def talk(self) -> None:
+        """Play speech on all legs without end, as the session does."""
+        loop = asyncio.get_running_loop()
+        speech = ClipLibrary.load()["courses_answer"].pcm(self._rate)
+        at, due, size = 0, loop.time(), int(self._rate * CHUNK_S) * 2
         while True:
             due += CHUNK_S
             await asyncio.sleep(due - loop.time())
             at = (at + size) % (len(speech) - size)
-            for one in served:
-                if talking:
-                    one.leg.play(speech[at : at + size])
+            for one in self._served if self._talking else ():
+                one.leg.play(speech[at : at + size])
 
+
+async def serve(rate: int, core: int) -> None:
+    """Obey JSON lines on stdin; answer on stdout."""
+    os.sched_setaffinity(0, {core})
+    lines = asyncio.StreamReader(limit=1 << 20)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
+    )
+    service = Service(rate)
     async with asyncio.TaskGroup() as tasks:
-        talker = tasks.create_task(talk(), name="talk")
+        talker = tasks.create_task(service.talk(), name="talk")
         while line := await lines.readline():
-            order = json.loads(line)
-            reply: Any = None
-            match order["do"]:
-                case "offer":
-                    leg, reply = await peer.answer(order["sdp"], options)
-                    served.append(Served(leg))
-                case "connect":
-                    await served[-1].leg.connect()
-                    served[-1].leg.listen(served[-1].hear)
-                    served[-1].leg.release()
-                case "talk":
-                    talking = order["on"]
-                case "freeze":
-                    gc.collect()
-                    gc.freeze()
-                case "close":
-                    reply = [one.heard for one in served]
-                    for one in served:
-                        await one.leg.close()
-                    served.clear()
-                case _:
-                    break
-            sys.stdout.write(json.dumps(reply) + "\n")
+            sys.stdout.write(json.dumps(await service.obey(json.loads(line))) + "\n")
             sys.stdout.flush()
         talker.cancel()
 
@@ -119,7 +137,7 @@ class Server:
     def pid(self) -> int:
         return self.process.pid
 
-    async def ask(self, do: str, **more: object) -> Any:
+    async def ask(self, do: str, **more: object) -> Any:  # noqa: ANN401 - JSON
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write((json.dumps({"do": do, **more}) + "\n").encode())
@@ -129,6 +147,7 @@ class Server:
 async def start(rate: int) -> Server:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--serve", "0", "--rate", str(rate)),
+        *([] if opus.library() else ["--pyav"]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 26,
@@ -175,10 +194,13 @@ async def call(server: Server, payloads: list[bytes], lost: set[int]) -> Caller:
     return Caller(way, payloads, lost)
 
 
-def encoded(name: str = "courses_answer") -> list[bytes]:
-    """Return the packets of a clip, with second copies against loss, as WhatsApp sends them."""
+def encoded(
+    name: str = "courses_answer", bitrate: int = 20_000, expected_loss: int = 0
+) -> list[bytes]:
+    """Return the packets of a clip, with second copies when loss is expected."""
     pcm = ClipLibrary.load()[name].pcm(16_000)
-    encoder = opus.encoder(16_000, bitrate=20_000, complexity=5, loss_percent=10, max_rate=16_000)
+    encoder = opus.encoder(16_000, bitrate=bitrate, complexity=5, max_rate=16_000)
+    encoder.expect_loss(expected_loss)
     return [encoder.encode(pcm[at : at + 640]) for at in range(0, len(pcm) - 639, 640)]
 
 
@@ -189,43 +211,17 @@ def delays(caller: Caller, heard: list[tuple[float, int]], frame: int) -> list[f
     """
     found, at = [], 0
     for when, samples in heard:
-        for number in range(at, samples // frame):
-            if number not in caller.lost:
-                found.append(when - caller.sent[number])
-        at = samples // frame
+        end = (samples + frame // 10) // frame  # a codec that converts may hold 2 ms back
+        found += [when - caller.sent[n] for n in range(at, end) if n not in caller.lost]
+        at = end
     return found
 
 
-async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: bool) -> Any:
+async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: bool) -> Figures:
+    """Measure one number of calls with a server of its own."""
     server = await start(rate)
-    random_ = random.Random(calls)
-    payloads = encoded()
-    count = int((seconds + SETTLE_S + 5) / FRAME_S)
-    lost = {n for n in range(20, count) if random_.random() < loss}
-    clock = MediaClock()
     try:
-        warm = await call(server, payloads, set())  # what the first call loads is not counted
-        await warm.close()
-        await server.ask("close")
-        await server.ask("freeze")
-        before = memory_kb(server.pid)["rss"]
-        setup = cpu_s(server.pid)
-        callers = [await call(server, payloads, lost) for _ in range(calls)]
-        setup = (cpu_s(server.pid) - setup) / calls
-        await server.ask("talk", on=talk)
-        for one in callers:
-            clock.add(one)
-        await asyncio.sleep(SETTLE_S)
-        cpu, at = cpu_s(server.pid), time.monotonic()
-        await asyncio.sleep(seconds)
-        cpu, elapsed = cpu_s(server.pid) - cpu, time.monotonic() - at
-        rss = memory_kb(server.pid)["rss"] - before
-        for one in callers:
-            clock.remove(one)
-        heard = await server.ask("close")
-        late = [delays(one, each, rate // 50) for one, each in zip(callers, heard, strict=True)]
-        for one in callers:
-            await one.close()
+        found, late = await talk_to(server, calls, seconds, rate, loss, talk=talk)
     finally:
         with contextlib.suppress(ProcessLookupError):
             server.process.kill()
@@ -234,15 +230,48 @@ async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: b
         "calls": calls,
         "talk": talk,
         "loss": loss,
-        "cpu_ms_per_call_second": round(cpu * 1000 / elapsed / calls, 2),
-        "setup_cpu_ms": round(setup * 1000, 1),
-        "rss_mb_per_call": round(rss / 1024 / calls, 2),
+        **found,
         "delay_ms": Spread.of(delay for one in late for delay in one[5:]).dump(),
         "delay_of_first_and_last_second_ms": [
             Spread.of(delay for one in late for delay in one[part]).p50
             for part in (slice(5, 55), slice(-50, None))
         ],
     }
+
+
+async def talk_to(
+    server: Server, calls: int, seconds: float, rate: int, loss: float, *, talk: bool
+) -> tuple[Figures, list[list[float]]]:
+    """Return what the calls cost, and the delays of each of them."""
+    payloads, clock, random_ = encoded(), MediaClock(), random.Random(calls)
+    count = int((seconds + SETTLE_S + 5) / FRAME_S)
+    lost = {n for n in range(20, count) if random_.random() < loss}
+    warm = await call(server, payloads, set())  # what the first call loads is not counted
+    await warm.close()
+    await server.ask("close")
+    await server.ask("freeze")
+    rss, setup = memory_kb(server.pid)["rss"], cpu_s(server.pid)
+    callers = [await call(server, payloads, lost) for _ in range(calls)]
+    setup = cpu_s(server.pid) - setup
+    if talk:
+        await server.ask("talk")
+    for one in callers:
+        clock.add(one)
+    await asyncio.sleep(SETTLE_S)
+    cpu, at = cpu_s(server.pid), time.monotonic()
+    await asyncio.sleep(seconds)
+    cpu, elapsed = cpu_s(server.pid) - cpu, time.monotonic() - at
+    rss = memory_kb(server.pid)["rss"] - rss
+    for one in callers:
+        clock.remove(one)
+    heard = await server.ask("close")
+    for one in callers:
+        await one.close()
+    return {
+        "cpu_ms_per_call_second": round(cpu * 1000 / elapsed / calls, 2),
+        "setup_cpu_ms": round(setup * 1000 / calls, 1),
+        "rss_mb_per_call": round(rss / 1024 / calls, 2),
+    }, [delays(one, each, rate // 50) for one, each in zip(callers, heard, strict=True)]
 
 
 # ---- quality and small costs, without a network ------------------------------------------------
@@ -256,7 +285,7 @@ def received(payloads: list[bytes], lost: set[int], rate: int) -> bytes:
         if isinstance(event, CallerAudio):
             pcm.extend(event.pcm)
 
-    sound = SoundIn(rate, OPUS, tell)
+    sound = SoundReceiver(rate, OPUS, tell)
     for number, payload in enumerate(payloads):
         now = number * FRAME_S
         if number not in lost:
@@ -268,30 +297,30 @@ def received(payloads: list[bytes], lost: set[int], rate: int) -> bytes:
     return bytes(pcm)
 
 
-def quality(loss: float, seeds: int = 10) -> Any:
+def quality(loss: float, bitrate: int, expected_loss: int, seeds: int = 10) -> Figures:
     try:
         import numpy as np
         import pesq
     except ImportError:
-        return "pesq is not installed"
+        return {"loss": "pesq is not installed"}
     names = ("courses_answer", "price_answer", "greeting", "book_demo")
-    clean, lossy = [], []
+    clean: list[float] = []
+    lossy: list[float] = []
     for name in names:
-        payloads = encoded(name)
+        payloads = encoded(name, bitrate, expected_loss)
         reference = np.frombuffer(ClipLibrary.load()[name].pcm(16_000), "<i2")
-
-        def score(lost: set[int], payloads: list[bytes] = payloads, ref: Any = reference) -> float:
-            heard = np.frombuffer(received(payloads, lost, 16_000), "<i2")
-            return float(pesq.pesq(16_000, ref[: len(heard)], heard, "wb"))
-
-        clean.append(score(set()))
-        for seed in range(seeds):
+        for seed in range(-1, seeds):
             random_ = random.Random(seed)
-            lost = {n for n in range(1, len(payloads) - 1) if random_.random() < loss}
-            lossy.append(score(lost))
+            share = loss if seed >= 0 else 0.0
+            lost = {n for n in range(1, len(payloads) - 1) if random_.random() < share}
+            heard = np.frombuffer(received(payloads, lost, 16_000), "<i2")
+            score = float(pesq.pesq(16_000, reference[: len(heard)], heard, "wb"))
+            (clean if seed < 0 else lossy).append(score)
     means = [sum(found) / len(found) for found in (clean, lossy)]
     return {
         "loss": loss,
+        "bitrate": bitrate,
+        "copies": expected_loss > 0,
         "clean": round(means[0], 3),
         "lossy": round(means[1], 3),
         "worse_by": round(means[0] - means[1], 3),
@@ -316,13 +345,13 @@ def conversions() -> dict[str, float]:
     return found
 
 
-async def bench(calls: list[int], seconds: float, rate: int) -> Iterator[Any]:
+async def bench(calls: list[int], seconds: float, rate: int) -> list[Figures]:
     os.sched_setaffinity(0, set(os.sched_getaffinity(0)) - {0} or {0})
     found = [await measure(n, seconds, rate, 0.0, talk=True) for n in calls]
     found.append(await measure(calls[-1], seconds, rate, 0.0, talk=False))
     found.append(await measure(calls[0], seconds, rate, 0.02, talk=True))
     found.append(await measure(calls[-1], seconds, rate, 0.02, talk=True))
-    return iter(found)
+    return found
 
 
 def main() -> None:
@@ -330,16 +359,20 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--calls", default="1,4,8", help="numbers of simultaneous calls")
     parser.add_argument("--rate", type=int, default=24_000, help="of the legs, in Hz")
+    parser.add_argument("--pyav", action="store_true", help="as if the system had no libopus")
     parser.add_argument("--serve", type=int, metavar="CORE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.pyav:
+        opus.LIBRARIES = ()
     if arguments.serve is not None:
-        asyncio.run(serve(arguments.rate, arguments.serve))
+        uvloop.run(serve(arguments.rate, arguments.serve))
         return
     print("libopus:", "the system's" if opus.library() else "PyAV's")
     calls = [int(number) for number in arguments.calls.split(",")]
     for found in asyncio.run(bench(calls, arguments.seconds, arguments.rate)):
         print(json.dumps(found))
-    print("PESQ:", quality(0.02))
+    for bitrate, expected_loss in ((20_000, 0), (20_000, 10), (32_000, 0), (32_000, 3)):
+        print("PESQ:", json.dumps(quality(0.02, bitrate, expected_loss)))
     print("session's resampling:", conversions())
 
 

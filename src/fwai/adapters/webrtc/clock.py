@@ -1,0 +1,66 @@
+"""One 20 ms clock for what all WebRTC legs of this process send.
+
+Theory of operation. The schedule is absolute: a late beat is followed by beats at their own times,
+so nothing drifts. After a short delay the frames that were due are sent together and the other
+side's buffer does not run dry; after a long one they would only pile up there, so they are left out
+and the legs are told how many, to keep their timestamps with the wall clock.
+"""
+
+import asyncio
+from typing import Final, Protocol
+
+import structlog
+
+PTIME_S: Final = 0.020
+MOST_AT_ONCE: Final = 3
+
+_log = structlog.get_logger()
+
+
+class Leg(Protocol):
+    """Something that sends a frame each 20 ms."""
+
+    def beat(self, now: float, frames: int, skipped: int) -> None:
+        """Send ``frames`` frames, after leaving out ``skipped``."""
+        ...
+
+    def broken(self) -> None:
+        """`beat` raised; it is not called again."""
+        ...
+
+
+class MediaClock:
+    """Beats while there is a leg; make one per event loop."""
+
+    def __init__(self) -> None:
+        self._legs: set[Leg] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = 0.0
+
+    def add(self, leg: Leg) -> None:
+        """Begin to beat for ``leg``."""
+        self._legs.add(leg)
+        if self._timer is None:
+            self._loop = asyncio.get_running_loop()
+            self._due = self._loop.time() + PTIME_S
+            self._timer = self._loop.call_at(self._due, self._beat)
+
+    def remove(self, leg: Leg) -> None:
+        """Stop; without any leg the clock rests after its next beat."""
+        self._legs.discard(leg)
+
+    def _beat(self) -> None:
+        assert self._loop is not None  # noqa: S101 - set by add
+        now = self._loop.time()
+        due = 1 + max(int((now - self._due) / PTIME_S), 0)
+        frames = min(due, MOST_AT_ONCE)
+        for leg in list(self._legs):
+            try:
+                leg.beat(now, frames, due - frames)
+            except Exception:  # noqa: BLE001 - one broken call must not silence the others
+                _log.exception("media_send_failed")
+                self._legs.discard(leg)
+                leg.broken()
+        self._due += due * PTIME_S
+        self._timer = self._loop.call_at(self._due, self._beat) if self._legs else None

@@ -1,0 +1,245 @@
+"""ICE, DTLS and SRTP of one call: aiortc below its media classes, which we do not use.
+
+Theory of operation. aiortc's gatherer gets an ICE connection of ours that binds ports of our range,
+and whose sockets hand RTP straight to us instead of to the DTLS transport's queue and task. What is
+left to aiortc is what is hard: connectivity checks, consent, the handshake and the keys. The names
+it does not promise to keep are listed in `guard`.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pylibsrtp
+from aioice import Candidate, Connection
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol
+from aiortc import (
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+    RTCIceCandidate,
+    RTCIceGatherer,
+    RTCIceParameters,
+    RTCIceTransport,
+)
+
+from fwai.adapters.webrtc.ports import Address, UdpPorts
+from fwai.adapters.webrtc.rtp import is_rtcp
+from fwai.adapters.webrtc.sdp import Remote
+from fwai.errors import WireError
+
+UNSENT_BYTES: Final = 16_384  # more than the kernel's own buffer must not pile up
+
+
+class MediaProtocol(StunProtocol):
+    """One UDP socket: RTP goes straight to the call, all else to aioice."""
+
+    def __init__(self, connection: "MediaConnection") -> None:
+        super().__init__(connection)
+        self._media = connection
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Tell RTP and RTCP by their first byte (RFC 7983)."""
+        if isinstance(data, bytes) and data and 128 <= data[0] <= 191:
+            self._media.hear(data)
+        else:
+            super().datagram_received(data, addr)
+
+
+class MediaConnection(Connection):
+    """An ICE connection over ports of our choice.
+
+    Attributes:
+        hear: Called with each datagram that looks like RTP.
+        announced: What to write into the session description.
+        ended: It was closed, by us or because the other side no longer consents.
+    """
+
+    def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
+        super().__init__(ice_controlling=False, use_ipv6=False)
+        self._ports = ports
+        self._addresses = addresses
+        self.hear: Callable[[bytes], None] = _ignore
+        self.announced: list[tuple[str, int]] = []
+        self.ended = False
+
+    async def get_component_candidates(
+        self,
+        component: int,
+        addresses: list[str],  # noqa: ARG002 - aioice's own idea of interfaces
+        timeout: int = 5,  # noqa: ARG002 - nobody is asked
+    ) -> list[Candidate]:
+        """Bind a port of the range on each of our addresses."""
+        loop = asyncio.get_running_loop()
+        candidates = []
+        for bound, announced in self._addresses:
+            udp = self._ports.bind(bound)
+            port = udp.getsockname()[1]
+            try:
+                _, protocol = await loop.create_datagram_endpoint(
+                    lambda: MediaProtocol(self), sock=udp
+                )
+            except BaseException:
+                udp.close()
+                raise
+            protocol.local_candidate = Candidate(
+                foundation=candidate_foundation("host", "udp", bound),
+                component=component,
+                transport="udp",
+                priority=candidate_priority(component, "host"),
+                host=bound,
+                port=port,
+                type="host",
+            )
+            self._protocols.append(protocol)
+            self.announced.append((announced, port))
+            candidates.append(protocol.local_candidate)
+        return candidates
+
+    def send_now(self, data: bytes) -> bool:
+        """Send to where the checks lead; False when there is no such place or no room."""
+        pair = self._nominated.get(1)
+        if pair is None:
+            return False
+        udp = pair.protocol.transport
+        # typeshed does not know that datagram transports say this, too
+        if udp.is_closing() or udp.get_write_buffer_size() > UNSENT_BYTES:  # type: ignore[attr-defined]
+            return False
+        udp.sendto(data, pair.remote_addr)
+        return True
+
+    async def close(self) -> None:
+        """Close; also what aioice calls when consent has run out."""
+        self.ended = True
+        await super().close()
+
+
+class _Gatherer(RTCIceGatherer):
+    def __init__(self, connection: MediaConnection) -> None:
+        super().__init__(iceServers=[])
+        self._connection = connection
+
+
+class MediaTransport:
+    """The way sound takes, both ways.
+
+    Attributes:
+        undecipherable: Datagrams that looked like RTP and were not from our peer, or came again.
+    """
+
+    def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
+        self._connection = MediaConnection(ports, addresses)
+        self._gatherer = _Gatherer(self._connection)
+        self._ice = RTCIceTransport(self._gatherer)
+        self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
+        self._hear_rtp: Callable[[bytes], None] = _ignore
+        self._hear_rtcp: Callable[[bytes], None] = _ignore
+        self._closed: Callable[[bool], None] = _ignore
+        self._rx: Any = None
+        self._tx: Any = None
+        self.undecipherable = 0
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """ICE user name and password."""
+        return self._connection.local_username, self._connection.local_password
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of our certificate."""
+        prints = self._dtls.getLocalParameters().fingerprints
+        return next(print_.value for print_ in prints if print_.algorithm == "sha-256")
+
+    @property
+    def announced(self) -> list[tuple[str, int]]:
+        """Hosts and ports at which the other side may reach us."""
+        return self._connection.announced
+
+    def listen(
+        self,
+        rtp: Callable[[bytes], None],
+        rtcp: Callable[[bytes], None],
+        closed: Callable[[bool], None],
+    ) -> None:
+        """Hand on what comes; ``closed`` hears whether the way broke rather than was closed."""
+        self._hear_rtp, self._hear_rtcp, self._closed = rtp, rtcp, closed
+
+    async def open(self) -> None:
+        """Bind the ports.
+
+        Raises:
+            BusyError: None is free.
+        """
+        await self._gatherer.gather()
+
+    async def connect(self, remote: Remote, *, offered: bool) -> None:
+        """Find the way to the other side and agree on keys; nothing limits how long it takes.
+
+        Args:
+            remote: Its description.
+            offered: We made the offer.
+
+        Raises:
+            WireError: It cannot be done.
+        """
+        connection = self._connection
+        connection.ice_controlling = offered or remote.lite
+        for said in remote.candidates:
+            await self._ice.addRemoteCandidate(
+                RTCIceCandidate(
+                    component=1,
+                    foundation=said.foundation,
+                    ip=said.host,
+                    port=said.port,
+                    priority=said.priority,
+                    protocol="udp",
+                    type=said.kind,
+                )
+            )
+        # The end of candidates is never said: a peer that checks us is found even when none of the
+        # addresses it named leads to it.
+        await self._ice.start(RTCIceParameters(remote.ufrag, remote.password, remote.lite))
+        if self._ice.state != "completed":
+            raise WireError("webrtc: no way to the other side")
+        self._dtls._set_role("server" if remote.setup == "active" else "client")  # noqa: SLF001
+        prints = [RTCDtlsFingerprint(name, value) for name, value in remote.fingerprints]
+        await self._dtls.start(RTCDtlsParameters(fingerprints=prints))
+        if self._dtls.state != "connected":
+            raise WireError("webrtc: the handshake failed")
+        self._rx, self._tx = self._dtls._rx_srtp, self._dtls._tx_srtp  # noqa: SLF001
+        self._dtls.on("statechange", self._state_changed)
+        connection.hear = self._receive
+
+    def send(self, packet: bytes) -> bool:
+        """Send RTP or RTCP; False when it could not be sent."""
+        if self._tx is None:
+            return False
+        protect = self._tx.protect_rtcp if is_rtcp(packet) else self._tx.protect
+        return self._connection.send_now(protect(packet))
+
+    async def close(self) -> None:
+        """Say goodbye and free ports, tasks and keys."""
+        self._connection.hear = self._hear_rtp = self._hear_rtcp = self._closed = _ignore
+        self._rx = self._tx = None
+        await self._dtls.stop()
+        await self._ice.stop()
+        self._dtls.remove_all_listeners()
+
+    def _receive(self, data: bytes) -> None:
+        control = is_rtcp(data)
+        try:
+            plain = self._rx.unprotect_rtcp(data) if control else self._rx.unprotect(data)
+        except (pylibsrtp.Error, ValueError):
+            self.undecipherable += 1
+            return
+        (self._hear_rtcp if control else self._hear_rtp)(plain)
+
+    def _state_changed(self) -> None:
+        if self._dtls.state == "closed":
+            self._closed(self._connection.ended)
+
+
+def _ignore(_: object) -> None:
+    """Nobody listens."""
