@@ -31,7 +31,7 @@ from fwai.gemini.models import VOICES
 from fwai.gemini.setup import SessionConfig, setup_message
 from fwai.interfaces import AgentLeg
 from fwai.prompt_loader import load_prompts
-from fwai.providers import Provider, enabled
+from fwai.providers import Provider, enabled, open_whatsapp
 from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
@@ -101,6 +101,11 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(calls.stop)
         await ready.wait()
         app = _web(settings, calls, providers)
+        if "whatsapp" in settings.call_provider:
+            app.include_router(
+                await stack.enter_async_context(open_whatsapp(settings, http, calls))
+            )
+            stack.callback(calls.stop)  # carried calls must be over before WhatsApp is left
         cast.warm_up()
         yield Server(app, calls, store, agents)
 

@@ -35,6 +35,11 @@ _CREDENTIALS: Final = (
     "exotel_api_token",
     "exotel_caller_id",
     "exotel_webhook_secret",
+    "phone_number_id",
+    "meta_access_token",
+    "meta_app_id",
+    "meta_app_secret",
+    "meta_verify_token",
     "public_url",
     "plivo_callback_url",
 )
@@ -53,7 +58,7 @@ class Settings(BaseSettings):
 
     call_provider: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Who carries calls: plivo, exotel. Several by commas; the first one dials.",
+        description="Who carries calls: plivo, exotel, whatsapp. Several by commas.",
     )
     host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104
     port: int = Field(default=3000, ge=1, le=65535, description="Port to listen on.")
@@ -130,6 +135,41 @@ class Settings(BaseSettings):
         description="Exotel's REST API; accounts in India: https://api.in.exotel.com",
     )
 
+    phone_number_id: str = Field(default="", description="WhatsApp: id of your number at Meta.")
+    meta_access_token: SecretStr = Field(
+        default=SecretStr(""), description="A system user's token, best one that never expires."
+    )
+    meta_app_id: str = Field(default="", description="Meta app; needed to inspect the token.")
+    meta_app_secret: SecretStr = Field(default=SecretStr(""), description="Signs Meta's webhooks.")
+    meta_verify_token: SecretStr = Field(
+        default=SecretStr(""), description="Your word for verifying the webhook."
+    )
+    meta_graph_url: str = Field(
+        default="https://graph.facebook.com", description="Meta's Graph API."
+    )
+    meta_graph_version: str = Field(default="v25.0", description="Its version.")
+    whatsapp_use_pre_accept: bool = Field(
+        default=True, description="false accepts calls before the media is connected."
+    )
+
+    browser_calls: bool = Field(
+        default=False,
+        description="Offer /console/talk: talk to an agent with a browser. Loads WebRTC (30 MB).",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Keys of operators and n8n, by commas; without one only this machine may.",
+    )
+    public_ip: str = Field(
+        default="", description="This server's public IPv4 address, for WebRTC behind a NAT."
+    )
+    rtc_udp_port_min: int = Field(
+        default=10_000, ge=1024, le=65_535, description="First UDP port of WebRTC calls."
+    )
+    rtc_udp_port_max: int = Field(
+        default=20_000, ge=1024, le=65_535, description="Last one; two ports per call."
+    )
+
     database_url: str = Field(
         default="sqlite+aiosqlite:///data/fwai.db",
         repr=False,  # it may hold a password
@@ -163,6 +203,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
         return value
 
     @field_validator("exotel_sample_rate", mode="before")

@@ -14,7 +14,8 @@ from fwai.domain.phone import normalise
 if TYPE_CHECKING:
     from fwai.config import Settings
 
-AVAILABLE: Final = ("plivo", "exotel")
+AVAILABLE: Final = ("plivo", "exotel", "whatsapp")
+LEAST_KEY_CHARS: Final = 16
 
 
 def is_set(value: object) -> bool:
@@ -63,6 +64,15 @@ def _required(settings: "Settings") -> dict[str, tuple[object, str]]:
                 "make one with: openssl rand -hex 24",
             ),
         }
+    if "whatsapp" in settings.call_provider:
+        there = "copy it from Meta's app dashboard"
+        found |= {
+            "PHONE_NUMBER_ID": (settings.phone_number_id, there),
+            "META_ACCESS_TOKEN": (settings.meta_access_token, "issue a system user's token"),
+            "META_VERIFY_TOKEN": (settings.meta_verify_token, "choose any long word"),
+        }
+        if not settings.allow_unsigned_webhooks:
+            found["META_APP_SECRET"] = (settings.meta_app_secret, there)
     if found:
         found["PUBLIC_URL"] = (settings.base_url, "set it to https://your.domain")
     return found
@@ -116,6 +126,25 @@ def wrong_anyway(settings: "Settings") -> list[str]:
         )
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
+    return problems + _wrong_media(settings)
+
+
+def _wrong_media(settings: "Settings") -> list[str]:
+    """Return what cannot be right of WhatsApp and of WebRTC."""
+    problems = []
+    if not _good_url(settings.meta_graph_url, ("https", "http")):
+        problems.append("META_GRAPH_URL: must be https://host")
+    if not re.fullmatch(r"v\d+\.\d+", settings.meta_graph_version):
+        problems.append("META_GRAPH_VERSION: must be like v25.0")
+    if settings.rtc_udp_port_max < settings.rtc_udp_port_min + 1:
+        problems.append("RTC_UDP_PORT_MAX: must be above RTC_UDP_PORT_MIN; a call needs two ports")
+    if settings.public_ip and not _is_ipv4(settings.public_ip):
+        problems.append("PUBLIC_IP: must be an IPv4 address, such as 203.0.113.7")
+    if any(len(key.get_secret_value()) < LEAST_KEY_CHARS for key in settings.api_keys):
+        problems.append(
+            f"API_KEYS: each at least {LEAST_KEY_CHARS} characters; make one with: "
+            "openssl rand -hex 24"
+        )
     return problems
 
 
@@ -144,5 +173,12 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 4
     except ValueError:
         return False

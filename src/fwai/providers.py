@@ -1,17 +1,22 @@
 """The telephone providers that are enabled: what each gives the server, built from settings.
 
+WhatsApp is not like the others: it has a life of its own (a token to renew, calls to set up in the
+background), so it is opened around the server's life (`open_whatsapp`).
+
 A provider's folder is imported only here and only when it is enabled: a small machine pays for
 nothing it does not use.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 from fastapi import APIRouter
 
-from fwai.config import Settings
+from fwai.config import Settings, is_loopback
 from fwai.interfaces import CallHandler, SmsSender
 
 
@@ -32,7 +37,46 @@ class Provider:
 
 def enabled(settings: Settings, http: httpx.AsyncClient) -> list[Provider]:
     """Build every provider of ``CALL_PROVIDER``, in its order; ``http`` stays the caller's."""
-    return [_BUILDERS[name](settings, http) for name in settings.call_provider]
+    return [_BUILDERS[name](settings, http) for name in settings.call_provider if name in _BUILDERS]
+
+
+@asynccontextmanager
+async def open_whatsapp(
+    settings: Settings, http: httpx.AsyncClient, calls: CallHandler
+) -> AsyncIterator[APIRouter]:
+    """Open the WhatsApp number of the settings and yield its endpoints.
+
+    Raises:
+        ConfigError: A library of the media path is not the version it was made for.
+    """
+    from fwai.adapters.webrtc import guard
+    from fwai.adapters.webrtc.clock import MediaClock
+    from fwai.adapters.webrtc.peer import PeerOptions
+    from fwai.adapters.webrtc.ports import UdpPorts
+    from fwai.adapters.whatsapp import account
+    from fwai.adapters.whatsapp.contacts import MemoryStandings
+    from fwai.adapters.whatsapp.peer import WebRtcPeer
+    from fwai.adapters.whatsapp.token import AppKeys
+
+    guard.verify()
+    options = account.WhatsAppOptions(
+        phone_number_id=settings.phone_number_id,
+        access_token=settings.meta_access_token.get_secret_value(),
+        verify_token=settings.meta_verify_token.get_secret_value(),
+        keys=AppKeys(settings.meta_app_id, settings.meta_app_secret.get_secret_value()),
+        token_cache=settings.data_dir / "whatsapp_token.json",
+        graph_url=settings.meta_graph_url,
+        graph_version=settings.meta_graph_version,
+        pre_accept=settings.whatsapp_use_pre_accept,
+        allow_unsigned=settings.allow_unsigned_webhooks,
+    )
+    ports = UdpPorts(settings.rtc_udp_port_min, settings.rtc_udp_port_max)
+    # Graph on this machine is a simulator: its telephones are here, too.
+    local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
+    options_of_peer = PeerOptions(ports, MediaClock(), settings.public_ip or None, loopback=local)
+    peer = WebRtcPeer(options_of_peer)
+    async with account.open_whatsapp(options, http, peer, calls, MemoryStandings()) as number:
+        yield number.router
 
 
 def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:

@@ -1,0 +1,1 @@
+"""WhatsApp: Business Calling and messages over Meta's Graph API."""

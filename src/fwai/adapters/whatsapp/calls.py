@@ -1,0 +1,311 @@
+"""All WhatsApp calls: webhooks in, call actions out.
+
+Theory of operation. A webhook is taken in without waiting; what must wait is one task per call, in
+the server's task group. Meta repeats webhooks, sends them late and in any order, so a call's end is
+remembered (a tombstone) and a connect that comes after it, twice, or too late does nothing. An end
+that comes while the call is being set up cancels its task. Whoever ends the call, Meta is told: by
+reject before the accept, by terminate from the accept on, unless it was Meta that told us.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+import structlog
+
+from fwai.adapters.whatsapp.events import (
+    CallConnect,
+    CallProgress,
+    CallTerminated,
+    Party,
+)
+from fwai.adapters.whatsapp.live import PROVIDER, CallTimers, LiveCall, Progress, Seen
+from fwai.adapters.whatsapp.media import MediaPeer
+from fwai.adapters.whatsapp.set_up import Lines, SetUp
+from fwai.domain.call import CallState, Direction
+from fwai.errors import ApiError, BusyError
+from fwai.interfaces import CallHandler
+
+REMEMBER_S: Final = 86_400.0
+MOST_TASKS: Final = 2_000
+MOST_EARLY: Final = 256
+
+_log = structlog.get_logger()
+
+CallEvent = CallConnect | CallTerminated | CallProgress
+
+
+class CallApi(Protocol):
+    """What calls need of the Graph API; every method raises ``ApiError``."""
+
+    async def pre_accept(self, call_id: str, sdp: str) -> None:
+        """Let the media find its way."""
+        ...
+
+    async def accept(self, call_id: str, sdp: str) -> None:
+        """Answer."""
+        ...
+
+    async def reject(self, call_id: str) -> None:
+        """Refuse."""
+        ...
+
+    async def terminate(self, call_id: str) -> None:
+        """End."""
+        ...
+
+    async def connect(self, to: Party, sdp: str, reference: str) -> str:
+        """Call a user."""
+        ...
+
+
+class WhatsAppCalls:
+    """Carries WhatsApp calls. Implements ``CallControl``.
+
+    Args:
+        api: Graph.
+        peer: Makes the media.
+        calls: Takes over each call.
+        group: Owns the tasks of all calls; `close` ends those that nobody carries yet.
+        line: Our number, E.164, where a webhook does not say.
+        pre_accept: Connect the media before answering; False answers first.
+        on_progress: Told how calls of ours fare; must not block or raise.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        api: CallApi,
+        peer: MediaPeer,
+        calls: CallHandler,
+        group: asyncio.TaskGroup,
+        *,
+        line: str = "",
+        pre_accept: bool = True,
+        timers: CallTimers | None = None,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._api = api
+        self._peer = peer
+        self._calls = calls
+        self._group = group
+        self._timers = timers or CallTimers()
+        self._on_progress = on_progress
+        self._clock = clock
+        lines = Lines(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
+        self._set_up = SetUp(lines, self._tell, self._ended)
+        self._live: dict[str, LiveCall] = {}
+        self._seen = Seen(clock, REMEMBER_S)
+        self._over = Seen(clock, REMEMBER_S)
+        self._hung_up = Seen(clock, REMEMBER_S)
+        self._early: list[CallEvent] = []
+        self._dialling = 0
+        self._tasks = 0
+        self._closed = False
+
+    @property
+    def active(self) -> int:
+        """How many calls are not over."""
+        return len(self._live)
+
+    # ---- webhooks -------------------------------------------------------------------------------
+
+    def take(self, event: CallEvent) -> None:
+        """Take in what Meta says; never waits."""
+        if isinstance(event, CallTerminated):
+            self._terminated(event)
+        elif isinstance(event, CallConnect) and event.direction is Direction.INBOUND:
+            self._offered(event)
+        else:
+            self._progressed(event)
+
+    def _offered(self, event: CallConnect) -> None:
+        """A user calls."""
+        if not self._seen.first(f"connect {event.call_id}"):
+            _log.info("whatsapp_webhook_repeated", provider_call_id=event.call_id)
+            return
+        age_s = self._clock() - event.at if event.at is not None else 0.0
+        late = "webhook came too late" if age_s > self._timers.stale_s else ""
+        if reason := "over already" if event.call_id in self._over else late:
+            _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
+            return
+        live = LiveCall(event.call_id, Direction.INBOUND, event.user)
+        self._begin(live, self._set_up.inbound(live, event))
+
+    def _terminated(self, event: CallTerminated) -> None:
+        """A call is over, whoever ended it."""
+        live = self._live.get(event.call_id)
+        if live is None and event.direction is not Direction.INBOUND and self._keep_early(event):
+            return
+        if not self._over.first(event.call_id):
+            return
+        direction = live.direction if live else event.direction or Direction.INBOUND
+        state = event.state(direction)
+        _log.info(
+            "whatsapp_terminated",
+            provider_call_id=event.call_id,
+            status=event.status[:20],
+            codes=[one.code for one in event.problems],
+        )
+        if live is not None:
+            live.over.set()
+            live.cancel()
+            if live.outcome is not None and not live.picked_up.is_set():
+                state = live.outcome
+            report = self._ended(live, state, event.cause)
+        else:
+            report = self._calls.ended(PROVIDER, event.call_id, state, event.cause)
+        self._start(report, f"whatsapp_end:{event.call_id}")
+
+    def _progressed(self, event: CallConnect | CallProgress) -> None:
+        """A call of ours was answered by Meta, rings, was taken or rejected."""
+        live = self._live.get(event.call_id)
+        if live is None:
+            if event.call_id not in self._over:
+                self._early_or_orphan(event)
+            return
+        if isinstance(event, CallConnect):
+            if live.answer is None:
+                live.answer = event
+                live.answered.set()
+            return
+        if not self._seen.first(f"{event.status} {event.call_id}"):
+            return
+        match event.status:
+            case "RINGING" if not live.picked_up.is_set():
+                self._tell(live, CallState.RINGING)
+            case "ACCEPTED":
+                live.picked_up.set()
+            case "REJECTED":
+                live.outcome = CallState.REJECTED  # a terminate follows
+            case _:
+                pass
+
+    def _early_or_orphan(self, event: CallConnect | CallProgress) -> None:
+        """Keep what comes before Graph told us the id; end what nobody here asked for."""
+        if self._keep_early(event):
+            return
+        if isinstance(event, CallConnect) and self._seen.first(f"orphan {event.call_id}"):
+            _log.warning("whatsapp_call_unknown", provider_call_id=event.call_id)
+            self._start(self._hang_up_quietly(event.call_id), f"whatsapp_end:{event.call_id}")
+
+    def _keep_early(self, event: CallEvent) -> bool:
+        """Keep an event that may belong to a call that is just being placed."""
+        if not self._dialling or len(self._early) >= MOST_EARLY:
+            return False
+        self._early.append(event)
+        return True
+
+    # ---- calls of ours --------------------------------------------------------------------------
+
+    async def dial(self, to: Party, reference: str) -> str:
+        """Call a user and return Meta's id; how it fares goes to ``on_progress``.
+
+        Args:
+            to: Number or user id.
+            reference: Our id of the call.
+
+        Raises:
+            ApiError: It was not placed; ``ApiUnknownError`` when that cannot be known.
+            BusyError: No port is free, or the server stops.
+            WireError: Our offer is unfit.
+        """
+        if self._closed:
+            raise BusyError("draining")
+        self._dialling += 1
+        try:
+            pending, call_id = await self._set_up.place(to, reference)
+            live = LiveCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
+            self._tell(live, CallState.DIALING)
+            if call_id in self._over or not self._begin(live, self._set_up.outbound(live, pending)):
+                await pending.close()
+                self._tell(live, CallState.FAILED, "over at once")
+        finally:
+            self._dialling -= 1
+            early, self._early = self._early, []
+            for event in early:  # what belongs to another dial is kept again
+                self.take(event)
+        return call_id
+
+    # ---- CallControl ----------------------------------------------------------------------------
+
+    async def hang_up(self, provider_call_id: str) -> None:
+        """End a call at Meta's side; one that is already over is no error.
+
+        Raises:
+            ApiError: Meta did not do it.
+        """
+        live = self._live.get(provider_call_id)
+        if live is None:
+            if provider_call_id not in self._over and provider_call_id not in self._hung_up:
+                await self._api.terminate(provider_call_id)
+                self._hung_up.first(provider_call_id)
+            return
+        if live.over.is_set() or live.ending:
+            return
+        live.ending = True
+        try:
+            if live.accepted:
+                await self._api.terminate(provider_call_id)
+            else:
+                await self._api.reject(provider_call_id)
+            live.over.set()
+            self._hung_up.first(provider_call_id)
+        finally:
+            live.ending = False
+            live.cancel()
+
+    async def close(self) -> None:
+        """End what is still being set up or rings; what is carried ends with its session."""
+        self._closed = True
+        async with asyncio.TaskGroup() as endings:
+            for live in list(self._live.values()):
+                if not live.carried:
+                    endings.create_task(self._close(live), name=f"whatsapp_end:{live.id}")
+
+    async def _close(self, live: LiveCall) -> None:
+        await self._hang_up_quietly(live.id)
+        live.over.set()
+        live.cancel()
+        await self._ended(live, CallState.FAILED, "server stopped")
+
+    def _begin(self, live: LiveCall, work: Coroutine[Any, Any, None]) -> bool:
+        """Start the call's task; the call is known until it is done."""
+        self._live[live.id] = live
+        live.task = self._start(work, f"whatsapp:{live.id}")
+        if live.task is None:
+            del self._live[live.id]
+            return False
+        live.task.add_done_callback(lambda _: self._live.pop(live.id, None))
+        return True
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        if self._closed or self._tasks >= MOST_TASKS:
+            work.close()
+            _log.error("whatsapp_not_taken", tasks=self._tasks, closed=self._closed)
+            return None
+        self._tasks += 1
+        task = self._group.create_task(work, name=name)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, _: asyncio.Task[None]) -> None:
+        self._tasks -= 1
+
+    async def _ended(self, live: LiveCall, state: CallState, cause: str) -> None:
+        """Tell everybody that a call is over; the first word counts."""
+        self._tell(live, state, cause)
+        await self._calls.ended(PROVIDER, live.id, state, cause)
+
+    def _tell(self, live: LiveCall, state: CallState, cause: str = "") -> None:
+        if live.direction is Direction.OUTBOUND and not live.told:
+            live.told = state.final
+            self._on_progress(Progress(live.id, live.reference, live.user, state, cause))
+
+    async def _hang_up_quietly(self, call_id: str) -> None:
+        try:
+            await self.hang_up(call_id)
+        except ApiError as exc:
+            _log.warning("hang_up_failed", provider_call_id=call_id, error=str(exc))

@@ -1,0 +1,19 @@
+"""The real `MediaPeer`: WebRTC legs for WhatsApp. Import it only when WhatsApp is enabled."""
+
+from fwai.adapters.webrtc import peer
+from fwai.adapters.whatsapp.media import MediaLeg, PendingMedia
+
+
+class WebRtcPeer:
+    """Makes legs with the options that all calls of this process share."""
+
+    def __init__(self, options: peer.PeerOptions) -> None:
+        self._options = options
+
+    async def answer(self, offer_sdp: str) -> tuple[MediaLeg, str]:
+        """Answer an offer; errors as for `MediaPeer`."""
+        return await peer.answer(offer_sdp, self._options)
+
+    async def offer(self) -> tuple[PendingMedia, str]:
+        """Make an offer; errors as for `MediaPeer`."""
+        return await peer.offer(self._options)

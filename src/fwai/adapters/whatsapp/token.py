@@ -1,0 +1,282 @@
+"""The access token: looked at when the server starts, exchanged when that helps, kept between runs.
+
+Theory of operation. The token of the environment is inspected with ``debug_token``. A system user's
+token, and any that never expires, is used as it stands. Another is exchanged for a long-lived one
+and again when less than a week is left; what Meta gives is cached in a file of mode 0600 together
+with a hash of the environment's token it came from, so that a newly supplied one beats the cache.
+Clients ask `current` with every request. An expired token cannot be exchanged: a person must act,
+and the log says so.
+
+Source: Meta "Long-lived access tokens" and "Debug access tokens"; read 2026-11-22.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import structlog
+
+from fwai.adapters.whatsapp.client import META_GRAPH_URL, META_GRAPH_VERSION
+from fwai.errors import ApiError
+
+REFRESH_LEFT_S: Final = 7 * 86_400.0
+CHECK_S: Final = 86_400.0
+BACK_OFF_S: Final = 3_600.0
+JITTER_S: Final = 600
+REQUEST_S: Final = 10.0
+RENEW_S: Final = 60.0  # between two renewals that clients ask for
+_NAME: Final = "whatsapp"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What Meta says about a token.
+
+    Attributes:
+        expires_at: Unix time; 0 never expires, None is not known.
+        kind: Such as ``SYSTEM_USER`` or ``USER``; empty when not known.
+    """
+
+    valid: bool = True
+    expires_at: float | None = None
+    kind: str = ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether there is nothing to refresh."""
+        return self.kind == "SYSTEM_USER" or self.expires_at == 0
+
+    def left_s(self, now: float) -> float:
+        """Return for how long it is still good."""
+        return math.inf if not self.expires_at else self.expires_at - now
+
+
+@dataclass(frozen=True, slots=True)
+class AppKeys:
+    """Our app at Meta; without both nothing can be inspected or exchanged."""
+
+    app_id: str = ""
+    app_secret: str = field(default="", repr=False)
+
+
+class TokenKeeper:
+    """Keeps one access token good. Implements ``Tokens``.
+
+    Args:
+        http: Shared client; not closed here.
+        token: The environment's.
+        cache: Where an exchanged token is kept; its folder must exist.
+        clock: Unix time in seconds.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        token: str,
+        keys: AppKeys,
+        cache: Path,
+        clock: Callable[[], float],
+        base_url: str = META_GRAPH_URL,
+        version: str = META_GRAPH_VERSION,
+    ) -> None:
+        self._http = http
+        self._given = token
+        self._token = token
+        self._keys = keys
+        self._cache = cache
+        self._clock = clock
+        self._url = f"{base_url.rstrip('/')}/{version}"
+        self._lock = asyncio.Lock()
+        self._renewed_at = -math.inf
+        self.facts = TokenFacts()
+        self.problem = ""
+
+    def current(self) -> str:
+        """Return the token to use now."""
+        return self._token
+
+    async def renew(self, refused: str) -> str | None:
+        """Return a token other than ``refused``, or None when there is none."""
+        async with self._lock:
+            if self._token != refused:
+                return self._token
+            if self._token != self._given:  # the cached one went bad: the environment's may be good
+                self._token = self._given
+                return self._token
+            if self._clock() - self._renewed_at < RENEW_S:
+                return None
+            self._renewed_at = self._clock()
+            await self._exchange()
+            if self._token != refused:
+                return self._token
+            self._alarm("the token was refused; issue a new one and set META_ACCESS_TOKEN")
+            return None
+
+    async def open(self) -> None:
+        """Load the cache and look at the token; what Meta does not say now is asked later."""
+        async with self._lock:
+            await self._load()
+            await self._check()
+
+    async def run(self) -> None:
+        """Look again each day, and in an hour after a failure; to be run for the server's life."""
+        due = asyncio.get_running_loop().time()
+        while True:
+            pause = BACK_OFF_S if self.problem else CHECK_S
+            due += pause + secrets.randbelow(JITTER_S)
+            await asyncio.sleep(max(due - asyncio.get_running_loop().time(), 0.0))
+            async with self._lock:
+                await self._check()
+
+    # ---- inside, under the lock -----------------------------------------------------------------
+
+    async def _check(self) -> None:
+        """Inspect, and exchange when that is of use."""
+        if not (self._keys.app_id and self._keys.app_secret):
+            _log.info("whatsapp_token_not_inspected", reason="META_APP_ID or META_APP_SECRET")
+            return
+        self.problem = ""
+        try:
+            self.facts = await self._inspect(self._token)
+            if not self.facts.valid and self._token != self._given:
+                self._token = self._given
+                self.facts = await self._inspect(self._token)
+        except ApiError as exc:
+            self.problem = str(exc)
+            _log.warning("whatsapp_token_not_inspected", reason=str(exc))
+            return
+        if not self.facts.valid:
+            self._alarm("the token is not valid; issue a new one and set META_ACCESS_TOKEN")
+        elif not self.facts.lasting and self.facts.left_s(self._clock()) < REFRESH_LEFT_S:
+            await self._exchange()
+        else:
+            _log.info("whatsapp_token_good", kind=self.facts.kind, days=self._days())
+
+    async def _exchange(self) -> None:
+        """Exchange the token for a longer one; leaves it as it is when that does not work."""
+        before = self.facts.expires_at
+        if not (self._keys.app_id and self._keys.app_secret):
+            return
+        try:
+            reply = await self._get(
+                "/oauth/access_token",
+                {
+                    "grant_type": "fb_exchange_token",
+                    "client_id": self._keys.app_id,
+                    "client_secret": self._keys.app_secret,
+                    "fb_exchange_token": self._token,
+                },
+            )
+            token = _token(reply)
+            facts = await self._facts_of(token, reply.get("expires_in"))
+        except ApiError as exc:
+            self._alarm(f"the token was not exchanged: {exc}")
+            return
+        if token == self._token or (before and facts.expires_at and facts.expires_at <= before):
+            self._alarm("the exchange did not prolong the token; issue a new one")
+            return
+        self._token, self.facts = token, facts
+        await asyncio.to_thread(self._save)
+        _log.info("whatsapp_token_refreshed", days=self._days())
+
+    async def _facts_of(self, token: str, expires_in: object) -> TokenFacts:
+        if isinstance(expires_in, int | float) and expires_in > 0:
+            return TokenFacts(expires_at=self._clock() + expires_in, kind=self.facts.kind)
+        return await self._inspect(token)
+
+    async def _inspect(self, token: str) -> TokenFacts:
+        keys = f"{self._keys.app_id}|{self._keys.app_secret}"
+        reply = await self._get("/debug_token", {"input_token": token, "access_token": keys})
+        data = reply.get("data")
+        if not isinstance(data, dict):
+            raise ApiError(_NAME, "debug_token says nothing")
+        expires_at, kind = data.get("expires_at"), data.get("type")
+        return TokenFacts(
+            valid=data.get("is_valid") is True,
+            expires_at=float(expires_at) if isinstance(expires_at, int | float) else None,
+            kind=kind if isinstance(kind, str) else "",
+        )
+
+    async def _get(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                response = await self._http.get(self._url + path, params=query, timeout=REQUEST_S)
+        except (httpx.HTTPError, TimeoutError) as exc:
+            # `from None`: the text of the cause may hold the URL, and the URL holds the token.
+            raise ApiError(_NAME, f"no answer ({type(exc).__name__})", retryable=True) from None
+        if not response.is_success:
+            raise ApiError(_NAME, f"HTTP {response.status_code}", status=response.status_code)
+        with contextlib.suppress(ValueError, RecursionError):
+            body = response.json()
+            if isinstance(body, dict):
+                return body
+        raise ApiError(_NAME, "the answer is no JSON object")
+
+    def _alarm(self, text: str) -> None:
+        self.problem = text
+        _log.error("whatsapp_token_needs_attention", reason=text, days=self._days())
+
+    def _days(self) -> float | None:
+        left = self.facts.left_s(self._clock())
+        return None if math.isinf(left) else round(left / 86_400, 1)
+
+    # ---- the cache ------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        kept = await asyncio.to_thread(self._read)
+        if kept.get("source") != _hash(self._given):
+            return  # none, or the environment's token is a new one
+        token, expires_at = kept.get("token"), kept.get("expires_at")
+        if isinstance(token, str) and token:
+            known = float(expires_at) if isinstance(expires_at, int | float) else None
+            if known is None or known == 0 or known > self._clock():
+                self._token, self.facts = token, TokenFacts(expires_at=known)
+
+    def _read(self) -> Mapping[str, Any]:
+        try:
+            kept = json.loads(self._cache.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return kept if isinstance(kept, dict) else {}
+
+    def _save(self) -> None:
+        """Write the cache whole or not at all, readable by nobody else at any moment."""
+        kept = {
+            "source": _hash(self._given),
+            "token": self._token,
+            "expires_at": self.facts.expires_at,
+        }
+        scratch = self._cache.with_name(f".{self._cache.name}.{secrets.token_hex(4)}")
+        try:
+            file = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(file, "w", encoding="utf-8") as out:
+                json.dump(kept, out)
+                out.flush()
+                os.fsync(out.fileno())
+            scratch.replace(self._cache)
+        except OSError as exc:
+            _log.warning("whatsapp_token_not_cached", reason=exc.strerror)
+            with contextlib.suppress(OSError):
+                scratch.unlink()
+
+
+def _token(reply: Mapping[str, Any]) -> str:
+    token = reply.get("access_token")
+    if not isinstance(token, str) or not token:
+        raise ApiError(_NAME, "the exchange gave no token")
+    return token
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,331 @@
+"""Meta's webhooks: verification, signatures, payloads to events. No I/O.
+
+Nothing is taken for granted: what is missing becomes empty, what cannot be understood is named in
+`Payload.ignored` and leaves the rest of the payload alone.
+
+Source: Meta's Calling API and webhook reference (2026-06), user- and business-initiated calls, call
+permissions, call settings, webhooks; read 2026-11-22.
+"""
+
+import hmac
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from fwai.adapters.whatsapp.events import (
+    AccountChanged,
+    CallConnect,
+    CallProgress,
+    CallTerminated,
+    ErrorsReported,
+    Event,
+    MessageReceived,
+    MessageStatus,
+    Party,
+    PermissionReply,
+    Problem,
+    SettingsChanged,
+    TemplateChanged,
+)
+from fwai.domain.call import Direction
+from fwai.domain.phone import normalise
+from fwai.errors import SignatureError, WireError
+
+MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta's own limit
+MOST_EVENTS: Final = 1_000
+MOST_ID_CHARS: Final = 255
+VOICEMAIL: Final = "voicemail"
+
+_PREFIX: Final = "sha256="
+_DIRECTIONS: Final = {
+    "USER_INITIATED": Direction.INBOUND,
+    "BUSINESS_INITIATED": Direction.OUTBOUND,
+}
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What one POST carried.
+
+    Attributes:
+        events: In the order they came.
+        ignored: Kinds of what this server has no use for or cannot read.
+    """
+
+    events: tuple[Event, ...]
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignored:
+    kind: str
+
+
+def challenge(mode: str, token: str, text: str, verify_token: str) -> str:
+    """Return what a verification request is answered with, byte for byte.
+
+    Raises:
+        SignatureError: The token is wrong, or something is missing.
+    """
+    if mode != "subscribe" or not text or not verify_token:
+        raise SignatureError("whatsapp: not a verification request")
+    if not hmac.compare_digest(token.encode(), verify_token.encode()):
+        raise SignatureError("whatsapp: wrong verify token")
+    return text
+
+
+def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
+    """Check a POST.
+
+    Args:
+        body: Exactly as it came.
+        signature: Value of X-Hub-Signature-256.
+        secrets: App secrets that may have signed; several while one is rotated.
+
+    Raises:
+        SignatureError: It is missing or does not match.
+    """
+    if not signature or not signature.startswith(_PREFIX):
+        raise SignatureError("whatsapp: signature missing")
+    offered = signature.removeprefix(_PREFIX).strip().lower().encode("utf-8", "replace")
+    for secret in filter(None, secrets):
+        expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
+        if hmac.compare_digest(expected, offered):
+            return
+    raise SignatureError("whatsapp: signature does not match")
+
+
+def read(body: bytes, phone_number_id: str = "") -> Payload:
+    """Read a signed payload.
+
+    Args:
+        body: UTF-8 JSON.
+        phone_number_id: What speaks of other numbers is ignored; empty takes all.
+
+    Raises:
+        WireError: It is no JSON object at all.
+    """
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise WireError(f"whatsapp: unreadable payload ({type(exc).__name__})") from None
+    if not isinstance(payload, dict):
+        raise WireError("whatsapp: the payload is no object")
+    events: list[Event] = []
+    ignored: list[str] = []
+    if payload.get("object") != "whatsapp_business_account":
+        return Payload((), ("object",))
+    for found in _changes(payload, phone_number_id):
+        if isinstance(found, _Ignored):
+            ignored.append(found.kind)
+        elif len(events) < MOST_EVENTS:
+            events.append(found)
+        else:
+            ignored.append("too_many")
+    return Payload(tuple(events), tuple(dict.fromkeys(ignored)))
+
+
+def _changes(payload: Json, phone_number_id: str) -> Iterator[Event | _Ignored]:
+    for entry in _objects(payload, "entry"):
+        for change in _objects(entry, "changes"):
+            name, value = _text(change, "field"), _object(change, "value")
+            match name:
+                case "calls" | "messages":
+                    theirs = _text(_object(value, "metadata"), "phone_number_id")
+                    if phone_number_id and theirs not in ("", phone_number_id):
+                        yield _Ignored("other_number")
+                    else:
+                        yield from _value(name, value)
+                case "account_settings_update":
+                    yield _settings(value)
+                case "account_update":
+                    restrictions = _objects(value, "restriction_info")
+                    names = tuple(_word(one, "restriction_type") for one in restrictions)
+                    yield AccountChanged(_word(value, "event"), names)
+                case "message_template_status_update":
+                    yield TemplateChanged(
+                        name=_text(value, "message_template_name")[:120],
+                        language=_text(value, "message_template_language")[:20],
+                        event=_word(value, "event"),
+                    )
+                case _:
+                    yield _Ignored(f"field:{name[:40]}")
+
+
+def _value(name: str, value: Json) -> Iterator[Event | _Ignored]:
+    problems = _problems(value)
+    told = False
+    for call in _objects(value, "calls"):
+        event = _call(call, value, problems)
+        told = told or isinstance(event, CallTerminated)
+        yield event
+    for status in _objects(value, "statuses"):
+        yield _status(name, status, value)
+    for message in _objects(value, "messages"):
+        yield _message(message, value)
+    if problems and not told:
+        yield ErrorsReported(problems)
+
+
+def _call(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Ignored:
+    call_id, event = _id(call), _text(call, "event").lower()
+    if not call_id:
+        return _Ignored("call_without_id")
+    session = _object(call, "session")
+    direction = _DIRECTIONS.get(_word(call, "direction"))
+    if event == "connect":
+        answers = _text(session, "sdp_type").lower() == "answer"
+        direction = direction or (Direction.OUTBOUND if answers else Direction.INBOUND)
+        outbound = direction is Direction.OUTBOUND
+        ours = _number(_text(call, "from" if outbound else "to"))
+        shown = _number(_text(_object(value, "metadata"), "display_phone_number"))
+        return CallConnect(
+            call_id=call_id,
+            direction=direction,
+            user=_party(call, value, "to" if outbound else "from"),
+            line=ours or shown,
+            at=_seconds(call.get("timestamp")),
+            sdp=_text(session, "sdp"),
+            reference=_text(call, "biz_opaque_callback_data")[:512],
+        )
+    if event == "terminate":
+        return CallTerminated(
+            call_id=call_id,
+            direction=direction,
+            user=_party(call, value, "to" if direction is Direction.OUTBOUND else "from"),
+            status=_word(call, "status") or "UNKNOWN",
+            duration_s=_seconds(call.get("duration")),
+            at=_seconds(call.get("timestamp")),
+            problems=_problems(call) or shared,
+            reference=_text(call, "biz_opaque_callback_data")[:512],
+        )
+    return _Ignored(f"call:{event[:40]}")
+
+
+def _status(name: str, status: Json, value: Json) -> Event | _Ignored:
+    about, word = _id(status), _word(status, "status")
+    if not about or not word:
+        return _Ignored("status_without_id")
+    user, at = _party(status, value, "recipient"), _seconds(status.get("timestamp"))
+    if _text(status, "type") == "call" or name == "calls":
+        reference = _text(status, "biz_opaque_callback_data")[:512]
+        return CallProgress(about, word, user, at, reference)
+    return MessageStatus(about, word.lower(), user, at, _problems(status))
+
+
+def _message(message: Json, value: Json) -> Event | _Ignored:
+    message_id, kind = _id(message), _text(message, "type").lower()
+    if not message_id:
+        return _Ignored("message_without_id")
+    user, at = _party(message, value, "from"), _seconds(message.get("timestamp"))
+    reply = _object(_object(message, "interactive"), "call_permission_reply")
+    if kind == "interactive" and reply:
+        accepted = _text(reply, "response").lower() == "accept"
+        permanent = accepted and reply.get("is_permanent") is True
+        return PermissionReply(
+            id=message_id,
+            user=user,
+            accepted=accepted,
+            permanent=permanent,
+            automatic=_text(reply, "response_source").lower() == "automatic",
+            expires_at=None if permanent else _seconds(reply.get("expiration_timestamp")),
+            at=at,
+        )
+    if kind == "audio" and message_id.startswith("wacid."):
+        kind = VOICEMAIL
+    return MessageReceived(message_id, user, kind[:40] or "unknown", at)
+
+
+def _settings(value: Json) -> SettingsChanged:
+    settings = _object(value, "phone_number_settings")
+    calling = _object(settings, "calling")
+    return SettingsChanged(
+        phone_number_id=_text(settings, "phone_number_id")[:MOST_ID_CHARS],
+        calling=_word(calling, "status"),
+        sip=_word(_object(calling, "sip"), "status"),
+        callback_permission=_word(calling, "callback_permission_status"),
+    )
+
+
+def _party(item: Json, value: Json, role: str) -> Party:
+    """Return the user: from the item, or from the only contact of the payload."""
+    number_key, id_key = (
+        ("recipient_id", "recipient_user_id") if role == "recipient" else (role, f"{role}_user_id")
+    )
+    number, user_id = _number(_text(item, number_key)), _text(item, id_key)[:MOST_ID_CHARS]
+    contacts = list(_objects(value, "contacts"))
+    if len(contacts) == 1 and not (number and user_id):
+        number = number or _number(_text(contacts[0], "wa_id"))
+        user_id = user_id or _text(contacts[0], "user_id")[:MOST_ID_CHARS]
+    return Party(number, user_id)
+
+
+def _problems(item: Json) -> tuple[Problem, ...]:
+    return tuple(read_problem(one) for one in _objects(item, "errors"))
+
+
+def read_problem(error: Json) -> Problem:
+    """Read one error, of a webhook or of an answer; ``error_data`` is an object or a text."""
+    code, data = error.get("code"), error.get("error_data")
+    details = _text(data, "details") if isinstance(data, dict) else data
+    return Problem(
+        code=int(_seconds(code) or 0),
+        title=(_text(error, "title") or _text(error, "message"))[:200],
+        details=details[:200] if isinstance(details, str) else "",
+    )
+
+
+# ---- reading what may be anything ----------------------------------------------------------------
+
+
+def _object(item: Json, key: str) -> Json:
+    value = item.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(item: Json, key: str) -> Iterable[Json]:
+    value = item.get(key)
+    if isinstance(value, dict):
+        return (value,)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
+
+
+def _text(item: Json, key: str) -> str:
+    value = item.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _word(item: Json, key: str) -> str:
+    """Return a status word in capitals; Meta has been seen to send a list of one."""
+    value = item.get(key)
+    if isinstance(value, list):
+        value = value[0] if value else ""
+    return value.strip().upper()[:60] if isinstance(value, str) else ""
+
+
+def _id(item: Json) -> str:
+    value = _text(item, "id")
+    return value if len(value) <= MOST_ID_CHARS else ""
+
+
+def _seconds(value: object) -> float | None:
+    """Return a number that Meta sends as text or as a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _number(digits: str) -> str:
+    try:
+        return normalise(digits)
+    except ValueError:
+        return ""

@@ -1,0 +1,1 @@
+"""Texts that somebody else has to approve before they may be sent."""

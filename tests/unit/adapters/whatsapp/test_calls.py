@@ -1,0 +1,450 @@
+"""Calls against a faked Meta: order of steps, repeats, tombstones, and every way to fail."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+import virtual_time
+from fwai.adapters.whatsapp.client import GraphError
+from fwai.adapters.whatsapp.events import Problem
+from fwai.adapters.whatsapp.live import Seen
+from fwai.domain.call import CallState, Direction
+from fwai.domain.events import CallerAudio, CallerHungUp
+from fwai.errors import ApiError, ApiUnknownError, WireError
+from unit.adapters.whatsapp.kit import (
+    BUSY,
+    NOW,
+    USER,
+    World,
+    calls_of,
+    connect,
+    progress,
+    terminate,
+    until,
+)
+
+REFUSED = GraphError(Problem(100, "bad"), 400)
+SILENT = ApiUnknownError("whatsapp", "no answer")
+
+
+def test_a_call_is_set_up_in_the_tested_order_and_ended_at_meta() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+            world.over.set()  # the agent hung up, and nobody told Meta
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == [
+        *("answer", "pre_accept", "connect", "accept", "release", "carry", "terminate")
+    ]
+    assert world.descriptions[0] == world.descriptions[1]
+    offer = world.offers[0]
+    assert (offer.provider, offer.direction) == ("whatsapp", Direction.INBOUND)
+    assert (offer.caller, offer.line) == (USER.number, "+15550001111")
+
+
+def test_without_pre_accept_the_accept_comes_first() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world, pre_accept=False) as calls:
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+
+    virtual_time.run(scene())
+    assert world.steps[:4] == ["answer", "accept", "connect", "release"]
+
+
+def test_a_terminate_ends_the_call_and_is_not_answered_by_one() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+            calls.take(terminate(duration_s=9.0))
+            calls.take(terminate(duration_s=9.0))
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert "terminate" not in world.steps
+    assert world.endings == [("wacid.1", CallState.COMPLETED, "completed")]
+
+
+def test_the_session_hangs_up_once() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+            await calls.hang_up("wacid.1")
+            await calls.hang_up("wacid.1")
+            world.over.set()
+            await until(lambda: not calls.active)
+            await calls.hang_up("wacid.1")  # late, from the manager
+
+    virtual_time.run(scene())
+    assert world.steps.count("terminate") == 1
+
+
+@pytest.mark.parametrize("late", [connect(), connect(at=None)])
+def test_a_repeated_connect_does_nothing(late: object) -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+            calls.take(connect())
+
+    virtual_time.run(scene())
+    assert len(world.offers) == 1
+
+
+def test_a_connect_after_its_terminate_or_too_late_does_nothing() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(terminate())
+            calls.take(connect())
+            calls.take(connect("wacid.2", at=NOW - 46))
+            await asyncio.sleep(1)
+            assert calls.active == 0
+
+    virtual_time.run(scene())
+    assert world.steps == []
+    assert world.offers == []
+
+
+@pytest.mark.parametrize("stage", ["answer", "pre_accept", "connect", "accept"])
+def test_a_terminate_during_any_step_stops_the_set_up(stage: str) -> None:
+    world = World(faults={stage: 2.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: stage in world.steps)
+            await asyncio.sleep(0.5)
+            calls.take(terminate())
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps[-1] == stage, "nothing more is said to Meta"
+    assert world.endings == [("wacid.1", CallState.CANCELED, "completed")]
+
+
+def test_a_terminate_right_behind_the_connect_stops_it_at_once() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            calls.take(terminate())
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == []
+
+
+FAILURES = [
+    ("take", BUSY, ["reject"]),
+    ("answer", BUSY, ["answer", "reject"]),
+    ("answer", WireError("unreadable"), ["answer", "reject"]),
+    ("pre_accept", REFUSED, ["answer", "pre_accept", "reject"]),
+    ("pre_accept", SILENT, ["answer", "pre_accept", "reject"]),
+    ("connect", WireError("no way"), ["answer", "pre_accept", "connect", "reject"]),
+    ("connect", 60.0, ["answer", "pre_accept", "connect", "reject"]),
+    ("connect", OSError("odd"), ["answer", "pre_accept", "connect", "reject"]),
+    ("accept", REFUSED, ["answer", "pre_accept", "connect", "accept", "reject"]),
+    ("accept", SILENT, ["answer", "pre_accept", "connect", "accept", "terminate"]),
+    ("accept", 60.0, ["answer", "pre_accept", "connect", "accept", "terminate"]),
+]
+
+
+@pytest.mark.parametrize(("stage", "fault", "steps"), FAILURES)
+def test_every_failure_ends_the_call_on_both_sides(
+    stage: str, fault: Exception | float, steps: list[str]
+) -> None:
+    world = World(faults={stage: fault})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: world.endings)
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == steps
+    (ending,) = world.endings
+    assert ending[:2] == ("wacid.1", CallState.FAILED)
+    assert ending[2]
+
+
+def test_an_offer_that_cannot_be_used_is_rejected_in_words() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect(sdp=""))
+            await until(lambda: world.endings)
+
+    virtual_time.run(scene())
+    assert world.steps == ["reject"]
+    assert "without a session description" in world.endings[0][2]
+
+
+def test_a_call_that_is_known_is_left_alone() -> None:
+    world = World(ticket=False)
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: world.offers and not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == []
+
+
+def test_a_session_that_was_given_up_meanwhile_is_terminated() -> None:
+    world = World(carries=False)
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: world.endings and not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps[-1] == "terminate"
+
+
+def test_a_terminate_that_failed_is_said_again() -> None:
+    world = World(faults={"terminate": SILENT})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "carry" in world.steps)
+            with pytest.raises(ApiError):
+                await calls.hang_up("wacid.1")
+            world.faults.clear()
+            world.over.set()
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps.count("terminate") == 2
+
+
+def test_the_manager_gives_up_a_call_that_is_being_set_up() -> None:
+    world = World(faults={"connect": 5.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "connect" in world.steps)
+            await calls.hang_up("wacid.1")
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps[-1] == "reject"
+
+
+def test_the_server_stops_while_a_call_is_being_set_up() -> None:
+    world = World(faults={"connect": 5.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect())
+            await until(lambda: "connect" in world.steps)
+        calls.take(connect("wacid.3"))  # too late for anything
+
+    virtual_time.run(scene())
+    assert world.steps[-1] == "reject"
+    assert world.endings[0][1] is CallState.FAILED
+
+
+# ---- calls of ours -------------------------------------------------------------------------------
+
+
+def test_a_call_of_ours_is_released_when_it_is_picked_up() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            assert await calls.dial(USER, "job-7") == "wacid.1"
+            calls.take(progress("RINGING"))
+            calls.take(progress("RINGING"))
+            calls.take(connect(ours=True))
+            await until(lambda: "connect" in world.steps)
+            await asyncio.sleep(5)
+            assert world.offers == []
+            calls.take(progress("ACCEPTED"))
+            await until(lambda: "carry" in world.steps)
+            calls.take(terminate(duration_s=3.0))
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == ["dial", "connect", "release", "carry"]
+    assert world.offers[0].direction is Direction.OUTBOUND
+    assert [one.state for one in world.progress] == [
+        *(CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS, CallState.COMPLETED)
+    ]
+    assert {one.reference for one in world.progress} == {"job-7"}
+
+
+def test_the_users_voice_counts_as_picking_up() -> None:
+    loud = bytes(range(0, 256, 2)) * 20
+    silence = [(at / 50, CallerAudio(bytes(320))) for at in range(50)]
+    world = World(script=[*silence, *((1 + at / 50, CallerAudio(loud)) for at in range(50))])
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            await calls.dial(USER, "job-7")
+            calls.take(connect(ours=True))
+            await asyncio.sleep(0.9)
+            assert world.offers == []
+            await until(lambda: "carry" in world.steps, 3)
+
+    virtual_time.run(scene())
+    assert world.steps[-1] == "terminate"
+
+
+def test_media_that_breaks_while_it_rings_ends_the_call() -> None:
+    world = World(script=[(1.0, CallerHungUp(failed=True))])
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            await calls.dial(USER, "job-7")
+            calls.take(connect(ours=True))
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == ["dial", "connect", "terminate"]
+    assert world.progress[-1].state is CallState.FAILED
+
+
+UNANSWERED: list[tuple[list[object], CallState]] = [
+    ([terminate()], CallState.NO_ANSWER),
+    ([progress("REJECTED"), terminate()], CallState.REJECTED),
+    ([terminate(status="FAILED")], CallState.FAILED),
+]
+
+
+@pytest.mark.parametrize(("events", "state"), UNANSWERED)
+@pytest.mark.parametrize("answered", [False, True])
+def test_how_an_unanswered_call_came_out(
+    events: list[object], state: CallState, answered: bool
+) -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            await calls.dial(USER, "job-7")
+            if answered:
+                calls.take(connect(ours=True))
+                await until(lambda: "connect" in world.steps)
+            for event in events:
+                calls.take(event)  # type: ignore[arg-type]
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.progress[-1].state is state
+    assert "terminate" not in world.steps
+
+
+def test_nobody_picks_up() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            await calls.dial(USER, "job-7")
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == ["dial", "terminate"]
+    assert world.progress[-1].state is CallState.NO_ANSWER
+
+
+def test_the_answer_may_be_faster_than_the_response() -> None:
+    world = World(faults={"dial": 2.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            loop = asyncio.get_running_loop()
+            loop.call_later(1.0, calls.take, connect(ours=True))
+            loop.call_later(1.1, calls.take, progress("ACCEPTED"))
+            await calls.dial(USER, "job-7")
+            await until(lambda: "carry" in world.steps)
+
+    virtual_time.run(scene())
+
+
+def test_the_end_may_be_faster_than_the_response() -> None:
+    world = World(faults={"dial": 2.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            loop = asyncio.get_running_loop()
+            loop.call_later(1.0, calls.take, progress("REJECTED"))
+            loop.call_later(1.1, calls.take, terminate())
+            await calls.dial(USER, "job-7")
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.steps == ["dial"]
+    assert world.progress[-1].state is CallState.REJECTED
+
+
+@pytest.mark.parametrize("fault", [REFUSED, SILENT])
+def test_a_call_that_was_not_placed_holds_nothing(fault: Exception) -> None:
+    world = World(faults={"dial": fault})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            with pytest.raises(ApiError):
+                await calls.dial(USER, "job-7")
+
+    virtual_time.run(scene())
+    assert world.steps == ["dial"]
+
+
+def test_an_answer_that_nobody_waits_for_is_terminated() -> None:
+    """The request timed out, but Meta had placed the call all the same."""
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.take(connect(ours=True))
+            calls.take(connect(ours=True))
+            calls.take(progress("ACCEPTED"))
+            await until(lambda: world.steps)
+
+    virtual_time.run(scene())
+    assert world.steps == ["terminate"]
+
+
+# ---- what is remembered --------------------------------------------------------------------------
+
+
+def test_memory_is_bounded_in_time_and_number() -> None:
+    now = [0.0]
+    clock: Callable[[], float] = lambda: now[0]  # noqa: E731
+    seen = Seen(clock, life_s=10, most=3)
+
+    assert seen.first("a")
+    assert not seen.first("a")
+    now[0] = 11
+    assert "a" not in seen
+    assert seen.first("a")
+    for key in "bcde":
+        seen.first(key)
+    assert len(seen) == 3
+    assert "a" not in seen
+    assert "e" in seen

@@ -1,0 +1,141 @@
+"""Messages: which form goes out, what replaces it, and statuses in any order."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fwai.adapters.whatsapp.client import GraphError
+from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
+from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
+from fwai.adapters.whatsapp.messages import MOST_KEPT, WhatsAppMessages
+from fwai.adapters.whatsapp.permission import Standing
+from fwai.errors import ApiError, StoreError
+from unit.adapters.whatsapp.kit import NOW, USER
+
+TEMPLATE = {"name": "call_summary", "language": {"code": "en"}}
+CLOSED = GraphError(Problem(131047), 400)
+
+
+class Api:
+    """Takes messages; ``faults`` by kind."""
+
+    def __init__(self, **faults: Exception) -> None:
+        self.faults = faults
+        self.sent: list[str] = []
+
+    async def send(self, to: Party, kind: str, content: Mapping[str, Any]) -> str:
+        self.sent.append(kind)
+        if kind in self.faults:
+            raise self.faults[kind]
+        return f"wamid.{len(self.sent)}"
+
+
+class Desk:
+    """Messages with their world."""
+
+    def __init__(
+        self, group: asyncio.TaskGroup, *, heard: bool = True, **faults: Exception
+    ) -> None:
+        self.api = Api(**faults)
+        self.statuses: list[tuple[str, str]] = []
+        store = MemoryStandings()
+        if heard:
+            store._kept[USER.key] = Standing().heard_from(NOW)
+        self.messages = WhatsAppMessages(
+            self.api,
+            Contacts(store),
+            group,
+            lambda *told: self.statuses.append(told),
+            lambda: NOW,
+        )
+
+    def status(self, status: str, *codes: int, message_id: str = "wamid.1") -> None:
+        problems = tuple(Problem(code) for code in codes)
+        self.messages.status(MessageStatus(message_id, status, USER, NOW, problems))
+
+
+async def test_text_inside_the_window_and_a_template_outside() -> None:
+    async with asyncio.TaskGroup() as group:
+        inside, outside = Desk(group), Desk(group, heard=False)
+        await inside.messages.send(USER, "Hi", TEMPLATE)
+        await outside.messages.send(USER, "Hi", TEMPLATE)
+        await inside.messages.send(USER, "", TEMPLATE)
+        with pytest.raises(ApiError, match="template"):
+            await outside.messages.send(USER, "Hi")
+        with pytest.raises(ApiError, match="4096"):
+            await inside.messages.send(USER, "x" * 4097)
+    assert inside.api.sent == ["text", "template"]
+    assert outside.api.sent == ["template"]
+
+
+async def test_a_store_that_cannot_be_read_means_a_template() -> None:
+    class Sick(MemoryStandings):
+        async def load(self, user: str) -> Standing:
+            raise StoreError("disk")
+
+    async with asyncio.TaskGroup() as group:
+        api = Api()
+        await WhatsAppMessages(api, Contacts(Sick()), group).send(USER, "Hi", TEMPLATE)
+    assert api.sent == ["template"]
+
+
+async def test_a_text_that_meta_refuses_at_once_becomes_a_template() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group, text=CLOSED)
+        await desk.messages.send(USER, "Hi", TEMPLATE)
+        with pytest.raises(GraphError):
+            await desk.messages.send(USER, "Hi")
+        other = Desk(group, text=GraphError(Problem(131026), 400))
+        with pytest.raises(GraphError):
+            await other.messages.send(USER, "Hi", TEMPLATE)
+    assert desk.api.sent == ["text", "template", "text"]
+    assert other.api.sent == ["text"]
+
+
+async def test_a_text_that_meta_refuses_later_becomes_a_template_once() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        await desk.messages.send(USER, "Hi", TEMPLATE)
+        desk.status("failed", 131047)
+        desk.status("failed", 131047)
+        sick = Desk(group, template=CLOSED)
+        await sick.messages.send(USER, "Hi", TEMPLATE)
+        sick.status("failed", 131047)
+        other = Desk(group)
+        await other.messages.send(USER, "Hi", TEMPLATE)
+        other.status("failed", 131026)
+    assert desk.api.sent == ["text", "template"]
+    assert sick.api.sent == ["text", "template"]
+    assert other.api.sent == ["text"]
+
+
+async def test_statuses_only_move_forward() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        await desk.messages.send(USER, "Hi")
+        for status in ("delivered", "sent", "delivered", "failed", "odd", "read", "sent"):
+            desk.status(status)
+    assert [one for _, one in desk.statuses] == ["delivered", "read"]
+
+
+async def test_a_failed_message_stays_failed() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        await desk.messages.send(USER, "Hi")
+        for status in ("sent", "failed", "delivered", "read", "failed"):
+            desk.status(status)
+    assert [one for _, one in desk.statuses] == ["sent", "failed"]
+
+
+async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        desk.status("delivered")
+        await desk.messages.send(USER, "Hi")
+        desk.status("sent")
+        for number in range(MOST_KEPT + 3):
+            desk.status("sent", message_id=str(number))
+    assert desk.statuses[:2] == [("wamid.1", "delivered"), ("0", "sent")]
+    assert len(desk.messages._sent) == MOST_KEPT
