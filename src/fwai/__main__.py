@@ -87,7 +87,7 @@ async def _stay(settings: Settings, started: float) -> None:
     from fwai.demo.stage import GO_LIVE, stage_instead_of
 
     async with stage_instead_of(settings) as stage:
-        await _listen_and_serve(stage.settings, started, GO_LIVE)
+        await _listen_and_serve(stage.settings, started, GO_LIVE.format(port=settings.port))
 
 
 async def _listen_and_serve(settings: Settings, started: float, notice: str) -> None:

@@ -17,6 +17,7 @@ import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
+from fwai.adapters.browser.watch import CallBoard, WatchedArchive
 from fwai.calls.limits import SessionLimits
 from fwai.calls.listening import ListeningAgent
 from fwai.calls.manager import CallManager
@@ -31,7 +32,7 @@ from fwai.gemini.models import VOICES
 from fwai.gemini.setup import SessionConfig, setup_message
 from fwai.interfaces import AgentLeg
 from fwai.prompt_loader import load_prompts
-from fwai.providers import Provider, enabled, open_whatsapp
+from fwai.providers import Provider, browser_calls, enabled, open_whatsapp
 from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
@@ -83,11 +84,12 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         sms = next((one.sms for one in providers if one.sms is not None), None)
         tools = ToolRegistry([end_call()] if sms is None else [end_call(), send_sms(sms)])
         cast = _Cast(settings, agents, tools, tls)
+        board = CallBoard()
         calls = CallManager(
             agent_for=cast.agent_for,
             agent_id_for=cast.agent_id_for,
             tools=tools,
-            archive=store.calls,
+            archive=WatchedArchive(store.calls, board) if settings.browser_calls else store.calls,
             limits=SessionLimits(max_call_s=float(settings.max_call_seconds)),
             most_calls=None
             if settings.max_concurrent_calls == "auto"
@@ -101,6 +103,8 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(calls.stop)
         await ready.wait()
         app = _web(settings, calls, providers)
+        if settings.browser_calls:
+            app.include_router(browser_calls(settings, calls, group, board))
         if "whatsapp" in settings.call_provider:
             app.include_router(
                 await stack.enter_async_context(open_whatsapp(settings, http, calls))

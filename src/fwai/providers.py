@@ -7,6 +7,7 @@ A provider's folder is imported only here and only when it is enabled: a small m
 nothing it does not use.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import APIRouter
 
+from fwai.adapters.browser.watch import Watch
 from fwai.config import Settings, is_loopback
 from fwai.interfaces import CallHandler, SmsSender
 
@@ -77,6 +79,35 @@ async def open_whatsapp(
     peer = WebRtcPeer(options_of_peer)
     async with account.open_whatsapp(options, http, peer, calls, MemoryStandings()) as number:
         yield number.router
+
+
+def browser_calls(
+    settings: Settings, calls: CallHandler, tasks: asyncio.TaskGroup, watch: Watch
+) -> APIRouter:
+    """Build the endpoints of calls from a browser.
+
+    ``tasks`` owns what calls leave running: leave it only after ``calls`` was stopped.
+
+    Raises:
+        ConfigError: A library of the media path is not the version it was made for.
+    """
+    from fwai.adapters.browser.routes import BrowserCalls, router
+    from fwai.adapters.webrtc import guard
+    from fwai.adapters.webrtc.clock import MediaClock
+    from fwai.adapters.webrtc.peer import PeerOptions
+    from fwai.adapters.webrtc.ports import UdpPorts
+
+    guard.verify()
+    ports = UdpPorts(settings.rtc_udp_port_min, settings.rtc_udp_port_max)
+    options = BrowserCalls(
+        peer=PeerOptions(ports, MediaClock(), settings.public_ip or None),
+        tasks=tasks,
+        watch=watch,
+        keys=tuple(key.get_secret_value() for key in settings.api_keys),
+        loopback=not settings.api_keys,
+        secure_cookies=settings.base_url.startswith("https:"),
+    )
+    return router(options, calls)
 
 
 def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:

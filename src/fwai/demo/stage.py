@@ -23,6 +23,7 @@ GO_LIVE: Final = """
   Demo mode: nothing is configured, so the model and the telephone are simulated on this machine.
 
     hear and watch a whole call     make demo
+    talk to it yourself             http://localhost:{port}/console/talk
     go live                         cp .env.example .env   and fill in:
                                       CALL_PROVIDER=plivo
                                       GOOGLE_API_KEY        Google AI Studio
@@ -169,5 +170,6 @@ async def open_stage(
 async def stage_instead_of(settings: Settings) -> AsyncIterator[Stage]:
     """Simulate the world of a server that has nothing configured; its other settings are kept."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    given.setdefault("browser_calls", True)
     async with open_stage(settings.port, given) as stage:
         yield stage

@@ -213,7 +213,7 @@ async def test_a_get_is_answered_like_a_post() -> None:
 
 
 async def test_the_body_of_a_get_says_nothing() -> None:
-    """A GET's signature covers its query only; a body could put another call in its place."""
+    """The signature of a GET covers its query only; a body could put another call in its place."""
     calls = Calls()
 
     await Line(calls).send(

@@ -1,0 +1,1 @@
+"""Calls from a web page: talk to an agent in the browser, without a telephone."""

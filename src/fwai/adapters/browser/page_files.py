@@ -1,0 +1,39 @@
+"""The page's files, read once, and what browsers are told about them."""
+
+from importlib import resources
+from typing import Final
+
+from fastapi import Response
+
+PAGE: Final = "talk.html"
+_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; media-src 'self' blob: mediastream:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class PageFiles:
+    """Answers with the page and what belongs to it; no other file can be asked for."""
+
+    def __init__(self) -> None:
+        folder = resources.files("fwai.adapters.browser") / "page"
+        self._files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+    def response(self, name: str) -> Response:
+        """Return a file, or 404."""
+        body = self._files.get(name)
+        kind = next((kind for end, kind in _TYPES.items() if name.endswith(end)), None)
+        if body is None or kind is None:
+            return Response(status_code=404)
+        return Response(body, headers={**_HEADERS, "Content-Type": kind})

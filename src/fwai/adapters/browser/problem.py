@@ -1,0 +1,73 @@
+"""Refusals as problem details.
+
+Source: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 (read 2026-11-22).
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from fwai.errors import FwaiError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class ProblemError(FwaiError):
+    """A request that is refused.
+
+    Attributes:
+        kind: Stable name; ``type`` is ``urn:fwai:problem:<kind>``.
+        title: The same words for every problem of the kind.
+        status: HTTP status.
+        detail: What is wrong this time, and the fix.
+        field: Which part of the request is at fault; empty when none is.
+        headers: Further response headers.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        title: str,
+        status: int,
+        detail: str,
+        field: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(title)
+        self.kind = kind
+        self.title = title
+        self.status = status
+        self.detail = detail
+        self.field = field
+        self.headers = headers or {}
+
+    def response(self) -> Response:
+        """Return it as a response."""
+        body = {
+            "type": f"urn:fwai:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "field": self.field or None,
+        }
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return Response(json.dumps(body), self.status, headers, MEDIA_TYPE)
+
+
+class ProblemRoute(APIRoute):
+    """A route whose refusals are answered as problem details."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, with refusals caught."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ProblemError as problem:
+                return problem.response()
+
+        return guarded

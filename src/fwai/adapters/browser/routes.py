@@ -1,0 +1,250 @@
+"""The browser's endpoints: a page to call from, calls, and what happens in them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import structlog
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from fwai.adapters.browser.access import Access, Client
+from fwai.adapters.browser.line import BrowserLine
+from fwai.adapters.browser.page_files import PAGE, PageFiles
+from fwai.adapters.browser.problem import MEDIA_TYPE, ProblemError, ProblemRoute
+from fwai.adapters.browser.watch import Event, Watch, Watching
+from fwai.adapters.webrtc.peer import PeerOptions
+from fwai.domain.call import CallId
+from fwai.errors import BusyError, WireError
+from fwai.interfaces import CallHandler
+
+MAX_BODY_BYTES: Final = 64 * 1024
+HEARTBEAT_S: Final = 15.0
+RETRY_S: Final = "10"
+MOST_STREAMS: Final = 4  # of one call's events at the same time
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserCalls:
+    """What the endpoints need to know.
+
+    Attributes:
+        peer: How media are carried.
+        tasks: Owns what a call leaves running; left only after the calls were stopped.
+        watch: Tells what happens in calls.
+        keys: API keys that may call.
+        loopback: Clients on this machine may call without a key.
+        secure_cookies: The page is reached over https.
+        heartbeat_s: Silence on an event stream before a sign of life.
+    """
+
+    peer: PeerOptions
+    tasks: asyncio.TaskGroup
+    watch: Watch
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    loopback: bool = True
+    secure_cookies: bool = False
+    heartbeat_s: float = HEARTBEAT_S
+
+
+class Answered(BaseModel):
+    """A call that was begun.
+
+    Attributes:
+        call_id: Ours; the address of its events and of its end.
+        sdp: The answer.
+    """
+
+    call_id: str
+    sdp: str
+
+
+class Allowed(BaseModel):
+    """The client may call."""
+
+    allowed: bool = True
+
+
+_PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {}}}
+_OFFER: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["sdp"],
+                    "properties": {"sdp": {"type": "string", "description": "The offer."}},
+                }
+            }
+        },
+    }
+}
+
+
+def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
+    """Build the browser's endpoints.
+
+    Args:
+        options: Media, tasks and who may call.
+        calls: Takes over each call.
+    """
+    api = APIRouter(prefix="/console/talk", tags=["browser"], route_class=ProblemRoute)
+    access = Access(options.keys, loopback=options.loopback, secure_cookies=options.secure_cookies)
+    line = BrowserLine(options.peer, calls, options.tasks)
+    streams = _Streams(options.watch, options.heartbeat_s)
+    files = PageFiles()
+    caller = Annotated[Client, Depends(access.client)]
+
+    @api.get("", response_class=Response)
+    async def page() -> Response:
+        return files.response(PAGE)
+
+    @api.get("/page/{name}", include_in_schema=False)
+    async def page_file(name: str) -> Response:
+        return files.response(name)
+
+    @api.get("/session", responses={401: _PROBLEM, 403: _PROBLEM})
+    async def session(client: caller) -> Allowed:  # noqa: ARG001 - that there is one is the answer
+        return Allowed()
+
+    @api.post("/session", status_code=201, responses={401: _PROBLEM, 403: _PROBLEM})
+    async def begin_session(request: Request, response: Response) -> Allowed:
+        access.begin_session(request, response)
+        return Allowed()
+
+    @api.post(
+        "/calls",
+        status_code=201,
+        openapi_extra=_OFFER,
+        responses=dict.fromkeys((400, 401, 403, 413, 415, 422, 503), _PROBLEM),
+    )
+    async def begin(request: Request, client: caller) -> Answered:
+        return await _begin(await _offer_of(request), client, line)
+
+    @api.get("/calls/{call_id}/events", responses={404: _PROBLEM, 429: _PROBLEM})
+    async def events(call_id: str, request: Request, client: caller) -> Response:
+        own = _own(call_id, client, line)
+        return streams.response(own, request.headers.get("last-event-id", ""))
+
+    @api.delete("/calls/{call_id}", status_code=204, responses={404: _PROBLEM})
+    async def give_up(call_id: str, client: caller) -> None:
+        await line.give_up(_own(call_id, client, line))
+
+    return api
+
+
+async def _offer_of(request: Request) -> str:
+    """Return the offer in a request's body.
+
+    Raises:
+        ProblemError: There is none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # a form of another site could send anything else
+        raise ProblemError(
+            "wrong-content", "Wrong content", 415, "Send application/json.", "Content-Type"
+        )
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise ProblemError(
+                "too-large", "Too large", 413, f"Send at most {MAX_BODY_BYTES} bytes."
+            )
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.") from None
+    sdp = said.get("sdp") if isinstance(said, dict) else None
+    if not isinstance(sdp, str) or not sdp:
+        raise _bad_offer("Send the offer of an RTCPeerConnection as a string.")
+    return sdp
+
+
+async def _begin(offer_sdp: str, client: Client, line: BrowserLine) -> Answered:
+    try:
+        call_id, sdp = await line.answer(offer_sdp, client.id, near=client.near)
+    except WireError as exc:
+        raise _bad_offer(f"The offer cannot be used: {exc}.") from exc
+    except BusyError as exc:
+        _log.warning("call_refused", reason=str(exc))
+        raise ProblemError(
+            "busy",
+            "All lines are busy",
+            503,
+            "No further call can be carried now. Try again in a little while.",
+            headers={"Retry-After": RETRY_S},
+        ) from exc
+    return Answered(call_id=call_id, sdp=sdp)
+
+
+def _bad_offer(detail: str) -> ProblemError:
+    return ProblemError("bad-offer", "Bad offer", 422, detail, "sdp")
+
+
+def _own(call_id: str, client: Client, line: BrowserLine) -> CallId:
+    if not line.belongs(CallId(call_id), client.id):
+        raise ProblemError("no-such-call", "No such call", 404, "It is not a call of yours.")
+    return CallId(call_id)
+
+
+class _Streams:
+    """Streams of server-sent events.
+
+    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (read 2026-11-22).
+    """
+
+    def __init__(self, watch: Watch, heartbeat_s: float) -> None:
+        self._watch = watch
+        self._heartbeat_s = heartbeat_s
+        self._open: dict[CallId, int] = {}
+
+    def response(self, call_id: CallId, last_id: str) -> Response:
+        """Answer with the events after ``last_id``, until the call ends.
+
+        Raises:
+            ProblemError: Too many look on.
+        """
+        if self._open.get(call_id, 0) >= MOST_STREAMS:
+            raise ProblemError(
+                "too-many-streams", "Too many streams", 429, "Close another stream of this call."
+            )
+        after = int(last_id) if last_id.isdecimal() and len(last_id) < 16 else 0
+        return StreamingResponse(
+            self._lines(call_id, after),
+            media_type="text/event-stream",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def _lines(self, call_id: CallId, after: int) -> AsyncIterator[str]:
+        watching = self._watch.watch(call_id, after)
+        self._open[call_id] = self._open.get(call_id, 0) + 1
+        try:
+            yield "retry: 2000\n\n"
+            while (line := await self._next(watching)) is not None:
+                yield line
+        finally:
+            watching.close()
+            self._open[call_id] -= 1
+            if not self._open[call_id]:
+                del self._open[call_id]
+
+    async def _next(self, watching: Watching) -> str | None:
+        try:
+            async with asyncio.timeout(self._heartbeat_s):
+                return _line(await anext(watching))
+        except TimeoutError:
+            return ": alive\n\n"
+        except StopAsyncIteration:
+            return None
+
+
+def _line(event: Event) -> str:
+    data = json.dumps(dict(event), ensure_ascii=False)  # no line break is left in it
+    return f"id: {event['id']}\nevent: {event['type']}\ndata: {data}\n\n"

@@ -1,0 +1,99 @@
+"""The browser's endpoints over ASGI, with a call handler that remembers what it was told."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from fwai.adapters.browser.routes import BrowserCalls, router
+from fwai.adapters.browser.watch import CallBoard
+from fwai.adapters.webrtc.clock import MediaClock
+from fwai.adapters.webrtc.leg import LegLimits
+from fwai.adapters.webrtc.peer import PeerOptions
+from fwai.adapters.webrtc.ports import UdpPorts
+from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
+from fwai.errors import BusyError
+from fwai.interfaces import CallControl, CallerLeg
+
+KEY = "key-of-an-operator-0123456789"
+PORTS = (42_100, 42_199)
+
+
+@dataclass
+class Calls:
+    """A CallHandler that hangs up like the real one."""
+
+    busy: bool = False
+    gone: bool = False
+    offers: list[CallOffer] = field(default_factory=list)
+    endings: list[tuple[str, str, CallState, str]] = field(default_factory=list)
+    control: CallControl | None = None
+    carried: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
+        self.offers.append(offer)
+        self.control = control
+        if self.busy:
+            raise BusyError("all lines are in use")
+        return None if self.gone else StreamTicket(CallId(f"id-{len(self.offers)}"), "token")
+
+    def admits(self, token: str) -> bool:
+        return True
+
+    async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
+        self.carried.set()
+        await self.over.wait()
+        return True
+
+    async def ended(
+        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
+    ) -> None:
+        self.endings.append((provider, provider_call_id, state, cause))
+        self.over.set()
+        if self.control is not None:
+            await self.control.hang_up(provider_call_id)
+
+
+@dataclass
+class Desk:
+    """What a test can look at; `client` is on this machine."""
+
+    app: FastAPI
+    calls: Calls
+    board: CallBoard
+    client: httpx.AsyncClient
+
+    def stranger(self, address: str = "203.0.113.9", **headers: str) -> httpx.AsyncClient:
+        """Return a client at another address."""
+        return client(self.app, address, "https://voice.example.com", headers)
+
+
+def client(
+    app: FastAPI, address: str, url: str, headers: dict[str, str] | None = None
+) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, client=(address, 40_000))
+    return httpx.AsyncClient(transport=transport, base_url=url, headers=headers)
+
+
+@asynccontextmanager
+async def desk(
+    calls: Calls | None = None,
+    connect_s: float = 10.0,
+    **options: Any,  # noqa: ANN401 - of BrowserCalls
+) -> AsyncIterator[Desk]:
+    calls = calls or Calls()
+    board = CallBoard()
+    limits = LegLimits(connect_s=connect_s)
+    peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
+    async with asyncio.TaskGroup() as tasks:
+        app = FastAPI()
+        app.include_router(router(BrowserCalls(peer, tasks, board, **options), calls))
+        async with client(app, "127.0.0.1", "http://localhost:3000") as near:
+            yield Desk(app, calls, board, near)
+        for offer in calls.offers:
+            await calls.ended("browser", offer.provider_call_id, CallState.CANCELED)
