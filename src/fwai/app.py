@@ -32,7 +32,7 @@ from fwai.gemini.models import VOICES
 from fwai.gemini.setup import SessionConfig, setup_message
 from fwai.interfaces import AgentLeg
 from fwai.prompt_loader import load_prompts
-from fwai.providers import Provider, browser_calls, enabled, open_whatsapp
+from fwai.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
 from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
@@ -69,12 +69,13 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
     """Build everything, and take it down in the opposite order.
 
     Raises:
-        ConfigError: prompts.json does not fit the settings.
+        ConfigError: prompts.json does not fit the settings, or a WebRTC library its guard.
         StoreError: The database or a directory cannot be used.
     """
     agents = load_prompts(settings.prompts_file, voices=VOICES, tools=TOOL_NAMES)
     if settings.tts_voice not in VOICES:
         raise ConfigError([f"TTS_VOICE: unknown voice {settings.tts_voice!r}; such as Puck"])
+    media = webrtc(settings)
     async with AsyncExitStack() as stack:
         # Loading the certificates takes 60 ms and 3 MB: once, not per client or call.
         tls = ssl.create_default_context()
@@ -103,12 +104,11 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(calls.stop)
         await ready.wait()
         app = _web(settings, calls, providers)
-        if settings.browser_calls:
-            app.include_router(browser_calls(settings, calls, group, board))
-        if "whatsapp" in settings.call_provider:
-            app.include_router(
-                await stack.enter_async_context(open_whatsapp(settings, http, calls))
-            )
+        if media is not None and settings.browser_calls:
+            app.include_router(browser_calls(settings, calls, group, board, media))
+        if media is not None and "whatsapp" in settings.call_provider:
+            whatsapp = open_whatsapp(settings, http, calls, media)
+            app.include_router(await stack.enter_async_context(whatsapp))
             stack.callback(calls.stop)  # carried calls must be over before WhatsApp is left
         cast.warm_up()
         yield Server(app, calls, store, agents)

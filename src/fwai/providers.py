@@ -10,8 +10,8 @@ nothing it does not use.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,6 +20,9 @@ from fastapi import APIRouter
 from fwai.adapters.browser.watch import Watch
 from fwai.config import Settings, is_loopback
 from fwai.interfaces import CallHandler, SmsSender
+
+if TYPE_CHECKING:
+    from fwai.adapters.webrtc.peer import PeerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +45,36 @@ def enabled(settings: Settings, http: httpx.AsyncClient) -> list[Provider]:
     return [_BUILDERS[name](settings, http) for name in settings.call_provider if name in _BUILDERS]
 
 
-@asynccontextmanager
-async def open_whatsapp(
-    settings: Settings, http: httpx.AsyncClient, calls: CallHandler
-) -> AsyncIterator[APIRouter]:
-    """Open the WhatsApp number of the settings and yield its endpoints.
+def webrtc(settings: Settings) -> "PeerOptions | None":
+    """Return how WebRTC calls are carried, or None when nothing enabled needs them.
+
+    One clock and one pool of ports serve the whole process.
 
     Raises:
         ConfigError: A library of the media path is not the version it was made for.
     """
+    if not settings.browser_calls and "whatsapp" not in settings.call_provider:
+        return None
     from fwai.adapters.webrtc import guard
     from fwai.adapters.webrtc.clock import MediaClock
     from fwai.adapters.webrtc.peer import PeerOptions
     from fwai.adapters.webrtc.ports import UdpPorts
+
+    guard.verify()
+    ports = UdpPorts(settings.rtc_udp_port_min, settings.rtc_udp_port_max)
+    return PeerOptions(ports, MediaClock(), settings.public_ip or None)
+
+
+@asynccontextmanager
+async def open_whatsapp(
+    settings: Settings, http: httpx.AsyncClient, calls: CallHandler, media: "PeerOptions"
+) -> AsyncIterator[APIRouter]:
+    """Open the WhatsApp number of the settings and yield its endpoints."""
     from fwai.adapters.whatsapp import account
     from fwai.adapters.whatsapp.contacts import MemoryStandings
     from fwai.adapters.whatsapp.peer import WebRtcPeer
     from fwai.adapters.whatsapp.token import AppKeys
 
-    guard.verify()
     options = account.WhatsAppOptions(
         phone_number_id=settings.phone_number_id,
         access_token=settings.meta_access_token.get_secret_value(),
@@ -72,35 +86,28 @@ async def open_whatsapp(
         pre_accept=settings.whatsapp_use_pre_accept,
         allow_unsigned=settings.allow_unsigned_webhooks,
     )
-    ports = UdpPorts(settings.rtc_udp_port_min, settings.rtc_udp_port_max)
     # Graph on this machine is a simulator: its telephones are here, too.
     local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
-    options_of_peer = PeerOptions(ports, MediaClock(), settings.public_ip or None, loopback=local)
-    peer = WebRtcPeer(options_of_peer)
+    peer = WebRtcPeer(replace(media, loopback=local))
     async with account.open_whatsapp(options, http, peer, calls, MemoryStandings()) as number:
         yield number.router
 
 
 def browser_calls(
-    settings: Settings, calls: CallHandler, tasks: asyncio.TaskGroup, watch: Watch
+    settings: Settings,
+    calls: CallHandler,
+    tasks: asyncio.TaskGroup,
+    watch: Watch,
+    media: "PeerOptions",
 ) -> APIRouter:
     """Build the endpoints of calls from a browser.
 
     ``tasks`` owns what calls leave running: leave it only after ``calls`` was stopped.
-
-    Raises:
-        ConfigError: A library of the media path is not the version it was made for.
     """
     from fwai.adapters.browser.routes import BrowserCalls, router
-    from fwai.adapters.webrtc import guard
-    from fwai.adapters.webrtc.clock import MediaClock
-    from fwai.adapters.webrtc.peer import PeerOptions
-    from fwai.adapters.webrtc.ports import UdpPorts
 
-    guard.verify()
-    ports = UdpPorts(settings.rtc_udp_port_min, settings.rtc_udp_port_max)
     options = BrowserCalls(
-        peer=PeerOptions(ports, MediaClock(), settings.public_ip or None),
+        peer=media,
         tasks=tasks,
         watch=watch,
         keys=tuple(key.get_secret_value() for key in settings.api_keys),
