@@ -3,7 +3,7 @@
 Needs ``chromium`` and the development environment; starts a server with a simulated model of its
 own, lets Chromium's microphone play a question, and prints what the page shows.
 
-    PYTHONPATH=src:tests .venv/bin/python scripts/talk_in_chromium.py [--shots /tmp/t/shots]
+    PYTHONPATH=src:tests .venv/bin/python scripts/talk_in_chromium.py [--shots build/shots]
 """
 
 import argparse
@@ -164,7 +164,7 @@ async def call(tab: Tab, name: str, shots: Path) -> None:
 async def main() -> None:
     """Talk in both sizes, then without a microphone."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--shots", type=Path, default=Path("/tmp/t/shots"))  # noqa: S108
+    arguments.add_argument("--shots", type=Path, default=Path("build/shots"))
     shots: Path = arguments.parse_args().shots
     shots.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

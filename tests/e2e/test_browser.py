@@ -11,16 +11,10 @@ from typing import Any
 import httpx
 import pytest
 from aiortc.rtp import RtpPacket
-from fastapi import FastAPI
 
 from contract.webrtc.lab import CLIPS, RATE, RECOGNIZER, SOUND, Phone, schedule
 from e2e.house import House, running
-from fwai.adapters.browser.routes import BrowserCalls, router
-from fwai.adapters.browser.watch import CallBoard, WatchedArchive
 from fwai.adapters.webrtc import opus
-from fwai.adapters.webrtc.clock import MediaClock
-from fwai.adapters.webrtc.peer import PeerOptions
-from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.domain.call import CallState, EndReason
 
 CALLS = "/console/talk/calls"
@@ -45,17 +39,10 @@ def speech(clip: str) -> list[RtpPacket]:
 
 @asynccontextmanager
 async def open_to_browsers(folder: Path, **overrides: object) -> AsyncIterator[House]:
-    """Serve calls from browsers."""
-    async with running(folder, **overrides) as house, asyncio.TaskGroup() as tasks:
-        board = CallBoard()
-        calls = house.server.calls
-        calls._archive = WatchedArchive(house.server.store.calls, board)
-        peer = PeerOptions(UdpPorts(22_000, 22_099), MediaClock())
-        options = BrowserCalls(peer, tasks, board)
-        app: FastAPI = house.server.app
-        app.include_router(router(options, calls))
+    """Serve calls from browsers, as the settings wire them."""
+    ports = {"rtc_udp_port_min": 22_000, "rtc_udp_port_max": 22_099}
+    async with running(folder, browser_calls=True, **ports, **overrides) as house:
         yield house
-        calls.stop()
 
 
 @dataclass
