@@ -72,6 +72,9 @@ class EndReason(enum.StrEnum):
     AGENT_FAILED = "agent_failed"
     STREAM_FAILED = "stream_failed"
     OPERATOR = "operator"
+    VOICEMAIL = "voicemail"
+    TRANSFERRED = "transferred"
+    NOT_DIALED = "not_dialed"
     SERVER_STOPPED = "server_stopped"
     SERVER_CRASHED = "server_crashed"
     INTERNAL_ERROR = "internal_error"
@@ -91,6 +94,8 @@ class Call:
         provider_call_id: The provider's id; empty until it is known.
         context: Values for the prompt's placeholders.
         listen_only: The agent hears the call and can say and do nothing.
+        callback_id: The promise to call back that it keeps; empty for none.
+        webhook_url: Where its events go besides the operator's own address; empty for nowhere.
     """
 
     id: CallId
@@ -102,6 +107,8 @@ class Call:
     provider_call_id: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
     listen_only: bool = False
+    callback_id: str = ""
+    webhook_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class CallOffer:
         caller: The remote party, E.164; empty when withheld.
         line: Our number, E.164.
         listen_only: Its stream brings audio and takes none.
+        call_id: Ours, of a call that this server placed; empty when it came in.
     """
 
     provider: str
@@ -123,6 +131,7 @@ class CallOffer:
     caller: str
     line: str
     listen_only: bool = False
+    call_id: CallId = CallId("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +158,7 @@ class CallEnding:
         latency_ms: Caller-stopped-speaking to agent-audible per turn, in milliseconds.
         audio_in_s: Caller audio sent to the model, in seconds.
         audio_out_s: Agent audio the caller heard, in seconds.
+        cause: The provider's word for it; empty when it gave none.
     """
 
     state: CallState
@@ -157,3 +167,4 @@ class CallEnding:
     latency_ms: tuple[float, ...] = ()
     audio_in_s: float = 0.0
     audio_out_s: float = 0.0
+    cause: str = ""

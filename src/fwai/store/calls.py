@@ -15,18 +15,18 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, Executable, Table, func, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import CursorResult, Executable, func, update
 
 from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState
 from fwai.errors import StoreError
 from fwai.store.call_log import StoredCallLog
-from fwai.store.dangling import Folders, close_dangling
+from fwai.store.dangling import Folders, Follow, close_dangling, follow_nothing
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
+from fwai.store.jobs import Jobs
 from fwai.store.reading import CallReader
 from fwai.store.tables import calls, instant
-from fwai.store.transcript_files import TranscriptFile, call_path, clean
+from fwai.store.transcript_files import TranscriptFile, call_path, clean, clean_text
 from fwai.store.writer import BatchWriter
 
 ENDED_LOGS = 256
@@ -42,6 +42,8 @@ class Calls(CallReader):
         zone: The days and times of transcript files are in it.
         instance: Names this process among those that share the database.
         clock: Unix time in seconds.
+        jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
+        follow: What is to be done when a call reaches a state.
     """
 
     def __init__(
@@ -55,8 +57,12 @@ class Calls(CallReader):
         zone: ZoneInfo,
         instance: str = "",
         clock: Callable[[], float] = time.time,
+        jobs: Jobs | None = None,
+        follow: Follow = follow_nothing,
     ) -> None:
         super().__init__(database)
+        self._jobs = jobs or Jobs(database)
+        self._follow = follow
         self._writer = writer
         self._files = files
         self._folders = Folders(transcripts_dir, recordings_dir, zone)
@@ -71,7 +77,7 @@ class Calls(CallReader):
         Raises:
             StoreError: The id is not safe, or the database failed (the file has it anyway).
         """
-        await self._run(self._insert(call, state, at))
+        await self._change(self._insert(call, state, at), call.id, state)
 
     def log(self, call: Call) -> StoredCallLog:
         """Return the log to write this call's story into; the same one each time."""
@@ -96,7 +102,7 @@ class Calls(CallReader):
             await self._writer.flush()
         before = [old.value for old in CallState if old.may_become(state)]
         here = (calls.c.id == call_id) & calls.c.state.in_(before)
-        if await self._run(update(calls).where(here).values(values)) != 1:
+        if not await self._change(update(calls).where(here).values(values), call_id, state):
             return False
         await self._adopt_log(call_id)
         if state.final:
@@ -144,7 +150,18 @@ class Calls(CallReader):
             StoreError: The database failed.
         """
         moment = instant(now)
-        return await close_dangling(self._database, self._folders, moment, keep=keep, living=living)
+        closed = await close_dangling(
+            self._database,
+            self._folders,
+            moment,
+            keep=keep,
+            living=living,
+            jobs=self._jobs,
+            follow=self._follow,
+        )
+        if closed:
+            self._jobs.stirred()
+        return closed
 
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed.
@@ -229,23 +246,37 @@ class Calls(CallReader):
             "written_at": moment,
             "transcript": None if file is None else "/".join(file.path.parts[-2:]),
             "instance": self._instance,
+            "callback_id": call.callback_id or None,
+            "webhook_url": call.webhook_url or None,
         }
         if ending is not None:
             row |= ending_values(call, ending, at)
-        return _insert_new(self._database)(calls).values(row).on_conflict_do_nothing()
+        return self._database.insert(calls).values(row).on_conflict_do_nothing()
 
     async def _close(self, call: Call, ending: CallEnding, at: float) -> bool:
         here = (calls.c.id == call.id) & calls.c.state.not_in(FINAL_VALUES)
         closing = update(calls).where(here).values(ending_values(call, ending, at))
-        if await self._run(closing) == 1:
+        if await self._change(closing, call.id, ending.state):
             return True
         # Nothing closed: it was closed before, or it could not be kept when it was opened.
-        return await self._run(self._insert(call, ending.state, at, ending)) == 1
+        opening = self._insert(call, ending.state, at, ending)
+        return await self._change(opening, call.id, ending.state)
 
     async def _run(self, statement: Executable) -> int:
         async with self._database.write() as connection:
             result = await connection.execute(statement)
             return cast("CursorResult[Any]", result).rowcount
+
+    async def _change(self, statement: Executable, call_id: CallId, state: CallState) -> bool:
+        """Move one call to ``state``, if the statement finds it, and write down what follows."""
+        async with self._database.write() as connection:
+            result = await connection.execute(statement)
+            if cast("CursorResult[Any]", result).rowcount != 1:
+                return False
+            followed = await self._jobs.add(connection, self._follow(call_id, state))
+        if followed:
+            self._jobs.stirred()
+        return True
 
 
 FINAL_VALUES = sorted(state.value for state in FINAL_STATES)
@@ -263,11 +294,8 @@ def ending_values(call: Call, ending: CallEnding, at: float) -> dict[str, Any]:
         "latency_ms": clean(ending.latency_ms) if ending.latency_ms else None,
         "audio_in_s": clean(ending.audio_in_s),
         "audio_out_s": clean(ending.audio_out_s),
+        "cause": clean_text(ending.cause)[:120] or None,
     }
     if call.provider_call_id:
         values["provider_call_id"] = call.provider_call_id
     return values
-
-
-def _insert_new(database: Database) -> Callable[[Table], sqlite.Insert | postgresql.Insert]:
-    return sqlite.insert if database.engine.dialect.name == "sqlite" else postgresql.insert

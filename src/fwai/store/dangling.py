@@ -1,7 +1,7 @@
 """Closes the calls of a process that died, by what is known of them and nothing else."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +11,14 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import func, select, update
 
-from fwai.domain.call import FINAL_STATES, CallState, EndReason
+from fwai.domain.call import FINAL_STATES, CallId, CallState, EndReason
+from fwai.domain.job import NewJob
+from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
 from fwai.store.database import Database
+from fwai.store.jobs import Jobs
+from fwai.store.reading import stored_call
 from fwai.store.recording import repair
-from fwai.store.stored import StoredCall, stored_call
 from fwai.store.tables import calls, tool_calls, turns
 from fwai.store.transcript_files import (
     Line,
@@ -28,7 +31,15 @@ from fwai.store.transcript_files import (
 
 _FINAL = sorted(state.value for state in FINAL_STATES)
 
+# What is to be done when a call reaches a state.
+Follow = Callable[[CallId, CallState], Sequence[NewJob]]
+
 _log = structlog.get_logger()
+
+
+def follow_nothing(call_id: CallId, state: CallState) -> Sequence[NewJob]:  # noqa: ARG001
+    """Follow no call."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ async def close_dangling(
     *,
     keep: Collection[CallState] = (),
     living: Collection[str] = (),
+    jobs: Jobs | None = None,
+    follow: Follow = follow_nothing,
 ) -> int:
     """Close every call that nobody carries any more.
 
@@ -66,24 +79,33 @@ async def close_dangling(
         rows = (await connection.execute(select(calls).where(here))).mappings().all()
     closed = 0
     for row in rows:
-        closed += await _close(database, folders, stored_call(row), now)
+        closed += await _close(database, folders, stored_call(row), now, jobs, follow)
     return closed
 
 
-async def _close(database: Database, folders: Folders, call: StoredCall, now: datetime) -> bool:
+async def _close(
+    database: Database,
+    folders: Folders,
+    call: CallRecord,
+    now: datetime,
+    jobs: Jobs | None,
+    follow: Follow,
+) -> bool:
     last = await _last_known(database, call)
     values = await asyncio.to_thread(_values, folders, call, last, now)
     here = (calls.c.id == call.call.id) & calls.c.state.not_in(_FINAL)
     async with database.write() as connection:
         result = await connection.execute(update(calls).where(here).values(values))
-    if not result.rowcount:
-        return False
+        if not result.rowcount:
+            return False
+        if jobs is not None:
+            await jobs.add(connection, follow(call.call.id, CallState(values["state"])))
     await asyncio.to_thread(_finish_files, folders, call, values)
     _log.warning("dangling_call_closed", call_id=call.call.id, state=values["state"])
     return True
 
 
-async def _last_known(database: Database, call: StoredCall) -> datetime:
+async def _last_known(database: Database, call: CallRecord) -> datetime:
     moments = [call.written_at]
     async with database.read() as connection:
         for table in (turns, tool_calls):
@@ -94,7 +116,7 @@ async def _last_known(database: Database, call: StoredCall) -> datetime:
     return max(moments)
 
 
-def _values(folders: Folders, call: StoredCall, last: datetime, now: datetime) -> dict[str, Any]:
+def _values(folders: Folders, call: CallRecord, last: datetime, now: datetime) -> dict[str, Any]:
     """Return what to write into the row, from the transcript file when it knows more."""
     values: dict[str, Any] = {
         "state": CallState.FAILED.value,
@@ -133,7 +155,7 @@ def _known_ending(line: Line) -> dict[str, Any]:
     return {"state": state.value, "end_reason": reason, **measured} if state.final else {}
 
 
-def _finish_files(folders: Folders, call: StoredCall, values: dict[str, Any]) -> None:
+def _finish_files(folders: Folders, call: CallRecord, values: dict[str, Any]) -> None:
     path = _transcript(folders, call)
     try:
         if path is not None:
@@ -147,7 +169,7 @@ def _finish_files(folders: Folders, call: StoredCall, values: dict[str, Any]) ->
         _log.warning("dangling_files_unfinished", call_id=call.call.id, error=str(exc))
 
 
-def _transcript(folders: Folders, call: StoredCall) -> Path | None:
+def _transcript(folders: Folders, call: CallRecord) -> Path | None:
     if folders.transcripts is None or call.transcript is None:
         return None
     return folders.transcripts / call.transcript

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Table, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -107,6 +108,25 @@ class Database:
         with self._translated():
             async with self.engine.begin() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection that alone may write, for what is read first and written then.
+
+        PostgreSQL has no such lock: read with ``FOR UPDATE`` there.
+
+        Raises:
+            StoreError: The database failed; nothing of the block was kept.
+        """
+        async with self.write() as connection:
+            if self.engine.dialect.name == "sqlite":
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """Return an INSERT that knows ``on_conflict_do_nothing``."""
+        new = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
+        return new(table)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -12,8 +12,10 @@ import structlog
 
 from fwai.domain.call import Call, CallState
 from fwai.store.calls import Calls
+from fwai.store.dangling import Follow, follow_nothing
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
+from fwai.store.jobs import Jobs
 from fwai.store.migrate import ensure_schema
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import call_path
@@ -34,6 +36,7 @@ class StoreOptions:
         instance: Names this process among those that share the database; 64 characters at most.
         living: Other instances that run now and carry their own calls.
         keep: Call states that survive a restart, because something still acts on them.
+        follow: What is to be done when a call reaches a state.
     """
 
     url: str
@@ -43,6 +46,7 @@ class StoreOptions:
     instance: str = ""
     living: Collection[str] = ()
     keep: Collection[CallState] = ()
+    follow: Follow = follow_nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Store:
     writer: BatchWriter
     files: FileWriter
     calls: Calls
+    jobs: Jobs
     options: StoreOptions
 
     async def recorder(self, call: Call, sample_rate: int, started_at: float) -> WavRecorder | None:
@@ -88,6 +93,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     try:
         writer = BatchWriter(database)
         files = FileWriter()
+        jobs = Jobs(database, instance=options.instance)
         calls = Calls(
             database,
             writer,
@@ -96,11 +102,14 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
             recordings_dir=options.recordings_dir,
             zone=options.zone,
             instance=options.instance,
+            jobs=jobs,
+            follow=options.follow,
         )
+        await jobs.release()
         dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
         async with _running(files, writer):
-            yield Store(database, writer, files, calls, options)
+            yield Store(database, writer, files, calls, jobs, options)
     finally:
         await database.close()
 

@@ -1,10 +1,10 @@
 """What can be asked about calls that are kept."""
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, RowMapping, select
 
-from fwai.domain.call import CallId, CallState
+from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
+from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 from fwai.store.database import Database
-from fwai.store.stored import StoredCall, StoredToolCall, StoredTurn, stored_call
 from fwai.store.tables import calls, tool_calls, turns
 
 
@@ -14,7 +14,7 @@ class CallReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, call_id: CallId) -> StoredCall | None:
+    async def get(self, call_id: CallId) -> CallRecord | None:
         """Return a call, or None when it is unknown.
 
         Raises:
@@ -22,7 +22,7 @@ class CallReader:
         """
         return await self._first(select(calls).where(calls.c.id == call_id))
 
-    async def find_by_provider_id(self, provider: str, provider_call_id: str) -> StoredCall | None:
+    async def find_by_provider_id(self, provider: str, provider_call_id: str) -> CallRecord | None:
         """Return the newest call the provider knows by this id.
 
         Raises:
@@ -41,7 +41,7 @@ class CallReader:
         stored = await self.find_by_provider_id(provider, provider_call_id)
         return None if stored is None else stored.state
 
-    async def turns(self, call_id: CallId) -> list[StoredTurn]:
+    async def turns(self, call_id: CallId) -> list[TurnRecord]:
         """Return what was said in a call, in the order it was kept; see ``joined``.
 
         Raises:
@@ -50,9 +50,9 @@ class CallReader:
         query = select(turns).where(turns.c.call_id == call_id).order_by(turns.c.seq)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        return [StoredTurn(r.seq, r.role, r.turn, r.text, r.at, r.interrupted) for r in rows]
+        return [TurnRecord(r.seq, r.role, r.turn, r.text, r.at, r.interrupted) for r in rows]
 
-    async def tool_calls(self, call_id: CallId) -> list[StoredToolCall]:
+    async def tool_calls(self, call_id: CallId) -> list[ToolRecord]:
         """Return the tools that ran in a call, in the order they finished.
 
         Raises:
@@ -62,13 +62,48 @@ class CallReader:
         async with self._database.read() as connection:
             rows = (await connection.execute(query.order_by(tool_calls.c.seq))).all()
         return [
-            StoredToolCall(
-                r.seq, r.tool_call_id, r.name, r.args, r.ok, r.message, r.elapsed_ms, r.at
-            )
+            ToolRecord(r.seq, r.tool_call_id, r.name, r.args, r.ok, r.message, r.elapsed_ms, r.at)
             for r in rows
         ]
 
-    async def _first(self, query: Executable) -> StoredCall | None:
+    async def _first(self, query: Executable) -> CallRecord | None:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else stored_call(row)
+
+
+def stored_call(row: RowMapping) -> CallRecord:
+    """Read a row of ``calls``."""
+    reason = row["end_reason"]
+    return CallRecord(
+        call=Call(
+            id=CallId(row["id"]),
+            provider=row["provider"],
+            direction=Direction(row["direction"]),
+            caller=row["caller"],
+            line=row["line"],
+            agent=row["agent"],
+            provider_call_id=row["provider_call_id"],
+            context=row["context"],
+            callback_id=row["callback_id"] or "",
+            webhook_url=row["webhook_url"] or "",
+        ),
+        state=CallState(row["state"]),
+        end_reason=None if reason is None else EndReason(reason),
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        answered_at=row["answered_at"],
+        ended_at=row["ended_at"],
+        written_at=row["written_at"],
+        usage=row["usage"],
+        latency_ms=row["latency_ms"],
+        audio_in_s=row["audio_in_s"],
+        audio_out_s=row["audio_out_s"],
+        recording=row["recording"],
+        transcript=row["transcript"],
+        instance=row["instance"],
+        not_before=row["not_before"],
+        cause=row["cause"],
+        summary=row["summary"],
+        extracted=row["extracted"],
+    )

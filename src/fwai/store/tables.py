@@ -73,7 +73,8 @@ class CallColumns(TypedColumns):
     ``created_at`` is when the call became known, ``started_at`` when a line was first used for it
     (dialing, ringing or answered), ``written_at`` when the row last changed. ``transcript`` and
     ``recording`` are relative to their directories, so that a backup can be restored elsewhere.
-    ``instance`` is the process that holds the call's sockets.
+    ``instance`` is the process that holds the call's sockets. ``cause`` is
+    the provider's word for the ending; ``summary`` and ``extracted`` come after the call, if ever.
     """
 
     id = Column(String(64), primary_key=True)
@@ -98,6 +99,12 @@ class CallColumns(TypedColumns):
     recording = Column(String(255))
     transcript = Column(String(255))
     instance = Column(String(64), nullable=False)
+    not_before = Column(Instant)
+    callback_id = Column(String(40))
+    webhook_url = Column(Text)
+    cause = Column(String(120))
+    summary = Column(Text)
+    extracted = Column(JSON(none_as_null=True))
 
 
 class TurnColumns(TypedColumns):

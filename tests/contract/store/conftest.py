@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fwai.store.database import Database
-from fwai.store.tables import metadata
+from fwai.store.work_tables import metadata
 from unit.store.kit import Kept, a_database, kept_in, sqlite_url
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, EndReason
+from fwai.domain.record import joined
 from fwai.errors import StoreError
 from fwai.interfaces import CallArchive, CallLog, Recorder
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
-from fwai.store.stored import joined
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 

@@ -12,7 +12,7 @@ from fwai.domain.events import ToolCall, ToolResult
 from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
-from fwai.store.tables import metadata
+from fwai.store.work_tables import metadata
 from fwai.store.writer import BatchWriter
 
 KOLKATA = ZoneInfo("Asia/Kolkata")

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from fwai.domain.call import CallState, EndReason
+from fwai.domain.record import CallRecord
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
-from fwai.store.stored import StoredCall
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
 
 LATER = T0 + 3600
 
 
-async def stored(kept: Kept, call_id: str = "c-1") -> StoredCall:
+async def stored(kept: Kept, call_id: str = "c-1") -> CallRecord:
     found = await kept.calls.get(a_call(call_id).id)
     assert found is not None
     return found

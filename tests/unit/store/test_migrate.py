@@ -16,7 +16,7 @@ import children
 from fwai.errors import StoreError
 from fwai.store import migrate
 from fwai.store.database import Database
-from fwai.store.tables import metadata
+from fwai.store.work_tables import metadata
 from unit.store.kit import sqlite_url
 
 

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from fwai.adapters.browser.access import Access, Client
+from fwai.access import Access, Client
 from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
-from fwai.adapters.browser.problem import MEDIA_TYPE, ProblemError, ProblemRoute
+from fwai.problem import MEDIA_TYPE, ProblemError, ProblemRoute
 from fwai.adapters.browser.watch import Event, Watch, Watching
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.domain.call import CallId

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from fwai.adapters.whatsapp.permission import Standing
+from fwai.domain.standing import Standing
 from fwai.errors import StoreError
 
 MOST_WAITING: Final = 2_000

@@ -18,7 +18,7 @@ from fwai.adapters.whatsapp.codes import NO_PERMISSION, PERMANENT_PERMISSION, PE
 from fwai.adapters.whatsapp.contacts import Contacts
 from fwai.adapters.whatsapp.events import Party
 from fwai.adapters.whatsapp.live import PROVIDER, Progress
-from fwai.adapters.whatsapp.permission import FRESH_S, Standing, can
+from fwai.domain.standing import FRESH_S, Standing, can
 from fwai.domain.call import CallState
 from fwai.errors import ApiError
 

@@ -10,7 +10,7 @@ from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
 from fwai.adapters.whatsapp.messages import MOST_KEPT, WhatsAppMessages
-from fwai.adapters.whatsapp.permission import Standing
+from fwai.domain.standing import Standing
 from fwai.errors import ApiError, StoreError
 from unit.adapters.whatsapp.kit import NOW, USER
 

@@ -1,17 +1,15 @@
-"""What is read back from the database, as plain values."""
+"""What is kept of calls, as plain values."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping
-
-from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
+from fwai.domain.call import Call, CallState, EndReason
 
 
 @dataclass(frozen=True, slots=True)
-class StoredCall:
+class CallRecord:
     """One call as it is kept; what was not measured or has not happened is None.
 
     Attributes:
@@ -30,6 +28,10 @@ class StoredCall:
         recording: Its file, relative to the recordings' directory.
         transcript: Its file, relative to the transcripts' directory.
         instance: The process that holds or held its sockets.
+        not_before: When it may be dialled at the earliest.
+        cause: The provider's word for its ending.
+        summary: What was said, in short.
+        extracted: What the agent's ``extract`` schema asked for.
     """
 
     call: Call
@@ -47,10 +49,14 @@ class StoredCall:
     recording: str | None
     transcript: str | None
     instance: str
+    not_before: datetime | None = None
+    cause: str | None = None
+    summary: str | None = None
+    extracted: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTurn:
+class TurnRecord:
     """A piece of an utterance; ``seq`` orders pieces and tool calls of a call together."""
 
     seq: int
@@ -62,7 +68,7 @@ class StoredTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredToolCall:
+class ToolRecord:
     """One tool run; ``args`` and ``message`` are None when transcripts are disabled."""
 
     seq: int
@@ -75,9 +81,9 @@ class StoredToolCall:
     at: datetime
 
 
-def joined(pieces: Iterable[StoredTurn]) -> list[StoredTurn]:
+def joined(pieces: Iterable[TurnRecord]) -> list[TurnRecord]:
     """Return whole utterances: pieces of one role and turn as one, where the first one stood."""
-    whole: dict[tuple[str, int], StoredTurn] = {}
+    whole: dict[tuple[str, int], TurnRecord] = {}
     for piece in pieces:
         before = whole.setdefault((piece.role, piece.turn), piece)
         if before is not piece:
@@ -87,34 +93,3 @@ def joined(pieces: Iterable[StoredTurn]) -> list[StoredTurn]:
                 interrupted=before.interrupted or piece.interrupted,
             )
     return list(whole.values())
-
-
-def stored_call(row: RowMapping) -> StoredCall:
-    """Read a row of ``calls``."""
-    reason = row["end_reason"]
-    return StoredCall(
-        call=Call(
-            id=CallId(row["id"]),
-            provider=row["provider"],
-            direction=Direction(row["direction"]),
-            caller=row["caller"],
-            line=row["line"],
-            agent=row["agent"],
-            provider_call_id=row["provider_call_id"],
-            context=row["context"],
-        ),
-        state=CallState(row["state"]),
-        end_reason=None if reason is None else EndReason(reason),
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        answered_at=row["answered_at"],
-        ended_at=row["ended_at"],
-        written_at=row["written_at"],
-        usage=row["usage"],
-        latency_ms=row["latency_ms"],
-        audio_in_s=row["audio_in_s"],
-        audio_out_s=row["audio_out_s"],
-        recording=row["recording"],
-        transcript=row["transcript"],
-        instance=row["instance"],
-    )

@@ -4,8 +4,8 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from fwai.adapters.browser.access import COOKIE, SESSION_S, Access, is_near
-from fwai.adapters.browser.problem import ProblemError
+from fwai.access import COOKIE, SESSION_S, Access, is_near
+from fwai.problem import ProblemError
 from unit.adapters.browser.kit import KEY, client, desk
 
 SESSION = "/console/talk/session"

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from fwai.adapters.browser.problem import ProblemError
+from fwai.problem import ProblemError
 
 COOKIE: Final = "fwai_talk"
 SESSION_S: Final = 3600

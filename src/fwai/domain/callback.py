@@ -1,0 +1,102 @@
+"""Promises to call somebody back, and what becomes of them."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from fwai.domain.call import CallState
+
+MOST_NOTE: Final = 500
+
+
+class CallbackState(enum.StrEnum):
+    """Where a callback stands; the last four are final."""
+
+    SCHEDULED = "scheduled"
+    CALLING = "calling"
+    DONE = "done"
+    FAILED = "failed"
+    MISSED = "missed"
+    CANCELED = "canceled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more happens."""
+        return self not in (CallbackState.SCHEDULED, CallbackState.CALLING)
+
+
+@dataclass(frozen=True, slots=True)
+class NewCallback:
+    """A promise to be kept.
+
+    Attributes:
+        key: The same promise twice has the same key; at most 160 characters.
+        phone: Whom to call, E.164.
+        provider: Who carries the call; empty takes the default.
+        agent: Who speaks.
+        due_at: When.
+        note: What it is about, in a sentence.
+        source_call_id: The call it was promised in, or empty.
+    """
+
+    key: str
+    phone: str
+    provider: str
+    agent: str
+    due_at: datetime
+    note: str = ""
+    source_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A promise as it is kept.
+
+    Attributes:
+        attempts: How often the person was called.
+        last_call_id: The newest call made for it, or empty.
+    """
+
+    id: str
+    phone: str
+    provider: str
+    agent: str
+    due_at: datetime
+    note: str
+    state: CallbackState
+    attempts: int
+    source_call_id: str
+    last_call_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackPolicy:
+    """How hard to try.
+
+    Attributes:
+        attempts: Calls at most, the first one included.
+        gap_s: From one that did not reach the person to the next.
+        window_s: How late the first may be made, as after a time the server was down.
+    """
+
+    attempts: int = 3
+    gap_s: float = 900.0
+    window_s: float = 7200.0
+
+    def too_late(self, callback: Callback, now: datetime) -> bool:
+        """Whether the promised time is so long over that calling would only surprise."""
+        return now > callback.due_at + timedelta(seconds=self.window_s)
+
+    def after(
+        self, callback: Callback, call: CallState, now: datetime
+    ) -> tuple[CallbackState, datetime | None]:
+        """Return what becomes of it after a call that ended as ``call``, and when to try again."""
+        if call is CallState.COMPLETED:
+            return CallbackState.DONE, None
+        if call is CallState.CANCELED:
+            return CallbackState.CANCELED, None
+        if callback.attempts >= self.attempts:
+            return CallbackState.FAILED, None
+        return CallbackState.SCHEDULED, now + timedelta(seconds=self.gap_s)

@@ -1,0 +1,62 @@
+"""What is known of a person across calls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+MOST_ENTRIES: Final = 5
+MOST_TEXT: Final = 700
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEntry:
+    """One earlier call, in short.
+
+    Attributes:
+        text: What was said and agreed; at most `MOST_TEXT` characters.
+    """
+
+    at: datetime
+    call_id: str
+    agent: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person.
+
+    Attributes:
+        phone: E.164.
+        memory: The oldest first, at most `MOST_ENTRIES`.
+        do_not_call: They asked not to be called, or an operator forbade it.
+        reason: Why; for the operator.
+    """
+
+    phone: str
+    memory: Sequence[MemoryEntry] = ()
+    do_not_call: bool = False
+    reason: str = ""
+
+
+def remembered(memory: Sequence[MemoryEntry], new: MemoryEntry) -> tuple[MemoryEntry, ...]:
+    """Return ``memory`` with ``new``, which replaces what was kept of the same call."""
+    others = [entry for entry in memory if entry.call_id != new.call_id]
+    return tuple(sorted([*others, new], key=lambda entry: entry.at)[-MOST_ENTRIES:])
+
+
+def entry_json(entry: MemoryEntry) -> Mapping[str, Any]:
+    """Return an entry as it is kept."""
+    return {
+        "at": entry.at.isoformat(),
+        "call_id": entry.call_id,
+        "agent": entry.agent,
+        "text": entry.text[:MOST_TEXT],
+    }
+
+
+def read_entry(raw: Mapping[str, Any]) -> MemoryEntry:
+    """Read an entry that `entry_json` made."""
+    at = datetime.fromisoformat(raw["at"])
+    return MemoryEntry(at, raw["call_id"], raw["agent"], raw["text"])
