@@ -1,1 +1,1 @@
-"""Texts that somebody else has to approve before they may be sent."""
+"""Texts with gaps: WhatsApp's approved templates, e-mails."""

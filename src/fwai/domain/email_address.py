@@ -1,0 +1,95 @@
+"""E-mail addresses: read from what a caller dictates, checked before anything is sent to them."""
+
+import re
+from typing import Final
+
+import idna
+
+MOST_CHARS: Final = 254
+MOST_LOCAL_CHARS: Final = 64
+_SPOKEN_AT: Final = re.compile(r"(?<!\S)at(?:\s+the\s+rate(?:\s+of)?)?(?!\S)")
+_SPOKEN: Final = {
+    "dot": ".",
+    "period": ".",
+    "underscore": "_",
+    "dash": "-",
+    "hyphen": "-",
+    "minus": "-",
+    "plus": "+",
+}
+_PUNCTUATION: Final = re.compile(r"\s*([@.])\s*|\s*(?<=\s)([_+-])(?=\s)\s*")
+# Fewer than RFC 5321 allows: quotes, % and ! have only been seen in attempts to relay mail.
+_LOCAL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_+'&=~-]|\.(?!\.|$))*")
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_TOP_LABEL: Final = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def address(text: str) -> str:
+    """Return the one address that ``text`` holds, in lower case and ASCII.
+
+    It may be written ("Asha@example.com ") or spelt as people say it ("asha dot k at example dot
+    com", "at the rate" for @, letters one by one). The domain may be international.
+
+    Raises:
+        ValueError: It is no address, or not for certain. The sentence tells a voice agent what to
+            ask, and does not hold the address.
+    """
+    written = _written(text)
+    if re.search(r"[,;<>\"]|\bmailto:", written):
+        raise ValueError("give one bare e-mail address, without a name, quotes, commas or brackets")
+    if written.count("@") != 1:
+        many = "@" in written
+        raise ValueError(
+            "there is more than one @: ask the caller for one e-mail address"
+            if many
+            else "there is no @ in it: ask the caller for the whole e-mail address"
+        )
+    local, _, domain = written.partition("@")
+    local, domain = _joined(local), _joined(domain)
+    if len(local) > MOST_LOCAL_CHARS or not _LOCAL.fullmatch(local):
+        raise ValueError(
+            "the part before the @ cannot be right: ask the caller to spell it letter by letter,"
+            " in English letters"
+        )
+    result = f"{local}@{_ascii(domain)}"
+    if len(result) > MOST_CHARS:
+        raise ValueError("the e-mail address is too long: ask the caller to repeat it")
+    return result
+
+
+def _written(text: str) -> str:
+    """Return ``text`` with spoken signs as characters, and no gaps around them."""
+    if len(text) > 4 * MOST_CHARS:
+        raise ValueError("that is too long for an e-mail address: ask the caller to repeat it")
+    lower = text.strip(" ").lower()
+    if _CONTROL.search(lower):
+        raise ValueError("give the e-mail address on one line, without control characters")
+    if "@" not in lower:
+        lower = _SPOKEN_AT.sub("@", lower)
+    words = " ".join(_SPOKEN.get(word, word) for word in lower.split())
+    return _PUNCTUATION.sub(lambda match: match[1] or match[2], words).removesuffix(".")
+
+
+def _joined(part: str) -> str:
+    """Return ``part`` without gaps if it was spelt; a gap between words stays, and is refused."""
+    words = part.split()
+    return "".join(words) if all(len(word) == 1 for word in words) else part
+
+
+def _ascii(domain: str) -> str:
+    """Return ``domain`` as DNS writes it.
+
+    Raises:
+        ValueError: It cannot be one.
+    """
+    wrong = "the part after the @ cannot be right: ask the caller to repeat it, such as example.com"
+    try:
+        ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError as exc:
+        raise ValueError(wrong) from exc
+    labels = ascii_domain.split(".")
+    fits = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
+    if not fits or not _TOP_LABEL.fullmatch(labels[-1]):
+        raise ValueError(wrong)
+    return ascii_domain

@@ -1,0 +1,1 @@
+"""Services outside the call: mail, webhooks."""

@@ -1,0 +1,104 @@
+"""Signatures under what this server posts, by the Standard Webhooks scheme. No I/O.
+
+Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md, read 2026-11-22.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+from typing import Final
+
+PREFIX: Final = "whsec_"
+MIN_KEY_BYTES: Final = 24
+MAX_KEY_BYTES: Final = 64
+# token_urlsafe yields letters, digits, - and _: it can be typed wherever a signature is checked.
+HOW_TO_MAKE_ONE: Final = (
+    'python3 -c "import base64, secrets; '
+    "print('whsec_' + base64.b64encode(secrets.token_urlsafe(24).encode()).decode())\""
+)
+# A dot would let two messages share one signed text, which is "id.timestamp.body".
+_MESSAGE_ID: Final = re.compile(r"[!-\-/-~]{1,256}")
+
+
+class Signer:
+    """Signs messages with one secret, and with older ones while receivers change over.
+
+    Args:
+        secret: ``whsec_`` and base64 of the key.
+        old: Secrets that receivers may still check with; one more signature for each.
+
+    Raises:
+        ValueError: A secret cannot be used; the text says how to make one.
+    """
+
+    def __init__(self, secret: str, old: Sequence[str] = ()) -> None:
+        self._keys = tuple(_key(text) for text in (secret, *old))
+
+    def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+        """Return the three headers that go with ``body``.
+
+        Args:
+            message_id: The same for every repetition of a message, so that receivers can drop them.
+            timestamp: When it is sent, in seconds since 1970; receivers refuse old ones.
+            body: The exact bytes that are posted.
+
+        Raises:
+            ValueError: The id is empty, too long, or has a character that it must not have.
+        """
+        if not _MESSAGE_ID.fullmatch(message_id):
+            raise ValueError(
+                "message_id: use 1 to 256 letters, digits and signs, without dots and blanks"
+            )
+        signed = b"%s.%d.%s" % (message_id.encode(), timestamp, body)
+        signatures = (hmac.digest(key, signed, hashlib.sha256) for key in self._keys)
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": " ".join(
+                f"v1,{base64.b64encode(signature).decode()}" for signature in signatures
+            ),
+        }
+
+
+def check_secret(text: str) -> None:
+    """Check a signing secret before anything is signed with it.
+
+    Raises:
+        ValueError: What is wrong with it and the command that makes a good one; not the secret.
+    """
+    _key(text)
+
+
+def as_typed(secret: str) -> str:
+    """Return the key as it is typed into a tool that takes text, such as n8n's Crypto credential.
+
+    Raises:
+        ValueError: The secret cannot be used.
+    """
+    return _key(secret).decode("ascii")
+
+
+def _key(text: str) -> bytes:
+    if not text.startswith(PREFIX):
+        raise ValueError(f"must begin with {PREFIX}; make a new one with: {HOW_TO_MAKE_ONE}")
+    try:
+        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        # ``from None``: what was wrong in it may show a part of the secret.
+        raise ValueError(
+            f"is not base64 after {PREFIX}; make a new one with: {HOW_TO_MAKE_ONE}"
+        ) from None
+    if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
+        raise ValueError(
+            f"must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes, not {len(key)}; "
+            f"make a new one with: {HOW_TO_MAKE_ONE}"
+        )
+    if not all(0x21 <= byte <= 0x7E for byte in key):
+        raise ValueError(
+            "holds bytes that cannot be typed, so n8n's Crypto credential cannot take it; "
+            f"make a new one with: {HOW_TO_MAKE_ONE}"
+        )
+    return key

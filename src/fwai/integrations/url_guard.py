@@ -1,0 +1,316 @@
+"""Where this server may post to.
+
+A URL that comes with a request is a wish: without a check anybody who may place a call could make
+this server talk to the machines beside it, or fetch the cloud's credentials. So a host must be
+allowed by the operator, its name is looked up once, every address it has is judged, and the
+connection goes to the address that was judged: a second lookup could say something else.
+
+=====================  ====================  =======================================
+address                host allowed by *.    host named exactly, or in the settings
+=====================  ====================  =======================================
+public                 https                 https
+private, loopback,     no                    https and http
+carrier-grade NAT
+link-local, metadata,  no                    no
+multicast, mapped,
+6to4, reserved
+=====================  ====================  =======================================
+"""
+
+import asyncio
+import enum
+import ipaddress
+import re
+import socket
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+
+from fwai.errors import ApiError
+
+MAX_URL_CHARS: Final = 2048
+LOOKUP_S: Final = 3.0
+_NAME: Final = "webhook"
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+_SETTING: Final = "WEBHOOK_ALLOWED_HOSTS"
+
+Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_ENTRY: Final = re.compile(r"(\*\.)?(\[[0-9a-fA-F:.]+\]|[^\s:/?#@*\\\[\]%]+)(?::([0-9]{1,5}))?")
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# What resolvers of the C library take for an address: 127.1, 2130706433, 0x7f000001.
+_NUMERIC: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+
+
+def _networks(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in texts)
+
+
+_PRIVATE: Final = _networks(
+    "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+    "::1/128", "fc00::/7",
+)  # fmt: skip
+# Where clouds hand out credentials outside 169.254.0.0/16: Alibaba, Azure, AWS, Google.
+_METADATA: Final = _networks(
+    "100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128"
+)
+# Global for some versions of ipaddress, but they carry an IPv4 address or lead nowhere.
+_ODD: Final = _networks("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_V6: Final = ipaddress.ip_network("2000::/3")
+
+
+class _Kind(enum.Enum):
+    PUBLIC = enum.auto()
+    PRIVATE = enum.auto()
+    NEVER = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A URL whose host was looked up and judged.
+
+    Attributes:
+        url: The same URL with the address in place of the name: what to connect to.
+        host: The ``Host`` header.
+        name: The name that the server's certificate must have.
+    """
+
+    url: httpx.URL
+    host: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    host: str
+    port: int | None
+    below: bool  # written with *.
+
+    def fits(self, host: str) -> bool:
+        return host.endswith(f".{self.host}") if self.below else host == self.host
+
+
+class UrlGuard:
+    """Decides which URLs may be posted to, and to which address the connection goes.
+
+    Args:
+        allowed_hosts: ``host``, ``host:port``, ``*.example.com`` (not example.com itself); without
+            a port only 443, or 80 for plain http.
+        own: URLs of the operator's own settings; their hosts are as if named exactly.
+        lookup: Returns every address of a name; the system's resolver if left out.
+
+    Raises:
+        ValueError: An entry cannot be understood; every one is named with its fix.
+    """
+
+    def __init__(
+        self,
+        allowed_hosts: Collection[str],
+        own: Collection[str] = (),
+        *,
+        lookup: Lookup | None = None,
+    ) -> None:
+        problems: list[str] = []
+        self._entries: list[_Entry] = []
+        for text in allowed_hosts:
+            try:
+                self._entries.append(_entry(text.strip()))
+            except ValueError as exc:
+                problems.append(str(exc))
+        for place, text in enumerate(own):
+            try:
+                url = _parse(text)
+                self._entries.append(_Entry(_host(url), _port(url), below=False))
+            except ValueError as exc:
+                problems.append(f"webhook URL {place + 1} of the settings: {exc}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        self._lookup = lookup or _look_up
+
+    def check(self, url: str) -> None:
+        """Check everything about ``url`` that needs no look-up.
+
+        Raises:
+            ValueError: Why nothing may be posted there, and the fix; names the host at most.
+        """
+        self._checked(url)
+
+    async def pin(self, url: str) -> Pinned:
+        """Check ``url``, look its host up once and return what to connect to.
+
+        Raises:
+            ValueError: Nothing may be posted there.
+            ApiError: The name could not be looked up now; worth another try.
+        """
+        parsed = self._checked(url)
+        host = _host(parsed)
+        address = await self.resolve(host, _port(parsed), secure=parsed.scheme == "https")
+        return Pinned(parsed.copy_with(host=address), parsed.netloc.decode("ascii"), host)
+
+    async def resolve(self, host: str, port: int, *, secure: bool = True) -> str:
+        """Return the address to connect to for a host that `check` let pass.
+
+        One bad address among several is enough for a refusal.
+
+        Args:
+            host: Name or literal address, lower case, ASCII.
+            port: Where on it.
+            secure: Whether TLS will be spoken.
+
+        Raises:
+            ValueError: The name leads where nothing may be posted.
+            ApiError: No answer within `LOOKUP_S`, or the name does not exist; worth another try.
+        """
+        literal = _literal(host)
+        addresses = [str(literal)] if literal else await self._addresses(host, port)
+        named = self._named(host, port)
+        for address in addresses:
+            _judge(host, ipaddress.ip_address(address), named=named, secure=secure)
+        return addresses[0]
+
+    def _checked(self, url: str) -> httpx.URL:
+        parsed = _parse(url)
+        host, port = _host(parsed), _port(parsed)
+        default = _DEFAULT_PORTS[parsed.scheme]
+        fitting = [entry for entry in self._entries if entry.fits(host)]
+        if not fitting:
+            raise ValueError(f"host {host} is not allowed; add it to {_SETTING}")
+        if not any((entry.port or default) == port for entry in fitting):
+            raise ValueError(
+                f"port {port} of {host} is not allowed; add {host}:{port} to {_SETTING}"
+            )
+        named = self._named(host, port)
+        if parsed.scheme == "http" and not named:
+            raise ValueError(f"plain http to {host} is not allowed; use https")
+        literal = _literal(host)
+        if literal is not None:
+            _judge(host, literal, named=named, secure=parsed.scheme == "https")
+        return parsed
+
+    def _named(self, host: str, port: int) -> bool:
+        """Whether the operator wrote this very host, and this port or a usual one."""
+        return any(
+            not entry.below
+            and entry.fits(host)
+            and (port == entry.port if entry.port else port in _DEFAULT_PORTS.values())
+            for entry in self._entries
+        )
+
+    async def _addresses(self, host: str, port: int) -> Sequence[str]:
+        try:
+            async with asyncio.timeout(LOOKUP_S):
+                found = await self._lookup(host, port)
+        except TimeoutError:
+            raise ApiError(_NAME, f"{host}: no answer from the DNS", retryable=True) from None
+        except (OSError, UnicodeError):
+            raise ApiError(_NAME, f"{host}: not found in the DNS", retryable=True) from None
+        if not found:
+            raise ApiError(_NAME, f"{host}: has no address in the DNS", retryable=True)
+        return found
+
+
+async def _look_up(host: str, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
+
+
+def _parse(url: str) -> httpx.URL:
+    """Read a URL with the same parser that connects; two parsers can disagree about the host."""
+    if len(url) > MAX_URL_CHARS:
+        raise ValueError(f"the URL has {len(url)} characters; at most {MAX_URL_CHARS}")
+    if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
+        raise ValueError("the URL holds blanks, backslashes or control characters; remove them")
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("not a URL; write it as https://host/path") from None
+    if parsed.scheme not in _DEFAULT_PORTS:
+        raise ValueError("the URL must begin with https://")
+    if parsed.userinfo:
+        raise ValueError("the URL holds a user name or password; remove it, messages are signed")
+    if "#" in url:
+        raise ValueError("the URL holds a #fragment; remove it")
+    _check_host(_host(parsed))
+    if not 1 <= _port(parsed) <= 65535:
+        raise ValueError("the URL's port must be 1 to 65535")
+    return parsed
+
+
+def _check_host(host: str) -> None:
+    if not host:
+        raise ValueError("the URL names no host; write it as https://host/path")
+    if _literal(host) is not None:
+        return
+    if host.endswith("."):
+        raise ValueError("the host ends with a dot; remove it")
+    if len(host) > 253 or not _HOST.fullmatch(host):
+        raise ValueError("the host is not a valid name")
+    if _NUMERIC.fullmatch(host):
+        raise ValueError("the host is a number; write an address with four parts, or a name")
+
+
+def _entry(text: str) -> _Entry:
+    match = _ENTRY.fullmatch(text)
+    fix = f"{_SETTING}: {text!r} is not understood; write host, host:port or *.example.com"
+    if match is None:
+        raise ValueError(fix)
+    below, host, port = match.groups()
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError(f"{_SETTING}: {text!r}: the port must be 1 to 65535")
+    try:
+        ascii_host = _host(httpx.URL(f"https://{host}/"))
+        _check_host(ascii_host)
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError(fix) from None
+    if below and ("." not in ascii_host or _literal(ascii_host) is not None):
+        raise ValueError(f"{_SETTING}: {text!r} is too wide; name a domain, as in *.example.com")
+    return _Entry(ascii_host, int(port) if port else None, below=bool(below))
+
+
+def _host(url: httpx.URL) -> str:
+    return url.raw_host.decode("ascii").lower()
+
+
+def _port(url: httpx.URL) -> int:
+    return _DEFAULT_PORTS[url.scheme] if url.port is None else url.port
+
+
+def _literal(host: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _judge(host: str, address: _Address, *, named: bool, secure: bool) -> None:
+    match _kind(address):
+        case _Kind.NEVER:
+            raise ValueError(
+                f"{host} leads to an address that is never posted to; use another host"
+            )
+        case _Kind.PRIVATE if not named:
+            raise ValueError(
+                f"{host} leads into a private network; if that is meant, name it in {_SETTING} "
+                "without *"
+            )
+        case _Kind.PUBLIC if not secure:
+            raise ValueError(f"plain http to {host} crosses the internet; use https")
+
+
+def _kind(address: _Address) -> _Kind:
+    if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
+        inner = _kind(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+        return _Kind.PUBLIC if inner is _Kind.PUBLIC else _Kind.NEVER
+    if any(address in network for network in (*_METADATA, *_ODD)):
+        return _Kind.NEVER
+    if any(address in network for network in _PRIVATE):
+        return _Kind.PRIVATE
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_V6:
+        return _Kind.NEVER
+    public = address.is_global and not address.is_multicast and not address.is_reserved
+    return _Kind.PUBLIC if public else _Kind.NEVER

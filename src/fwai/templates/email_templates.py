@@ -1,0 +1,232 @@
+"""E-mails as data: subject, plain text and HTML, with every value checked and escaped.
+
+The look is a table-free column of at most 560 px with colours that also hold in dark mode; styles
+that matter are inline, because some programs drop ``<style>``.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from string import Template as Text
+from typing import Final
+
+MOST_CHARS: Final = 10_000
+# Control characters, and those that turn the direction of writing and so can disguise a link.
+_UNFIT: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+_GAPS: Final = re.compile(r"\n{3,}")
+
+
+class EmailTemplateError(ValueError):
+    """A template cannot be rendered; the text says which value and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEmail:
+    """What is sent: a subject of one line, and two bodies that say the same."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value that a template takes.
+
+    Attributes:
+        name: Its key.
+        description: For whoever fills it in.
+        max_chars: Longest one.
+        label: Makes it a row of the table of facts, under this heading.
+        lines: It may have several lines.
+        optional: It may be missing.
+    """
+
+    name: str
+    description: str
+    max_chars: int = 200
+    label: str = ""
+    lines: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EmailTemplate:
+    """An e-mail with gaps, written as ``$name``.
+
+    Attributes:
+        name: What callers know it by.
+        subject: One line.
+        title: Headline of the HTML; empty for none.
+        body: Paragraphs, separated by empty lines.
+        footer: Who sent this, and why.
+        values: All that it takes.
+    """
+
+    name: str
+    subject: str
+    title: str
+    body: str
+    footer: str
+    values: tuple[Value, ...]
+
+    def render(self, values: Mapping[str, str]) -> RenderedEmail:
+        """Return the e-mail with ``values`` filled in.
+
+        Raises:
+            EmailTemplateError: A value is missing, unknown, too long, or has what it may not have.
+        """
+        if unknown := sorted(set(values) - {one.name for one in self.values}):
+            raise EmailTemplateError(f"{self.name} has no value {', '.join(unknown)}")
+        given = {one.name: _checked(self.name, one, values) for one in self.values}
+        facts = [
+            (one.label, given[one.name]) for one in self.values if one.label and given[one.name]
+        ]
+        body, footer = (Text(part).substitute(given) for part in (self.body, self.footer))
+        return RenderedEmail(
+            subject=Text(self.subject).substitute(given),
+            text=_plain(body, facts, footer),
+            html=_page(Text(self.title).substitute(given), body, facts, footer),
+        )
+
+
+def _checked(template: str, wanted: Value, values: Mapping[str, str]) -> str:
+    value = _UNFIT.sub("", values.get(wanted.name, "").replace("\r\n", "\n").replace("\r", "\n"))
+    value = _GAPS.sub("\n\n", value.strip())
+    if not value and not wanted.optional:
+        raise EmailTemplateError(f"{template} needs {wanted.name}: {wanted.description}")
+    if len(value) > min(wanted.max_chars, MOST_CHARS):
+        raise EmailTemplateError(f"{wanted.name} is longer than {wanted.max_chars} characters")
+    if "\n" in value and not wanted.lines:
+        raise EmailTemplateError(f"{wanted.name} is one line")
+    return value
+
+
+def _plain(body: str, facts: list[tuple[str, str]], footer: str) -> str:
+    parts = [body]
+    if facts:
+        parts.append("\n".join(f"{label}: {value}" for label, value in facts))
+    return "\n\n".join([*parts, f"-- \n{footer}"]) + "\n"
+
+
+_PAGE: Final = Text("""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="supported-color-schemes" content="light dark">
+<style>
+@media (prefers-color-scheme: dark) {
+  body, .sheet { background: #16181c !important; color: #e8eaed !important; }
+  .card { background: #202328 !important; border-color: #3a3f47 !important; }
+  .quiet { color: #a9b0ba !important; border-color: #3a3f47 !important; }
+}
+</style>
+</head>
+<body class="sheet" style="margin:0;padding:0;background:#f3f4f6;color:#1b1f24">
+<div style="max-width:560px;margin:0 auto;padding:24px 16px;$font">
+<div class="card" style="background:#ffffff;border:1px solid #dfe3e8;border-radius:10px;\
+padding:24px 24px 8px;font-size:16px;line-height:1.55;overflow-wrap:anywhere">
+$content
+</div>
+<p class="quiet" dir="auto" style="margin:16px 8px 0;color:#5b6470;font-size:13px;\
+line-height:1.5;overflow-wrap:anywhere">$footer</p>
+</div>
+</body>
+</html>
+""")
+_FONT: Final = (
+    "font-family:-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans Devanagari',Arial,"
+    "sans-serif"
+)
+_TITLE: Final = '<h1 dir="auto" style="margin:0 0 16px;font-size:21px;line-height:1.3">{}</h1>'
+_PARAGRAPH: Final = '<p dir="auto" style="margin:0 0 16px">{}</p>'
+_FACTS: Final = '<dl style="margin:0">\n{}\n</dl>'
+_FACT: Final = (
+    '<dt class="quiet" style="color:#5b6470;font-size:13px">{}</dt>'
+    '<dd dir="auto" style="margin:0 0 12px;font-weight:600">{}</dd>'
+)
+
+
+def _page(title: str, body: str, facts: list[tuple[str, str]], footer: str) -> str:
+    content = [_TITLE.format(_escaped(title))] if title else []
+    content += [_PARAGRAPH.format(_escaped(part)) for part in body.split("\n\n")]
+    if facts:
+        rows = [_FACT.format(_escaped(label), _escaped(value)) for label, value in facts]
+        content.append(_FACTS.format("\n".join(rows)))
+    return _PAGE.substitute(font=_FONT, content="\n".join(content), footer=_escaped(footer))
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text).replace("\n", "<br>\n")
+
+
+_BUSINESS: Final = Value("business", "the name of the business", 100)
+_NAME: Final = Value("name", "the customer's name", 60)
+_FOOTER: Final = (
+    "An AI assistant sent this on behalf of $business, because it was asked for in a phone call."
+    " If that was not you, you can ignore this message."
+)
+
+TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
+    one.name: one
+    for one in (
+        EmailTemplate(
+            name="message",
+            subject="$subject",
+            title="",
+            body="$body",
+            footer=_FOOTER,
+            values=(
+                Value("subject", "what it is about", 150),
+                Value("body", "what the caller asked for, in plain text", 8000, lines=True),
+                _BUSINESS,
+            ),
+        ),
+        EmailTemplate(
+            name="demo_booked",
+            subject="Your demo of $topic: $when",
+            title="Your demo is booked",
+            body="Hello $name,\n\nthank you for your call. We look forward to meeting you.",
+            footer=_FOOTER,
+            values=(
+                _NAME,
+                Value("when", "day, time and time zone in words", 80, label="When"),
+                Value("topic", "what the demo is about", 100, label="About"),
+                Value("duration", "how long it takes", 40, label="Duration", optional=True),
+                Value("place", "where, or the link", 300, label="Where", optional=True),
+                _BUSINESS,
+            ),
+        ),
+        EmailTemplate(
+            name="callback_confirmed",
+            subject="We will call you back: $when",
+            title="We will call you back",
+            body="Hello $name,\n\nas agreed in our call, we will phone you at this time.",
+            footer=_FOOTER,
+            values=(
+                _NAME,
+                Value("when", "day, time and time zone in words", 80, label="When"),
+                Value("topic", "what the call is about", 200, label="About", optional=True),
+                _BUSINESS,
+            ),
+        ),
+    )
+}
+
+
+def render(name: str, values: Mapping[str, str]) -> RenderedEmail:
+    """Return the e-mail of a template of `TEMPLATES`.
+
+    Raises:
+        EmailTemplateError: There is none of that name, or a value does not fit.
+    """
+    template = TEMPLATES.get(name)
+    if template is None:
+        raise EmailTemplateError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
+    return template.render(values)
