@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test check bench fix clean
+.PHONY: help demo run test test-n8n check bench fix clean
 
 help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory next to a bare floor (several minutes)"
+	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
 $(VENV)/.runtime: requirements.txt pyproject.toml
@@ -39,6 +40,9 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/codespell README.md ARCHITECTURE.md CHANGELOG.md docs src tests
+
+test-n8n: $(VENV)/.dev
+	PYTHONPATH=src:tests $(BIN)/python scripts/n8n/round_trip.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/run.py

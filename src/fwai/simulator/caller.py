@@ -201,6 +201,34 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """What became of a call's packets of sound; only where a call is made of packets.
+
+    Attributes:
+        sent: Packets of the caller, keys too.
+        dropped: How many of them the simulated network lost.
+        server_lost: How many the server says it missed, in its last report.
+        server_jitter_ms: Their jitter, as the server says (RFC 3550); None: it never reported.
+        received: Packets of the agent.
+        lost: How many of them did not arrive.
+        jitter_ms: Their jitter (RFC 3550).
+        late_ms: How much later than the most punctual packet the latest one came.
+        drift_ms: How much later the last packets came than the first ones, both as medians;
+            near 0 when the delay is constant.
+    """
+
+    sent: int
+    dropped: int
+    server_lost: int
+    server_jitter_ms: float | None
+    received: int
+    lost: int
+    jitter_ms: float
+    late_ms: float
+    drift_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Patience:
     """What a caller puts up with.
 
@@ -229,7 +257,8 @@ class CallReport:
         answered: Whether the server took the call and audio flowed.
         ended_by: ``caller``, ``agent`` (it closed the stream), ``api`` (it asked the provider),
             ``orders`` (it told the provider to hang up), ``handed_over``, ``dropped``,
-            ``answer_failed``, ``stream_failed``, ``unanswered``, ``canceled`` or ``time_limit``.
+            ``answer_failed``, ``stream_failed``, ``unanswered``, ``canceled``, ``time_limit`` or
+            ``machine`` (the provider does not talk to machines).
         cause_name: The provider's word for the end.
         cause_code: The provider's number for the end.
         duration_ms: From the answer to the end.
@@ -244,7 +273,9 @@ class CallReport:
         clears: How often the server dropped what was not heard yet.
         dtmf: Keys the server pressed, the last 1000.
         dialled: Whom the call was handed to.
+        spoken: Texts that the provider was told to speak.
         deliveries: Every webhook, the last 1000.
+        network: What became of the packets, or None.
         problems: What a caller would complain about; empty when satisfied.
     """
 
@@ -265,7 +296,9 @@ class CallReport:
     clears: int = 0
     dtmf: str = ""
     dialled: list[str] = field(default_factory=list)
+    spoken: list[str] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    network: Network | None = None
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -304,7 +337,7 @@ def pair_up(said: Sequence[Said], heard: Sequence[Heard]) -> None:
 
 def judge(report: CallReport, patience: Patience) -> Iterator[str]:
     """Yield what the caller would complain about."""
-    if report.ended_by in {"unanswered", "canceled"}:
+    if report.ended_by in {"unanswered", "canceled", "machine"}:
         pass
     elif not report.answered:
         yield f"the call was never connected: {report.cause_name} ({report.ended_by})"

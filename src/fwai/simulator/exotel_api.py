@@ -2,101 +2,65 @@
 
 Source: developer.exotel.com's voice-v1 and SMS pages (read 2026-11-22).
 
-Theory of operation: as in ``plivo_api``, one small ASGI application on a loopback socket, and a
-placed call becomes an `ExotelPhone` in its task group. Without ``.json`` at the end of a path the
-answer is XML, as at Exotel.
+Theory of operation: a placed call becomes an `ExotelPhone` in the server's task group. Without
+``.json`` at the end of a path the answer is XML, as at Exotel.
 """
 
 import asyncio
 import re
-import socket
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Final, Self
-from urllib.parse import parse_qs
-from uuid import uuid4
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qs, parse_qsl
 from xml.sax.saxutils import escape
 
-from fwai.simulator.caller import CallReport, Step
-from fwai.simulator.exotel_applets import MOST_URL
+from fwai.simulator.caller import CallReport
+from fwai.simulator.exotel_office import ExotelOffice, OnCall, PlacedCall, SentMessage
 from fwai.simulator.exotel_phone import ExotelPhone
+from fwai.simulator.fate import Fate, MessageFate, Refusal
 from fwai.simulator.plivo_rest import (
     ApiAnswer,
     ApiFault,
     ApiRequest,
     BadRequestError,
-    Receive,
-    Scope,
-    Send,
     authorised,
-    hang,
-    new_server,
-    read_body,
-    require,
-    write_answer,
 )
+from fwai.simulator.rest_server import Arrival, RestServer
 
-KEEP: Final = 1000
-SHUTDOWN_LIMIT_S: Final = 10.0
 _PATH: Final = re.compile(r"/v1/Accounts/([^/]+)/(.*)")
 _CALL: Final = re.compile(r"Calls/([0-9a-f]+)")
 
-Form = Mapping[str, list[str]]
+
+def exotel_error(status: int, text: str, code: str) -> ApiAnswer:
+    """Return an error as Exotel words it."""
+    return ApiAnswer(status, {"RestException": {"Status": status, "Message": text, "Code": code}})
 
 
-@dataclass(slots=True)
-class PlacedCall:
-    """An outbound call that the server asked for.
-
-    Attributes:
-        sid: Its id.
-        form: The whole request.
-        report: How it went, once it is over.
-    """
-
-    sid: str
-    form: Form
-    report: CallReport | None = None
-    done: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-
-    def value(self, name: str) -> str:
-        """Return one field of the request, or nothing."""
-        return self.form.get(name, [""])[0]
+UNAUTHORIZED: Final = exotel_error(401, "Authentication failed", "UNAUTHORIZED")
+REFUSALS: Final[Mapping[Refusal, ApiAnswer]] = {
+    "unauthorized": UNAUTHORIZED,
+    "no_credit": exotel_error(402, "Insufficient balance", "PAYMENT_REQUIRED"),
+    "too_many_calls": exotel_error(403, "Concurrent call limit reached", "FORBIDDEN"),
+    "too_many_requests": exotel_error(429, "Too many requests", "TOO_MANY_REQUESTS"),
+    "unavailable": exotel_error(503, "Service unavailable", "SERVICE_UNAVAILABLE"),
+    "bad_number": exotel_error(400, "Invalid number", "BAD_REQUEST"),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class SentMessage:
-    """A text message that the server sent: its id, from whom, to whom, what, and everything."""
-
-    sid: str
-    src: str
-    dst: str
-    text: str
-    form: Form
-
-
-OnCall = Callable[[PlacedCall], Sequence[Step]]
-"""Decides what the person does who is called."""
-
-
-class ExotelApi:
+class ExotelApi(RestServer):
     """Exotel's REST API on this machine; use as an async context manager.
 
     Args:
         account_id: The only account.
         api_key: User of the API.
         api_token: Its password.
-        on_call: Answers outbound calls; without it nobody does.
-        template: A telephone whose options outbound calls have; may be set later.
+        on_call: Decides on calls to numbers without a fate; without it they are answered.
+        template: A telephone whose options outbound calls have; its ``url`` and ``passthru_url``
+            are the applets of every flow. May be set later.
+        clock_scale: How much faster than the clock ring timeouts pass.
 
     Attributes:
         requests: The last 1000 requests that had the right credentials.
-        calls: The last 1000 calls that were asked for.
-        messages: The last 1000 text messages.
         faults: What goes wrong next; append an ``ApiFault``.
-        known: Calls by id: how they stand.
     """
 
     def __init__(
@@ -107,46 +71,70 @@ class ExotelApi:
         *,
         on_call: OnCall | None = None,
         template: ExotelPhone | None = None,
+        clock_scale: float = 1.0,
     ) -> None:
-        self.requests: deque[ApiRequest] = deque(maxlen=KEEP)
-        self.calls: deque[PlacedCall] = deque(maxlen=KEEP)
-        self.messages: deque[SentMessage] = deque(maxlen=KEEP)
-        self.faults: list[ApiFault] = []
-        self.known: dict[str, str] = {}
-        self.on_call = on_call
+        super().__init__("exotel_api")
         self._account_id = account_id
         self._auth = (api_key, api_token)
-        self.template = template
-        self._listener: socket.socket
-        self._server = new_server(self._serve)
-        self._tasks = asyncio.TaskGroup()
-        self._work: set[asyncio.Task[None]] = set()
-        self._port = 0
+        self._office = ExotelOffice(account_id, on_call, template, clock_scale)
+
+    # ---- the script ----------------------------------------------------------------------------
+
+    def fate(self, number: str, *fates: Fate) -> None:
+        """Decide on calls to a number: one fate for each, and the last for all that follow.
+
+        Without a fate the number has none any more.
+        """
+        self._office.fates.set(number, *fates)
+
+    def message_fate(self, number: str, *fates: MessageFate) -> None:
+        """Decide on messages to a number, as ``fate`` does on calls."""
+        self._office.message_fates.set(number, *fates)
 
     @property
-    def url(self) -> str:
-        """Base address, without ``/v1``."""
-        return f"http://127.0.0.1:{self._port}"
+    def on_call(self) -> OnCall | None:
+        """Decides on calls to numbers without a fate."""
+        return self._office.on_call
 
-    def began(self, phone: ExotelPhone) -> None:
-        """A call exists from now on."""
-        self.known[phone.call_sid] = "in-progress"
+    @on_call.setter
+    def on_call(self, on_call: OnCall | None) -> None:
+        self._office.on_call = on_call
 
-    def ended(self, phone: ExotelPhone) -> None:
-        """A call is over."""
-        self.known[phone.call_sid] = "completed"
-        while len(self.known) > KEEP:
-            del self.known[next(iter(self.known))]
+    @property
+    def template(self) -> ExotelPhone | None:
+        """A telephone whose options outbound calls have."""
+        return self._office.template
+
+    @template.setter
+    def template(self, template: ExotelPhone | None) -> None:
+        self._office.template = template
+
+    # ---- what a test or a demonstration looks at -----------------------------------------------
+
+    @property
+    def calls(self) -> Sequence[PlacedCall]:
+        """The last 1000 calls that were asked for."""
+        return self._office.calls
+
+    @property
+    def messages(self) -> Sequence[SentMessage]:
+        """The last 1000 text messages."""
+        return self._office.messages
+
+    @property
+    def known(self) -> dict[str, str]:
+        """How the calls stand, by id."""
+        return self._office.statuses()
 
     async def report(self, sid: str, timeout_s: float = 60.0) -> CallReport:
         """Wait for the end of an outbound call and return how it went.
 
         Raises:
-            KeyError: No such call was asked for, or nobody answers it.
+            KeyError: No such call was asked for.
             TimeoutError: It is not over in time.
         """
-        placed = next((one for one in self.calls if one.sid == sid), None)
-        if placed is None or self.on_call is None:
+        placed = self._office.find(sid)
+        if placed is None:
             raise KeyError(sid)
         async with asyncio.timeout(timeout_s):
             await placed.done.wait()
@@ -154,124 +142,85 @@ class ExotelApi:
             raise KeyError(sid)
         return placed.report
 
-    # ---- its life --------------------------------------------------------------------------
+    async def delivered(self, sid: str, timeout_s: float = 10.0) -> SentMessage:
+        """Wait until all delivery reports of a message are sent and return it.
 
-    async def __aenter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = self._listener.getsockname()[1]
-        await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve([self._listener]), name="exotel_api")
-        return self
+        Raises:
+            KeyError: No such message was sent.
+            TimeoutError: They are not sent in time.
+        """
+        sent = next((one for one in self.messages if one.sid == sid), None)
+        if sent is None:
+            raise KeyError(sid)
+        async with asyncio.timeout(timeout_s):
+            await sent.done.wait()
+        return sent
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for task in self._work:
-            task.cancel()
-        self._server.should_exit = True
-        if kind is not None and not issubclass(kind, asyncio.CancelledError):
-            kind = failure = trace = None  # it goes its way as it is, not inside a group
-        try:
-            async with asyncio.timeout(SHUTDOWN_LIMIT_S):
-                await self._tasks.__aexit__(kind, failure, trace)
-        finally:
-            self._listener.close()
+    def began(self, phone: ExotelPhone) -> None:
+        """A call exists from now on; phones tell by themselves when this is their exchange."""
+        self._office.began(phone)
 
-    # ---- HTTP ------------------------------------------------------------------------------
+    def ended(self, phone: ExotelPhone) -> None:
+        """A call is over."""
+        self._office.ended(phone)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
-        form = parse_qs((await read_body(receive)).decode(), keep_blank_values=True)
-        found = _PATH.fullmatch(scope["path"])
-        if not authorised(headers, *self._auth):
-            await write_answer(send, _error(401, "Authentication failed", "UNAUTHORIZED"))
-            return
+    # ---- HTTP ----------------------------------------------------------------------------------
+
+    def _read(self, arrival: Arrival) -> ApiRequest | ApiAnswer:
+        if not authorised(arrival.headers, *self._auth):
+            return UNAUTHORIZED
+        found = _PATH.fullmatch(arrival.path)
         if found is None or found[1] != self._account_id:
-            await write_answer(send, _error(404, "not found", "NOT_FOUND"))
-            return
-        path, dot, kind = found[2].partition(".")
-        fields: dict[str, Any] = dict(form)
-        request = ApiRequest(scope["method"], found[2], {}, fields, headers)
-        self.requests.append(request)
-        answer = await self._answer_or_fail(request, path, form, receive)
-        if answer is not None:
-            request.status = answer.status
-            as_json = dot and kind == "json"
-            await write_answer(send, answer if as_json else _as_xml(answer))
+            return exotel_error(404, "not found", "NOT_FOUND")
+        form: dict[str, Any] = dict(parse_qs(arrival.body.decode(), keep_blank_values=True))
+        query = dict(parse_qsl(arrival.query))
+        return ApiRequest(arrival.method, found[2], query, form, arrival.headers)
 
-    async def _answer_or_fail(
-        self, request: ApiRequest, path: str, form: Form, receive: Receive
-    ) -> ApiAnswer | None:
-        fault = next((one for one in self.faults if one.strikes(request)), None)
-        if fault is None:
-            return self._answer(request.method, path, form)
-        fault.times -= 1
-        if fault.times <= 0:
-            self.faults.remove(fault)
-        if fault.carried_out:
-            self._answer(request.method, path, form)
-        if fault.hang_s > 0:
-            await hang(receive, fault.hang_s)
-        return ApiAnswer(fault.status, fault.body)
+    def _bad_request(self, text: str) -> ApiAnswer:
+        return exotel_error(400, text, "BAD_REQUEST")
 
-    def _answer(self, method: str, path: str, form: Form) -> ApiAnswer:
+    def _dress(self, path: str, answer: ApiAnswer) -> ApiAnswer:
+        return answer if path.endswith(".json") else _as_xml(answer)
+
+    def _scripted(self, request: ApiRequest) -> ApiFault | None:
+        lost = exotel_error(500, "Internal error", "INTERNAL_ERROR")
+        match request.method, request.path.partition(".")[0]:
+            case "POST", "Calls/connect":
+                number = request.body.get("From", [""])[0]
+                return self._office.fates.fault(number, REFUSALS, lost)
+            case "POST", "Sms/send":
+                number = request.body.get("To", [""])[0]
+                return self._office.message_fates.fault(number, REFUSALS, lost)
+            case _:
+                return None
+
+    async def _answer(self, request: ApiRequest) -> ApiAnswer:
+        path = request.path.partition(".")[0]
         try:
-            match method, path:
+            match request.method, path:
                 case "POST", "Calls/connect":
-                    return self._connect(form)
+                    return self._connect(request)
                 case "POST", "Sms/send":
-                    return self._send_sms(form)
+                    return self._send_sms(request)
                 case "GET", _ if call := _CALL.fullmatch(path):
                     return self._describe(call[1])
                 case _:
-                    return _error(404, "not found", "NOT_FOUND")
+                    return exotel_error(404, "not found", "NOT_FOUND")
         except BadRequestError as exc:
-            return _error(400, str(exc), "BAD_REQUEST")
+            return self._bad_request(str(exc))
 
-    def _connect(self, form: Form) -> ApiAnswer:
-        placed = PlacedCall(uuid4().hex, form)
-        one = {name: values[0] for name, values in form.items()}
-        dialled, line = require(one, "From", "CallerId")
-        where = require(one, "StreamUrl" if "StreamUrl" in one else "Url")[0]
-        if dialled.lstrip("+") == line.lstrip("+"):
-            raise BadRequestError("From is the ExoPhone itself")
-        if "StreamUrl" in one and (len(where) >= MOST_URL or not where.startswith("ws")):
-            raise BadRequestError("StreamUrl is not a valid address")
-        self.calls.append(placed)
-        self.known[placed.sid] = "in-progress"
-        if self.on_call is not None and self.template is not None and "StreamUrl" in one:
-            task = self._tasks.create_task(self._place(placed), name=f"exotel_call:{placed.sid}")
-            self._work.add(task)
-            task.add_done_callback(self._work.discard)
-        return ApiAnswer(200, {"Call": self._facts(placed.sid)})
-
-    async def _place(self, placed: PlacedCall) -> None:
-        if self.on_call is None or self.template is None:
-            return
-        phone = replace(
-            self.template,
-            url=placed.value("StreamUrl"),
-            from_number=placed.value("From"),
-            to_number=placed.value("CallerId"),
-            direction="outbound-api",
-            call_sid=placed.sid,
-            status_url=placed.value("StatusCallback") or None,
-            exchange=self,
-        )
-        placed.report = await phone.call(self.on_call(placed))
-        placed.done.set()
+    def _connect(self, request: ApiRequest) -> ApiAnswer:
+        placed = self._office.take_order(request.body)
+        self._start(self._office.place(placed), f"exotel_call:{placed.sid}")
+        return ApiAnswer(200, {"Call": {**self._facts(placed.sid), "Status": "in-progress"}})
 
     def _describe(self, sid: str) -> ApiAnswer:
         if sid not in self.known:
-            return _error(404, "The requested resource was not found", "NOT_FOUND")
+            return exotel_error(404, "The requested resource was not found", "NOT_FOUND")
         return ApiAnswer(200, {"Call": self._facts(sid)})
 
     def _facts(self, sid: str) -> dict[str, object]:
-        placed = next((one for one in self.calls if one.sid == sid), None)
+        placed = self._office.find(sid)
         return {
             "Sid": sid,
             "ParentCallSid": None,
@@ -284,17 +233,12 @@ class ExotelApi:
             "RecordingUrl": None,
         }
 
-    def _send_sms(self, form: Form) -> ApiAnswer:
-        one = {name: values[0] for name, values in form.items()}
-        src, dst, text = require(one, "From", "To", "Body")
-        message = SentMessage(uuid4().hex, src, dst, text, form)
-        self.messages.append(message)
-        facts = {"Sid": message.sid, "From": src, "To": dst, "Body": text, "Status": "queued"}
-        return ApiAnswer(200, {"SMSMessage": {**facts, "AccountSid": self._account_id}})
-
-
-def _error(status: int, text: str, code: str) -> ApiAnswer:
-    return ApiAnswer(status, {"RestException": {"Status": status, "Message": text, "Code": code}})
+    def _send_sms(self, request: ApiRequest) -> ApiAnswer:
+        sent = self._office.take_message(request.body)
+        self._start(self._office.report_message(sent), f"exotel_message:{sent.sid}")
+        facts = {"Sid": sent.sid, "From": sent.src, "To": sent.dst, "Body": sent.text}
+        account = {"AccountSid": self._account_id, "Status": "queued"}
+        return ApiAnswer(200, {"SMSMessage": {**facts, **account}})
 
 
 def _as_xml(answer: ApiAnswer) -> ApiAnswer:

@@ -34,12 +34,14 @@ class CallFacts:
         from_number: Who calls, as Exotel writes it.
         to_number: Who is called.
         direction: ``incoming`` or ``outbound-api``.
+        custom_field: What the server gave a call that it placed, to have it back.
     """
 
     call_sid: str
     from_number: str
     to_number: str
     direction: str
+    custom_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,11 @@ class Applets:
             "To": facts.to_number,
             "flow_id": "100001",
             "tenant_id": "100002",
+            **self._custom(),
         }
+
+    def _custom(self) -> dict[str, str]:
+        return {"CustomField": self._facts.custom_field} if self._facts.custom_field else {}
 
     async def voicebot(self, url: str, *, post: bool = False) -> Answer:
         """Ask where the stream goes."""
@@ -104,20 +110,25 @@ class Applets:
     async def status(
         self, url: str, kind: ContentType, event: str, status: str, duration_s: int
     ) -> Answer:
-        """Tell how the call came out, or how far it is."""
+        """Tell how the call came out, or how far it is; without an event, only what is certain."""
         facts, now = self._facts, _now()
         fields = {
             "CallSid": facts.call_sid,
-            "EventType": event,
             "Status": status,
-            "DateCreated": now,
             "DateUpdated": now,
-            "To": facts.to_number,
-            "From": facts.from_number,
-            "Direction": facts.direction,
             "RecordingUrl": "",
-            "ConversationDuration": str(duration_s),
         }
+        if event:
+            fields |= {
+                "EventType": event,
+                "DateCreated": now,
+                "To": facts.to_number,
+                "From": facts.from_number,
+                "Direction": facts.direction,
+                "ConversationDuration": str(duration_s),
+            }
+        if event in {"", "terminal"}:
+            fields |= self._custom()
         if kind == "json":
             return await self._send("POST", url, json=fields)
         if kind == "form":

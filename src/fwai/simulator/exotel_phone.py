@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 
 from fwai.errors import WireError
-from fwai.simulator.caller import CallReport, Delivery, Patience, Pause, Step, judge, pair_up
+from fwai.simulator.caller import CallReport, Delivery, Patience, Step
 from fwai.simulator.clips import ClipLibrary
 from fwai.simulator.exotel_applets import (
     ANSWER_SOON_MS,
@@ -35,8 +35,9 @@ from fwai.simulator.plivo_ear import TimeLine
 from fwai.simulator.plivo_line import EventSink, Line
 from fwai.simulator.plivo_script import ScriptRunner
 from fwai.simulator.plivo_stream import StreamEnd
-from fwai.simulator.plivo_voice import Repertoire, standard_repertoire
+from fwai.simulator.plivo_voice import Repertoire
 from fwai.simulator.plivo_webhook import default_tls
+from fwai.simulator.script_report import prepared, report_of
 
 COMPLETED: Final = HangupCause("completed", "")
 FAILED: Final = HangupCause("failed", "")
@@ -73,6 +74,10 @@ class ExotelPhone:
         passthru_json: Passthru sends one JSON parameter, as some pages have it.
         status_url: Where the end is told, for calls placed by the API.
         status_as: In which form.
+        status_events: What else is told there, ``ringing`` and ``answered``, of outbound calls; the
+            end always is, and without any event it is told in its short form.
+        custom_field: What comes back to the server with the end and with Passthru.
+        ring_s: How long an outbound call rings.
         post: The Voicebot's URL is asked by POST.
         stream: How the stream looks.
         parameters: The applet's own parameters.
@@ -81,6 +86,7 @@ class ExotelPhone:
         on_event: Called as ``on_event(kind, **facts)`` while the call goes on; must not block.
         patience: When the caller is dissatisfied.
         max_call_s: The call is ended after this time.
+        status: How it stands, in the words of the API; not an argument.
     """
 
     url: str = field(repr=False)
@@ -93,6 +99,9 @@ class ExotelPhone:
     passthru_json: bool = False
     status_url: str | None = field(default=None, repr=False)
     status_as: ContentType = "multipart"
+    status_events: tuple[str, ...] = ("terminal",)
+    custom_field: str = ""
+    ring_s: float = 0.0
     post: bool = False
     stream: StreamOptions = field(default_factory=StreamOptions)
     parameters: dict[str, str] = field(default_factory=dict)
@@ -105,6 +114,7 @@ class ExotelPhone:
     def __post_init__(self) -> None:
         self._line: Line | None = None
         self._talk: _Talk | None = None
+        self.status = "queued"
 
     @property
     def time_line(self) -> TimeLine:
@@ -135,21 +145,48 @@ class ExotelPhone:
         async with self._connected() as (line, applets):
             talk = self._talk = _Talk(self, line, applets)
             runner = ScriptRunner(talk, line, "Caller")
+            await self._ring(line, talk, self.ring_s)
+            self.status = "in-progress"
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(talk.tell("answered"), name="exotel_answered")
                 tasks.create_task(runner.run(script), name="exotel_script")
                 await talk.run()
             ended_ms = line.now_s() * 1000
-            if self.status_url is not None:
-                await talk.tell_status(self.status_url)
+            self.status = "completed" if talk.answered else "failed"
+            await talk.tell("terminal")
         return self._report(line, talk, runner, ended_ms)
+
+    async def decline(self, status: str, after_s: float = 0.2, *, rings: bool = True) -> CallReport:
+        """Do not answer an outbound call.
+
+        Args:
+            status: ``busy``, ``no-answer``, ``failed`` or ``canceled``.
+            after_s: When it ends.
+            rings: Whether the telephone rings until then.
+        """
+        async with self._connected() as (line, applets):
+            talk = self._talk = _Talk(self, line, applets)
+            runner = ScriptRunner(talk, line, "Caller")
+            if rings:
+                await self._ring(line, talk, after_s)
+            else:
+                await asyncio.wait({line.over}, timeout=after_s)
+            line.end(Ending("unanswered", HangupCause(status, ""), "Callee"))
+            self.status = status
+            await talk.tell("terminal")
+        return self._report(line, talk, runner, 0.0)
+
+    async def _ring(self, line: Line, talk: "_Talk", ring_s: float) -> None:
+        if self.direction == "outbound-api":
+            self.status = "ringing"
+            line.emit("ringing")
+            await talk.tell("ringing")
+            await asyncio.wait({line.over}, timeout=ring_s)
 
     def _prepared(self) -> Repertoire:
         """Do what is slow, away from the event loop."""
-        clips = self.clips or standard_repertoire()
-        repertoire = Repertoire(clips) if isinstance(clips, ClipLibrary) else clips
-        repertoire.prepare()
         default_tls()
-        return repertoire
+        return prepared(self.clips)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Line, Applets]]:
@@ -164,6 +201,7 @@ class ExotelPhone:
             from_number=self.from_number,
             to_number=self.to_number,
             direction=self.direction,
+            custom_field=self.custom_field,
         )
         tls = self.stream.tls or default_tls()
         try:
@@ -184,27 +222,16 @@ class ExotelPhone:
     def _report(
         self, line: Line, talk: "_Talk", runner: ScriptRunner, ended_ms: float
     ) -> CallReport:
-        ending = line.ending
-        report = CallReport(
+        return report_of(
+            line,
+            runner,
+            self.patience,
             call_id=self.call_sid,
             answered=talk.answered,
-            ended_by=ending.by if ending else "",
-            cause_name=ending.cause.name if ending else "",
             duration_ms=ended_ms,
             setup_ms=talk.setup_ms,
-            greeting_ms=line.ear.first_sound_ms,
-            steps=runner.outcomes,
-            heard=line.ear.heard,
-            said=runner.said,
-            gaps=[Pause(gap.at_ms, gap.length_ms) for gap in line.ear.gaps],
-            violations=list(line.violations.values()),
-            checkpoints=line.checkpoints,
-            clears=len(line.clears),
             deliveries=talk.deliveries,
         )
-        pair_up(report.said, report.heard)
-        report.problems = list(judge(report, self.patience))
-        return report
 
 
 class _Talk:
@@ -292,10 +319,14 @@ class _Talk:
         cause = FAILED if by == "stream_failed" else COMPLETED
         self._line.end(Ending(by, cause, "Exotel"))
 
-    async def tell_status(self, url: str) -> None:
-        """Send the status callback of a call that is over."""
-        state = "completed" if self.answered else "failed"
-        seconds = round(self._line.now_s())
-        kind = self._phone.status_as
-        answer = await self._applets.status(url, kind, "terminal", state, seconds)
-        self.deliveries.append(answer.delivery("status"))
+    async def tell(self, event: str) -> None:
+        """Send the status callback of an event, if it was asked for; the end always was."""
+        phone = self._phone
+        url, events, ended = phone.status_url, phone.status_events, event == "terminal"
+        if not url or not (ended or event in events):
+            return
+        seconds = round(self._line.now_s()) if self.answered else 0
+        answer = await self._applets.status(
+            url, phone.status_as, event if events else "", phone.status, seconds
+        )
+        self.deliveries.append(answer.delivery("status" if ended else f"status {event}"))

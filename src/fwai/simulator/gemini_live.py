@@ -1,4 +1,4 @@
-"""A Gemini Live service on this machine, which speaks the real wire and knows a few phrases.
+"""A Gemini service on this machine: Live, which knows a few phrases, and text on the same port.
 
 Usage::
 
@@ -14,6 +14,7 @@ Source: Google's Live API reference as used by google-genai 3.4.0 (read 2026-11-
 import argparse
 import asyncio
 import contextlib
+import functools
 import logging
 import ssl as tls
 import sys
@@ -28,10 +29,12 @@ from websockets.http11 import Request, Response
 
 from fwai.errors import ConfigError
 from fwai.simulator.clips import ClipLibrary
+from fwai.simulator.live_http import HttpDoor, SharedConnection
 from fwai.simulator.live_link import SimClock
 from fwai.simulator.live_memory import Memory
 from fwai.simulator.live_record import SessionRecord
 from fwai.simulator.live_session import LiveSession
+from fwai.simulator.live_text import TextService
 from fwai.simulator.live_turns import World
 from fwai.simulator.recognizer import Recognizer
 from fwai.simulator.scenario import Fault, Scenario, Strike, demo, load_scenario
@@ -43,7 +46,7 @@ MAX_FRAME_BYTES = 4 * 1024 * 1024
 _LOG = logging.getLogger(__name__)
 
 
-class _Connection(ServerConnection):
+class _Connection(SharedConnection):
     """A connection that carries its record from the handshake to the session."""
 
     record: SessionRecord | None = None
@@ -66,6 +69,7 @@ class GeminiLiveSimulator:
     Attributes:
         scenario: May be replaced; connections that are already open keep theirs.
         sessions: One record for each connection, refused ones included, oldest first.
+        text: generateContent, on the same port: its script, its faults and what it was asked.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class GeminiLiveSimulator:
     ) -> None:
         self.scenario = scenario or demo()
         self.sessions: list[SessionRecord] = []
+        self.text = TextService(api_key)
         self._clips = clips or ClipLibrary.load()
         problems = self.scenario.problems(self._clips)
         if problems:
@@ -94,6 +99,7 @@ class GeminiLiveSimulator:
         self._live: dict[int, LiveSession] = {}
         self._news = asyncio.Event()
         self._server: Server | None = None
+        self._door = HttpDoor(self.text)
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
@@ -103,7 +109,7 @@ class GeminiLiveSimulator:
             ssl=self._ssl,
             compression=None,
             process_request=self._admit,
-            create_connection=_Connection,
+            create_connection=functools.partial(_Connection, door=self._door),  # type: ignore[arg-type]  # makes one all the same
             max_size=MAX_FRAME_BYTES,
             open_timeout=10,
             close_timeout=2,
@@ -120,6 +126,7 @@ class GeminiLiveSimulator:
     ) -> None:
         if self._server is not None:
             self._server.close()
+            await self._door.close()
             await self._server.wait_closed()
             self._server = None
 
@@ -129,6 +136,11 @@ class GeminiLiveSimulator:
         scheme = "ws" if self._ssl is None else "wss"
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"{scheme}://{host}:{self._port}"
+
+    @property
+    def text_url(self) -> str:
+        """Base URL of the text API, as ``http_options.base_url`` of google-genai takes it."""
+        return self.url.replace("ws", "http", 1)
 
     @property
     def open_sessions(self) -> int:

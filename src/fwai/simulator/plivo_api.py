@@ -9,52 +9,51 @@ up and transferring work on any call that is going on. Leaving the context ends 
 
 import asyncio
 import re
-import socket
-from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from fwai.simulator.caller import CallReport
-from fwai.simulator.plivo_office import OnCall, PlacedCall, PlivoOffice, SentMessage
+from fwai.simulator.fate import Fate, MessageFate, Refusal
+from fwai.simulator.plivo_office import DELIVERED, OnCall, PlacedCall, PlivoOffice, SentMessage
 from fwai.simulator.plivo_phone import PlivoPhone
 from fwai.simulator.plivo_rest import (
     ApiAnswer,
     ApiFault,
     ApiRequest,
     BadRequestError,
-    Receive,
-    Scope,
-    Send,
     authorised,
     error,
-    hang,
-    new_server,
     parse_body,
-    read_body,
     require,
-    write_answer,
 )
+from fwai.simulator.rest_server import Arrival, RestServer
 
-KEEP = 1000
-SHUTDOWN_LIMIT_S = 10.0
+UNAUTHORIZED = ApiAnswer(401, "Could not verify your access level for that URL.")
+REFUSALS: Mapping[Refusal, ApiAnswer] = {
+    "unauthorized": UNAUTHORIZED,
+    "no_credit": error(402, "insufficient balance"),
+    "too_many_calls": error(403, "concurrent call limit exceeded (5030)"),
+    "too_many_requests": error(429, "calls per second limit exceeded"),
+    "unavailable": error(503, "service unavailable"),
+    "bad_number": error(400, "to is not a valid destination"),
+}
 _PATH = re.compile(r"/v1/Account/([^/]+)/(.*)")
 _CALL = re.compile(r"(Call|Request|Message)/(?:([^/]+)/(?:(Record|Stream)/(?:[^/]+/)?)?)?")
 
 
-class PlivoApi:
+class PlivoApi(RestServer):
     """Plivo's REST API on this machine; use as an async context manager.
 
     Args:
         auth_id: The only account.
         auth_token: Its password, and what webhooks are signed with.
         port: Where to listen on loopback; 0 takes a free port.
-        on_call: Decides on outbound calls; without it they wait.
-        phone_options: Further arguments of every ``PlivoPhone`` it makes, such as ``on_event``;
-            ``machine=True`` lets a machine answer calls that asked for detection.
-        message_statuses: Delivery reports that follow a message with a ``url``.
+        on_call: Decides on calls to numbers without a fate; without it they are answered.
+        phone_options: Further arguments of every ``PlivoPhone`` it makes, such as ``on_event``.
+        message_statuses: Usual delivery reports of a message with a ``url``.
+        clock_scale: How much faster than the clock ring timeouts pass.
 
     Attributes:
         requests: The last 1000 requests that had the right credentials.
@@ -69,27 +68,34 @@ class PlivoApi:
         port: int = 0,
         on_call: OnCall | None = None,
         phone_options: Mapping[str, Any] | None = None,
-        message_statuses: Sequence[str] = ("sent", "delivered"),
+        message_statuses: Sequence[str] = DELIVERED,
+        clock_scale: float = 1.0,
     ) -> None:
-        self.requests: deque[ApiRequest] = deque(maxlen=KEEP)
-        self.faults: list[ApiFault] = []
+        super().__init__("plivo_api", port)
         self._auth_id = auth_id
         self._auth_token = auth_token
-        self._port = port
         self._office = PlivoOffice(
-            auth_id, auth_token, on_call, phone_options or {}, message_statuses
+            auth_id, auth_token, on_call, phone_options or {}, message_statuses, clock_scale
         )
-        self._listener: socket.socket
-        self._server = new_server(self._serve)
-        self._tasks = asyncio.TaskGroup()
-        self._work: set[asyncio.Task[None]] = set()
+
+    # ---- the script ------------------------------------------------------------------------
+
+    def fate(self, number: str, *fates: Fate) -> None:
+        """Decide on calls to a number: one fate for each, and the last for all that follow.
+
+        Without a fate the number has none any more.
+        """
+        self._office.fates.set(number, *fates)
+
+    def message_fate(self, number: str, *fates: MessageFate) -> None:
+        """Decide on messages to a number, as ``fate`` does on calls."""
+        self._office.message_fates.set(number, *fates)
+
+    def decide(self, on_call: OnCall | None) -> None:
+        """Decide differently on the calls to come, to numbers without a fate."""
+        self._office.on_call = on_call
 
     # ---- what a test or a demonstration looks at -------------------------------------------
-
-    @property
-    def url(self) -> str:
-        """Base address, without ``/v1``."""
-        return f"http://127.0.0.1:{self._port}"
 
     @property
     def calls(self) -> Sequence[PlacedCall]:
@@ -106,10 +112,6 @@ class PlivoApi:
         """Ids of the calls that are going on."""
         return list(self._office.live)
 
-    def decide(self, on_call: OnCall | None) -> None:
-        """Decide differently on the outbound calls to come."""
-        self._office.on_call = on_call
-
     async def report(self, request_uuid: str, timeout_s: float = 60.0) -> CallReport:
         """Wait for the end of an outbound call and return how it went.
 
@@ -119,6 +121,20 @@ class PlivoApi:
         """
         return await self._office.report(request_uuid, timeout_s)
 
+    async def delivered(self, message_uuid: str, timeout_s: float = 10.0) -> SentMessage:
+        """Wait until all delivery reports of a message are sent and return it.
+
+        Raises:
+            KeyError: No such message was sent.
+            TimeoutError: They are not sent in time.
+        """
+        sent = next((one for one in self.messages if one.message_uuid == message_uuid), None)
+        if sent is None:
+            raise KeyError(message_uuid)
+        async with asyncio.timeout(timeout_s):
+            await sent.done.wait()
+        return sent
+
     def began(self, phone: PlivoPhone) -> None:
         """A call exists from now on; phones tell by themselves when this is their exchange."""
         self._office.began(phone)
@@ -127,77 +143,35 @@ class PlivoApi:
         """A call is over."""
         self._office.ended(phone)
 
-    # ---- its life --------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", self._port))
-        self._port = self._listener.getsockname()[1]
-        await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve([self._listener]), name="plivo_api")
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for task in self._work:
-            task.cancel()
-        self._server.should_exit = True
-        if kind is not None and not issubclass(kind, asyncio.CancelledError):
-            kind = failure = trace = None  # it goes its way as it is, not inside a group
-        try:
-            async with asyncio.timeout(SHUTDOWN_LIMIT_S):
-                await self._tasks.__aexit__(kind, failure, trace)
-        finally:
-            self._listener.close()
-
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = self._tasks.create_task(work, name=name)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
-
     # ---- HTTP ------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
-        found = _PATH.fullmatch(scope["path"])
-        try:
-            body = parse_body(headers.get("content-type", ""), await read_body(receive))
-        except BadRequestError as exc:
-            await write_answer(send, error(400, str(exc)))
-            return
-        if not authorised(headers, self._auth_id, self._auth_token):
-            text = "Could not verify your access level for that URL."
-            await write_answer(send, ApiAnswer(401, text))
-            return
+    def _read(self, arrival: Arrival) -> ApiRequest | ApiAnswer:
+        if not authorised(arrival.headers, self._auth_id, self._auth_token):
+            return UNAUTHORIZED
+        found = _PATH.fullmatch(arrival.path)
         if found is None or found[1] != self._auth_id:
-            await write_answer(send, error(404, "not found"))
-            return
-        query = dict(parse_qsl(scope["query_string"].decode()))
-        request = ApiRequest(scope["method"], found[2], query, body, headers)
-        self.requests.append(request)
-        answer = await self._answer_or_fail(request, receive)
-        if answer is not None:
-            request.status = answer.status
-            await write_answer(send, answer)
+            return error(404, "not found")
+        body = parse_body(arrival.headers.get("content-type", ""), arrival.body)
+        query = dict(parse_qsl(arrival.query))
+        return ApiRequest(arrival.method, found[2], query, body, arrival.headers)
 
-    async def _answer_or_fail(self, request: ApiRequest, receive: Receive) -> ApiAnswer | None:
-        fault = next((one for one in self.faults if one.strikes(request)), None)
-        if fault is None:
-            return self._answer(request)
-        fault.times -= 1
-        if fault.times <= 0:
-            self.faults.remove(fault)
-        if fault.carried_out:
-            self._answer(request)
-        if fault.hang_s > 0:
-            await hang(receive, fault.hang_s)
-        return ApiAnswer(fault.status, fault.body)
+    def _bad_request(self, text: str) -> ApiAnswer:
+        return error(400, text)
 
-    def _answer(self, request: ApiRequest) -> ApiAnswer:
+    def _scripted(self, request: ApiRequest) -> ApiFault | None:
+        """Several destinations share the fate of the first."""
+        lost = error(500, "internal error")
+        match request.method, request.path:
+            case "POST", "Call/":
+                number = str(request.body.get("to", "")).partition("<")[0]
+                return self._office.fates.fault(number, REFUSALS, lost)
+            case "POST", "Message/":
+                number = str(request.body.get("dst", "")).partition("<")[0]
+                return self._office.message_fates.fault(number, REFUSALS, lost)
+            case _:
+                return None
+
+    async def _answer(self, request: ApiRequest) -> ApiAnswer:
         found = _CALL.fullmatch(request.path)
         if found is None:
             return error(404, "not found")

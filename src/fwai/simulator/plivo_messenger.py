@@ -22,6 +22,21 @@ MAX_DELIVERIES = 1000
 Fields = dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """An answering machine that takes a call which was to be looked at.
+
+    Attributes:
+        url: Told of it while the call goes on; None: the answer URL is only asked when it is known.
+        hangs_up: Plivo ends the call then.
+        after_s: From the answer until it is known.
+    """
+
+    url: str | None
+    hangs_up: bool = False
+    after_s: float = 0.5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
     """What Plivo knows about a call from the beginning.
@@ -37,7 +52,7 @@ class CallFacts:
         fallback_url: Asked when the answer URL fails.
         hangup_url: Told of the end; None tells the answer URL.
         ring_url: Told of ringing, outbound only.
-        machine_url: Told of an answering machine, outbound only.
+        machine: Takes the call, if there is one; outbound only.
     """
 
     call_uuid: str
@@ -50,7 +65,7 @@ class CallFacts:
     fallback_url: str | None = None
     hangup_url: str | None = None
     ring_url: str | None = None
-    machine_url: str | None = None
+    machine: Machine | None = None
 
 
 class Messenger:
@@ -100,6 +115,8 @@ class Messenger:
         fields = self.fields(
             "ringing" if ringing else "in-progress", "StartApp" if first else "Redirect"
         )
+        if first and self._facts.machine is not None and self._facts.machine.url is None:
+            fields["Machine"] = "true"
         result = await self._send(kind, url, fields, method)
         if self._answered is None and result.ok:
             self._answered = datetime.now(UTC)
@@ -107,10 +124,11 @@ class Messenger:
 
     async def machine(self) -> None:
         """Tell that an answering machine took the call."""
-        if self._facts.machine_url:
+        machine = self._facts.machine
+        if machine is not None and machine.url:
             fields = self.fields("in-progress", "MachineDetection")
-            fields |= {"Machine": "true", "IfMachine": "continue"}
-            await self._send("machine", self._facts.machine_url, fields, "POST", NOTICE_LIMIT_S)
+            fields |= {"Machine": "true", "IfMachine": "hangup" if machine.hangs_up else "continue"}
+            await self._send("machine", machine.url, fields, "POST", NOTICE_LIMIT_S)
 
     async def hang_up(self, ending: Ending) -> None:
         """Tell that the call is over."""

@@ -25,6 +25,7 @@ from fwai.simulator.plivo_xml import (
     Order,
     OtherOrder,
     RedirectOrder,
+    SpeakOrder,
     StreamOrder,
     read_orders,
 )
@@ -44,9 +45,10 @@ class OrderFollower:
 
     Attributes:
         stream: The stream through which audio flows now, or None.
-        answered: Whether audio has flowed, or the call was handed to somebody.
+        answered: Whether audio has flowed, something was spoken, or the call was handed on.
         setup_ms: From the first question to the first audio.
         dialled: Whom the call was handed to.
+        spoken: What Plivo was told to speak.
         moved_to: Orders to follow when the stream ends, from the REST API.
     """
 
@@ -55,6 +57,7 @@ class OrderFollower:
         self.answered = False
         self.setup_ms = 0.0
         self.dialled: list[str] = []
+        self.spoken: list[str] = []
         self.moved_to: RedirectOrder | None = None
         self._account = account
         self._line = line
@@ -116,6 +119,10 @@ class OrderFollower:
                     self._line.end(Ending("orders", NORMAL, "Answer XML"))
                 case DialOrder():
                     self._hand_over(order)
+                case SpeakOrder():
+                    self.answered = True
+                    self.spoken.append(order.text)
+                    self._line.emit("spoken", text=order.text)
                 case OtherOrder():
                     self._line.emit("passed_over", element=order.name)
         return None

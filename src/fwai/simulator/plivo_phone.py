@@ -16,19 +16,27 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
 
-from fwai.simulator.caller import CallReport, Patience, Pause, Step, judge, pair_up
+from fwai.simulator.caller import CallReport, Patience, Step
 from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.plivo_cause import CANCELED, NORMAL, TIME_LIMIT, Ending, HangupCause
+from fwai.simulator.plivo_cause import (
+    CANCELED,
+    MACHINE,
+    NORMAL,
+    TIME_LIMIT,
+    Ending,
+    HangupCause,
+)
 from fwai.simulator.plivo_ear import TimeLine
 from fwai.simulator.plivo_line import EventSink, Line
-from fwai.simulator.plivo_messenger import CallFacts, Messenger
+from fwai.simulator.plivo_messenger import CallFacts, Machine, Messenger
 from fwai.simulator.plivo_orders import OrderFollower
 from fwai.simulator.plivo_script import ScriptRunner
 from fwai.simulator.plivo_signature import PlivoSigner
 from fwai.simulator.plivo_stream import Account, MediaStream
-from fwai.simulator.plivo_voice import Repertoire, standard_repertoire
+from fwai.simulator.plivo_voice import Repertoire
 from fwai.simulator.plivo_webhook import Webhooks, default_tls
 from fwai.simulator.plivo_xml import RedirectOrder
+from fwai.simulator.script_report import prepared, report_of
 
 
 class Exchange(Protocol):
@@ -56,7 +64,7 @@ class PlivoPhone:
         hangup_url: Where the end is told; without it the answer URL gets it, as with Plivo.
         ring_url: Where ringing is told, for outbound calls.
         fallback_url: Asked when the answer URL fails.
-        machine_url: Where an answering machine is told; given, one takes the call.
+        machine: An answering machine that takes the call, when it was to be looked at.
         answer_method: ``POST`` or ``GET``.
         direction: ``inbound`` or ``outbound``, seen from the server.
         call_uuid: The call's id; a new one by default.
@@ -79,7 +87,7 @@ class PlivoPhone:
     hangup_url: str | None = None
     ring_url: str | None = None
     fallback_url: str | None = None
-    machine_url: str | None = None
+    machine: Machine | None = None
     answer_method: str = "POST"
     direction: str = "inbound"
     call_uuid: str = field(default_factory=lambda: str(uuid4()))
@@ -105,7 +113,7 @@ class PlivoPhone:
             fallback_url=self.fallback_url,
             hangup_url=self.hangup_url,
             ring_url=self.ring_url,
-            machine_url=self.machine_url,
+            machine=self.machine,
         )
         signer = PlivoSigner(self.auth_token, self.main_auth_token)
         self._account = Account(self.call_uuid, self.auth_id, signer, self.tls, self.send_stop)
@@ -170,6 +178,7 @@ class PlivoPhone:
             orders = self._orders = OrderFollower(self._account, line, messenger)
             runner = ScriptRunner(self, line, self._own_side)
             await self._ring(line, messenger, self.ring_s)
+            await self._meet_machine(line, messenger, at_once=True)
             facts = self.facts
             first = []
             if line.ending is None:
@@ -178,18 +187,29 @@ class PlivoPhone:
                 )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(runner.run(script), name="plivo_script")
-                tasks.create_task(messenger.machine(), name="plivo_machine")
+                tasks.create_task(self._meet_machine(line, messenger), name="plivo_machine")
                 await orders.follow(first)
             ended_ms = line.now_s() * 1000
         return self._report(line, messenger, orders, runner, ended_ms)
 
-    async def decline(self, cause: HangupCause, after_s: float = 0.2) -> CallReport:
-        """Ring and do not answer: busy, rejected, not there, or not reachable."""
+    async def decline(
+        self, cause: HangupCause, after_s: float = 0.2, *, rings: bool = True
+    ) -> CallReport:
+        """Do not answer: busy, rejected, not there, or not reachable.
+
+        Args:
+            cause: How it ends.
+            after_s: When.
+            rings: Whether the telephone rings until then.
+        """
         async with self._connected() as (line, messenger):
             orders = self._orders = OrderFollower(self._account, line, messenger)
             runner = ScriptRunner(self, line, self._own_side)
-            await self._ring(line, messenger, after_s)
-            line.end(Ending("unanswered", cause, "Callee"))
+            if rings:
+                await self._ring(line, messenger, after_s)
+            else:
+                await asyncio.wait({line.over}, timeout=after_s)
+            line.end(Ending("unanswered", cause, "Callee" if rings else "Carrier"))
         return self._report(line, messenger, orders, runner, 0.0)
 
     @property
@@ -197,19 +217,32 @@ class PlivoPhone:
         return "Caller" if self.facts.direction == "inbound" else "Callee"
 
     async def _ring(self, line: Line, messenger: Messenger, ring_s: float) -> None:
-        if self.facts.direction == "outbound":
+        if self.facts.direction == "outbound" and line.ending is None:
             line.emit("ringing")
             await messenger.ring()
             await asyncio.wait({line.over}, timeout=ring_s)
 
+    async def _meet_machine(
+        self, line: Line, messenger: Messenger, *, at_once: bool = False
+    ) -> None:
+        """Find out that a machine took the call: ``at_once`` before orders are asked for, or later.
+
+        Which of the two it is depends on whether the server wants to be told.
+        """
+        machine = self.machine
+        if machine is None or (machine.url is None) is not at_once or line.ending is not None:
+            return
+        await asyncio.wait({line.over}, timeout=machine.after_s)
+        if line.ending is None:
+            await messenger.machine()
+            if machine.hangs_up:
+                line.end(Ending("machine", MACHINE, "Plivo"))
+
     def _prepared(self) -> Repertoire:
         """Do what is slow, away from the event loop."""
-        clips = self.clips or standard_repertoire()
-        repertoire = Repertoire(clips) if isinstance(clips, ClipLibrary) else clips
-        repertoire.prepare()
         if self.tls is None:
             default_tls()
-        return repertoire
+        return prepared(self.clips)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Line, Messenger]]:
@@ -253,27 +286,15 @@ class PlivoPhone:
         runner: ScriptRunner,
         ended_ms: float,
     ) -> CallReport:
-        ending = line.ending
-        report = CallReport(
+        return report_of(
+            line,
+            runner,
+            self.patience,
             call_id=self.call_uuid,
             answered=orders.answered,
-            ended_by=ending.by if ending else "",
-            cause_name=ending.cause.name if ending else "",
-            cause_code=ending.cause.code if ending else "",
             duration_ms=ended_ms,
             setup_ms=orders.setup_ms,
-            greeting_ms=line.ear.first_sound_ms,
-            steps=runner.outcomes,
-            heard=line.ear.heard,
-            said=runner.said,
-            gaps=[Pause(gap.at_ms, gap.length_ms) for gap in line.ear.gaps],
-            violations=list(line.violations.values()),
-            checkpoints=line.checkpoints,
-            clears=len(line.clears),
-            dtmf=line.dtmf,
-            dialled=orders.dialled,
             deliveries=messenger.deliveries,
+            dialled=orders.dialled,
+            spoken=orders.spoken,
         )
-        pair_up(report.said, report.heard)
-        report.problems = list(judge(report, self.patience))
-        return report

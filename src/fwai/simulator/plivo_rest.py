@@ -21,6 +21,7 @@ MAX_BODY_BYTES = 1 << 20
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -171,7 +172,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def new_server(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> Server:
+def new_server(app: App) -> Server:
     """Return a quiet server for ``app``; it serves on sockets that are handed to it."""
     config = uvicorn.Config(
         app,

@@ -27,7 +27,7 @@ from fwai.simulator.plivo_voice import Speech
 SPEECH_LIMIT_S = 60.0
 CONNECT_LIMIT_S = 60.0
 SETTLE_LIMIT_S = 5.0
-REMOTE = frozenset({"agent", "api", "orders", "handed_over", "canceled"})
+REMOTE = frozenset({"agent", "api", "orders", "handed_over", "canceled", "machine"})
 
 Result = tuple[bool, str]
 

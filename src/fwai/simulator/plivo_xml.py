@@ -70,13 +70,20 @@ class DialOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeakOrder:
+    """Say something to the caller; this telephone notes it and hears nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OtherOrder:
-    """Something this telephone passes over, such as ``Speak`` or ``Record``."""
+    """Something this telephone passes over, such as ``Record``."""
 
     name: str
 
 
-Order = StreamOrder | HangUpOrder | RedirectOrder | DialOrder | OtherOrder
+Order = StreamOrder | HangUpOrder | RedirectOrder | DialOrder | SpeakOrder | OtherOrder
 
 
 def read_orders(content_type: str, body: bytes) -> list[Order]:
@@ -114,7 +121,9 @@ def _order(element: ET.Element) -> Order:
             return RedirectOrder(text, _method(element, "method"))
         case "Dial":
             return DialOrder(tuple((child.text or "").strip() for child in element))
-        case "Speak" | "Play" | "Wait" | "Record" | "DTMF" | "GetInput" | "GetDigits":
+        case "Speak":
+            return SpeakOrder(text)
+        case "Play" | "Wait" | "Record" | "DTMF" | "GetInput" | "GetDigits":
             return OtherOrder(element.tag)
         case _:
             raise WireError(f"the answer has an unknown element <{element.tag}>")

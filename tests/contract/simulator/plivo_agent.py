@@ -39,6 +39,7 @@ class Hook:
     path: str
     fields: dict[str, str]
     signed: bool
+    query: str = ""
 
 
 @dataclass
@@ -146,7 +147,7 @@ class Agent:
         headers = {key.decode(): value.decode() for key, value in scope["headers"]}
         form = dict(parse_qsl(body.decode(), keep_blank_values=True))
         signed = is_signed(scope["method"], url, headers, form)
-        self.hooks.append(Hook(scope["path"], form or dict(parse_qsl(query)), signed))
+        self.hooks.append(Hook(scope["path"], form or dict(parse_qsl(query)), signed, query))
         text = self.answers.get(scope["path"], self.xml()).encode()
         kind = [(b"content-type", b"application/xml")]
         await send({"type": "http.response.start", "status": self.status, "headers": kind})

@@ -11,6 +11,7 @@ import pytest
 
 from contract.simulator.plivo_agent import AUTH_ID, TOKEN, AgentStream, repertoire, running
 from fwai.simulator.caller import AwaitHangUp, Wait
+from fwai.simulator.fate import Fate
 from fwai.simulator.plivo_api import PlivoApi
 from fwai.simulator.plivo_cause import BUSY, NO_ANSWER
 from fwai.simulator.plivo_rest import ApiFault
@@ -55,7 +56,7 @@ Client = Callable[[PlivoApi], httpx.AsyncClient]
 
 
 async def test_the_sdk_places_a_call_and_hangs_up(sdk: Sdk) -> None:
-    options = {"clips": repertoire(), "machine": True}
+    options = {"clips": repertoire()}
     async with (
         running(silent) as server,
         PlivoApi(AUTH_ID, TOKEN, on_call=lambda _: [AwaitHangUp(5)], phone_options=options) as api,
@@ -68,8 +69,6 @@ async def test_the_sdk_places_a_call_and_hangs_up(sdk: Sdk) -> None:
             answer_url=f"{server.http}/answer?v=1",
             hangup_url=f"{server.http}/hangup?v=1",
             ring_url=f"{server.http}/ring?v=1",
-            machine_detection="true",
-            machine_detection_url=f"{server.http}/machine?v=1",
         )
         uuid = created.request_uuid
         while not server.streams:  # noqa: ASYNC110
@@ -85,7 +84,6 @@ async def test_the_sdk_places_a_call_and_hangs_up(sdk: Sdk) -> None:
     assert [hook.path for hook in server.hooks if hook.path != "/status"] == [
         "/ring",
         "/answer",
-        "/machine",
         "/hangup",
     ]
     answer, hangup = server.hooks_at("/answer")[0], server.hooks_at("/hangup")[0]
@@ -119,10 +117,10 @@ async def test_a_call_that_nobody_takes(client: Client) -> None:
 
 async def test_a_waiting_call_is_canceled(client: Client) -> None:
     async with PlivoApi(AUTH_ID, TOKEN) as api:
+        api.fate(TO, Fate(outcome="queued"))
         http = client(api)
         order = {"from": FROM, "to": TO, "answer_url": "http://127.0.0.1:9/a"}
         uuid = (await http.post("Call/", json=order)).json()["request_uuid"]
-        await asyncio.sleep(0)
         statuses = [(await http.delete(f"Request/{uuid}/")).status_code for _ in range(2)]
         report = await api.report(uuid, 1)
 
@@ -164,8 +162,7 @@ async def test_the_sdk_sends_a_message(sdk: Sdk) -> None:
             dlt_template_id="2",
             url=f"{server.http}/message?v=1",
         )
-        while len(server.hooks_at("/message")) < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+        await api.delivered(reply.message_uuid[0])
         with pytest.raises(plivo.exceptions.ValidationError):
             await asyncio.to_thread(sdk(api).messages.create, src="FWAIIN", dst=TO, text="")
 
@@ -174,7 +171,7 @@ async def test_the_sdk_sends_a_message(sdk: Sdk) -> None:
     assert (message.src, message.dst, message.text) == ("FWAIIN", TO, "Hello")
     assert message.parameters["dlt_template_id"] == "2"
     reports = server.hooks_at("/message")
-    assert [report["Status"] for report in reports] == ["sent", "delivered"]
+    assert [report["Status"] for report in reports] == ["queued", "sent", "delivered"]
     assert {report["MessageUUID"] for report in reports} == {message.message_uuid}
     assert all(hook.signed for hook in server.hooks)
 

@@ -10,6 +10,7 @@ from fwai.simulator.plivo_xml import (
     HangUpOrder,
     OtherOrder,
     RedirectOrder,
+    SpeakOrder,
     StreamOrder,
     read_orders,
 )
@@ -63,12 +64,13 @@ def test_what_is_missing_is_doubted() -> None:
 
 def test_other_orders() -> None:
     body = (
-        b'<?xml version="1.0"?><Response><Record/><Redirect method="get">https://h/r</Redirect>'
+        b'<?xml version="1.0"?><Response><Record/><Speak>Hi</Speak><Redirect method="get">https://h/r</Redirect>'
         b"<Dial><Number>+911</Number><Number>+912</Number></Dial><Hangup/></Response>"
     )
 
     assert read_orders("text/xml", body) == [
         OtherOrder("Record"),
+        SpeakOrder("Hi"),
         RedirectOrder("https://h/r", "GET"),
         DialOrder(("+911", "+912")),
         HangUpOrder(),
