@@ -8,7 +8,13 @@ TESTS = Path(__file__).parent
 # These hold real conversations in real time: a machine that stops for half a second in the middle
 # of one makes callers hear gaps that are not the server's. Such a test is given two more chances;
 # a fault of ours fails all three.
-REAL_TIME = ("e2e", "contract/simulator", "contract/webrtc", "contract/exotel")
+REAL_TIME = (
+    "e2e",
+    "contract/simulator",
+    "contract/webrtc",
+    "contract/exotel",
+    "contract/legs",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from fwai.domain.events import (
     ToolCall,
     ToolResult,
 )
+from fwai.domain.record import CallRecord
 from fwai.errors import ApiError
 from fwai.interfaces import CallActions
 
@@ -57,17 +59,24 @@ class FakeCaller:
         self._receipts = receipts
         self._loop = asyncio.get_running_loop()
         self._hear: Callable[[CallerEvent], None] | None = None
+        self._early: list[CallerEvent] = []
+        self._hung_up = False
+        self._pending: list[asyncio.TimerHandle] = []
         self._plays_until = 0.0
         self.played: list[tuple[float, bytes]] = []
         self.heard_ms = 0.0
         self.gaps_ms: list[float] = []
         self.cleared_at: list[float] = []
+        self.cleared_after: list[int] = []
         self.marks: list[str] = []
         self.flushed_after: list[int] = []
         self.closed_at: float | None = None
 
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         self._hear = hear
+        early, self._early = self._early, []
+        for event in early:
+            hear(event)
         for delay_s, events in _at_once(self._script):
             self._loop.call_later(delay_s, self._say_all, events)
 
@@ -75,6 +84,8 @@ class FakeCaller:
         self._say(event)
 
     def play(self, pcm: bytes) -> None:
+        if self._over:
+            return
         now = self._loop.time()
         ms = len(pcm) / 2 / self.sample_rate * 1000
         self.played.append((now, pcm))
@@ -85,20 +96,37 @@ class FakeCaller:
         self.flushed_after.append(len(self.played))
 
     def clear(self) -> None:
+        if self._over:
+            return
         now = self._loop.time()
         self.heard_ms -= max(self._plays_until - now, 0.0) * 1000
         self._plays_until = now
         self.cleared_at.append(now)
+        self.cleared_after.append(len(self.played))
+        self._forget_marks()
 
     def mark(self, name: str) -> bool:
+        if self._over or self._receipts is None:
+            return False
         self.marks.append(name)
         if self._receipts:
-            self._loop.call_at(self._plays_until, self._say, MarkReached(name))
-        return self._receipts is not None
+            due = max(self._plays_until, self._loop.time())
+            self._pending.append(self._loop.call_at(due, self._say, MarkReached(name)))
+        return True
 
     async def close(self) -> None:
         if self.closed_at is None:
             self.closed_at = self._loop.time()
+            self._forget_marks()
+
+    @property
+    def _over(self) -> bool:
+        return self._hung_up or self.closed_at is not None
+
+    def _forget_marks(self) -> None:
+        for pending in self._pending:
+            pending.cancel()
+        self._pending.clear()
 
     @property
     def plays_until(self) -> float:
@@ -109,8 +137,13 @@ class FakeCaller:
             self._say(event)
 
     def _say(self, event: CallerEvent) -> None:
-        if self._hear is not None and self.closed_at is None:
+        if self._over:
+            return
+        self._hung_up = isinstance(event, CallerHungUp)
+        if self._hear is not None:
             self._hear(event)
+        else:
+            self._early.append(event)
 
 
 class FakeAgent:
@@ -253,6 +286,15 @@ class FakeArchive:
         self.states[call_id] = state
         return True
 
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        call = self.calls.get(call_id)
+        return None if call is None else a_record(call, self.states[call_id])
+
+    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+        if call_id in self.calls:
+            call = self.calls[call_id]
+            self.calls[call_id] = replace(call, provider_call_id=provider_call_id)
+
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         if call.id in self.states and self.states[call.id].final:
             return False
@@ -272,6 +314,28 @@ class FakeControl:
         self.hung_up.append(provider_call_id)
         if self._error is not None:
             raise self._error
+
+
+def a_record(call: Call, state: CallState) -> CallRecord:
+    """Return what an archive keeps of a call that just became known."""
+    now = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+    return CallRecord(
+        call=call,
+        state=state,
+        end_reason=None,
+        created_at=now,
+        started_at=None,
+        answered_at=None,
+        ended_at=None,
+        written_at=now,
+        usage=None,
+        latency_ms=None,
+        audio_in_s=None,
+        audio_out_s=None,
+        recording=None,
+        transcript=None,
+        instance="",
+    )
 
 
 HANG_UP = CallerHungUp()

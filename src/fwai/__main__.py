@@ -1,4 +1,4 @@
-"""The command line: serve (the default), demo, simulator."""
+"""The command line: serve (the default), demo, simulator, call, jobs."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from fwai.errors import ConfigError, StoreError
 
 EXIT_CONFIG: Final = 2
 EXIT_FAILED: Final = 1
-PHONES: Final = ("plivo", "exotel")  # that can be simulated
+PHONES: Final = ("plivo", "exotel", "whatsapp")  # that can be simulated
 
 T = TypeVar("T")
 
@@ -29,6 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _demo(args)
         if args.command == "simulator":
             return _simulator(args)
+        if args.command in ("call", "jobs"):
+            from fwai.commands import run
+
+            return run(args)
         return _serve(started)
     except ConfigError as exc:
         print("The server cannot start. Please correct:", file=sys.stderr)  # noqa: T201
@@ -43,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from fwai.commands import add_commands
+
     parser = argparse.ArgumentParser(
         prog="run.py", description="A self-hosted phone agent that speaks with Gemini Live."
     )
@@ -51,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="one whole call on this machine, with no account")
     demo.add_argument("--json", action="store_true", help="print one JSON object at the end")
     demo.add_argument(
-        "--provider", choices=(*PHONES, "all"), default=PHONES[0], help="whose telephone to play"
+        "--provider",
+        choices=(*PHONES, "all"),
+        default=PHONES[0],
+        help="whose telephone to play; all plays one call after the other",
     )
     demo.add_argument(
         "--audio", choices=("mulaw8k", "l16_16k"), default="mulaw8k", help="of Plivo's stream"
@@ -63,10 +72,17 @@ def _parser() -> argparse.ArgumentParser:
         default=8000,
         help="of Exotel's stream, in Hz",
     )
+    demo.add_argument(
+        "--weather",
+        choices=("clear", "bad"),
+        default="clear",
+        help="of WhatsApp's network; bad loses 2 %% and is up to 60 ms late",
+    )
     demo.add_argument("--keep", metavar="DIR", help="where transcript and recording are kept")
     simulator = commands.add_parser("simulator", help="the Gemini Live simulator by itself")
     simulator.add_argument("--port", type=int, default=8003)
     simulator.add_argument("--verbose", action="store_true")
+    add_commands(commands)
     return parser
 
 
@@ -123,6 +139,7 @@ def _demo(args: argparse.Namespace) -> int:
             sample_rate=args.sample_rate,
             as_json=args.json,
             keep=args.keep,
+            weather=args.weather,
         )
     )
 

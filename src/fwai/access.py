@@ -1,4 +1,4 @@
-"""Who may call from a browser: this machine, the holder of an API key, or a session begun with one.
+"""Who may ask and call: this machine, the holder of an API key, or a session begun with one.
 
 Theory of operation. A loopback client is trusted only when nothing forwarded its request and it
 names this machine as the host: a reverse proxy on this machine and a web site whose name was
@@ -49,6 +49,7 @@ class Access:
         keys: API keys that are good.
         loopback: Clients on this machine need no key.
         secure_cookies: The page is reached over https.
+        what: What is open only to this machine while there are no keys.
         clock: Unix time in seconds.
     """
 
@@ -58,11 +59,13 @@ class Access:
         *,
         loopback: bool,
         secure_cookies: bool,
+        what: str = "calls from the browser are",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = tuple(_digest(key) for key in keys if key)
         self._loopback = loopback
         self._secure_cookies = secure_cookies
+        self._what = what
         self._clock = clock
         self._secret = secrets.token_bytes(32)
 
@@ -83,7 +86,7 @@ class Access:
         if near and self._loopback:
             return Client("loopback", near)
         if not self._keys:
-            raise _only_here()
+            raise self._only_here()
         raise _key_needed("Sign in on the page, or send the key as Authorization: Bearer.")
 
     def begin_session(self, request: Request, response: Response) -> None:
@@ -93,7 +96,7 @@ class Access:
             ProblemError: The key is not good.
         """
         if not self._keys:
-            raise _only_here()
+            raise self._only_here()
         given = _given_key(request)
         if given is None:
             raise _key_needed("Send the key as Authorization: Bearer.")
@@ -108,6 +111,10 @@ class Access:
             httponly=True,
             samesite="strict",
         )
+
+    def _only_here(self) -> ProblemError:
+        detail = f"Without API_KEYS, {self._what} open only to this machine itself."
+        return ProblemError("not-allowed", "Not allowed", 403, detail)
 
     def _known(self, given: str) -> str:
         """Return a short name of a good key; every key is compared, whichever fits."""
@@ -162,15 +169,6 @@ def _refuse_strange_page(request: Request) -> None:
         raise ProblemError(
             "not-allowed", "Not allowed", 403, "The request comes from the page of another site."
         )
-
-
-def _only_here() -> ProblemError:
-    return ProblemError(
-        "not-allowed",
-        "Not allowed",
-        403,
-        "Without API_KEYS, calls from the browser are open only to this machine itself.",
-    )
 
 
 def _key_needed(detail: str, *, wrong: bool = False) -> ProblemError:

@@ -5,44 +5,41 @@ import contextlib
 import ctypes
 import gc
 import ssl
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final
+from dataclasses import dataclass
 
 import httpx
 import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
-from fwai.adapters.browser.watch import CallBoard, WatchedArchive
 from fwai.calls.limits import SessionLimits
-from fwai.calls.listening import ListeningAgent
 from fwai.calls.manager import CallManager
+from fwai.cast import Cast
 from fwai.config import Settings
-from fwai.domain.agent import AgentProfile, fill
-from fwai.domain.call import Call
+from fwai.domain.agent import AgentProfile
 from fwai.errors import ConfigError
-from fwai.gemini import messages
-from fwai.gemini.agent import GeminiAgent
-from fwai.gemini.connection import LiveEndpoint
+from fwai.front_desk import api
 from fwai.gemini.models import VOICES
-from fwai.gemini.setup import SessionConfig, setup_message
-from fwai.interfaces import AgentLeg
+from fwai.integrations.poster import webhook_http
+from fwai.interfaces import MessageReports
+from fwai.jobs.events import Events
+from fwai.jobs.following import to_follow
+from fwai.office import (
+    WAITING,
+    AvailabilityFile,
+    Office,
+    build_events,
+    outgoing,
+    tool_follower,
+)
 from fwai.prompt_loader import load_prompts
 from fwai.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
 from fwai.store.opening import Store, StoreOptions, open_store
-from fwai.tools.end_call import end_call
-from fwai.tools.registry import ToolRegistry
-from fwai.tools.send_sms import send_sms
+from fwai.toolbox import TOOL_NAMES, Toolbox
+from fwai.watch import CallBoard, WatchedArchive
 from fwai.web.health import router as health_router
-
-# Every tool there is; which are offered depends on settings and on the agent.
-TOOL_NAMES: Final = ("end_call", "send_sms")
-
-LISTEN: Final = "You hear a telephone conversation of others. Stay silent."
 
 _log = structlog.get_logger()
 
@@ -76,40 +73,61 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
     if settings.tts_voice not in VOICES:
         raise ConfigError([f"TTS_VOICE: unknown voice {settings.tts_voice!r}; such as Puck"])
     media = webrtc(settings)
+    availability = AvailabilityFile(settings.data_dir / "availability.json")
     async with AsyncExitStack() as stack:
         # Loading the certificates takes 60 ms and 3 MB: once, not per client or call.
         tls = ssl.create_default_context()
         http = await stack.enter_async_context(httpx.AsyncClient(verify=tls))
-        store = await stack.enter_async_context(open_store(_store_options(settings)))
+        hooks = await stack.enter_async_context(webhook_http(tls))
+        way = outgoing(settings, agents, hooks)
+        events = build_events(settings, way)
+        store = await stack.enter_async_context(open_store(_store_options(settings, events)))
         providers = enabled(settings, http)
-        sms = next((one.sms for one in providers if one.sms is not None), None)
-        tools = ToolRegistry([end_call()] if sms is None else [end_call(), send_sms(sms)])
-        cast = _Cast(settings, agents, tools, tls)
+        office = Office(settings, store, agents, events, way)
+        toolbox = Toolbox(settings, office, store, providers, availability, tls)
+        tools = toolbox.registry(agents, None if way is None else way.workflows)
+        cast = Cast(settings, agents, tools, tls, office.recall)
         board = CallBoard()
         calls = CallManager(
             agent_for=cast.agent_for,
             agent_id_for=cast.agent_id_for,
             tools=tools,
-            archive=WatchedArchive(store.calls, board) if settings.browser_calls else store.calls,
+            archive=WatchedArchive(store.calls, board),
             limits=SessionLimits(max_call_s=float(settings.max_call_seconds)),
             most_calls=None
             if settings.max_concurrent_calls == "auto"
             else settings.max_concurrent_calls,
             recorder_for=store.recorder,
             on_idle=give_back_memory,
+            speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
         )
+        workers = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.callback(office.worker.stop)  # once no call gives it work any more
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
         group.create_task(calls.run(ready), name="calls")
         stack.callback(calls.stop)
         await ready.wait()
-        app = _web(settings, calls, providers)
+        app = _web(settings, calls, providers, office.reports)
         if media is not None and settings.browser_calls:
             app.include_router(browser_calls(settings, calls, group, board, media))
+        for provider in providers:
+            office.lines[provider.name] = provider.line
         if media is not None and "whatsapp" in settings.call_provider:
-            whatsapp = open_whatsapp(settings, http, calls, media)
-            app.include_router(await stack.enter_async_context(whatsapp))
+            whatsapp = await stack.enter_async_context(
+                open_whatsapp(settings, http, calls, media, store.standings, office.reports)
+            )
+            app.include_router(whatsapp.router)
+            office.lines["whatsapp"] = whatsapp.line
+            toolbox.whatsapp(whatsapp.messages)
             stack.callback(calls.stop)  # carried calls must be over before WhatsApp is left
+        office.lines = {
+            name: office.lines[name] for name in settings.call_provider if name in office.lines
+        }
+        office.serve_calls(calls, http)
+        app.include_router(api(settings, store, office, calls, tools, agents, board))
+        await office.open()
+        workers.create_task(office.worker.run(), name="worker")
         cast.warm_up()
         yield Server(app, calls, store, agents)
 
@@ -131,74 +149,12 @@ def give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-class _Cast:
-    """Chooses and makes agents.
-
-    Args:
-        tools: Those that are configured; an agent is offered the ones it names.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        agents: Mapping[str, AgentProfile],
-        tools: ToolRegistry,
-        tls: ssl.SSLContext,
-    ) -> None:
-        self._settings = settings
-        self._agents = agents
-        self._tools = tools
-        self._by_line = {line: agent.id for agent in agents.values() for line in agent.numbers}
-        self._default = next(iter(agents))
-        url = settings.gemini_live_url
-        self._endpoint = LiveEndpoint(
-            base_url=url,
-            api_key=settings.google_api_key.get_secret_value(),
-            tls=tls if url.startswith("wss:") else None,
-        )
-
-    def agent_id_for(self, line: str) -> str:
-        """Return the agent that answers a line of ours; the file's first one by default."""
-        return self._by_line.get(line, self._default)
-
-    def agent_for(self, call: Call) -> AgentLeg:
-        """Make the agent's leg for a call."""
-        config = self._config(self._agents[call.agent], call)
-        if call.listen_only:
-            config = replace(config, instruction=LISTEN, tools=())
-            return ListeningAgent(GeminiAgent(self._endpoint, config))
-        return GeminiAgent(self._endpoint, config)
-
-    def warm_up(self) -> None:
-        """Build now what the SDK builds at first use, rather than in the first call."""
-        messages.warm_up()
-        for profile in self._agents.values():
-            setup_message(self._config(profile, None))
-
-    def _config(self, profile: AgentProfile, call: Call | None) -> SessionConfig:
-        now = datetime.fromtimestamp(time.time(), self._settings.zone)
-        values = {
-            "agent_name": profile.name,
-            "date": now.strftime("%A, %d %B %Y"),
-            "time": now.strftime("%H:%M"),
-            "caller_number": call.caller if call is not None else "",
-            "line_number": call.line if call is not None else "",
-            **(call.context if call is not None else {}),
-        }
-        instruction = fill(profile.prompt, values)
-        if profile.greeting:
-            greeting = fill(profile.greeting, values)
-            instruction += f"\n\nWhen the call begins, greet with these words: {greeting}"
-        return SessionConfig(
-            model=profile.model or self._settings.gemini_model,
-            instruction=instruction,
-            voice=profile.voice or self._settings.tts_voice,
-            language=profile.language,
-            tools=self._tools.specs(profile.tools),
-        )
-
-
-def _web(settings: Settings, calls: CallManager, providers: Sequence[Provider]) -> FastAPI:
+def _web(
+    settings: Settings,
+    calls: CallManager,
+    providers: Sequence[Provider],
+    reports: MessageReports,
+) -> FastAPI:
     app = FastAPI(
         title="FWAI",
         version=__version__,
@@ -213,7 +169,7 @@ def _web(settings: Settings, calls: CallManager, providers: Sequence[Provider]) 
 
     app.include_router(health_router(__version__, reasons, lambda: calls.active, warnings))
     for provider in providers:
-        app.include_router(provider.router(calls))
+        app.include_router(provider.router(calls, reports))
     return app
 
 
@@ -222,10 +178,13 @@ def guards_off(settings: Settings) -> list[str]:
     return ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
 
 
-def _store_options(settings: Settings) -> StoreOptions:
+def _store_options(settings: Settings, events: Events) -> StoreOptions:
     return StoreOptions(
         url=settings.database_url,
         zone=settings.zone,
         transcripts_dir=settings.transcripts_dir if settings.enable_transcripts else None,
         recordings_dir=settings.data_dir / "recordings" if settings.record_calls else None,
+        keep=WAITING,
+        follow=to_follow,
+        follow_tool=tool_follower(events, words=settings.enable_transcripts),
     )

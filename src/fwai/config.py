@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from fwai.config_rules import is_loopback as is_loopback  # noqa: PLC0414 - part of this module, too
 from fwai.config_rules import is_set, missing, wrong, wrong_anyway
+from fwai.config_work import wrong_work
 from fwai.domain.phone import normalise
 from fwai.errors import ConfigError
 
@@ -99,6 +100,16 @@ class Settings(BaseSettings):
     plivo_ws_signature: Literal["off", "log", "require"] = Field(
         default="log",
         description="off, log or require the signature of the stream's handshake.",
+    )
+
+    plivo_dlt_entity_id: str = Field(
+        default="", description="India: the registered sender of text messages."
+    )
+    plivo_dlt_template_id: str = Field(
+        default="", description="India: the registered wording of text messages."
+    )
+    plivo_dlt_template_category: str = Field(
+        default="", description="India: its category, such as service_implicit."
     )
 
     exotel_sid: str = Field(default="", description="Exotel's account SID.")
@@ -191,6 +202,67 @@ class Settings(BaseSettings):
         default=900, ge=30, le=14_400, description="Longest call; the agent is told 30 s before."
     )
     timezone: str = Field(default="Asia/Kolkata", description="Where you are.")
+    calling_hours: str = Field(
+        default="09:00-21:00",
+        description="Outbound calls and callbacks stay inside; 00:00-24:00 is always.",
+    )
+    human_handoff_number: str = Field(
+        default="", description="A human who takes calls over: enables transfer_call."
+    )
+    business_name: str = Field(
+        default="", description="Your name in mails, invitations and text messages."
+    )
+    outbound_calls_at_once: int = Field(
+        default=10, ge=1, le=1_000, description="Calls placed that ring or run, per provider."
+    )
+    outbound_calls_per_second: float = Field(
+        default=1.0, gt=0, le=100, description="Calls begun in a second, per provider."
+    )
+    ring_seconds: int = Field(
+        default=45, ge=10, le=120, description="How long an outbound call rings."
+    )
+    callback_attempts: int = Field(
+        default=3, ge=1, le=10, description="Calls made for one callback until it is reached."
+    )
+    callback_retry_minutes: int = Field(
+        default=15, ge=1, le=1_440, description="Between two of them."
+    )
+    callback_window_minutes: int = Field(
+        default=120,
+        ge=1,
+        le=10_080,
+        description="How late a callback is still made, after the server was down.",
+    )
+
+    smtp_host: str = Field(default="", description="Mail server; enables send_email.")
+    smtp_port: int = Field(default=587, ge=1, le=65_535, description="587, or 465 for TLS.")
+    smtp_user: str = Field(default="", description="Its user; also the sender, if none is set.")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
+    smtp_sender: str = Field(default="", description="Address mails come from.")
+    smtp_security: Literal["auto", "starttls", "tls", "none"] = Field(
+        default="auto", description="auto, starttls, tls; none only on this machine."
+    )
+
+    events_webhook_url: str = Field(
+        default="", description="Where events of calls go, such as n8n's webhook."
+    )
+    events_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs them: whsec_ and base64 of printable text; needed with the URL. "
+        "For a rotation: new,old.",
+    )
+    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts that webhook_url of a request may name, by commas; *.example.com too.",
+    )
+    gemini_text_model: str = Field(
+        default="",
+        description="Text model that sums calls up and fills extract; empty does neither.",
+    )
+    gemini_text_url: str = Field(
+        default="https://generativelanguage.googleapis.com",
+        description="Its endpoint; http://127.0.0.1:8003 is the bundled simulator.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
@@ -198,7 +270,7 @@ class Settings(BaseSettings):
         default="auto", description="json, console, or auto: console on a terminal."
     )
 
-    @field_validator("call_provider", mode="before")
+    @field_validator("call_provider", "webhook_allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -244,6 +316,12 @@ class Settings(BaseSettings):
     def plivo_tokens(self) -> tuple[str, ...]:
         """Tokens that may sign; the first one is used for REST."""
         parts = self.plivo_auth_token.get_secret_value().split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def event_secrets(self) -> tuple[str, ...]:
+        """Secrets that sign events; the first one is the current."""
+        parts = self.events_webhook_secret.get_secret_value().split(",")
         return tuple(part.strip() for part in parts if part.strip())
 
     @property
@@ -296,7 +374,7 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
         settings = _read(kind, {**(values or {}), **stand_ins})
     if not settings.demo:
         problems += [*missing(settings), *wrong(settings)]
-    problems += wrong_anyway(settings)
+    problems += [*wrong_anyway(settings), *wrong_work(settings)]
     if problems:
         raise ConfigError(problems)
     return settings

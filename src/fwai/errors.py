@@ -11,6 +11,8 @@
     * ToolError         a tool could not do its work; the message is meant for the model
     * StoreError        something could not be written or read
     * BusyError         the admission limit is reached
+    * FieldError        somebody asked for something impossible: names the field and the fix
+    * RefusedError      what was asked is possible but not allowed, such as a call to who forbade it
 """
 
 from collections.abc import Sequence
@@ -94,3 +96,27 @@ class StoreError(FwaiError):
 
 class BusyError(FwaiError):
     """The server carries as many calls as it may."""
+
+
+class FieldError(FwaiError):
+    """A value that was given cannot be right; the text is the fix.
+
+    Attributes:
+        field: Which one.
+    """
+
+    def __init__(self, field: str, fix: str) -> None:
+        super().__init__(fix)
+        self.field = field
+
+
+class RefusedError(FwaiError):
+    """It is not allowed; the text says why.
+
+    Attributes:
+        kind: A stable name for the reason, such as ``do-not-call``.
+    """
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind

@@ -5,7 +5,7 @@ the other: no queue, no task switch and so no waiting on the way of a frame. Wha
 (a tool, a REST call) is started by the session as a task of the call.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from fwai.domain.call import (
@@ -14,14 +14,27 @@ from fwai.domain.call import (
     CallId,
     CallOffer,
     CallState,
+    DialOrder,
     EndReason,
     StreamTicket,
 )
 from fwai.domain.events import AgentEvent, CallerEvent, ToolCall, ToolResult
+from fwai.domain.record import CallRecord
 
 
 class CallerLeg(Protocol):
-    """The caller's side of a call: a provider's media stream that is already open."""
+    """The caller's side of a call: a provider's media stream that is already open.
+
+    Its end is told once, as ``CallerHungUp``, and nothing after it. That is ``failed=False``
+    however the other side ended it, a broken connection included: carriers drop theirs at ordinary
+    hang-ups, too. It is ``failed=True`` when the leg gave up: unreadable messages one after the
+    other, a peer that takes nothing for long. One that dies without a word need not be noticed by
+    the leg; then it tells nothing at all, and the session's limit for silence ends the call.
+
+    A leg that was closed or hung up on takes every call, does nothing and gives no receipts. No
+    method but ``close`` waits, and none raises because of what the other side does; what it does
+    not take is dropped.
+    """
 
     @property
     def sample_rate(self) -> int:
@@ -54,14 +67,17 @@ class CallerLeg(Protocol):
         ...
 
     def clear(self) -> None:
-        """Drop speech that the provider holds but has not played, and marks set behind it."""
+        """Drop speech that the provider holds but has not played, and marks not reached yet."""
         ...
 
     def mark(self, name: str) -> bool:
-        """Ask for ``MarkReached(name)`` when all earlier speech was played.
+        """Ask for ``MarkReached(name)`` when the caller has heard all earlier speech.
+
+        A leg without receipts on its wire may tell it a short time after the last of the speech
+        has left; it is never told before that.
 
         Returns:
-            False when this provider has no such receipt.
+            False when none will come: this provider has no such receipt, or the leg is over.
         """
         ...
 
@@ -106,8 +122,12 @@ class AgentLeg(Protocol):
 class CallActions(Protocol):
     """What a tool may do to the live call it runs in."""
 
-    def finish(self, reason: EndReason) -> bool:
+    def finish(
+        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None = None
+    ) -> bool:
         """End the call once the agent's last words were heard.
+
+        ``before`` is awaited then; when it says False the call goes on, and the agent is told.
 
         Returns:
             False when the agent has not said anything in this turn yet, so that a goodbye is
@@ -131,8 +151,10 @@ class ToolRunner(Protocol):
 class SmsSender(Protocol):
     """Sends text messages."""
 
-    async def send_sms(self, to: str, text: str) -> str:
+    async def send_sms(self, to: str, text: str, reference: str = "") -> str:
         """Send ``text`` to an E.164 number and return the provider's message id.
+
+        ``reference`` is ours, safe in a URL; the provider's reports on the message carry it.
 
         Raises:
             ApiError: It was not sent; ``ApiUnknownError`` when that cannot be known.
@@ -148,6 +170,52 @@ class CallControl(Protocol):
 
         Raises:
             ApiError: The provider did not do it.
+        """
+        ...
+
+
+class OutboundLine(CallControl, Protocol):
+    """Places calls through one provider."""
+
+    @property
+    def number(self) -> str:
+        """Our number that people see, as far as it is known."""
+        ...
+
+    async def dial(self, order: DialOrder) -> str:
+        """Place a call and return the provider's id of it; accepted is not yet ringing.
+
+        Its news come to the ``CallHandler``, with ``order.call_id``, maybe before this returns.
+
+        Raises:
+            ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+            BusyError: This server or the provider has no room now.
+        """
+        ...
+
+
+class CallTransfer(Protocol):
+    """Hands a live call over to a human."""
+
+    async def transfer(self, provider_call_id: str) -> None:
+        """Let the provider connect the caller to the human once the media stream is closed.
+
+        Raises:
+            ApiError: The provider will not do it.
+        """
+        ...
+
+
+class MessageReports(Protocol):
+    """Hears how messages fare."""
+
+    async def reported(
+        self, provider: str, message_id: str, status: str, *, reference: str = "", error: str = ""
+    ) -> None:
+        """Take in a report.
+
+        ``status`` and ``error`` are the provider's words, the latter empty when nothing is wrong;
+        ``reference`` is what the message was sent with, empty when the provider does not say.
         """
         ...
 
@@ -205,6 +273,14 @@ class CallArchive(Protocol):
         """Keep a new call."""
         ...
 
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        """Return a call, or None when it is unknown."""
+        ...
+
+    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+        """Keep the provider's id, which an outbound call has only once it was placed."""
+        ...
+
     def log(self, call: Call) -> CallLog:
         """Return the log to write this call's story into."""
         ...
@@ -228,7 +304,8 @@ class CallHandler(Protocol):
     async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
         """A carrier asks what to do with a call: prepare the agent's side and admit one stream.
 
-        A repeated offer of the same call is answered with a new ticket for it.
+        A repeated offer of the same call is answered with a new ticket for it. The offer of a call
+        that this server placed names it.
 
         Returns:
             None when the call is over or its stream is open already.
@@ -250,8 +327,25 @@ class CallHandler(Protocol):
         """
         ...
 
+    async def ringing(self, call_id: CallId, provider_call_id: str) -> None:
+        """A call of ours rings."""
+        ...
+
+    async def machine_answered(self, provider: str, provider_call_id: str) -> None:
+        """A machine, not a person, answered a call of ours."""
+        ...
+
     async def ended(
-        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
+        self,
+        provider: str,
+        provider_call_id: str,
+        state: CallState,
+        cause: str = "",
+        *,
+        call_id: CallId = CallId(""),  # noqa: B008 - a plain string
     ) -> None:
-        """The provider says that the call is over; saying it again does nothing."""
+        """The provider says that the call is over; saying it again does nothing.
+
+        ``call_id`` is ours, where the provider was given it.
+        """
         ...

@@ -4,7 +4,7 @@ Source: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 (read 2026-11-22).
 """
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -25,6 +25,7 @@ class ProblemError(FwaiError):
         detail: What is wrong this time, and the fix.
         field: Which part of the request is at fault; empty when none is.
         headers: Further response headers.
+        errors: ``field`` and ``detail`` of each, when several parts are at fault.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class ProblemError(FwaiError):
         detail: str,
         field: str = "",
         headers: dict[str, str] | None = None,
+        errors: Sequence[Mapping[str, str]] = (),
     ) -> None:
         super().__init__(title)
         self.kind = kind
@@ -43,16 +45,19 @@ class ProblemError(FwaiError):
         self.detail = detail
         self.field = field
         self.headers = headers or {}
+        self.errors = tuple(errors)
 
     def response(self) -> Response:
         """Return it as a response."""
-        body = {
+        body: dict[str, Any] = {
             "type": f"urn:fwai:problem:{self.kind}",
             "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "field": self.field or None,
         }
+        if self.errors:
+            body["errors"] = [dict(error) for error in self.errors]
         headers = {"Cache-Control": "no-store", **self.headers}
         return Response(json.dumps(body), self.status, headers, MEDIA_TYPE)
 

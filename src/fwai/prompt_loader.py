@@ -4,12 +4,18 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fwai.domain.agent import AgentProfile, placeholders
 from fwai.domain.phone import normalise
+from fwai.domain.webhook_tool import (
+    WebhookToolError,
+    WebhookToolSpec,
+    parameter_problems,
+    parse_webhook_tool,
+)
 from fwai.errors import ConfigError
 
 # Values every call can fill in; a call's own context adds to them.
@@ -34,7 +40,11 @@ class _Agent(BaseModel):
     tools: list[str] = Field(default_factory=list)
     numbers: list[str] = Field(default_factory=list)
     placeholders: list[str] = Field(default_factory=list)
-    webhooks: list[dict[str, Any]] = Field(default_factory=list)
+    webhooks: list[Any] = Field(default_factory=list)
+    memory: bool = True
+    voicemail: Literal["hang_up", "speak"] = "hang_up"
+    summary: bool = False
+    extract: dict[str, Any] = Field(default_factory=dict)
 
 
 def load_prompts(
@@ -69,7 +79,9 @@ def load_prompts(
             ]
             continue
         problems += [f"{where}.{problem}" for problem in _problems(agent, voices, tools)]
-        agents[agent_id] = _profile(agent_id, agent)
+        webhooks = _webhooks(agent, where, tools, problems)
+        _check_extract(agent, where, problems)
+        agents[agent_id] = _profile(agent_id, agent, webhooks)
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
     problems += _shared_numbers(path.name, agents)
@@ -142,7 +154,28 @@ def _problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) ->
     return problems
 
 
-def _profile(agent_id: str, agent: _Agent) -> AgentProfile:
+def _webhooks(
+    agent: _Agent, where: str, tools: Collection[str], problems: list[str]
+) -> tuple[WebhookToolSpec, ...]:
+    """Return the agent's workflows; what is wrong with them is added to ``problems``."""
+    found: list[WebhookToolSpec] = []
+    for place, raw in enumerate(agent.webhooks):
+        taken = {*tools, *(spec.name for spec in found)}
+        try:
+            found.append(parse_webhook_tool(raw, f"{where}.webhooks.{place}", taken))
+        except WebhookToolError as exc:
+            problems += exc.problems
+    return tuple(found)
+
+
+def _check_extract(agent: _Agent, where: str, problems: list[str]) -> None:
+    if not agent.extract:
+        return
+    schema = {"type": "object", "properties": agent.extract}
+    problems += parameter_problems(schema, f"{where}.extract")
+
+
+def _profile(agent_id: str, agent: _Agent, webhooks: tuple[WebhookToolSpec, ...]) -> AgentProfile:
     numbers = []
     for number in agent.numbers:
         try:
@@ -160,6 +193,11 @@ def _profile(agent_id: str, agent: _Agent) -> AgentProfile:
         model=agent.model,
         tools=tuple(agent.tools),
         numbers=tuple(numbers),
+        memory=agent.memory,
+        speaks_to_machines=agent.voicemail == "speak",
+        sums_up=agent.summary or bool(agent.extract),
+        extract=agent.extract,
+        webhooks=webhooks,
     )
 
 

@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import APIRouter
 
-from fwai.adapters.browser.watch import Watch
 from fwai.config import Settings, is_loopback
-from fwai.interfaces import CallHandler, SmsSender
+from fwai.interfaces import CallHandler, CallTransfer, MessageReports, OutboundLine, SmsSender
+from fwai.watch import Watch
 
 if TYPE_CHECKING:
     from fwai.adapters.webrtc.peer import PeerOptions
+    from fwai.adapters.whatsapp.account import WhatsApp
+    from fwai.adapters.whatsapp.contacts import StandingStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,16 @@ class Provider:
     Attributes:
         name: As in ``CALL_PROVIDER``.
         sms: Sends text messages, or None.
-        router: Builds its endpoints around whoever takes its calls.
+        router: Builds its endpoints around whoever takes its calls and its reports on messages.
+        line: Places calls.
+        transfer: Hands calls to a human, or None when nobody is there to take them.
     """
 
     name: str
     sms: SmsSender | None
-    router: Callable[[CallHandler], APIRouter]
+    router: Callable[[CallHandler, MessageReports], APIRouter]
+    line: OutboundLine
+    transfer: CallTransfer | None
 
 
 def enabled(settings: Settings, http: httpx.AsyncClient) -> list[Provider]:
@@ -67,11 +73,24 @@ def webrtc(settings: Settings) -> "PeerOptions | None":
 
 @asynccontextmanager
 async def open_whatsapp(
-    settings: Settings, http: httpx.AsyncClient, calls: CallHandler, media: "PeerOptions"
-) -> AsyncIterator[APIRouter]:
-    """Open the WhatsApp number of the settings and yield its endpoints."""
+    settings: Settings,
+    http: httpx.AsyncClient,
+    calls: CallHandler,
+    media: "PeerOptions",
+    standings: "StandingStore",
+    reports: MessageReports,
+) -> AsyncIterator["WhatsApp"]:
+    """Open the WhatsApp number of the settings: its endpoints, its line, its messages.
+
+    Args:
+        settings: Those of the process.
+        http: Shared client; not closed here.
+        calls: Takes over each call.
+        media: How media are carried.
+        standings: Where permissions of users are kept.
+        reports: Hears how messages fare.
+    """
     from fwai.adapters.whatsapp import account
-    from fwai.adapters.whatsapp.contacts import MemoryStandings
     from fwai.adapters.whatsapp.peer import WebRtcPeer
     from fwai.adapters.whatsapp.token import AppKeys
 
@@ -89,8 +108,9 @@ async def open_whatsapp(
     # Graph on this machine is a simulator: its telephones are here, too.
     local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
     peer = WebRtcPeer(replace(media, loopback=local))
-    async with account.open_whatsapp(options, http, peer, calls, MemoryStandings()) as number:
-        yield number.router
+    whatsapp = account.open_whatsapp(options, http, peer, calls, standings, reports=reports)
+    async with whatsapp as number:
+        yield number
 
 
 def browser_calls(
@@ -119,6 +139,7 @@ def browser_calls(
 
 def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
     from fwai.adapters.plivo.client import PlivoClient
+    from fwai.adapters.plivo.line import PlivoLine
     from fwai.adapters.plivo.routes import PlivoWebhooks, router
 
     client = PlivoClient(
@@ -127,7 +148,13 @@ def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
         next(iter(settings.plivo_tokens), ""),
         settings.plivo_phone_number,
         settings.plivo_api_url,
+        dlt={
+            "entity_id": settings.plivo_dlt_entity_id,
+            "template_id": settings.plivo_dlt_template_id,
+            "template_category": settings.plivo_dlt_template_category,
+        },
     )
+    line = PlivoLine(client, settings.plivo_phone_number, settings.base_url)
     hooks = PlivoWebhooks(
         public_url=settings.base_url,
         account_id=settings.plivo_auth_id,
@@ -136,12 +163,21 @@ def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
         big_endian_l16=settings.plivo_l16_byteorder == "big",
         ws_signature=settings.plivo_ws_signature,
         allow_unsigned=settings.allow_unsigned_webhooks,
+        line=settings.plivo_phone_number,
+        human=settings.human_handoff_number,
     )
-    return Provider("plivo", client, lambda calls: router(hooks, calls, client))
+    return Provider(
+        name="plivo",
+        sms=line,
+        router=lambda calls, reports: router(hooks, calls, line, reports),
+        line=line,
+        transfer=line if settings.human_handoff_number else None,
+    )
 
 
 def _exotel(settings: Settings, http: httpx.AsyncClient) -> Provider:
     from fwai.adapters.exotel.client import ExotelClient
+    from fwai.adapters.exotel.line import ExotelLine
     from fwai.adapters.exotel.routes import ExotelWebhooks, router
 
     client = ExotelClient(
@@ -163,7 +199,16 @@ def _exotel(settings: Settings, http: httpx.AsyncClient) -> Provider:
         sample_rate=settings.exotel_sample_rate,
         chunk_bytes=settings.exotel_chunk_bytes,
     )
-    return Provider("exotel", client, lambda calls: router(hooks, calls, client))
+    line = ExotelLine(
+        client, settings.exotel_caller_id, settings.base_url, hooks.secret, hooks.stream_url
+    )
+    return Provider(
+        name="exotel",
+        sms=line,
+        router=lambda calls, reports: router(hooks, calls, client, line, reports),
+        line=line,
+        transfer=line if settings.human_handoff_number else None,
+    )
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Settings, httpx.AsyncClient], Provider]]] = {

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, Self
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.record import CallRecord
 from fwai.interfaces import CallArchive, CallLog
 
 Event = Mapping[str, Any]
@@ -162,6 +163,14 @@ class WatchedArchive:
     async def state_of(self, provider: str, provider_call_id: str) -> CallState | None:
         """Return the state of a call by its provider's id, or None when it is not known."""
         return await self._archive.state_of(provider, provider_call_id)
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        """Return a call, or None when it is unknown."""
+        return await self._archive.get(call_id)
+
+    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+        """Keep the provider's id, which an outbound call has only once it was placed."""
+        await self._archive.set_provider_id(call_id, provider_call_id)
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         """Move a call to ``state``; False when that is not a legal step."""

@@ -230,7 +230,11 @@ async def a_call_out(house: House) -> None:
         details = await client.details(sid)
 
     assert report.problems == []
-    assert [one.kind for one in report.deliveries] == ["status"]
+    assert [one.kind for one in report.deliveries] == [
+        "status ringing",
+        "status answered",
+        "status",
+    ]
     assert details is not None
     assert details.status == "completed"
     await house.quiet(20)

@@ -20,12 +20,12 @@ from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.adapters.whatsapp.account import WhatsAppOptions, open_whatsapp
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.contacts import MemoryStandings
-from fwai.adapters.whatsapp.dialer import WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party
+from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.live import CallTimers, Progress
 from fwai.adapters.whatsapp.peer import WebRtcPeer
 from fwai.adapters.whatsapp.token import AppKeys
-from fwai.domain.call import CallState, EndReason
+from fwai.domain.call import Call, CallId, CallState, DialOrder, Direction, EndReason
 from fwai.simulator.meta import MetaSimulator, meta_error
 from fwai.simulator.meta_media import Weather
 from fwai.simulator.meta_phone import MetaCall
@@ -42,8 +42,16 @@ class WhatsApp:
     house: House
     meta: MetaSimulator
     calls: WhatsAppCalls
-    dialer: WhatsAppDialer
+    line: WhatsAppLine
     progress: list[Progress]
+
+    async def place(self) -> str:
+        """Place a call that the archive knows, as a job does."""
+        server = self.house.server
+        agent = next(iter(server.agents))
+        call = Call(CallId("20261122-cd"), "whatsapp", Direction.OUTBOUND, USER.number, "", agent)
+        await server.store.calls.place(call, CallState.QUEUED, time.time())
+        return await server.calls.place(call, self.line, DialOrder(call.id, USER.number, ""))
 
     async def quiet(self, within_s: float = 10.0) -> None:
         """Wait until nothing is left of any call on either side."""
@@ -89,7 +97,7 @@ async def whatsapp(
             progress.append,
         ) as number:
             house.server.app.include_router(number.router)
-            yield WhatsApp(house, meta, number.calls, number.dialer, progress)
+            yield WhatsApp(house, meta, number.calls, number.line, progress)
 
 
 def never_slow(meta: MetaSimulator) -> None:
@@ -211,7 +219,7 @@ async def test_the_server_calls_a_user(tmp_path: Path) -> None:
             call.hang_up()
 
         world.meta._on_call = user
-        call_id = await world.dialer.dial(USER, "job-7")
+        call_id = await world.place()
         await asyncio.sleep(0.1)
         await world.quiet()
 
@@ -235,7 +243,7 @@ async def test_the_user_does_not_pick_up(tmp_path: Path, ending: str, state: Cal
                 await world.meta.status(call, ending)
 
         world.meta._on_call = user
-        await world.dialer.dial(USER, "job-7")
+        await world.place()
         await asyncio.sleep(1.2)
         await world.quiet()
         assert world.progress[-1].state is state

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fwai.domain.agent import AgentProfile
+from fwai.domain.webhook_tool import WebhookToolSpec
 from fwai.errors import ConfigError
 from fwai.prompt_loader import KNOWN_PLACEHOLDERS, load_prompts
 
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VOICES = ("Aoede", "Puck")
 TOOLS = ("end_call", "send_sms")
 AGENT = {"name": "Asha", "prompt": "You are {{agent_name}}."}
+HOOK = {"name": "look_up", "description": "Looks up.", "url": "https://n8n.example.com/w"}
 
 
 @pytest.fixture
@@ -49,7 +51,21 @@ def test_a_whole_agent(file: Path) -> None:
                 "tools": ["end_call"],
                 "numbers": ["+91 88888 00000", "918888800001"],
                 "placeholders": ["course"],
-                "webhooks": [{"url": "x"}],
+                "webhooks": [
+                    {
+                        "name": "look_up",
+                        "description": "Looks a course up.",
+                        "url": "https://n8n.example.com/webhook/look-up",
+                        "parameters": {
+                            "type": "object",
+                            "properties": {"course": {"type": "string"}},
+                        },
+                    }
+                ],
+                "memory": False,
+                "voicemail": "speak",
+                "summary": True,
+                "extract": {"course": {"type": "string", "description": "What they want."}},
             },
         },
     )
@@ -66,8 +82,37 @@ def test_a_whole_agent(file: Path) -> None:
             model="gemini-x",
             tools=("end_call",),
             numbers=("+918888800000", "+918888800001"),
+            memory=False,
+            speaks_to_machines=True,
+            sums_up=True,
+            extract={"course": {"type": "string", "description": "What they want."}},
+            webhooks=(
+                WebhookToolSpec(
+                    "look_up",
+                    "Looks a course up.",
+                    {"type": "object", "properties": {"course": {"type": "string"}}},
+                    "https://n8n.example.com/webhook/look-up",
+                ),
+            ),
         )
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"webhooks": [{**HOOK, "name": "end_call"}]}, "webhooks.0.name: end_call is a tool"),
+        ({"webhooks": [HOOK, HOOK]}, "webhooks.1.name: look_up is a tool"),
+        ({"extract": {"a b": {"type": "string"}}}, "extract.properties"),
+        ({"extract": {"a": {"type": "money"}}}, "extract.properties.a"),
+    ],
+)
+def test_faults_of_workflows_and_fields_are_named(
+    file: Path, changes: dict[str, Any], problem: str
+) -> None:
+    (found,) = problems(file, {"A": {**AGENT, **changes}})
+
+    assert found.startswith(f"prompts.json: A.{problem}")
 
 
 def test_name_and_prompt_are_enough(file: Path) -> None:
@@ -95,7 +140,8 @@ def test_agents_keep_the_order_of_the_file(file: Path) -> None:
             {"promt": "x"},
             (
                 "A.promt: unknown key; use one of name, description, prompt, greeting, voice, "
-                "language, model, tools, numbers, placeholders, webhooks"
+                "language, model, tools, numbers, placeholders, webhooks, memory, "
+                "voicemail, summary, extract"
             ),
         ),
         ({"voice": "Zeus"}, "A.voice: unknown voice 'Zeus'; use one of Aoede, Puck"),

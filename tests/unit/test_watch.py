@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from fwai.adapters.browser.watch import (
+from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
+from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.record import CallRecord
+from fwai.watch import (
     ENDED_KEPT,
     MOST_WAITING,
     CallBoard,
@@ -14,8 +17,6 @@ from fwai.adapters.browser.watch import (
     WatchedArchive,
     Watching,
 )
-from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
-from fwai.domain.events import ToolCall, ToolResult
 
 ID = CallId("c-1")
 CALL = Call(ID, "browser", Direction.INBOUND, "", "", "agent")
@@ -95,6 +96,12 @@ class Archive:
 
     async def state_of(self, provider: str, provider_call_id: str) -> CallState | None:
         return CallState.BUSY
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        return None
+
+    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+        self.told.append(provider_call_id)
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         self.told.append(state.value)

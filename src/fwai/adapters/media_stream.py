@@ -14,7 +14,7 @@ from fastapi import WebSocket
 
 from fwai.adapters.media_codec import MediaCodec, StreamStarted
 from fwai.adapters.media_socket import take_over
-from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
+from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, MarkReached
 from fwai.errors import WireError
 from fwai.sockets import Socket
 
@@ -24,6 +24,7 @@ STALLED_S: Final = 5.0  # how long a peer may take nothing before its leg is ove
 CLOSE_S: Final = 2.0
 MAX_WIRE_ERRORS: Final = 3  # in a row
 EARLY_EVENTS: Final = 500
+AWAITED_MARKS: Final = 1000  # as many as Plivo holds
 BUFFERED_MS: Final = 2_000  # of speech that may wait for a slow peer
 
 _log = structlog.get_logger()
@@ -41,6 +42,7 @@ class WebSocketLeg:
         self._gone = asyncio.Event()
         self._hear: Callable[[CallerEvent], None] | None = None
         self._early: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
+        self._awaited: deque[str] = deque(maxlen=AWAITED_MARKS)
         self._pending = bytearray()
         self._pack_bytes = 0
         self._errors_in_a_row = 0
@@ -114,14 +116,20 @@ class WebSocketLeg:
         self._send_audio(self._codec.encode_tail())
 
     def clear(self) -> None:
-        """Drop what the provider holds."""
+        """Drop what the provider holds; receipts it sends all the same are not told."""
+        self._awaited.clear()
         if self._socket is not None:
             self._socket.send(self._codec.encode_clear())
 
     def mark(self, name: str) -> bool:
         """Ask for a receipt of everything played so far."""
         message = self._codec.encode_mark(name)
-        return message is not None and self._socket is not None and self._socket.send(message)
+        if self._hung_up or message is None or self._socket is None:
+            return False
+        if not self._socket.send(message):
+            return False
+        self._awaited.append(name)
+        return True
 
     async def close(self, code: int = 1000) -> None:
         """Close the socket; a peer that does not answer is dropped after `CLOSE_S`."""
@@ -168,10 +176,14 @@ class WebSocketLeg:
             self._tell(CallerAudio(pcm))
 
     def _tell(self, event: CallerEvent) -> None:
+        if self._hung_up:  # a stream may go on until its socket is closed
+            return
         if isinstance(event, CallerHungUp):
-            if self._hung_up:
-                return
             self._hung_up = True
+        elif isinstance(event, MarkReached):
+            if event.name not in self._awaited:
+                return
+            self._awaited.remove(event.name)
         if self._hear is not None:
             self._hear(event)
         else:

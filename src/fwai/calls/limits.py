@@ -9,6 +9,11 @@ GREET: Final = "The call is connected. Greet the caller."
 NEARLY_OVER: Final = "Half a minute is left. Say so and bring the conversation to a close."
 STILL_THERE: Final = "The caller has been silent. Ask briefly whether they are still there."
 SAY_GOODBYE: Final = "The caller does not answer. Say a short goodbye."
+LEAVE_MESSAGE: Final = (
+    "An answering machine has picked up. Leave a message of two short sentences: who calls, why, "
+    "and that you will call again."
+)
+STAY: Final = "The transfer did not work. Say so, apologise, and offer a callback."
 
 
 @dataclass(frozen=True, slots=True)

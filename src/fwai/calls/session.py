@@ -19,8 +19,10 @@ from fwai.audio.resample import Resampler
 from fwai.audio.speech import SpeechDetector
 from fwai.calls.limits import (
     GREET,
+    LEAVE_MESSAGE,
     NEARLY_OVER,
     SAY_GOODBYE,
+    STAY,
     STILL_THERE,
     WARN_BEFORE_S,
     SessionLimits,
@@ -56,6 +58,7 @@ SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a 
 GOODBYE_STARTS_S: Final = 6.0
 GOODBYE_LASTS_S: Final = 20.0
 DIGITS_QUIET_S: Final = 1.5
+DIGITS_LATEST_S: Final = 10.0
 POLL_S: Final = 0.05  # only in the last seconds of a call
 MOST_TURNS_KEPT: Final = 2_000
 
@@ -105,6 +108,8 @@ class CallSession:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._uses: dict[str, int] = {}
         self._finishing: asyncio.Task[None] | None = None
+        self._leaving: EndReason | None = None
+        self._to_machine = False
 
         self._up = Resampler(caller.sample_rate, MODEL_IN_HZ)
         self._speech = SpeechDetector(caller.sample_rate)
@@ -140,7 +145,7 @@ class CallSession:
             finally:
                 watch.cancel()
                 self._let_go()
-                if reason is not EndReason.CALLER_HUNG_UP:
+                if reason not in (EndReason.CALLER_HUNG_UP, EndReason.TRANSFERRED):
                     await self._hang_up_carrier()
                 await self._caller.close()
         return reason
@@ -149,6 +154,18 @@ class CallSession:
         """End the call now; the first reason wins."""
         if not self._ended.done():
             self._ended.set_result(reason)
+
+    def say(self, text: str) -> None:
+        """Let the agent say something now, in its own voice."""
+        self._ask(f"Say this to the caller now: {text}")
+
+    def leave_message(self) -> None:
+        """A machine answered: the agent leaves a message after its tone, then hangs up."""
+        self._story.note("machine_answered")
+        self._to_machine = True
+        self._turn_ms = 0.0
+        self._ask(LEAVE_MESSAGE)
+        self.finish(EndReason.VOICEMAIL)
 
     def _voice_failed(self) -> None:
         self.hang_up(EndReason.INTERNAL_ERROR)
@@ -187,7 +204,8 @@ class CallSession:
             DtmfPressed: self._hear_key,
             MarkReached: lambda event: self.voice.reached(event.name),
             CallerHungUp: lambda event: self.hang_up(
-                EndReason.STREAM_FAILED if event.failed else EndReason.CALLER_HUNG_UP
+                self._leaving  # what is being done takes the stream away
+                or (EndReason.STREAM_FAILED if event.failed else EndReason.CALLER_HUNG_UP)
             ),
         }
 
@@ -290,9 +308,11 @@ class CallSession:
         if self._turn.model_audio is None and self.turns:
             self.turns[-1].interrupted = now  # cut while its tail was playing
         self._close_turn()
-        if self._finishing is not None:  # the caller has more to say than goodbye
-            self._finishing.cancel()
+        if self._finishing is not None and self._leaving is None:
+            self._finishing.cancel()  # the caller has more to say than goodbye
             self._finishing = None
+            if self._to_machine:  # a machine has not: the message begins again
+                self.finish(EndReason.VOICEMAIL)
 
     def _close_turn(self) -> None:
         if self._turn.model_audio is not None and len(self.turns) < MOST_TURNS_KEPT:
@@ -341,12 +361,14 @@ class CallSession:
         if not self._ended.done():
             self._agent.answer_tool(result)
 
-    def finish(self, reason: EndReason) -> bool:
+    def finish(
+        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None = None
+    ) -> bool:
         """End the call once the caller heard the agent's last words."""
         said = self._turn_ms >= SPOKEN_MS
         if self._finishing is None and not self._ended.done():
             self._finishing = self._tasks.create_task(
-                self._finish(reason, said=said), name="finish"
+                self._finish(reason, before, said=said), name="finish"
             )
         return said
 
@@ -356,13 +378,21 @@ class CallSession:
         self._uses[what] = used + 1
         return used < limit
 
-    async def _finish(self, reason: EndReason, *, said: bool) -> None:
+    async def _finish(
+        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None, *, said: bool
+    ) -> None:
         """Wait for the goodbye to be said and heard, then end the call."""
         begun = self._replies_begun
         if not said:
             await self._until(lambda: self._replies_begun > begun, GOODBYE_STARTS_S)
         await self._until(lambda: not self._story.agent_replying, GOODBYE_LASTS_S)
         await self.voice.until_heard()
+        if before is not None:
+            self._leaving = reason
+            if not await before():
+                self._leaving = self._finishing = None
+                self._ask(STAY)
+                return
         self.hang_up(reason)
 
     async def _until(self, true: Callable[[], bool], most_s: float) -> None:
@@ -382,7 +412,7 @@ class CallSession:
             await asyncio.sleep(due - self._loop.time())
             now = self._loop.time()
             self._story.heard(self.voice.heard_ms, time.time())
-            if self._digits and now - self._digit_at >= DIGITS_QUIET_S:
+            if self._digits and self._keys_due(now):
                 digits, self._digits = self._digits, ""
                 self._story.note("keys_pressed", count=len(digits))
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
@@ -395,6 +425,14 @@ class CallSession:
                 self._ask(NEARLY_OVER)
             else:
                 self._mind_silence(now)
+
+    def _keys_due(self, now: float) -> bool:
+        """Say whether to tell the agent of keys: no more follow, and it would talk over nobody."""
+        since_key = now - self._digit_at
+        spoke_at = self._caller_stopped
+        talking = spoke_at is not None and now - spoke_at < DIGITS_QUIET_S
+        talking = talking or self._story.agent_replying or self.voice.playing
+        return since_key >= (DIGITS_LATEST_S if talking else DIGITS_QUIET_S)
 
     def _mind_silence(self, now: float) -> None:
         replying = self._story.agent_replying or self.voice.playing

@@ -34,11 +34,15 @@ class StreamTokens:
         self._clock = clock
         self._grants: dict[str, _Grant] = {}
 
-    def mint(self, call_id: CallId, provider_call_id: str) -> str:
-        """Return a new token; it is safe in a URL."""
+    def mint(self, call_id: CallId, provider_call_id: str, life_s: float = LIFE_S) -> str:
+        """Return a new token; it is safe in a URL.
+
+        Without a provider's id, of a call that is only being placed, it fits whatever stream
+        brings it.
+        """
         self._forget_expired()
         token = secrets.token_urlsafe(24)
-        self._grants[token] = _Grant(call_id, provider_call_id, self._clock() + LIFE_S)
+        self._grants[token] = _Grant(call_id, provider_call_id, self._clock() + life_s)
         if len(self._grants) > MOST:
             del self._grants[next(iter(self._grants))]
         return token
@@ -54,7 +58,7 @@ class StreamTokens:
         if (
             grant is None
             or self._clock() >= grant.expires_at
-            or grant.provider_call_id != provider_call_id
+            or grant.provider_call_id not in ("", provider_call_id)
         ):
             return None
         self.revoke(grant.call_id)

@@ -19,6 +19,7 @@ from fwai.demo.verdict import Verdict, fill_in
 from fwai.domain.call import CallEnding
 from fwai.serving import DrainingServer, listen
 from fwai.simulator.caller import AwaitHangUp, BargeIn, CallReport, Hear, Say, Step
+from fwai.simulator.meta_weather import Weather
 
 CALL_S: Final = 75.0
 SETTLE_S: Final = 3.0
@@ -34,10 +35,27 @@ SCRIPT: Final[Sequence[Step]] = (
     Hear("goodbye_answer"),
     AwaitHangUp(),
 )
+# WhatsApp has no SMS: its script asks a question instead.
+WHATSAPP_SCRIPT: Final[Sequence[Step]] = (
+    *SCRIPT[:4],
+    Say("ask_ai"),
+    Hear("ai_answer"),
+    *SCRIPT[6:],
+)
+WEATHERS: Final[Mapping[str, Weather]] = {
+    "clear": Weather(),
+    "bad": Weather(loss=0.02, jitter_ms=60.0),
+}
 
 
 async def play(
-    *, providers: Sequence[str], audio: str, sample_rate: int, as_json: bool, keep: str | None
+    *,
+    providers: Sequence[str],
+    audio: str,
+    sample_rate: int,
+    as_json: bool,
+    keep: str | None,
+    weather: str = "clear",
 ) -> int:
     """Play the demo and return the exit code: 0 when every call was a good one, else 1.
 
@@ -47,6 +65,7 @@ async def play(
         sample_rate: Of Exotel's stream, in Hz.
         as_json: Print one JSON object at the end and nothing else.
         keep: Where to keep what a call leaves, or None for a new place.
+        weather: Of WhatsApp's network, a key of `WEATHERS`.
     """
     log.configure("WARNING", "auto")
     show = Show(quiet=as_json)
@@ -59,7 +78,7 @@ async def play(
             "exotel_sample_rate": sample_rate,
         }
         where = folder / provider if len(providers) > 1 else folder
-        verdicts[provider] = await _play_one(where, settings, show)
+        verdicts[provider] = await _play_one(where, settings, WEATHERS[weather], show)
     ok = all(verdict.ok for verdict in verdicts.values())
     if as_json:
         each = {provider: verdict.as_json() for provider, verdict in verdicts.items()}
@@ -68,12 +87,14 @@ async def play(
     return 0 if ok else 1
 
 
-async def _play_one(folder: Path, settings: Mapping[str, object], show: Show) -> Verdict:
+async def _play_one(
+    folder: Path, settings: Mapping[str, object], weather: Weather, show: Show
+) -> Verdict:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     verdict = Verdict(database=str(folder / "fwai.db"))
     before = _tasks()
-    await _play_on_stage(folder, settings, show, verdict, started)
+    await _play_on_stage(folder, settings, weather, show, verdict, started)
     if left := await _left_behind(before):
         verdict.problems.append(f"tasks left behind: {', '.join(left)}")
     verdict.transcript = _newest(folder / "transcripts", "*.jsonl")
@@ -85,7 +106,12 @@ async def _play_one(folder: Path, settings: Mapping[str, object], show: Show) ->
 
 
 async def _play_on_stage(
-    folder: Path, settings: Mapping[str, object], show: Show, verdict: Verdict, started: float
+    folder: Path,
+    settings: Mapping[str, object],
+    weather: Weather,
+    show: Show,
+    verdict: Verdict,
+    started: float,
 ) -> None:
     listener = listen("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
@@ -113,18 +139,27 @@ async def _play_on_stage(
             await asyncio.sleep(0.01)
         verdict.start_s = time.perf_counter() - started
         show.opening(port, verdict.start_s)
-        report = await _call(stage, show)
+        report = await _call(stage, weather, show)
         await _settle(server, stage, verdict)
         http.should_exit = True
     turns = sessions[0].turns if sessions else []
     fill_in(verdict, report, turns)
-    verdict.deeds = [f"SMS to …{number[-4:]}: {text}" for number, text in stage.messages]
-    if not verdict.deeds:
+    verdict.deeds += [f"SMS to …{number[-4:]}: {text}" for number, text in stage.messages]
+    verdict.deeds += [
+        f"WhatsApp message to …{number[-4:]}: {text}" for number, text in stage.whatsapp_messages
+    ]
+    if stage.meta is None and not stage.messages:
         verdict.problems.append("the agent said it sent a message and none was sent")
+    if report.ended_by in {"agent", "api"}:
+        verdict.deeds.append("the agent ended the call")
+    else:
+        verdict.problems.append("the agent did not hang up")
 
 
-async def _call(stage: Stage, show: Show) -> CallReport:
+async def _call(stage: Stage, weather: Weather, show: Show) -> CallReport:
     async with asyncio.timeout(CALL_S):
+        if stage.meta is not None:
+            return await stage.whatsapp_user(show.event, weather=weather).call(WHATSAPP_SCRIPT)
         if stage.exotel is not None:
             return await stage.exotel_phone(on_event=show.event).call(SCRIPT)
         return await stage.phone(on_event=show.event).call(SCRIPT)

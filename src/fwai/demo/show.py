@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, TextIO
 
 from fwai.demo.verdict import Verdict
+from fwai.simulator.caller import Network
 
 _BAR: Final = 40
 
@@ -65,6 +66,9 @@ class Show:
         self.line()
         self._waterfall(verdict)
         self.line()
+        if verdict.network is not None:
+            self._network(verdict.network)
+            self.line()
         self.line(self._bold("What the tools did"))
         for deed in verdict.deeds or ["nothing"]:
             self.line(f"  {deed}")
@@ -106,6 +110,20 @@ class Show:
                 f"  barge-in: silent {verdict.barge_in_ms:.0f} ms after the caller's first sound, "
                 f"of which {_ms(verdict.barge_in_server_ms or 0.0)} ms in the server"
             )
+
+    def _network(self, network: Network) -> None:
+        heard = network.server_jitter_ms
+        jitter = "not reported" if heard is None else f"{heard:.1f} ms"
+        self.line(self._bold("What the network did"))
+        self.line(
+            f"  caller to server  {network.sent} packets, {network.dropped} lost on the way; "
+            f"the server missed {network.server_lost}, jitter {jitter}"
+        )
+        self.line(
+            f"  server to caller  {network.received} packets, {network.lost} lost, "
+            f"jitter {network.jitter_ms:.1f} ms, the latest {network.late_ms:.0f} ms late, "
+            f"delay {network.drift_ms:+.1f} ms from beginning to end"
+        )
 
     def _cut(self, facts: Mapping[str, object]) -> str:
         if facts.get("whole"):

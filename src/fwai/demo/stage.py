@@ -4,20 +4,26 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fwai.config import Settings, load_settings
 from fwai.simulator.exotel_api import ExotelApi
 from fwai.simulator.exotel_phone import ExotelPhone
 from fwai.simulator.exotel_stream import StreamOptions
 from fwai.simulator.gemini_live import GeminiLiveSimulator
+from fwai.simulator.meta_weather import Weather
 from fwai.simulator.plivo_api import PlivoApi
 from fwai.simulator.plivo_line import EventSink
 from fwai.simulator.plivo_phone import PlivoPhone
 
+if TYPE_CHECKING:  # its media path is only loaded for a stage that has it
+    from fwai.simulator.meta import MetaSimulator
+    from fwai.simulator.meta_user import MetaUser
+
 LINE: Final = "+918888800000"
 CALLER: Final = "+919999900001"
 EXOTEL_SID: Final = "demo1"
+META_NUMBER_ID: Final = "100200300400"
 
 GO_LIVE: Final = """
   Demo mode: nothing is configured, so the model and the telephone are simulated on this machine.
@@ -40,18 +46,27 @@ class Stage:
     Attributes:
         provider: Plivo's API.
         exotel: Exotel's, when it is among the providers.
+        meta: WhatsApp's, when it is among the providers.
     """
 
     settings: Settings
     model: GeminiLiveSimulator
     provider: PlivoApi
     exotel: ExotelApi | None = None
+    meta: "MetaSimulator | None" = None
 
     @property
     def messages(self) -> list[tuple[str, str]]:
         """Text messages that were sent: to whom, and what."""
+        by_plivo = [(one.dst, one.text) for one in self.provider.messages]
         by_exotel = self.exotel.messages if self.exotel is not None else ()
-        return [(one.dst, one.text) for one in (*self.provider.messages, *by_exotel)]
+        return [*by_plivo, *((one.dst, one.text) for one in by_exotel)]
+
+    @property
+    def whatsapp_messages(self) -> list[tuple[str, str]]:
+        """WhatsApp messages that were sent: to whom, and what."""
+        sent = self.meta.sent_messages if self.meta is not None else ()
+        return [(one.to, one.text) for one in sent]
 
     def phone(self, on_event: EventSink | None = None, number: str = CALLER) -> PlivoPhone:
         """Return a caller's telephone that dials this server.
@@ -108,6 +123,28 @@ class Stage:
             on_event=on_event,
         )
 
+    def whatsapp_user(
+        self,
+        on_event: EventSink | None = None,
+        number: str = CALLER,
+        weather: Weather | None = None,
+    ) -> "MetaUser":
+        """Return a WhatsApp user's telephone that calls this server's number.
+
+        Args:
+            on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
+            number: The user's.
+            weather: What happens to the sound.
+
+        Raises:
+            LookupError: WhatsApp is not among the providers.
+        """
+        from fwai.simulator.meta_user import MetaUser
+
+        if self.meta is None:
+            raise LookupError("whatsapp is not on this stage")
+        return MetaUser(simulator=self.meta, number=number, weather=weather, on_event=on_event)
+
 
 def _at_home(number: str) -> str:
     """Return an Indian number as Exotel writes it."""
@@ -124,6 +161,16 @@ def _exotel_settings(api_url: str, api_key: str, api_token: str) -> dict[str, An
         "exotel_webhook_secret": secrets.token_hex(16),
         "exotel_basic_user": "exotel",
         "exotel_basic_password": secrets.token_hex(8),
+    }
+
+
+def _meta_settings(graph_url: str, secret: str, token: str) -> dict[str, Any]:
+    return {
+        "phone_number_id": META_NUMBER_ID,
+        "meta_access_token": token,
+        "meta_app_secret": secret,
+        "meta_verify_token": secrets.token_hex(8),
+        "meta_graph_url": graph_url,
     }
 
 
@@ -148,6 +195,16 @@ async def open_stage(
             key, token = "demo-key", secrets.token_hex(20)
             exotel = await stack.enter_async_context(ExotelApi(EXOTEL_SID, key, token))
             overrides = {**_exotel_settings(exotel.url, key, token), **overrides}
+        meta = None
+        if "whatsapp" in overrides["call_provider"]:
+            from fwai.simulator.meta import MetaSimulator
+
+            secret, token = secrets.token_hex(16), secrets.token_hex(20)
+            hook = f"http://127.0.0.1:{port}/webhook"
+            meta = await stack.enter_async_context(
+                MetaSimulator(hook, secret, token, META_NUMBER_ID)
+            )
+            overrides = {**_meta_settings(meta.url, secret, token), **overrides}
         settings = load_settings(
             {
                 "google_api_key": "demo",
@@ -163,7 +220,7 @@ async def open_stage(
             },
             environment=False,
         )
-        yield Stage(settings, model, provider, exotel)
+        yield Stage(settings, model, provider, exotel, meta)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fwai.domain.turns import TurnTimes
-from fwai.simulator.caller import CallReport, Heard, Said
+from fwai.simulator.caller import CallReport, Heard, Network, Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Verdict:
         recording: Where it lies, or nothing.
         database: Where it lies.
         start_s: From start to ready, in seconds.
+        network: What became of the packets of a WebRTC call; None on the telephone.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Verdict:
     recording: str = ""
     database: str = ""
     start_s: float = 0.0
+    network: Network | None = None
 
     @property
     def ok(self) -> bool:
@@ -70,6 +72,7 @@ def fill_in(verdict: Verdict, report: CallReport, turns: Sequence[TurnTimes]) ->
     verdict.problems += report.problems
     verdict.greeting_ms = report.greeting_ms
     verdict.conversation = _conversation(report)
+    verdict.network = report.network
     if report.greeting_ms is None:
         verdict.problems.append("the caller never heard the agent")
     barge_ins = [said for said in report.said if said.barge_in]

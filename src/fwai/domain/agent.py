@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fwai.domain.webhook_tool import WebhookToolSpec
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -38,6 +41,11 @@ class AgentProfile:
         model: Live model, or empty for the server's default.
         tools: Names of the tools it may use.
         numbers: Lines of ours (E.164) that it answers.
+        memory: It is told of earlier calls with the same person.
+        speaks_to_machines: It leaves a message with an answering machine, rather than hang up.
+        sums_up: Its calls are summed up after their end, if a text model is configured.
+        extract: JSON Schema properties, by name, that are looked for in its calls then.
+        webhooks: Workflows that it may use as tools.
     """
 
     id: str
@@ -50,6 +58,11 @@ class AgentProfile:
     model: str
     tools: tuple[str, ...]
     numbers: tuple[str, ...]
+    memory: bool = True
+    speaks_to_machines: bool = False
+    sums_up: bool = False
+    extract: Mapping[str, Any] = field(default_factory=dict)
+    webhooks: "tuple[WebhookToolSpec, ...]" = ()
 
 
 def placeholders(text: str) -> frozenset[str]:

@@ -168,3 +168,24 @@ class CallEnding:
     audio_in_s: float = 0.0
     audio_out_s: float = 0.0
     cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DialOrder:
+    """A call to be placed.
+
+    Attributes:
+        call_id: Ours; the provider is given it so that its news can be matched.
+        to: Whom to call, E.164.
+        token: Admits the call's media stream, where the stream's address is given when dialling.
+        ring_s: How long to let it ring, in seconds.
+        most_s: How long the call may last, in seconds.
+        detect_machine: Ask the provider to tell when a machine answers.
+    """
+
+    call_id: CallId
+    to: str
+    token: str
+    ring_s: int = 45
+    most_s: int = 3600
+    detect_machine: bool = False

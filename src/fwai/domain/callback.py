@@ -78,16 +78,16 @@ class CallbackPolicy:
     Attributes:
         attempts: Calls at most, the first one included.
         gap_s: From one that did not reach the person to the next.
-        window_s: How late the first may be made, as after a time the server was down.
+        window_s: How late a call may be made, as after a time the server was down.
     """
 
     attempts: int = 3
     gap_s: float = 900.0
     window_s: float = 7200.0
 
-    def too_late(self, callback: Callback, now: datetime) -> bool:
-        """Whether the promised time is so long over that calling would only surprise."""
-        return now > callback.due_at + timedelta(seconds=self.window_s)
+    def too_late(self, due_at: datetime, now: datetime) -> bool:
+        """Whether the time for a call is so long over that calling would only surprise."""
+        return now > due_at + timedelta(seconds=self.window_s)
 
     def after(
         self, callback: Callback, call: CallState, now: datetime

@@ -109,10 +109,15 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """It is not the time for it: try at ``run_at``, which counts as no attempt."""
+    """It is not the time for it: try at ``run_at``, which counts as no attempt.
+
+    Attributes:
+        begun: An earlier attempt may have had its effect; the mark stays.
+    """
 
     run_at: datetime
     why: str = ""
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

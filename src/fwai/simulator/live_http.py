@@ -6,7 +6,7 @@ begins the WebSocket handshake as if the bytes had just arrived. TLS is below bo
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -54,8 +54,8 @@ class HttpDoor:
         """Break off every connection; requests that do not end within 2 s are cancelled."""
         connections = list(self._state.connections)
         for transport in (*self._undecided, *(one.transport for one in connections)):
-            if isinstance(transport, asyncio.Transport):
-                transport.abort()
+            if transport is not None:
+                cast("asyncio.Transport", transport).abort()
         if tasks := set(self._state.tasks):
             _, late = await asyncio.wait(tasks, timeout=CLOSE_LIMIT_S)
             for task in late:
@@ -79,8 +79,9 @@ class SharedConnection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first bytes."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_server makes
-        self._waiting = transport, self._door.wait(transport)
+        # Not isinstance: uvloop's transports are none of asyncio's classes.
+        link = cast("asyncio.Transport", transport)
+        self._waiting = link, self._door.wait(link)
 
     def data_received(self, data: bytes) -> None:
         """Decide by the first bytes, then take part in what was decided."""

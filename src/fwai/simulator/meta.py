@@ -2,59 +2,40 @@
 
 Theory of operation: a small ASGI application answers Graph requests; each call is a `MetaCall` in
 the simulator's task group, and what happens to it is posted to the server's webhook, signed.
-Faults are scripted: an `ApiFault` strikes requests, `Weather` strikes sound, and `post` sends any
-payload at all. Leaving the context ends every call.
+Messages are accepted and their statuses reported. Faults are scripted: an `ApiFault` strikes
+requests, `Weather` strikes sound, a `MessageFate` strikes messages, and `post` sends any payload
+at all. Leaving the context ends every call.
 
 Source: Meta's Calling API reference, 2026-06; read 2026-11-22.
 """
 
 import asyncio
-import hmac
-import json
-import re
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl
-from uuid import uuid4
 
-import httpx
+from fwai.simulator.caller import CallReport, Delivery, Patience, Step
+from fwai.simulator.clips import ClipLibrary
+from fwai.simulator.meta_graph import GraphDoor, meta_error
+from fwai.simulator.meta_messages import MessageFate, MetaMessages, SentMessage
+from fwai.simulator.meta_phone import OURS, MetaCall
+from fwai.simulator.meta_weather import Weather
+from fwai.simulator.meta_webhooks import MetaWebhooks
+from fwai.simulator.plivo_line import EventSink
+from fwai.simulator.plivo_rest import ApiAnswer, ApiFault, ApiRequest, new_server
+from fwai.simulator.plivo_voice import Repertoire
+from fwai.simulator.script_report import prepared
 
-from fwai.simulator.meta_media import Weather
-from fwai.simulator.meta_phone import MetaCall
-from fwai.simulator.plivo_rest import (
-    ApiAnswer,
-    ApiFault,
-    ApiRequest,
-    BadRequestError,
-    Receive,
-    Scope,
-    Send,
-    hang,
-    new_server,
-    parse_body,
-    read_body,
-    write_answer,
-)
+__all__ = ["KEEP", "MetaSimulator", "OnCall", "meta_error"]
 
 KEEP: Final = 1000
-WEBHOOK_S: Final = 10.0
 SHUTDOWN_S: Final = 10.0
-_PATH: Final = re.compile(r"/v\d+\.\d+/(.+)")
 _DONE: Final = {"messaging_product": "whatsapp", "success": True}
 
-OnCall = Callable[[MetaCall], Coroutine[Any, Any, None]]
-
-
-def meta_error(code: int, status: int = 400, details: str = "") -> ApiAnswer:
-    """Return an error as Graph words it."""
-    data = {"messaging_product": "whatsapp", "details": details}
-    error = {"message": f"(#{code}) {details}", "type": "OAuthException", "code": code}
-    return ApiAnswer(status, {"error": {**error, "error_data": data, "fbtrace_id": uuid4().hex}})
+OnCall = Callable[[MetaCall], Coroutine[Any, Any, Any]]
 
 
 class MetaSimulator:
@@ -67,13 +48,13 @@ class MetaSimulator:
         phone_number_id: The only number.
         ring_s: How long an unanswered call lasts.
         on_call: Plays the user of each call that the server places; rings for ever without it.
+        clips: Phrases to say and recognise; the shipped ones by default.
 
     Attributes:
-        requests: The last 1000 requests that had the right token.
-        faults: What goes wrong next; append an ``ApiFault``.
         calls: All calls by id.
+        messages: Bodies of the messages that were accepted, the last 1000.
         permission: What is answered about permission to call.
-        deliveries: Status and seconds of each webhook, the last 1000.
+        webhooks: Where webhooks go.
     """
 
     def __init__(
@@ -85,27 +66,24 @@ class MetaSimulator:
         *,
         ring_s: float = 30.0,
         on_call: OnCall | None = None,
+        clips: ClipLibrary | Repertoire | None = None,
     ) -> None:
-        self.requests: deque[ApiRequest] = deque(maxlen=KEEP)
-        self.faults: list[ApiFault] = []
         self.calls: dict[str, MetaCall] = {}
         self.messages: deque[Mapping[str, Any]] = deque(maxlen=KEEP)
-        self.deliveries: deque[tuple[int, float]] = deque(maxlen=KEEP)
         self.permission: Mapping[str, Any] = {
             "permission": {"status": "permanent"},
             "actions": [{"action_name": "start_call", "can_perform_action": True}],
         }
-        self.webhook_url = webhook_url
-        self._secret = app_secret.encode()
-        self._token = token
-        self._number = phone_number_id
+        self.webhooks = MetaWebhooks(webhook_url, app_secret, phone_number_id, OURS)
+        self._outbox = MetaMessages(lambda value: self.tell(value, "messages"))
+        self._door = GraphDoor(token, phone_number_id, self._answer)
         self._ring_s = ring_s
         self._on_call = on_call
+        self._clips = clips
         self._listener: socket.socket
-        self._server = new_server(self._serve)
+        self._server = new_server(self._door.serve)
         self._tasks = asyncio.TaskGroup()
         self._work: set[asyncio.Task[None]] = set()
-        self._http = httpx.AsyncClient(timeout=WEBHOOK_S)
 
     @property
     def url(self) -> str:
@@ -122,6 +100,31 @@ class MetaSimulator:
         """Rules that the server broke in any call."""
         return [rule for call in self.calls.values() for rule in call.violations]
 
+    @property
+    def requests(self) -> deque[ApiRequest]:
+        """The last 1000 requests that had the right token."""
+        return self._door.requests
+
+    @property
+    def faults(self) -> list[ApiFault]:
+        """What goes wrong next; append an ``ApiFault``."""
+        return self._door.faults
+
+    @property
+    def deliveries(self) -> deque[tuple[int, float]]:
+        """Status and seconds of each webhook, the last 1000."""
+        return self.webhooks.deliveries
+
+    @property
+    def sent_messages(self) -> list[SentMessage]:
+        """Messages that were accepted, with what was reported of each; the last 1000."""
+        return list(self._outbox.sent)
+
+    @property
+    def fates(self) -> deque[MessageFate]:
+        """What becomes of the next messages, in order; append a ``MessageFate``."""
+        return self._outbox.fates
+
     # ---- users ----------------------------------------------------------------------------------
 
     async def call(
@@ -132,6 +135,7 @@ class MetaSimulator:
         repeats: int = 1,
         age_s: float = 0.0,
         without: tuple[str, ...] = (),
+        on_event: EventSink | None = None,
     ) -> MetaCall:
         """Have a user call the server.
 
@@ -141,8 +145,12 @@ class MetaSimulator:
             repeats: How often the webhook is posted.
             age_s: How old it says it is.
             without: Fields that are left out, such as ``from`` or ``direction``.
+            on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
+
+        Raises:
+            StoreError: The shipped phrases are incomplete.
         """
-        call = await self._begin(user, ours=False, weather=weather)
+        call = await self._begin(user, ours=False, weather=weather, on_event=on_event)
         session = {"sdp_type": "offer", "sdp": call.media.description()}
         body = {
             **call.parties(),
@@ -154,31 +162,43 @@ class MetaSimulator:
             body.pop(name, None)
         self._start(call.run(self._ring_s), f"meta:{call.id}")
         for _ in range(repeats):
-            await self.tell({"calls": [body]})
+            await self._tell_of(call, "connect", {"calls": [body]})
         return call
+
+    async def answer(
+        self,
+        call: MetaCall,
+        script: Sequence[Step],
+        patience: Patience | None = None,
+        *,
+        after_s: float = 0.3,
+    ) -> CallReport:
+        """Have the user pick up a call of the server's and follow a script; for ``on_call``."""
+        await asyncio.sleep(after_s)
+        await self.status(call, "ACCEPTED")
+        return await call.follow(script, patience)
 
     async def tell(self, value: Mapping[str, Any], field: str = "calls") -> int:
         """Post a webhook about our number; return the server's status, 0 when there was none."""
-        metadata = {"display_phone_number": "15550001111", "phone_number_id": self._number}
-        whole = {"messaging_product": "whatsapp", "metadata": metadata, **value}
-        changes = [{"field": field, "value": whole}]
-        entry = [{"id": "WABA1", "changes": changes}]
-        return await self.post({"object": "whatsapp_business_account", "entry": entry})
+        return (await self.webhooks.tell(value, field))[0]
 
     async def post(self, payload: object, signature: str | None = None) -> int:
         """Post anything; return the server's status, 0 when there was none."""
-        raw = json.dumps(payload).encode()
-        signed = "sha256=" + hmac.new(self._secret, raw, sha256).hexdigest()
-        headers = {"X-Hub-Signature-256": signature or signed, "Content-Type": "application/json"}
-        began = time.monotonic()
-        try:
-            answer = await self._http.post(self.webhook_url, content=raw, headers=headers)
-        except httpx.HTTPError:
-            status = 0
-        else:
-            status = answer.status_code
-        self.deliveries.append((status, time.monotonic() - began))
-        return status
+        return (await self.webhooks.post(payload, signature))[0]
+
+    async def status(self, call: MetaCall, status: str) -> None:
+        """Post a status of a call of the server's; ``ACCEPTED`` picks it up."""
+        if status == "ACCEPTED":
+            call.pick_up()
+        one = {"id": call.id, "type": "call", "status": status, "recipient_id": call.user}
+        at = {"timestamp": str(int(time.time()))}
+        await self._tell_of(call, status.lower(), {"statuses": [{**one, **at, **call.echo()}]})
+        if status == "REJECTED":
+            call.hang_up()
+
+    async def message_status(self, message: SentMessage, status: str, error: int = 0) -> None:
+        """Post a status of a message beyond its fate, such as ``read``."""
+        await self._outbox.report(message, status, error)
 
     # ---- its life -------------------------------------------------------------------------------
 
@@ -204,67 +224,43 @@ class MetaSimulator:
                 await self._tasks.__aexit__(kind, failure, trace)
         finally:
             self._listener.close()
-            await self._http.aclose()
+            await self.webhooks.close()
 
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> None:
         task = self._tasks.create_task(work, name=name)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def _begin(self, user: str, *, ours: bool, weather: Weather | None = None) -> MetaCall:
-        async def tell(value: Mapping[str, Any]) -> None:
-            await self.tell(value)
-
-        call = MetaCall(user, ours=ours, tell=tell, weather=weather)
+    async def _begin(
+        self,
+        user: str,
+        *,
+        ours: bool,
+        weather: Weather | None = None,
+        on_event: EventSink | None = None,
+    ) -> MetaCall:
+        repertoire = await asyncio.to_thread(prepared, self._clips)
+        call = MetaCall(
+            user,
+            ours=ours,
+            tell=self._tell_of,
+            repertoire=repertoire,
+            weather=weather,
+            on_event=on_event,
+        )
         await call.media.open()
         self.calls[call.id] = call
         return call
 
+    async def _tell_of(self, call: MetaCall, kind: str, value: Mapping[str, Any]) -> None:
+        """Post about a call and keep how that went."""
+        status, seconds = await self.webhooks.tell(value, "calls")
+        error = "" if status else "no answer"
+        call.deliveries.append(Delivery(kind, status or None, seconds * 1000, error))
+
     # ---- Graph ----------------------------------------------------------------------------------
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request (ASGI)."""
-        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
-        found = _PATH.fullmatch(scope["path"])
-        try:
-            body = parse_body(headers.get("content-type", ""), await read_body(receive))
-        except BadRequestError as exc:
-            await write_answer(send, meta_error(100, 400, str(exc)))
-            return
-        if headers.get("authorization") != f"Bearer {self._token}":
-            await write_answer(send, meta_error(190, 401, "Invalid OAuth access token"))
-            return
-        if found is None or not found[1].startswith(f"{self._number}/"):
-            await write_answer(send, meta_error(33, 404, "unknown object"))
-            return
-        query = dict(parse_qsl(scope["query_string"].decode()))
-        path = found[1].partition("/")[2]
-        request = ApiRequest(scope["method"], path, query, body, headers)
-        self.requests.append(request)
-        answer = await self._answer_or_fail(request, receive)
-        request.status = answer.status
-        await write_answer(send, answer)
-
-    async def _answer_or_fail(self, request: ApiRequest, receive: Receive) -> ApiAnswer:
-        fault = next((one for one in self.faults if self._strikes(one, request)), None)
-        if fault is None:
-            return await self._answer(request)
-        fault.times -= 1
-        if fault.carried_out:
-            await self._answer(request)
-        if fault.hang_s > 0:
-            await hang(receive, fault.hang_s)
-        return ApiAnswer(fault.status, fault.body)
-
-    @staticmethod
-    def _strikes(fault: ApiFault, request: ApiRequest) -> bool:
-        """A fault's ``path`` may also be an action, such as ``accept``."""
-        action = str(request.body.get("action", ""))
-        return fault.times > 0 and fault.path in (action, request.path, "")
-
     async def _answer(self, request: ApiRequest) -> ApiAnswer:
-        if request.method == "POST" and request.body.get("messaging_product") != "whatsapp":
-            return meta_error(100, 400, "messaging_product is needed")
         match request.method, request.path:
             case "POST", "calls":
                 return await self._call(request.body)
@@ -288,6 +284,7 @@ class MetaSimulator:
             return meta_error(100, 400, "unknown call")
         if action in ("pre_accept", "accept") and session.get("sdp_type") != "answer":
             return meta_error(100, 400, "sdp_type must be answer")
+        call.reference = str(body.get("biz_opaque_callback_data") or call.reference)
         wrong = call.act(action, str(session.get("sdp", "")))
         return meta_error(100, 400, wrong) if wrong else ApiAnswer(200, dict(_DONE))
 
@@ -301,9 +298,10 @@ class MetaSimulator:
         ):
             return meta_error(138006, 401, "no permission")
         call = await self._begin(user, ours=True)
-        call.reference = str(body.get("biz_opaque_callback_data", ""))
+        call.reference = str(body.get("biz_opaque_callback_data") or "")
         if wrong := call.dialled(str(session.get("sdp", ""))):
             call.media.violate(wrong)
+            call.hang_up()
             await call.media.close()
             return meta_error(100, 400, wrong)
         self._start(call.run(self._ring_s), f"meta:{call.id}")
@@ -314,27 +312,19 @@ class MetaSimulator:
     async def _ring(self, call: MetaCall) -> None:
         """Let a call of the server's ring, with Meta's answer to its offer."""
         session = {"sdp_type": "answer", "sdp": call.media.description(answer=True)}
-        connect = {**call.parties(), "event": "connect", "session": session}
-        await self.tell({"calls": [{**connect, "timestamp": str(int(time.time()))}]})
+        connect = {**call.parties(), "event": "connect", "session": session, **call.echo()}
+        connect["timestamp"] = str(int(time.time()))
+        await self._tell_of(call, "connect", {"calls": [connect]})
         await self.status(call, "RINGING")
         if self._on_call is not None:
             await self._on_call(call)
 
-    async def status(self, call: MetaCall, status: str) -> None:
-        """Post a status of a call of the server's; ``ACCEPTED`` picks it up."""
-        if status == "ACCEPTED":
-            call.pick_up()
-        one = {"id": call.id, "type": "call", "status": status, "recipient_id": call.user}
-        reference = {"biz_opaque_callback_data": call.reference} if call.reference else {}
-        await self.tell({"statuses": [{**one, "timestamp": str(int(time.time())), **reference}]})
-        if status == "REJECTED":
-            call.hang_up()
-
     def _message(self, body: Mapping[str, Any]) -> ApiAnswer:
-        if not (body.get("to") or body.get("recipient")) or body.get("type") not in body:
-            return meta_error(131008, 400, "a parameter is missing")
+        if wrong := self._outbox.wrong_with(body):
+            return meta_error(131008, 400, wrong)
         self.messages.append(body)
-        message_id = f"wamid.{uuid4().hex}"
-        contacts = [{"input": body.get("to", ""), "wa_id": body.get("to", "")}]
-        reply = {"messaging_product": "whatsapp", "contacts": contacts}
-        return ApiAnswer(200, {**reply, "messages": [{"id": message_id}]})
+        message = self._outbox.take(body)
+        self._start(self._outbox.follow(message), f"meta:{message.id}")
+        contact = {"input": message.to, **({"wa_id": message.to} if body.get("to") else {})}
+        reply = {"messaging_product": "whatsapp", "contacts": [contact]}
+        return ApiAnswer(200, {**reply, "messages": [{"id": message.id}]})

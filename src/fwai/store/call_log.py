@@ -1,13 +1,32 @@
 """One call's story, fanned out to its transcript file and to the database."""
 
-from fwai.domain.call import CallEnding, CallId, CallState
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from fwai.domain.call import Call, CallEnding, CallState
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.job import NewJob
+from fwai.store.jobs import new_row
 from fwai.store.tables import instant, tool_calls, turns
 from fwai.store.transcript_files import TranscriptFile, clean, clean_text
+from fwai.store.work_tables import jobs
 from fwai.store.writer import BatchWriter
 
 _MAX_NAME = 128
 _MAX_TOOL_CALL_ID = 255
+
+# What is to be done when a tool has run in a call.
+FollowTool = Callable[[Call, ToolCall, ToolResult, datetime], Sequence[NewJob]]
+
+
+def follow_no_tool(
+    call: Call,  # noqa: ARG001
+    request: ToolCall,  # noqa: ARG001
+    result: ToolResult,  # noqa: ARG001
+    at: datetime,  # noqa: ARG001
+) -> Sequence[NewJob]:
+    """Follow no tool."""
+    return ()
 
 
 class StoredCallLog:
@@ -22,9 +41,17 @@ class StoredCallLog:
     """
 
     def __init__(
-        self, call_id: CallId, file: TranscriptFile | None, writer: BatchWriter, *, kept: int = 0
+        self,
+        call: Call,
+        file: TranscriptFile | None,
+        writer: BatchWriter,
+        *,
+        kept: int = 0,
+        follow: FollowTool = follow_no_tool,
     ) -> None:
-        self._call_id = call_id
+        self._call = call
+        self._call_id = call.id
+        self._follow = follow
         self.file = file
         self._writer = writer
         self._seq = kept
@@ -69,6 +96,8 @@ class StoredCallLog:
             "at": instant(at),
         }
         self._writer.add(tool_calls, row)
+        for job in self._follow(self._call, request, result, instant(at)):
+            self._writer.add(jobs, new_row(job, instant(at)))
 
     def note(self, what: str, at: float, **facts: str | float | bool) -> None:
         """Keep a system event such as ``reconnected`` or ``dtmf``."""

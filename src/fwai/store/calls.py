@@ -10,7 +10,8 @@ then closes the row by it.
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -18,8 +19,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CursorResult, Executable, func, update
 
 from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState
+from fwai.domain.job import NewJob
 from fwai.errors import StoreError
-from fwai.store.call_log import StoredCallLog
+from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
 from fwai.store.dangling import Folders, Follow, close_dangling, follow_nothing
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
@@ -44,6 +46,7 @@ class Calls(CallReader):
         clock: Unix time in seconds.
         jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
+        follow_tool: What is to be done when a tool has run.
     """
 
     def __init__(
@@ -59,8 +62,10 @@ class Calls(CallReader):
         clock: Callable[[], float] = time.time,
         jobs: Jobs | None = None,
         follow: Follow = follow_nothing,
+        follow_tool: FollowTool = follow_no_tool,
     ) -> None:
         super().__init__(database)
+        self._follow_tool = follow_tool
         self._jobs = jobs or Jobs(database)
         self._follow = follow
         self._writer = writer
@@ -78,6 +83,43 @@ class Calls(CallReader):
             StoreError: The id is not safe, or the database failed (the file has it anyway).
         """
         await self._change(self._insert(call, state, at), call.id, state)
+
+    async def place(
+        self,
+        call: Call,
+        state: CallState,
+        at: float,
+        *,
+        not_before: datetime | None = None,
+        jobs: Sequence[NewJob] = (),
+    ) -> bool:
+        """Keep a call that is to be dialled, together with its jobs; False when it is known.
+
+        Raises:
+            StoreError: The database failed; nothing was kept.
+        """
+        moment = instant(at)
+        row = self._row(call, state, moment) | {"not_before": not_before}
+        if self._folders.transcripts is not None:
+            row["transcript"] = call_path(call.id, at, self._folders.zone, ".jsonl").as_posix()
+        async with self._database.write() as connection:
+            opening = self._database.insert(calls).values(row).on_conflict_do_nothing()
+            if (await connection.execute(opening)).rowcount != 1:
+                return False
+            await self._jobs.add(connection, jobs)
+        self._jobs.stirred()
+        return True
+
+    async def set_summary(
+        self, call_id: CallId, summary: str | None, extracted: Mapping[str, Any] | None
+    ) -> None:
+        """Keep what was found in a call after its end.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        values = {"summary": summary, "extracted": clean(extracted)}
+        await self._run(update(calls).where(calls.c.id == call_id).values(values))
 
     def log(self, call: Call) -> StoredCallLog:
         """Return the log to write this call's story into; the same one each time."""
@@ -140,7 +182,7 @@ class Calls(CallReader):
 
         Args:
             now: Unix time in seconds.
-            keep: States that survive a restart, such as ``scheduled``.
+            keep: States of outbound calls that survive a restart, such as ``scheduled``.
             living: Instances that run beside this one and carry their own calls.
 
         Returns:
@@ -190,7 +232,9 @@ class Calls(CallReader):
             file = self._file(path)
             if file is not None:
                 file.begin(call, at)
-            log = self._logs[call.id] = StoredCallLog(call.id, file, self._writer)
+            log = self._logs[call.id] = StoredCallLog(
+                call, file, self._writer, follow=self._follow_tool
+            )
         return log
 
     async def _adopt_log(self, call_id: CallId) -> None:
@@ -203,7 +247,15 @@ class Calls(CallReader):
         seqs = [turn.seq for turn in await self.turns(call_id)]
         seqs += [tool_call.seq for tool_call in await self.tool_calls(call_id)]
         file = None if row.transcript is None else self._file(Path(row.transcript))
-        self._logs[call_id] = StoredCallLog(call_id, file, self._writer, kept=max(seqs, default=0))
+        if file is not None and not file.path.exists():
+            file.begin(row.call, row.created_at.timestamp())  # it was only placed until now
+        self._logs[call_id] = StoredCallLog(
+            row.call,
+            file,
+            self._writer,
+            kept=max(seqs, default=0),
+            follow=self._follow_tool,
+        )
 
     def _file(self, path: Path) -> TranscriptFile | None:
         root = self._folders.transcripts
@@ -228,9 +280,15 @@ class Calls(CallReader):
     def _insert(
         self, call: Call, state: CallState, at: float, ending: CallEnding | None = None
     ) -> Executable:
-        moment = instant(at)
         file = self._log_since(call, at).file
-        row: dict[str, Any] = {
+        row = self._row(call, state, instant(at))
+        row["transcript"] = None if file is None else "/".join(file.path.parts[-2:])
+        if ending is not None:
+            row |= ending_values(call, ending, at)
+        return self._database.insert(calls).values(row).on_conflict_do_nothing()
+
+    def _row(self, call: Call, state: CallState, moment: datetime) -> dict[str, Any]:
+        return {
             "id": call.id,
             "provider": call.provider,
             "provider_call_id": call.provider_call_id,
@@ -244,14 +302,10 @@ class Calls(CallReader):
             "started_at": moment if state in LINE_STATES else None,
             "answered_at": moment if state is CallState.IN_PROGRESS else None,
             "written_at": moment,
-            "transcript": None if file is None else "/".join(file.path.parts[-2:]),
             "instance": self._instance,
             "callback_id": call.callback_id or None,
             "webhook_url": call.webhook_url or None,
         }
-        if ending is not None:
-            row |= ending_values(call, ending, at)
-        return self._database.insert(calls).values(row).on_conflict_do_nothing()
 
     async def _close(self, call: Call, ending: CallEnding, at: float) -> bool:
         here = (calls.c.id == call.id) & calls.c.state.not_in(FINAL_VALUES)

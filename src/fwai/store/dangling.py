@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlalchemy import func, select, update
 
-from fwai.domain.call import FINAL_STATES, CallId, CallState, EndReason
+from fwai.domain.call import FINAL_STATES, CallId, CallState, Direction, EndReason
 from fwai.domain.job import NewJob
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
@@ -73,8 +73,12 @@ async def close_dangling(
     Raises:
         StoreError: The database failed.
     """
-    open_states = [s.value for s in CallState if not s.final and s not in keep]
-    here = calls.c.state.in_(open_states) & calls.c.instance.not_in(list(living))
+    open_states = [state.value for state in CallState if not state.final]
+    # Of calls that came in nothing survives their sockets.
+    kept = calls.c.state.in_([state.value for state in keep]) & (
+        calls.c.direction == Direction.OUTBOUND.value
+    )
+    here = calls.c.state.in_(open_states) & ~kept & calls.c.instance.not_in(list(living))
     async with database.read() as connection:
         rows = (await connection.execute(select(calls).where(here))).mappings().all()
     closed = 0

@@ -257,6 +257,7 @@ def _set_pragmas(connection: DBAPIConnection, record: ConnectionPoolEntry) -> No
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what was erased is not in the file any more
         cursor.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")  # also finds a damaged file
         cursor.close()
     except BaseException:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, and_, delete, func, or_, select, update
+from sqlalchemy import RowMapping, Select, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.job import (
@@ -44,6 +44,7 @@ class Jobs:
         instance: Names this process among those that share the database.
         clock: The time now, aware.
         jitter: In [0, 1), for gaps between attempts.
+        keep_words: Keep what was sent; else it is forgotten once it is sent.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class Jobs:
         instance: str = "",
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
+        keep_words: bool = True,
     ) -> None:
         self._database = database
         self._instance = instance
         self._clock = clock
         self._jitter = jitter
+        self._keep_words = keep_words
         self.on_new: Callable[[], None] = lambda: None
 
     # ---- writing --------------------------------------------------------------------------------
@@ -107,7 +110,8 @@ class Jobs:
             .limit(most)
         )
         if self._database.engine.dialect.name != "sqlite":
-            due = due.with_for_update(skip_locked=True)
+            # Only WITH is evaluated once: a subquery may be for each row, and take as many again.
+            due = select(due.with_for_update(skip_locked=True).cte("due").c.id)
         taking = (
             update(jobs)
             .where(jobs.c.id.in_(due.scalar_subquery()))
@@ -140,14 +144,18 @@ class Jobs:
         values = self._values(job, outcome)
         return JobState(values["state"]) if await self._ours(job, values) else None
 
-    async def next_at(self) -> datetime | None:
-        """Return when the next job must be looked at; None when there is none.
+    async def next_at(self, kinds: Collection[str] = ()) -> datetime | None:
+        """Return when the next job, of ``kinds`` if given, must be looked at; None: there is none.
 
         Raises:
             StoreError: The database failed.
         """
+        next_at = jobs.c.next_at
+        query = select(next_at).where(next_at.is_not(None)).order_by(next_at).limit(1)
+        if kinds:
+            query = query.where(jobs.c.kind.in_(list(kinds)))
         async with self._database.read() as connection:
-            return await connection.scalar(select(func.min(jobs.c.next_at)))
+            return await connection.scalar(query)
 
     async def release(self) -> int:
         """Make due at once what an earlier process of this name was working on.
@@ -179,13 +187,25 @@ class Jobs:
         return await self._first(select(jobs).where(jobs.c.key == key))
 
     async def by_ref(self, ref: str) -> Job | None:
-        """Return the newest job that a provider knows by ``ref``.
+        """Return the newest job that a provider knows by ``ref``; none has an empty one.
 
         Raises:
             StoreError: The database failed.
         """
+        if not ref:
+            return None
         here = select(jobs).where(jobs.c.ref == ref).order_by(jobs.c.created_at.desc())
         return await self._first(here)
+
+    async def count(self, kind: str, phone: str, since: datetime) -> int:
+        """Return how many jobs of a kind were written for a person since a time.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = (jobs.c.phone == phone) & (jobs.c.kind == kind) & (jobs.c.created_at >= since)
+        async with self._database.read() as connection:
+            return await connection.scalar(select(func.count()).where(here)) or 0
 
     async def page(
         self,
@@ -207,8 +227,8 @@ class Jobs:
             query = query.where(jobs.c.kind == kind)
         if after is not None:
             at, last = after
-            older = and_(jobs.c.created_at == at, jobs.c.id < last)
-            query = query.where(or_(jobs.c.created_at < at, older))
+            older = (jobs.c.created_at < at) | (jobs.c.id < last)
+            query = query.where(jobs.c.created_at <= at, older)
         async with self._database.read() as connection:
             return [_job(row) for row in (await connection.execute(query)).mappings()]
 
@@ -242,19 +262,23 @@ class Jobs:
     async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
         """Add what became known later (delivered, failed) to the result of a job, by its ``ref``.
 
+        Returns:
+            The newest job of that ``ref``, with what was added; None when there is none.
+
         Raises:
             StoreError: The database failed.
         """
+        if not ref:
+            return None
+        newest = select(jobs).where(jobs.c.ref == ref).order_by(jobs.c.created_at.desc()).limit(1)
         async with self._database.change() as connection:
-            query = select(jobs).where(jobs.c.ref == ref).with_for_update()
-            row = (await connection.execute(query)).mappings().first()
+            row = (await connection.execute(newest.with_for_update())).mappings().first()
             if row is None:
                 return None
             result = clean({**(row["result"] or {}), **facts})
-            await connection.execute(
-                update(jobs).where(jobs.c.id == row["id"]).values(result=result)
-            )
-        return _job(row)
+            noting = update(jobs).where(jobs.c.id == row["id"]).values(result=result)
+            noted = await connection.execute(noting.returning(jobs))
+            return _job(noted.mappings().one())
 
     async def proven(self, job_id: str, ref: str) -> bool:
         """Settle an unsettled job as done, because a provider told of what it did.
@@ -264,13 +288,15 @@ class Jobs:
         """
         here = (jobs.c.id == job_id) & (jobs.c.begun_at.is_not(None))
         here &= jobs.c.state.in_([*_OPEN, JobState.UNKNOWN.value])
-        values = {
+        values: dict[str, Any] = {
             "state": JobState.DONE.value,
             "next_at": None,
             "finished_at": self._clock(),
             "ref": ref[:255],
             "error": None,
         }
+        if not self._keep_words:
+            values["payload"] = {}
         async with self._database.write() as connection:
             return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
@@ -303,14 +329,17 @@ class Jobs:
         match outcome:
             case Done(result, ref):
                 values = _final(JobState.DONE, None, now)
+                if not self._keep_words:
+                    values["payload"] = {}
                 return values | {"result": clean(result), "ref": ref[:255]}
             case Again(why, after_s):
                 if job.attempts >= MOST_ATTEMPTS and after_s is None:
                     return _final(JobState.DEAD, why, now)
                 gap = gap_s(job.attempts, self._jitter()) if after_s is None else after_s
                 return _waiting(now + timedelta(seconds=gap), why, job.attempts)
-            case Later(run_at, why):
-                return _waiting(run_at, why, job.attempts - 1)
+            case Later(run_at, why, begun):
+                values = _waiting(run_at, why, job.attempts - 1)
+                return values | {"begun_at": job.begun_at if begun else None}
             case Dead(why):
                 return _final(JobState.DEAD, why, now)
             case Unknown(why):

@@ -11,13 +11,20 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from fwai.domain.call import Call, CallState
+from fwai.store.bookings import Bookings
+from fwai.store.call_log import FollowTool, follow_no_tool
+from fwai.store.callbacks import Callbacks
 from fwai.store.calls import Calls
+from fwai.store.contacts import Contacts
 from fwai.store.dangling import Follow, follow_nothing
 from fwai.store.database import Database
+from fwai.store.erasure import Erasure
 from fwai.store.files import FileWriter
 from fwai.store.jobs import Jobs
 from fwai.store.migrate import ensure_schema
 from fwai.store.recording import WavRecorder
+from fwai.store.requests import Requests
+from fwai.store.standings import Standings
 from fwai.store.transcript_files import call_path
 from fwai.store.writer import BatchWriter
 
@@ -35,8 +42,9 @@ class StoreOptions:
         recordings_dir: None records nothing.
         instance: Names this process among those that share the database; 64 characters at most.
         living: Other instances that run now and carry their own calls.
-        keep: Call states that survive a restart, because something still acts on them.
+        keep: States of outbound calls that survive a restart: something still acts on them.
         follow: What is to be done when a call reaches a state.
+        follow_tool: What is to be done when a tool has run.
     """
 
     url: str
@@ -47,17 +55,24 @@ class StoreOptions:
     living: Collection[str] = ()
     keep: Collection[CallState] = ()
     follow: Follow = follow_nothing
+    follow_tool: FollowTool = follow_no_tool
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """An open store; ``calls`` is what the rest of the process uses."""
+    """An open store: one object per thing that is kept."""
 
     database: Database
     writer: BatchWriter
     files: FileWriter
     calls: Calls
     jobs: Jobs
+    callbacks: Callbacks
+    bookings: Bookings
+    contacts: Contacts
+    standings: Standings
+    requests: Requests
+    erasure: Erasure
     options: StoreOptions
 
     async def recorder(self, call: Call, sample_rate: int, started_at: float) -> WavRecorder | None:
@@ -93,7 +108,12 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     try:
         writer = BatchWriter(database)
         files = FileWriter()
-        jobs = Jobs(database, instance=options.instance)
+        jobs = Jobs(
+            database,
+            instance=options.instance,
+            keep_words=options.transcripts_dir is not None,
+        )
+        writer.on_written = lambda tables: jobs.stirred() if "jobs" in tables else None
         calls = Calls(
             database,
             writer,
@@ -104,12 +124,31 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
             instance=options.instance,
             jobs=jobs,
             follow=options.follow,
+            follow_tool=options.follow_tool,
         )
+
+        async def flush() -> None:
+            await files.flush()
+            await writer.flush()
+
         await jobs.release()
         dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
         async with _running(files, writer):
-            yield Store(database, writer, files, calls, jobs, options)
+            yield Store(
+                database,
+                writer,
+                files,
+                calls,
+                jobs,
+                Callbacks(database, jobs),
+                Bookings(database, jobs),
+                Contacts(database),
+                Standings(database),
+                Requests(database),
+                Erasure(database, options.transcripts_dir, options.recordings_dir, flush),
+                options,
+            )
     finally:
         await database.close()
 

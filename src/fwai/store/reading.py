@@ -1,6 +1,10 @@
 """What can be asked about calls that are kept."""
 
-from sqlalchemy import Executable, RowMapping, select
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, RowMapping, Select, select
 
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
@@ -41,6 +45,62 @@ class CallReader:
         stored = await self.find_by_provider_id(provider, provider_call_id)
         return None if stored is None else stored.state
 
+    async def page(
+        self,
+        *,
+        states: Collection[CallState] = (),
+        provider: str = "",
+        phone: str = "",
+        direction: Direction | None = None,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        after: tuple[datetime, CallId] | None = None,
+        most: int = 50,
+    ) -> list[CallRecord]:
+        """Return the newest calls first, those after the given creation time and id.
+
+        They became known at ``created_from`` or later, and before ``created_to``. ``phone`` is the
+        remote party's number, whoever dialled.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = [calls.c.provider == provider] if provider else []
+        here += [calls.c.caller == phone] if phone else []
+        here += [calls.c.direction == direction.value] if direction is not None else []
+        here += [calls.c.created_at >= created_from] if created_from is not None else []
+        here += [calls.c.created_at < created_to] if created_to is not None else []
+        if after is not None:
+            at, last = after
+            here += [calls.c.created_at <= at, (calls.c.created_at < at) | (calls.c.id < last)]
+        found: list[CallRecord] = []
+        async with self._database.read() as connection:
+            for query in page_queries(here, set(states), most):
+                rows = (await connection.execute(query)).mappings()
+                found += [stored_call(row) for row in rows]
+        found.sort(key=lambda record: (record.created_at, record.call.id), reverse=True)
+        return found[:most]
+
+    async def recent_for(self, phone: str, most: int) -> list[CallRecord]:
+        """Return the newest calls with a person.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        return await self.page(phone=phone, most=most)
+
+    async def waiting_outbound(self) -> list[CallRecord]:
+        """Return the calls of ours that were dialled and not answered yet, the oldest first.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        waiting = [CallState.DIALING.value, CallState.RINGING.value]
+        here = calls.c.state.in_(waiting) & (calls.c.direction == Direction.OUTBOUND.value)
+        query = select(calls).where(here).order_by(calls.c.created_at, calls.c.id)
+        async with self._database.read() as connection:
+            return [stored_call(row) for row in (await connection.execute(query)).mappings()]
+
     async def turns(self, call_id: CallId) -> list[TurnRecord]:
         """Return what was said in a call, in the order it was kept; see ``joined``.
 
@@ -70,6 +130,20 @@ class CallReader:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
         return None if row is None else stored_call(row)
+
+
+def page_queries(
+    here: Collection[ColumnElement[bool]], states: Collection[CallState], most: int
+) -> list[Select[Any]]:
+    """Return what to ask for a page: one query for each state, or one for all.
+
+    Of many states at once SQLite would read and sort every call of theirs; of one it reads the end
+    of an index.
+    """
+    newest = select(calls).where(*here).order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    if not states:
+        return [newest.limit(most)]
+    return [newest.where(calls.c.state == state.value).limit(most) for state in sorted(states)]
 
 
 def stored_call(row: RowMapping) -> CallRecord:

@@ -10,7 +10,7 @@ transcript files have them anyway.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any
@@ -40,12 +40,14 @@ class BatchWriter:
 
     Attributes:
         dropped_rows: Rows that were never written, since the start.
+        on_written: Told the tables of each batch that was committed; must not block.
     """
 
     def __init__(
         self, database: Database, *, flush_s: float = FLUSH_S, max_rows: int = MAX_ROWS
     ) -> None:
         self.dropped_rows = 0
+        self.on_written: Callable[[frozenset[str]], None] = lambda _: None
         self._database = database
         self._flush_s = flush_s
         self._max_rows = max_rows
@@ -134,6 +136,7 @@ class BatchWriter:
             return await self._write_singly(chunk)
         del self._rows[: len(chunk)]
         self._report(None)
+        self.on_written(frozenset(table.name for table, _ in chunk))
         return True
 
     async def _write_singly(self, chunk: Sequence[tuple[Table, Row]]) -> bool:

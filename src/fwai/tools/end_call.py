@@ -1,12 +1,13 @@
 """Hang up, once the caller has heard the goodbye."""
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from fwai.domain.call import EndReason
-from fwai.tools.base import Outcome, Tool, ToolContext
+from fwai.errors import ToolError
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
 
 
-class EndCallArgs(BaseModel):
+class EndCallArgs(Args):
     """Why the call is over."""
 
     reason: str = Field(
@@ -18,6 +19,8 @@ def end_call() -> Tool[EndCallArgs]:
     """Build the tool; the live call it acts on comes with each use."""
 
     async def run(args: EndCallArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
+        if context.actions is None:
+            raise ToolError("There is no live call to end.")
         if context.actions.finish(EndReason.AGENT_HUNG_UP):
             return Outcome("The call ends when your goodbye was heard.", silent=True)
         return Outcome("Say one short goodbye now; the call ends after it.")

@@ -1,7 +1,7 @@
 """The tools of this server, by name."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -10,69 +10,196 @@ from pydantic import ValidationError
 from fwai.domain.agent import ToolSpec
 from fwai.domain.call import Call
 from fwai.domain.events import ToolCall, ToolResult
-from fwai.errors import ToolError
+from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces import CallActions
-from fwai.tools.base import Outcome, Tool, ToolContext
+from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
 from fwai.tools.schema import parameters
 
 _log = structlog.get_logger()
+
+Tools = Mapping[str, Tool[Any]]
 
 
 class ToolRegistry:
     """Finds, checks, times and runs tools; every failure becomes words for the model.
 
     Args:
-        tools: Those whose settings are present; the others are not offered.
+        tools: Those whose settings are present.
+        agent_tools: Tools that one agent brings along, by its id; they come before the others.
+        unconfigured: Which settings are missing, by the name of a tool that exists all the same.
     """
 
-    def __init__(self, tools: Iterable[Tool[Any]]) -> None:
-        self._tools = {tool.name: tool for tool in tools}
-        self._specs = {
-            tool.name: ToolSpec(tool.name, tool.description, parameters(tool.args))
-            for tool in self._tools.values()
-        }
+    def __init__(
+        self,
+        tools: Iterable[Tool[Any]],
+        agent_tools: Mapping[str, Sequence[Tool[Any]]] | None = None,
+        unconfigured: Mapping[str, str] | None = None,
+    ) -> None:
+        self._tools = _by_name(tools)
+        self._own = {agent: _by_name(own) for agent, own in (agent_tools or {}).items()}
+        self._unconfigured = dict(unconfigured or {})
+        self._specs = _specs(self._tools)
+        self._own_specs = {agent: _specs(own) for agent, own in self._own.items()}
+
+    # ---- what there is --------------------------------------------------------------------------
 
     @property
     def names(self) -> Collection[str]:
-        """Names of the tools that can be used."""
+        """Names of the tools that every agent can use."""
         return self._tools.keys()
 
-    def specs(self, names: Iterable[str]) -> tuple[ToolSpec, ...]:
-        """Return what to offer the model of ``names``; those not available are left out."""
-        return tuple(self._specs[name] for name in names if name in self._specs)
+    @property
+    def unconfigured(self) -> Mapping[str, str]:
+        """Which settings are missing, by the name of the tool that needs them."""
+        return self._unconfigured
+
+    def known(self, name: str) -> bool:
+        """Whether there is such a tool, configured or not, of whichever agent."""
+        return (
+            name in self._tools
+            or name in self._unconfigured
+            or any(name in own for own in self._own.values())
+        )
+
+    def specs(self, names: Iterable[str], agent: str = "") -> tuple[ToolSpec, ...]:
+        """Return what to offer the model: the agent's own tools, and those of ``names``.
+
+        Those not available are left out.
+        """
+        own = self._own_specs.get(agent, {})
+        shared = [self._specs[name] for name in names if name in self._specs and name not in own]
+        return (*own.values(), *shared)
+
+    def describe(self, agent: str = "") -> list[ToolSpec]:
+        """Return every tool that can be used, with all of its JSON Schema."""
+        tools = {**self._tools, **self._own.get(agent, {})}
+        return [ToolSpec(tool.name, tool.description, _full(tool)) for tool in tools.values()]
+
+    # ---- using it -------------------------------------------------------------------------------
 
     async def run(self, request: ToolCall, call: Call, actions: CallActions) -> ToolResult:
         """Run the tool that ``request`` names; a failure is a result."""
-        tool = self._tools.get(request.name)
+        tool = self._find(request.name, call.agent)
         if tool is None:
-            known = ", ".join(sorted(self._tools))
-            return _failed(request, f"There is no tool of that name; there are: {known}.")
+            return _failed(request, self._missing(request.name, call.agent))
         try:
-            args = tool.args.model_validate(dict(request.args))
-        except ValidationError as exc:
+            args = _read(tool, request.args)
+        except ValueError as exc:
             return _failed(request, _what_is_wrong(exc))
+        context = ToolContext(call.caller, call.id, call, actions)
         try:
-            async with asyncio.timeout(tool.timeout_s):
-                outcome: Outcome = await tool.run(args, ToolContext(call, actions))
-        except ToolError as exc:
+            return await _perform(tool, args, context, request)
+        except FieldError as exc:
             return _failed(request, str(exc))
-        except TimeoutError:
-            return _failed(
-                request,
-                "That took too long, and it is not known whether it was done. Do not repeat it.",
-            )
-        except Exception as exc:  # noqa: BLE001 - the call goes on whatever a tool does
-            # The exception's text may hold personal data; its kind and place do not.
-            _log.error("tool_crashed", tool=request.name, error=type(exc).__name__, exc_info=True)
-            return _failed(request, "That did not work because of a fault on our side.")
-        return ToolResult(
-            request.id,
-            request.name,
-            ok=True,
-            text=outcome.text,
-            data=outcome.data,
-            silent=outcome.silent,
+
+    async def use(self, name: str, args: Mapping[str, Any], context: ToolContext) -> ToolResult:
+        """Run a tool for somebody who is no model; what it could not do is a result.
+
+        Raises:
+            FieldError: There is no such tool (``name``), or an argument is wrong; it is named.
+            RefusedError: The tool is not configured (``not-configured``); the text is the fix.
+        """
+        agent = context.call.agent if context.call is not None else ""
+        tool = self._find(name, agent)
+        if tool is None and name in self._unconfigured:
+            raise RefusedError("not-configured", f"{name} needs {self._unconfigured[name]}")
+        if tool is None:
+            raise FieldError("name", self._missing(name, agent))
+        _refuse_unknown(tool, args)
+        try:
+            checked = _read(tool, args)
+        except ValueError as exc:
+            field, fix = _first_fault(exc)
+            raise FieldError(field, fix) from None
+        return await _perform(tool, checked, context, ToolCall("", name, args))
+
+    def _find(self, name: str, agent: str) -> Tool[Any] | None:
+        return self._own.get(agent, {}).get(name) or self._tools.get(name)
+
+    def _missing(self, name: str, agent: str) -> str:
+        if name in self._unconfigured:
+            return "That is not set up on this server. Say so and offer another way."
+        known = ", ".join(sorted({*self._tools, *self._own.get(agent, {})}))
+        return f"There is no tool of that name; there are: {known}."
+
+
+async def _perform(
+    tool: Tool[Any],
+    args: Any,  # noqa: ANN401 - whatever the tool takes
+    context: ToolContext,
+    request: ToolCall,
+) -> ToolResult:
+    """Run ``tool``; only a FieldError is raised."""
+    try:
+        async with asyncio.timeout(tool.timeout_s):
+            outcome: Outcome = await tool.run(args, context)
+    except ToolError as exc:
+        return _failed(request, str(exc))
+    except FieldError:
+        raise
+    except TimeoutError:
+        return _failed(
+            request,
+            "That took too long, and it is not known whether it was done. Do not repeat it.",
         )
+    except StoreError as exc:
+        _log.error("tool_not_stored", tool=request.name, error=str(exc))
+        return _failed(
+            request,
+            "Our records cannot be reached, so it is not known whether it was done. Say so and "
+            "offer another way.",
+        )
+    except Exception as exc:  # noqa: BLE001 - the call goes on whatever a tool does
+        # The exception's text may hold personal data; its kind and place do not.
+        _log.error("tool_crashed", tool=request.name, error=type(exc).__name__, exc_info=True)
+        return _failed(request, "That did not work because of a fault on our side.")
+    return ToolResult(
+        request.id,
+        request.name,
+        ok=True,
+        text=outcome.text,
+        data=outcome.data,
+        silent=outcome.silent,
+    )
+
+
+def _by_name(tools: Iterable[Tool[Any]]) -> Tools:
+    return {tool.name: tool for tool in tools}
+
+
+def _specs(tools: Tools) -> Mapping[str, ToolSpec]:
+    return {
+        tool.name: ToolSpec(tool.name, tool.description, _for_live(tool)) for tool in tools.values()
+    }
+
+
+def _for_live(tool: Tool[Any]) -> Mapping[str, Any]:
+    return tool.args.schema if isinstance(tool.args, ByHand) else parameters(tool.args)
+
+
+def _full(tool: Tool[Any]) -> Mapping[str, Any]:
+    if not isinstance(tool.args, ByHand):
+        schema: Mapping[str, Any] = tool.args.model_json_schema()
+        return schema
+    return tool.args.schema or {"type": "object", "properties": {}}
+
+
+# ---- arguments ----------------------------------------------------------------------------------
+
+
+def _read(tool: Tool[Any], args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the tool takes
+    if isinstance(tool.args, ByHand):
+        return tool.args.check(args)
+    return tool.args.model_validate(dict(args))
+
+
+def _refuse_unknown(tool: Tool[Any], args: Mapping[str, Any]) -> None:
+    """A person's slip is told; a model's surplus arguments are ignored."""
+    known = _full(tool).get("properties", {})
+    for name in args:
+        if name not in known:
+            there_are = ", ".join(known) or "none"
+            raise FieldError(name, f"{tool.name} has no such argument; there are: {there_are}")
 
 
 def _failed(request: ToolCall, text: str) -> ToolResult:
@@ -80,9 +207,23 @@ def _failed(request: ToolCall, text: str) -> ToolResult:
     return ToolResult(request.id, request.name, ok=False, text=text, data=no_facts)
 
 
-def _what_is_wrong(exc: ValidationError) -> str:
-    faults = "; ".join(
-        f"{'.'.join(str(part) for part in error['loc']) or 'arguments'}: {error['msg']}"
-        for error in exc.errors(include_input=False, include_url=False)
-    )
+def _what_is_wrong(exc: ValueError) -> str:
+    faults = "; ".join(f"{field}: {fault}" for field, fault in _faults(exc)) or str(exc)
     return f"Nothing was done. Call again with corrected arguments: {faults}."
+
+
+def _first_fault(exc: ValueError) -> tuple[str, str]:
+    if faults := _faults(exc):
+        return faults[0]
+    field, _, fix = str(exc).partition(": ")
+    return field, fix
+
+
+def _faults(exc: ValueError) -> list[tuple[str, str]]:
+    """Return field and fault, in order; the values themselves are not repeated."""
+    if not isinstance(exc, ValidationError):
+        return []
+    return [
+        (".".join(str(part) for part in error["loc"]) or "arguments", error["msg"])
+        for error in exc.errors(include_input=False, include_url=False)
+    ]

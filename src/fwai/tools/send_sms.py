@@ -1,41 +1,50 @@
-"""Text the caller a link, an address, a confirmation."""
+"""Text somebody a link, an address, a confirmation."""
 
-from pydantic import BaseModel, Field
+from typing import Final
 
-from fwai.errors import ApiError, ApiUnknownError, ToolError
-from fwai.interfaces import SmsSender
-from fwai.tools.base import Outcome, Tool, ToolContext
+from pydantic import Field
 
-MAX_SMS_PER_CALL = 3
+from fwai.tools.acting import Orders, Outbox
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.recipient import number_for
+
+SEND_SMS: Final = "send_sms"
+MAX_SMS_PER_CALL: Final = 3
+MAX_SMS_PER_DAY: Final = 10
 
 
-class SendSmsArgs(BaseModel):
-    """What the model supplies; the recipient is always the caller."""
+class SendSmsArgs(Args):
+    """What is sent, and to whom if not to the person on the line."""
 
     text: str = Field(min_length=1, max_length=480, description="The message, in plain words.")
+    to: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Only for another number than the caller's: a number the caller dictated and "
+        "confirmed, with + and its country code.",
+    )
+    confirmed: bool = Field(
+        default=False, description="The caller said that the number you read back is right."
+    )
 
 
-def send_sms(sms: SmsSender) -> Tool[SendSmsArgs]:
-    """Build the tool around whoever sends text messages."""
+def send_sms(orders: Orders) -> Tool[SendSmsArgs]:
+    """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``."""
+    outbox = Outbox(
+        orders,
+        SEND_SMS,
+        "text message",
+        "the network",
+        per_call=MAX_SMS_PER_CALL,
+        per_day=MAX_SMS_PER_DAY,
+    )
 
     async def run(args: SendSmsArgs, context: ToolContext) -> Outcome:
-        if not context.call.caller:
-            raise ToolError("The caller's number is withheld, so no message can be sent.")
-        if not context.allow("send_sms", MAX_SMS_PER_CALL):
-            raise ToolError("No further message can be sent in this call.")
-        try:
-            message_id = await sms.send_sms(context.call.caller, args.text)
-        except ApiUnknownError:
-            raise ToolError(
-                "It is not known whether the message went out. Do not send it again; say so."
-            ) from None
-        except ApiError:
-            raise ToolError("The message was not sent. Say so and offer another way.") from None
-        # Accepted by the provider is all that is known now; delivery is reported later.
-        return Outcome("The message was handed to the network.", {"message_id": message_id})
+        to = number_for(context, args.to, confirmed=args.confirmed)
+        return await outbox.send(context, {"to": to, "text": args.text}, phone=to)
 
     return Tool(
-        name="send_sms",
+        name=SEND_SMS,
         description="Send a text message (SMS) to the number of the person on the line. "
         "Use it when they ask for details in writing. Tell them only what the result says.",
         args=SendSmsArgs,

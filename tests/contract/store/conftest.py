@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from fwai.store.database import Database
+from fwai.store.jobs import Jobs
 from fwai.store.work_tables import metadata
-from unit.store.kit import Kept, a_database, kept_in, sqlite_url
+from unit.store.kit import Clock, Kept, a_database, jobs_in, kept_in, sqlite_url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -23,5 +24,25 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
 
 
 @pytest.fixture
+async def other_database(database: Database) -> AsyncIterator[Database]:
+    """The same database, as another process has it open."""
+    opened = await Database.open(database.url.render_as_string(hide_password=False))
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
 def kept(database: Database, tmp_path: Path) -> Kept:
     return kept_in(database, tmp_path)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def jobs(database: Database, clock: Clock) -> Jobs:
+    return jobs_in(database, clock)

@@ -1,11 +1,12 @@
 """What every ``CallArchive`` must do, on each database."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, EndReason
+from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.record import joined
 from fwai.errors import StoreError
 from fwai.interfaces import CallArchive, CallLog, Recorder
@@ -220,18 +221,19 @@ async def test_ids_and_recordings_are_kept_when_they_become_known(kept: Kept) ->
 async def test_a_waiting_call_goes_on_in_the_next_process(
     kept: Kept, database: Database, tmp_path: Path
 ) -> None:
-    await kept.calls.open(a_call(), CallState.SCHEDULED, T0 - 86400)
-    kept.calls.log(a_call()).note("scheduled", T0 - 86400)
+    call = replace(a_call(), direction=Direction.OUTBOUND)
+    await kept.calls.open(call, CallState.SCHEDULED, T0 - 86400)
+    kept.calls.log(call).note("scheduled", T0 - 86400)
     await kept.flush()
     following = kept_in(database, tmp_path, instance="b")
 
     assert await following.calls.close_dangling(T0, keep={CallState.SCHEDULED}) == 0
-    assert await following.calls.set_state(a_call().id, CallState.DIALING, T0)
-    following.calls.log(a_call()).caller_said("Hello", T0 + 1, 1)
-    assert await following.calls.end(a_call(), ENDING, T0 + 2)
+    assert await following.calls.set_state(call.id, CallState.DIALING, T0)
+    following.calls.log(call).caller_said("Hello", T0 + 1, 1)
+    assert await following.calls.end(call, ENDING, T0 + 2)
     await following.flush()
 
-    stored = await following.calls.get(a_call().id)
+    stored = await following.calls.get(call.id)
     assert stored is not None
     assert stored.instance == "b"
     assert [path.name for path in kept.transcripts.rglob("*.jsonl")] == ["c-1.jsonl"]

@@ -21,9 +21,9 @@ from fakes import FakeControl
 from fwai.adapters.media_socket import MediaSocketProtocol
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
-from fwai.domain.call import CallOffer, CallState, StreamTicket
 from fwai.domain.events import CallerEvent, CallerHungUp
-from fwai.interfaces import CallControl, CallerLeg
+from fwai.interfaces import CallerLeg
+from unit.adapters.handler_kit import FakeCalls, FakeReports
 
 TOKEN = "stream-token"
 HOOKS = PlivoWebhooks("https://voice.example.com", "MA1", ("account-token",))
@@ -75,7 +75,7 @@ class Carried:
 
 
 @dataclass
-class Calls:
+class Calls(FakeCalls):
     """A CallHandler that listens until its caller hangs up.
 
     Attributes:
@@ -84,9 +84,6 @@ class Calls:
 
     calls: list[Carried] = field(default_factory=list)
     listens: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
-        return None
 
     def admits(self, token: str) -> bool:
         return token == TOKEN
@@ -101,11 +98,6 @@ class Calls:
         await carried.over.wait()
         await leg.close()
         return True
-
-    async def ended(
-        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
-    ) -> None:
-        return None
 
 
 @dataclass
@@ -181,7 +173,22 @@ async def serving(
     if listens:
         calls.listens.set()
     app = FastAPI()
-    app.include_router(router(hooks, calls, FakeControl()))
+    app.include_router(router(hooks, calls, FakeControl(), FakeReports()))
+    async with listening(app) as (port, http):
+        server = MediaServer(calls, port, http)
+        try:
+            yield server
+            await server.quiet()
+        finally:
+            for task in http.server_state.tasks:  # none, unless the test has failed
+                task.cancel()
+            await server.quiet()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    """Serve an application on loopback; yields the port and the server."""
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     http = uvicorn.Server(
@@ -199,19 +206,13 @@ async def serving(
     http.config.load()
     http.lifespan = http.config.lifespan_class(http.config)
     await http.startup(sockets=[listener])  # serve() would add its waits to every test
-    server = MediaServer(calls, int(listener.getsockname()[1]), http)
     try:
-        yield server
-        await server.quiet()
+        yield int(listener.getsockname()[1]), http
     finally:
-        for task in http.server_state.tasks:  # none, unless the test has failed
-            task.cancel()
-        await server.quiet()
         for one in http.servers:
             one.close()
             await one.wait_closed()
         listener.close()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 def on_uvloop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

@@ -255,6 +255,22 @@ async def test_what_the_leg_plays_clears_and_marks_reaches_the_peer_as_text() ->
 
 
 @on_uvloop
+async def test_a_receipt_that_nobody_waits_for_is_not_told() -> None:
+    async with serving() as server, server.connect() as client:
+        carried = await server.call(client)
+        for name in ("cleared", "reached"):
+            carried.leg.mark(name)
+            if name == "cleared":
+                carried.leg.clear()
+        for name in ("never asked for", "cleared", "reached", "reached"):
+            await client.send(json.dumps({"event": "playedStream", "name": name}))
+        await client.send(KEY)
+        await until(lambda: DtmfPressed("5") in carried.heard)
+
+        assert carried.heard == [MarkReached("reached"), DtmfPressed("5")]
+
+
+@on_uvloop
 async def test_two_streams_do_not_mix() -> None:
     async with serving() as server, server.connect() as one, server.connect() as two:
         first, second = await server.call(one), await server.call(two, rate=16_000)

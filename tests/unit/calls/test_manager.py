@@ -7,6 +7,7 @@ import pytest
 
 import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
+from fwai.calls.ledger import Ledger
 from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import STREAM_S, CallManager
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
@@ -33,7 +34,7 @@ class House:
             recorder_for=self._no_recorder,
         )
 
-    def _agent_for(self, call: Call) -> FakeAgent:
+    async def _agent_for(self, call: Call) -> FakeAgent:
         agent = FakeAgent()
         self.agents.append(agent)
         return agent
@@ -263,7 +264,7 @@ def test_a_sick_database_does_not_silence_the_phone() -> None:
             raise StoreError("database: disk I/O error")
 
     async def act(house: House) -> None:
-        house.calls._archive = SickArchive()
+        house.calls._ledger = Ledger(SickArchive())
         token = await house.offer()
         leg = FakeCaller([(2.0, HANG_UP)])
         leg_was_carried = await house.calls.carry(token, "carrier-1", leg)
@@ -281,8 +282,12 @@ def test_one_broken_call_does_not_touch_another() -> None:
 
     async def act(house: House) -> None:
         other = await house.offer()
-        house._agent_for = lambda _: BrokenAgent()  # type: ignore[method-assign,assignment]
-        house.calls._agent_for = house._agent_for
+        await asyncio.sleep(0.1)  # its agent is there
+
+        async def broken_agent(call: Call) -> BrokenAgent:
+            return BrokenAgent()
+
+        house.calls._agent_for = broken_agent  # type: ignore[assignment]
         broken = await house.offer(
             CallOffer("plivo", "carrier-2", Direction.INBOUND, "", "+918888800000")
         )

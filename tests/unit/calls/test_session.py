@@ -481,3 +481,24 @@ def test_latency_is_measured_from_the_end_of_speech_to_the_first_sound() -> None
 
     (turn,) = [turn for turn in call.session.turns if turn.latency_ms is not None]
     assert turn.latency_ms == pytest.approx(1000, abs=25)
+
+
+def test_keys_are_told_when_nobody_is_talking() -> None:
+    """A prompt in the middle of a question would have the agent talk over the caller."""
+    talk = [(0.5 + 0.04 * n, SPEECH_40_MS) for n in range(100)]  # to 4.5
+    script = sorted([*talk, (1.0, DtmfPressed("4")), (9.0, HANG_UP)], key=lambda one: one[0])
+
+    call = carry((), script)
+
+    ((at, _),) = [one for one in call.agent.prompts if "keys" in one[1]]
+    assert 6.0 <= call.at(at) <= 7.0
+
+
+def test_keys_are_not_kept_for_ever_by_a_caller_who_talks_on() -> None:
+    talk = [(0.5 + 0.04 * n, SPEECH_40_MS) for n in range(400)]
+    script = sorted([*talk, (1.0, DtmfPressed("4")), (16.5, HANG_UP)], key=lambda one: one[0])
+
+    call = carry((), script)
+
+    ((at, _),) = [one for one in call.agent.prompts if "keys" in one[1]]
+    assert 11.0 <= call.at(at) <= 12.0

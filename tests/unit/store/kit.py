@@ -1,23 +1,32 @@
 """What the store's tests share: a database with its tables, calls, and an open store."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import event
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.files import FileWriter
+from fwai.store.jobs import Jobs
+from fwai.store.tables import instant
 from fwai.store.work_tables import metadata
 from fwai.store.writer import BatchWriter
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 T0 = 1_795_492_800.0  # 2026-11-24T09:30:00+05:30
 DAY = "2026-11-24"
+NOW = instant(T0)
+PHONE = "+919999900001"
+OTHER_PHONE = "+919999900002"
 
 ENDING = CallEnding(
     CallState.COMPLETED,
@@ -43,6 +52,49 @@ def a_call(call_id: str = "c-1", provider_call_id: str = "uuid-1") -> Call:
         provider_call_id=provider_call_id,
         context={"customer_name": "Asha"},
     )
+
+
+class Clock:
+    """A clock that is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def at(seconds: float) -> datetime:
+    """Return the moment so many seconds after `NOW`."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def jobs_in(database: Database, clock: Clock, instance: str = "a") -> Jobs:
+    return Jobs(database, instance=instance, clock=clock, jitter=lambda: 0.5)
+
+
+async def plans(database: Database, asking: Awaitable[object]) -> str:
+    """Await what asks SQLite, and return how SQLite finds the answers."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(*of: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
+        asked.append((of[2], of[3]))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        await asking
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+    lines = []
+    async with database.read() as connection:
+        for statement, values in asked:
+            explained = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            lines += [row.detail for row in explained]
+    return "\n".join(lines)
 
 
 def sqlite_url(folder: Path) -> str:

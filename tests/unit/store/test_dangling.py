@@ -1,10 +1,11 @@
 import asyncio
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fwai.domain.call import CallState, EndReason
+from fwai.domain.call import CallState, Direction, EndReason
 from fwai.domain.record import CallRecord
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
@@ -132,15 +133,23 @@ async def test_living_instances_and_waiting_calls_are_left_alone(
 ) -> None:
     draining = kept_in(database, tmp_path, instance="draining")
     await draining.calls.open(a_call("theirs"), CallState.IN_PROGRESS, T0)
-    await kept.calls.open(a_call("waiting"), CallState.SCHEDULED, T0)
+    await kept.calls.open(
+        replace(a_call("waiting"), direction=Direction.OUTBOUND), CallState.SCHEDULED, T0
+    )
     await kept.calls.open(a_call("dead"), CallState.IN_PROGRESS, T0)
+    await kept.calls.open(a_call("rang"), CallState.RINGING, T0)
+    ours = replace(a_call("ours"), direction=Direction.OUTBOUND)
+    await kept.calls.open(ours, CallState.RINGING, T0)
 
-    closed = await kept.calls.close_dangling(LATER, keep={CallState.SCHEDULED}, living={"draining"})
+    keep = {CallState.SCHEDULED, CallState.RINGING}
+    closed = await kept.calls.close_dangling(LATER, keep=keep, living={"draining"})
 
-    assert closed == 1
+    assert closed == 2
     assert (await stored(kept, "theirs")).state is CallState.IN_PROGRESS
     assert (await stored(kept, "waiting")).state is CallState.SCHEDULED
+    assert (await stored(kept, "ours")).state is CallState.RINGING
     assert (await stored(kept, "dead")).state is CallState.FAILED
+    assert (await stored(kept, "rang")).state is CallState.FAILED
 
 
 async def test_the_recording_gets_its_true_size(kept: Kept) -> None:

@@ -2,7 +2,7 @@
 
 from fwai.domain.call import EndReason
 from fwai.tools.end_call import end_call
-from unit.tools.kit import Actions, run
+from unit.tools.kit import Actions, run, use
 
 
 async def test_after_a_goodbye_the_model_need_not_speak_again() -> None:
@@ -33,3 +33,9 @@ async def test_a_long_reason_is_refused() -> None:
 
     assert "reason: " in result.text
     assert actions.finished == []
+
+
+async def test_without_a_live_call_there_is_nothing_to_end() -> None:
+    result = await use(end_call())
+
+    assert (result.ok, result.text) == (False, "There is no live call to end.")

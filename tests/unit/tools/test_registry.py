@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -10,10 +12,10 @@ from structlog.testing import capture_logs
 
 from fakes import CALL
 from fwai.domain.events import ToolCall
-from fwai.errors import ToolError
-from fwai.tools.base import Outcome, Tool, ToolContext
+from fwai.errors import FieldError, RefusedError, StoreError, ToolError
+from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
 from fwai.tools.registry import ToolRegistry
-from unit.tools.kit import Actions, NoArgs, run
+from unit.tools.kit import Actions, NoArgs, run, use
 
 Work = Callable[["Book", ToolContext], Awaitable[Outcome]]
 GOOD = {"when": "tomorrow", "people": 2}
@@ -55,7 +57,8 @@ async def test_a_tool_sees_the_call_and_what_it_may_do_to_it() -> None:
     actions = Actions()
     await run(book(look), GOOD, actions=actions)
 
-    assert seen == [ToolContext(CALL, actions)]
+    assert seen == [ToolContext(CALL.caller, CALL.id, CALL, actions)]
+    assert not seen[0].trusted
     assert [seen[0].allow("x", 1), seen[0].allow("x", 1)] == [True, False]
 
 
@@ -167,3 +170,150 @@ async def test_results_are_matched_by_the_id_of_the_request() -> None:
     ]
 
     assert [result.id for result in results] == ["a", "b"]
+
+
+async def test_an_argument_that_a_tool_refuses_is_told_as_it_stands() -> None:
+    async def refuse(_: Book, __: ToolContext) -> Outcome:
+        raise FieldError("when", "That time has passed; ask for another.")
+
+    result = await run(book(refuse), GOOD)
+
+    assert (result.ok, result.text) == (False, "That time has passed; ask for another.")
+
+
+async def test_records_that_cannot_be_reached_are_told_as_not_known() -> None:
+    async def fail(_: Book, __: ToolContext) -> Outcome:
+        raise StoreError("/data/fwai.db: disk full")
+
+    with capture_logs() as logs:
+        result = await run(book(fail), GOOD)
+
+    assert not result.ok
+    assert "not known whether it was done" in result.text
+    assert "disk" not in result.text
+    assert [line["event"] for line in logs] == ["tool_not_stored"]
+
+
+# ---- tools of one agent -------------------------------------------------------------------------
+
+
+async def own(_: Mapping[str, Any], __: ToolContext) -> Outcome:
+    return Outcome("By the agent's own.")
+
+
+def brought(name: str) -> Tool[Mapping[str, Any]]:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    return Tool(name, "Its own.", ByHand(schema, dict), own)
+
+
+async def test_an_agents_own_tools_are_offered_to_it_alone_and_come_first() -> None:
+    registry = ToolRegistry([book()], {"FWAI_Core": [brought("crm"), brought("book")]})
+
+    assert [spec.name for spec in registry.specs(["book"], "FWAI_Core")] == ["crm", "book"]
+    assert registry.specs(["book"], "FWAI_Core")[1].description == "Its own."
+    assert [spec.name for spec in registry.specs(["book", "crm"], "Other")] == ["book"]
+    assert [spec.name for spec in registry.specs(["book", "crm"])] == ["book"]
+
+
+async def test_a_call_uses_the_tools_of_its_agent() -> None:
+    registry = ToolRegistry([book()], {"FWAI_Core": [brought("crm"), brought("book")]})
+    other = replace(CALL, agent="Other")
+
+    mine = await registry.run(ToolCall("1", "book", {}), CALL, Actions())
+    theirs = await registry.run(ToolCall("1", "book", GOOD), other, Actions())
+    missing = await registry.run(ToolCall("1", "crm", {}), other, Actions())
+
+    assert mine.text == "By the agent's own."
+    assert theirs.text == "Booked for 2."
+    assert missing.text == "There is no tool of that name; there are: book."
+
+
+# ---- for others than models ---------------------------------------------------------------------
+
+CONTEXT = ToolContext("+919999900001", "request-1", trusted=True)
+
+
+async def test_an_operator_uses_a_tool() -> None:
+    result = await use(book(), GOOD)
+
+    assert (result.ok, result.name, result.text) == (True, "book", "Booked for 2.")
+
+
+async def test_what_a_tool_could_not_do_is_a_result() -> None:
+    async def refuse(_: Book, __: ToolContext) -> Outcome:
+        raise ToolError("We are closed on Mondays.")
+
+    result = await use(book(refuse), GOOD)
+
+    assert (result.ok, result.text) == (False, "We are closed on Mondays.")
+
+
+async def test_an_unknown_tool_is_the_name_that_is_wrong() -> None:
+    with pytest.raises(FieldError, match="there are: book") as caught:
+        await ToolRegistry([book()]).use("order_pizza", {}, CONTEXT)
+
+    assert caught.value.field == "name"
+
+
+async def test_a_tool_of_an_agent_is_not_for_everybody() -> None:
+    registry = ToolRegistry([book()], {"FWAI_Core": [brought("crm")]})
+
+    with pytest.raises(FieldError):
+        await registry.use("crm", {}, CONTEXT)
+    assert (await registry.use("crm", {}, replace(CONTEXT, call=CALL))).ok
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "fix"),
+    [
+        ({"people": 2}, "when", "Field required"),
+        ({}, "when", "Field required"),
+        ({**GOOD, "people": 12}, "people", "less than or equal to 9"),
+        ({**GOOD, "guests": [{"name": "A"}, {}]}, "guests.1.name", "Field required"),
+        ({**GOOD, "wen": "x"}, "wen", "no such argument; there are: when, people, guests"),
+    ],
+)
+async def test_the_first_wrong_argument_is_named(
+    args: dict[str, object], field: str, fix: str
+) -> None:
+    with pytest.raises(FieldError, match=fix) as caught:
+        await use(book(), args)
+
+    assert caught.value.field == field
+
+
+async def test_an_argument_that_a_tool_refuses_is_named() -> None:
+    async def refuse(_: Book, __: ToolContext) -> Outcome:
+        raise FieldError("when", "That time has passed.")
+
+    with pytest.raises(FieldError) as caught:
+        await use(book(refuse), GOOD)
+
+    assert caught.value.field == "when"
+
+
+async def test_a_tool_that_is_not_configured_says_what_is_missing() -> None:
+    registry = ToolRegistry([book()], unconfigured={"send_email": "SMTP_HOST"})
+
+    assert registry.unconfigured == {"send_email": "SMTP_HOST"}
+    assert registry.known("send_email")
+    assert registry.known("book")
+    assert not registry.known("order_pizza")
+    assert registry.specs(["send_email"]) == ()
+    with pytest.raises(RefusedError, match="send_email needs SMTP_HOST") as caught:
+        await registry.use("send_email", {}, CONTEXT)
+    assert caught.value.kind == "not-configured"
+    result = await registry.run(ToolCall("1", "send_email", {}), CALL, Actions())
+    assert (result.ok, "SMTP" in result.text) == (False, False)
+
+
+def test_tools_are_described_with_all_of_their_schema() -> None:
+    registry = ToolRegistry([book()], {"FWAI_Core": [brought("crm")]})
+
+    (described,) = registry.describe()
+
+    assert described.name == "book"
+    assert described.parameters["properties"]["people"]["title"] == "People"
+    assert "$defs" in described.parameters
+    assert [spec.name for spec in registry.describe("FWAI_Core")] == ["book", "crm"]
+    assert registry.known("crm")

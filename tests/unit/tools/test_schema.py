@@ -8,9 +8,14 @@ import pytest
 from google.genai import types
 from pydantic import BaseModel, Field, create_model
 
+from fwai.tools.book_demo import BookDemoArgs
+from fwai.tools.callbacks import CancelCallbackArgs, DoNotCallArgs, ScheduleCallbackArgs
 from fwai.tools.end_call import EndCallArgs
 from fwai.tools.schema import parameters
+from fwai.tools.send_email import SendEmailArgs
 from fwai.tools.send_sms import SendSmsArgs
+from fwai.tools.send_whatsapp import SendWhatsAppArgs
+from fwai.tools.transfer_call import TransferCallArgs
 
 FORBIDDEN = {"$ref", "$defs", "const", "anyOf", "oneOf", "allOf", "exclusiveMinimum", "title"}
 
@@ -66,7 +71,21 @@ def keys_of(schema: object) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("args", [Order, SendSmsArgs, EndCallArgs])
+@pytest.mark.parametrize(
+    "args",
+    [
+        Order,
+        BookDemoArgs,
+        CancelCallbackArgs,
+        DoNotCallArgs,
+        EndCallArgs,
+        ScheduleCallbackArgs,
+        SendEmailArgs,
+        SendSmsArgs,
+        SendWhatsAppArgs,
+        TransferCallArgs,
+    ],
+)
 def test_the_sdk_accepts_the_schema(args: type[BaseModel]) -> None:
     schema = parameters(args)
 

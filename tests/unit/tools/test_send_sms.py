@@ -1,98 +1,224 @@
-"""The agent may only say what is known of a text message."""
+"""A text message goes to the caller or to whom they dictated, once, and is told as it is."""
+
+import asyncio
 
 import pytest
 
 from fakes import CALL
-from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
-from fwai.tools.send_sms import MAX_SMS_PER_CALL, send_sms
-from unit.tools.kit import Actions, run
+from fwai.domain.job import JobState
+from fwai.errors import FieldError, StoreError
+from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms
+from unit.tools.kit import OTHER, PHONE, Actions, Orders, run, use
 
 TEXT = {"text": "Foundations of AI: eight weeks."}
 
 
-class Network:
-    """Takes messages, or fails."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-        self.sent: list[tuple[str, str]] = []
-
-    async def send_sms(self, to: str, text: str) -> str:
-        if self.error is not None:
-            raise self.error
-        self.sent.append((to, text))
-        return "m-1"
-
-
 async def test_the_caller_gets_the_message() -> None:
-    network = Network()
+    orders = Orders()
 
-    result = await run(send_sms(network), TEXT)
+    result = await run(send_sms(orders), TEXT)
 
-    assert network.sent == [(CALL.caller, TEXT["text"])]
+    (job,) = orders.jobs.values()
+    assert (job.kind, job.payload) == ("send_sms", {"to": PHONE, "text": TEXT["text"]})
+    assert (job.call_id, job.phone) == (CALL.id, PHONE)
+    assert job.key.startswith(f"send_sms:{CALL.id}:")
     assert result.ok
-    assert result.data == {"message_id": "m-1"}
-    assert result.text == "The message was handed to the network."
-
-
-async def test_the_model_cannot_choose_another_recipient() -> None:
-    network = Network()
-
-    await run(send_sms(network), {**TEXT, "to": "+15550000000", "phone": "+15550000000"})
-
-    assert network.sent == [(CALL.caller, TEXT["text"])]
-
-
-async def test_a_withheld_number_gets_none() -> None:
-    network, actions = Network(), Actions()
-
-    result = await run(send_sms(network), TEXT, caller="", actions=actions)
-
-    assert not result.ok
-    assert "withheld" in result.text
-    assert network.sent == []
-    assert actions.uses == {}
-
-
-async def test_one_call_sends_only_so_many() -> None:
-    network, actions = Network(), Actions()
-
-    results = [
-        await run(send_sms(network), TEXT, actions=actions) for _ in range(MAX_SMS_PER_CALL + 2)
-    ]
-
-    assert [result.ok for result in results] == [True] * MAX_SMS_PER_CALL + [False] * 2
-    assert len(network.sent) == MAX_SMS_PER_CALL
-    assert results[-1].text == "No further message can be sent in this call."
-
-
-@pytest.mark.parametrize("args", [{}, {"text": ""}, {"text": "x" * 481}, {"text": None}])
-async def test_a_message_has_words_and_an_end(args: dict[str, object]) -> None:
-    network = Network()
-
-    result = await run(send_sms(network), args)
-
-    assert not result.ok
-    assert "text: " in result.text
-    assert network.sent == []
-
-
-async def test_an_unknown_outcome_is_not_called_a_success_nor_repeated() -> None:
-    result = await run(send_sms(Network(ApiUnknownError("plivo", "no answer"))), TEXT)
-
-    assert not result.ok
-    assert "not known whether" in result.text
-    assert "Do not send it again" in result.text
+    assert result.data == {"delivery": "accepted", "message_id": "m-1"}
 
 
 @pytest.mark.parametrize(
-    "error",
-    [ApiError("plivo", "refused (HTTP 400)", status=400), ApiAuthError("plivo", "refused")],
+    ("state", "ok", "words"),
+    [
+        (JobState.DONE, True, "handed to the network"),
+        (JobState.WAITING, True, "not sent yet"),
+        (JobState.RUNNING, True, "not sent yet"),
+        (JobState.DEAD, False, "was not sent"),
+        (JobState.CANCELED, False, "was not sent"),
+        (JobState.UNKNOWN, False, "not known whether"),
+    ],
 )
-async def test_a_refused_message_was_not_sent(error: ApiError) -> None:
-    result = await run(send_sms(Network(error)), TEXT)
+async def test_the_agent_may_only_say_what_is_known(state: JobState, ok: bool, words: str) -> None:
+    result = await run(send_sms(Orders(state)), TEXT)
 
-    assert (result.ok, result.text) == (
-        False,
-        "The message was not sent. Say so and offer another way.",
-    )
+    assert result.ok is ok
+    assert words in result.text
+
+
+async def test_the_same_message_asked_for_again_is_the_same_message() -> None:
+    orders, actions = Orders(), Actions()
+    tool = send_sms(orders)
+
+    results = [await run(tool, TEXT, actions=actions) for _ in range(MAX_SMS_PER_CALL + 2)]
+
+    assert len(orders.jobs) == 1
+    assert all(result.ok and result.data == results[0].data for result in results)
+    assert actions.uses == {"send_sms": 1}
+
+
+async def test_the_same_message_asked_for_twice_at_once_is_one() -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    await asyncio.gather(run(tool, TEXT), run(tool, TEXT))
+
+    assert len(orders.jobs) == 1
+
+
+async def test_another_text_is_another_message() -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    await run(tool, TEXT)
+    await run(tool, {"text": "Another."})
+
+    assert len(orders.jobs) == 2
+
+
+async def test_one_call_sends_only_so_many() -> None:
+    orders, actions = Orders(), Actions()
+    tool = send_sms(orders)
+
+    results = [
+        await run(tool, {"text": f"{number}"}, actions=actions)
+        for number in range(MAX_SMS_PER_CALL + 2)
+    ]
+
+    assert [result.ok for result in results] == [True] * MAX_SMS_PER_CALL + [False] * 2
+    assert len(orders.jobs) == MAX_SMS_PER_CALL
+    assert results[-1].text == "No further text message can be sent in this call."
+    refused_again = await run(tool, {"text": "4"}, actions=actions)
+    assert not refused_again.ok
+
+
+async def test_one_person_gets_only_so_many_a_day() -> None:
+    orders = Orders(before=MAX_SMS_PER_DAY - 1)
+    tool = send_sms(orders)
+
+    first = await run(tool, TEXT)
+    second = await run(tool, {"text": "Another."})
+
+    assert (first.ok, second.ok) == (True, False)
+    assert "to them today" in second.text
+    assert len(orders.jobs) == 1
+    assert (await run(tool, TEXT)).ok, "what was sent already is still told"
+
+
+# ---- recipients ---------------------------------------------------------------------------------
+
+
+async def test_a_number_that_was_confirmed_gets_the_message() -> None:
+    orders = Orders()
+
+    result = await run(send_sms(orders), {**TEXT, "to": "+91 99999-00009", "confirmed": True})
+
+    (job,) = orders.jobs.values()
+    assert result.ok
+    assert (job.payload["to"], job.phone) == (OTHER, OTHER)
+
+
+@pytest.mark.parametrize("confirmed", [{}, {"confirmed": False}])
+async def test_a_number_that_was_not_confirmed_is_read_back_first(
+    confirmed: dict[str, bool],
+) -> None:
+    orders = Orders()
+
+    result = await run(send_sms(orders), {**TEXT, "to": OTHER, **confirmed})
+
+    assert not result.ok
+    assert "Read the number digit by digit back" in result.text
+    assert orders.jobs == {}
+
+
+async def test_the_callers_own_number_needs_no_confirmation() -> None:
+    orders = Orders()
+
+    result = await run(send_sms(orders), {**TEXT, "to": PHONE})
+
+    assert result.ok
+    assert orders.payloads[0]["to"] == PHONE
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [
+        ("99999 00009", "country code"),  # would pass for a number in Iran
+        ("919999900009", "country code"),
+        ("+91", "cannot be a phone number"),
+        ("+91 nine nine", "cannot be a phone number"),
+        ("my brother", "country code"),
+    ],
+)
+async def test_what_is_no_whole_number_is_asked_for_again(to: str, words: str) -> None:
+    orders = Orders()
+
+    result = await run(send_sms(orders), {**TEXT, "to": to, "confirmed": True})
+
+    assert not result.ok
+    assert words in result.text
+    assert orders.jobs == {}
+
+
+async def test_a_withheld_number_gets_none() -> None:
+    orders, actions = Orders(), Actions()
+
+    result = await run(send_sms(orders), TEXT, caller="", actions=actions)
+
+    assert not result.ok
+    assert "withheld" in result.text
+    assert orders.jobs == {}
+    assert actions.uses == {}
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "x" * 481])
+async def test_a_message_has_words_and_is_short(text: str) -> None:
+    orders = Orders()
+
+    result = await run(send_sms(orders), {"text": text})
+
+    assert not result.ok
+    assert "text: " in result.text
+    assert orders.jobs == {}
+
+
+# ---- for an operator ----------------------------------------------------------------------------
+
+
+async def test_an_operator_chooses_the_recipient() -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    await use(tool, TEXT)
+    await use(tool, {**TEXT, "to": "919999900009"}, to="")
+
+    assert [payload["to"] for payload in orders.payloads] == [PHONE, OTHER]
+
+
+async def test_the_same_request_again_sends_nothing_and_another_request_does() -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    for scope in ("request-1", "request-1", "request-2"):
+        await use(tool, TEXT, scope=scope)
+
+    assert len(orders.jobs) == 2
+
+
+async def test_a_day_has_its_limit_for_an_operator_too() -> None:
+    result = await use(send_sms(Orders(before=MAX_SMS_PER_DAY)), TEXT)
+
+    assert not result.ok
+
+
+async def test_a_wrong_number_names_the_argument() -> None:
+    with pytest.raises(FieldError) as caught:
+        await use(send_sms(Orders()), {**TEXT, "to": "12"})
+
+    assert caught.value.field == "to"
+
+
+async def test_a_database_that_fails_is_told_as_not_known() -> None:
+    result = await run(send_sms(Orders(error=StoreError("disk full"))), TEXT)
+
+    assert not result.ok
+    assert "not known whether it was done" in result.text
+    assert "disk" not in result.text

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 from fwai.access import Access, Client
 from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
-from fwai.problem import MEDIA_TYPE, ProblemError, ProblemRoute
-from fwai.adapters.browser.watch import Event, Watch, Watching
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.domain.call import CallId
 from fwai.errors import BusyError, WireError
 from fwai.interfaces import CallHandler
+from fwai.problem import MEDIA_TYPE, ProblemError, ProblemRoute
+from fwai.watch import Event, Watch, Watching
 
 MAX_BODY_BYTES: Final = 64 * 1024
 HEARTBEAT_S: Final = 15.0

@@ -22,6 +22,7 @@ from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 EXOTEL_API_URL: Final = "https://api.exotel.com"
 MOST_URL: Final = 600  # characters of a StreamUrl, and not one more
 MOST_SMS: Final = 2000
+MOST_CUSTOM: Final = 128
 KEPT: Final = 1000
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 _NAME: Final = "exotel"
@@ -51,7 +52,7 @@ class CallDetails:
 
 
 class ExotelClient:
-    """One account's REST API. Implements ``SmsSender`` and ``CallControl``.
+    """One account's REST API. Implements ``CallControl``.
 
     Args:
         http: Shared client; not closed here.
@@ -202,8 +203,16 @@ class ExotelClient:
 
     # ---- messages -------------------------------------------------------------------------------
 
-    async def send_sms(self, to: str, text: str) -> str:
+    async def send_sms(
+        self, to: str, text: str, *, reference: str = "", report_url: str = ""
+    ) -> str:
         """Send ``text`` and return Exotel's message id; queued is not yet delivered.
+
+        Args:
+            to: E.164.
+            text: At most 2000 characters.
+            reference: Comes back with reports; at most 128 characters, else it is left out.
+            report_url: Where reports go; empty for nowhere.
 
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
@@ -219,6 +228,10 @@ class ExotelClient:
             "Priority": "normal",
             **{name: value for name, value in self._dlt.items() if value},
         }
+        if reference and len(reference) <= MOST_CUSTOM:
+            form["CustomField"] = reference
+        if report_url:
+            form["StatusCallback"] = report_url
         # The platform's limit is a 503 given before anything is queued.
         reply = await self._request("POST", "/Sms/send.json", form, full_is_503=True)
         return _sid(reply)

@@ -11,20 +11,24 @@ from fastapi.responses import JSONResponse
 
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import SAMPLE_RATES, ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.webhook import (
+    MOST_ID_CHARS,
     Fields,
     basic_fits,
     final_state,
+    message_news,
     parties,
     read_fields,
+    rings,
     same,
     stream_failed,
     stream_url,
 )
 from fwai.adapters.media_stream import WebSocketLeg
-from fwai.domain.call import CallOffer, Direction, StreamTicket
+from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, WireError
-from fwai.interfaces import CallHandler
+from fwai.interfaces import CallHandler, MessageReports
 
 PROVIDER: Final = "exotel"
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -102,18 +106,26 @@ class ExotelLeg(WebSocketLeg):
         return not self.listening and super().mark(name)
 
 
-def router(hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> APIRouter:
+def router(
+    hooks: ExotelWebhooks,
+    calls: CallHandler,
+    client: ExotelClient,
+    line: ExotelLine,
+    reports: MessageReports,
+) -> APIRouter:
     """Build Exotel's endpoints.
 
     Args:
         hooks: Addresses and secrets.
         calls: Takes over each call.
         client: Knows the calls that were dialled and those that go on to a human.
+        line: Knows which of our calls they are.
+        reports: Hears how messages fare.
     """
     api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
     either = ["GET", "POST"]
     request_fields = Annotated[Fields, Depends(_fields(hooks))]
-    desk = _Desk(hooks, calls, client)
+    desk = _Desk(hooks, calls, client, line, reports)
 
     @api.api_route("/voicebot", methods=either, operation_id="exotel_voicebot")
     async def voicebot(fields: request_fields) -> Response:
@@ -126,6 +138,11 @@ def router(hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> A
     @api.api_route("/status", methods=either, operation_id="exotel_status")
     async def status(fields: request_fields) -> Response:
         await desk.status(fields)
+        return Response()
+
+    @api.api_route("/sms-status", methods=either, operation_id="exotel_sms_status")
+    async def sms_status(fields: request_fields) -> Response:
+        await desk.message(fields)
         return Response()
 
     @api.api_route("/passthru", methods=either, operation_id="exotel_passthru")
@@ -146,10 +163,19 @@ def router(hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> A
 class _Desk:
     """Decides on each request and each stream."""
 
-    def __init__(self, hooks: ExotelWebhooks, calls: CallHandler, client: ExotelClient) -> None:
+    def __init__(
+        self,
+        hooks: ExotelWebhooks,
+        calls: CallHandler,
+        client: ExotelClient,
+        line: ExotelLine,
+        reports: MessageReports,
+    ) -> None:
         self._hooks = hooks
         self._calls = calls
         self._client = client
+        self._line = line
+        self._reports = reports
 
     # ---- requests -------------------------------------------------------------------------------
 
@@ -170,7 +196,7 @@ class _Desk:
         if not await self._ours(offer):
             raise HTTPException(403)
         try:
-            ticket = await self._calls.offer(offer, self._client)
+            ticket = await self._calls.offer(offer, self._line)
         except BusyError as exc:
             _log.warning("call_refused", reason=str(exc))
             raise HTTPException(503) from None
@@ -179,22 +205,37 @@ class _Desk:
         return JSONResponse({"url": self._hooks.stream_url(ticket.token, listening=listening)})
 
     async def status(self, fields: Fields) -> None:
-        """Hear how a call or a message came out."""
+        """Hear how a call or a message fares."""
         if "smssid" in fields:
-            _log.info(
-                "exotel_message_status",
-                message_id=fields["smssid"][:60],
-                status=fields.get("status", "")[:40],
-                detail=fields.get("detailedstatus", "")[:60],
-            )
+            await self.message(fields)
             return
-        call_sid = fields.get("callsid", "")
+        call_sid, call_id = fields.get("callsid", ""), self._our_call(fields)
         state = final_state(fields)
-        if state is None or not call_sid:
-            event = fields.get("eventtype") or fields.get("status", "")
-            _log.info("exotel_call_status", status=event[:40], provider_call_id=call_sid[:60])
+        if state is not None and (call_sid or call_id):
+            cause = fields.get("status", "")[:60]
+            await self._calls.ended(PROVIDER, call_sid, state, cause, call_id=call_id)
             return
-        await self._calls.ended(PROVIDER, call_sid, state, fields.get("status", "")[:60])
+        event = fields.get("eventtype") or fields.get("status", "")
+        _log.info("exotel_call_status", status=event[:40], provider_call_id=call_sid[:60])
+        if call_id and call_sid:
+            self._line.belongs(call_sid, call_id)
+            if rings(fields):
+                await self._calls.ringing(call_id, call_sid)
+
+    async def message(self, fields: Fields) -> None:
+        """Hear how a message fares."""
+        news = message_news(fields)
+        if news is None:
+            return
+        _log.info("exotel_message_status", message_id=news.message_id, status=news.status)
+        await self._reports.reported(
+            PROVIDER, news.message_id, news.status, reference=news.reference, error=news.error
+        )
+
+    def _our_call(self, fields: Fields) -> CallId:
+        """Return our id of a call that we placed; it came in the URL, or its sid is known."""
+        call_id = CallId(fields.get("call", "")[:MOST_ID_CHARS])
+        return call_id or self._line.our_call(fields.get("callsid", ""))
 
     def to_human(self, fields: Fields) -> bool:
         """Whether the flow shall go on to a human: asked for, or our stream has failed."""
@@ -267,7 +308,7 @@ class _Desk:
         offer = self._offer(started.provider_call_id, *numbers, listening=listening)
         if not await self._ours(offer):
             return None
-        ticket = await self._calls.offer(offer, self._client)
+        ticket = await self._calls.offer(offer, self._line)
         if ticket is None:
             _log.warning("stream_refused", reason="call is over or has its stream")
         return ticket
@@ -293,6 +334,7 @@ class _Desk:
             caller=who.caller,
             line=who.line,
             listen_only=listening,
+            call_id=self._line.our_call(call_sid),
         )
 
     async def _ours(self, offer: CallOffer) -> bool:

@@ -25,6 +25,7 @@ from fwai.domain import phone
 from fwai.domain.call import CallState, Direction
 
 MAX_DEPTH: Final = 4
+MOST_ID_CHARS: Final = 128
 _STATES: Final[Mapping[str, CallState]] = {
     "completed": CallState.COMPLETED,
     "failed": CallState.FAILED,
@@ -211,6 +212,39 @@ def final_state(fields: Fields) -> CallState | None:
     if fields.get("eventtype", "terminal").lower() != "terminal":
         return None
     return _STATES.get(fields.get("status", fields.get("callstatus", "")).lower())
+
+
+def rings(fields: Fields) -> bool:
+    """Whether a status callback says that a call rings."""
+    return fields.get("eventtype", "").lower() == "ringing"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageNews:
+    """How a message fares.
+
+    Attributes:
+        status: Exotel's word; the detailed one where it gives one.
+        error: Its number, or the status again, of a message that failed; else empty.
+    """
+
+    message_id: str
+    status: str
+    error: str
+    reference: str
+
+
+def message_news(fields: Fields) -> MessageNews | None:
+    """Read a delivery callback; None when it names no message or no status."""
+    message_id = fields.get("smssid", "")[:MOST_ID_CHARS]
+    status = fields.get("status", "")[:40]
+    detail = fields.get("detailedstatus", "")[:60]
+    if not message_id or not (status or detail):
+        return None
+    failed = status.lower().startswith("fail")
+    error = (fields.get("detailedstatuscode") or detail or status)[:40] if failed else ""
+    reference = (fields.get("job") or fields.get("customfield", ""))[:MOST_ID_CHARS]
+    return MessageNews(message_id, detail or status, error, reference)
 
 
 def stream_failed(fields: Fields) -> bool:

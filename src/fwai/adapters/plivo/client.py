@@ -13,15 +13,24 @@ from urllib.parse import quote
 
 import httpx
 
-from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
 
 PLIVO_API_URL: Final = "https://api.plivo.com"
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 _NAME: Final = "plivo"
+# A person answers in a word or two, a machine with a sentence. Silence proves neither: callers wait
+# for the other side to speak, so it takes longer to count than the whole detection does.
+DETECTION: Final[Mapping[str, Any]] = {
+    "machine_detection": "true",
+    "machine_detection_method": "POST",
+    "machine_detection_time": 5_000,
+    "machine_detection_maximum_speech_length": 3_500,
+    "machine_detection_initial_silence": 10_000,
+}
 
 
 class PlivoClient:
-    """One account's REST API. Implements ``SmsSender`` and ``CallControl``.
+    """One account's REST API. Implements ``CallControl``.
 
     Args:
         http: Shared client; not closed here.
@@ -29,6 +38,8 @@ class PlivoClient:
         auth_token: Its token.
         number: The line calls and messages come from, E.164.
         base_url: Where the API is.
+        dlt: India's registration of text messages: ``entity_id``, ``template_id`` and
+            ``template_category``, as far as they are known.
     """
 
     def __init__(
@@ -38,10 +49,13 @@ class PlivoClient:
         auth_token: str,
         number: str,
         base_url: str = PLIVO_API_URL,
+        *,
+        dlt: Mapping[str, str] | None = None,
     ) -> None:
         self._http = http
         self._auth = (auth_id, auth_token)
         self._number = number
+        self._dlt = {f"dlt_{name}": value for name, value in (dlt or {}).items() if value}
         self._account_url = f"{base_url.rstrip('/')}/v1/Account/{auth_id}"
 
     async def dial(
@@ -51,15 +65,19 @@ class PlivoClient:
         answer_url: str,
         hangup_url: str,
         ring_url: str,
+        machine_url: str = "",
         ring_timeout_s: int = 45,
         time_limit_s: int = 3600,
     ) -> str:
         """Start an outbound call and return Plivo's request id; accepted is not yet ringing.
 
+        With ``machine_url`` Plivo listens for a machine while the call goes on, and says so there.
+
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
+            BusyError: The account has as many calls as it may.
         """
-        body = {
+        body: dict[str, Any] = {
             "from": _digits(self._number),
             "to": _digits(to),
             "answer_url": answer_url,
@@ -71,6 +89,8 @@ class PlivoClient:
             "ring_timeout": ring_timeout_s,
             "time_limit": time_limit_s,
         }
+        if machine_url:
+            body |= {**DETECTION, "machine_detection_url": machine_url}
         reply = await self._request("POST", "/Call/", body)
         return _id(reply.get("request_uuid"))
 
@@ -80,7 +100,23 @@ class PlivoClient:
         Raises:
             ApiError: Plivo did not do it.
         """
-        await self._request("DELETE", _call(provider_call_id), gone_is_fine=True)
+        await self.end(provider_call_id)
+
+    async def end(self, provider_call_id: str) -> bool:
+        """End a call; False when Plivo knows no such call, so that it is over or did not begin.
+
+        Raises:
+            ApiError: Plivo did not do it.
+        """
+        return await self._delete("Call", provider_call_id)
+
+    async def cancel(self, request_id: str) -> None:
+        """Take back a call that still waits to be placed; one that does not is no error.
+
+        Raises:
+            ApiError: Plivo did not do it.
+        """
+        await self._delete("Request", request_id)
 
     async def transfer(self, provider_call_id: str, xml_url: str) -> None:
         """Make Plivo fetch ``xml_url`` and run it once the stream has ended.
@@ -89,25 +125,35 @@ class PlivoClient:
             ApiError: Plivo did not do it.
         """
         body = {"legs": "aleg", "aleg_url": xml_url, "aleg_method": "POST"}
-        await self._request("POST", _call(provider_call_id), body)
+        await self._request("POST", _path("Call", provider_call_id), body)
 
-    async def send_sms(self, to: str, text: str) -> str:
+    async def send_sms(self, to: str, text: str, *, report_url: str = "") -> str:
         """Send ``text`` and return Plivo's message id; queued is not yet delivered.
 
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
         """
         body = {"src": _digits(self._number), "dst": _digits(to), "text": text, "type": "sms"}
+        body |= self._dlt
+        if report_url:
+            body |= {"url": report_url, "method": "POST"}
         reply = await self._request("POST", "/Message/", body)
         return _id(reply.get("message_uuid"))
+
+    async def _delete(self, collection: str, one: str) -> bool:
+        try:
+            await self._request("DELETE", _path(collection, one))
+        except ApiError as exc:
+            if exc.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False
+        return True
 
     async def _request(
         self,
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
-        *,
-        gone_is_fine: bool = False,
     ) -> Mapping[str, Any]:
         try:
             response = await self._http.request(
@@ -118,18 +164,22 @@ class PlivoClient:
             raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
         except httpx.HTTPError as exc:
             raise ApiUnknownError(_NAME, f"no answer ({type(exc).__name__})") from exc
-        status = response.status_code
-        if gone_is_fine and status == HTTPStatus.NOT_FOUND:
-            return {}
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise ApiError(_NAME, "too many requests", status=status, retryable=True)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise ApiUnknownError(_NAME, f"server error (HTTP {status})", status=status)
         if not response.is_success:  # a redirection, too: nothing behind it was asked
-            raise ApiError(_NAME, f"refused (HTTP {status})", status=status)
+            raise _refusal(response)
         return _json(response)
+
+
+def _refusal(response: httpx.Response) -> ApiError | BusyError:
+    status = response.status_code
+    if status == HTTPStatus.FORBIDDEN and "concurren" in response.text.lower():
+        return BusyError("plivo: the account carries as many calls as it may")
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ApiError(_NAME, "too many requests", status=status, retryable=True)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ApiUnknownError(_NAME, f"server error (HTTP {status})", status=status)
+    return ApiError(_NAME, f"refused (HTTP {status})", status=status)
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
@@ -154,9 +204,9 @@ def _id(value: object) -> str:
     return value
 
 
-def _call(provider_call_id: str) -> str:
-    """Return a call's path; the id came in a webhook and must not lead anywhere else."""
-    return f"/Call/{quote(provider_call_id, safe='')}/"
+def _path(collection: str, one: str) -> str:
+    """Return a path; the id came in a webhook and must not lead anywhere else."""
+    return f"/{collection}/{quote(one, safe='')}/"
 
 
 def _digits(number: str) -> str:

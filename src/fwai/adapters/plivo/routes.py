@@ -18,16 +18,19 @@ from fwai.adapters.plivo.webhook import (
     final_state,
     is_over,
     stream_xml,
+    transfer_xml,
     verify_v2,
     verify_v3,
 )
 from fwai.domain import phone
-from fwai.domain.call import CallOffer, Direction
+from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, WireError
-from fwai.interfaces import CallControl, CallHandler
+from fwai.interfaces import CallControl, CallHandler, MessageReports
 
 PROVIDER: Final = "plivo"
 MAX_FORM_BYTES: Final = 64 * 1024
+MOST_ID_CHARS: Final = 128
+NO_ERROR: Final = "000"
 CONTENT_TYPES: Final = {
     "mulaw8k": "audio/x-mulaw;rate=8000",
     "l16_16k": "audio/x-l16;rate=16000",
@@ -49,6 +52,8 @@ class PlivoWebhooks:
         big_endian_l16: Byte order of L16 samples on the wire.
         ws_signature: ``off``, ``log`` or ``require`` for the signature of the stream's handshake.
         allow_unsigned: Development only: accept webhooks without a valid signature.
+        line: Our number, which a human sees who takes a call over.
+        human: The number of that human; empty hands no call over.
     """
 
     public_url: str
@@ -58,27 +63,53 @@ class PlivoWebhooks:
     big_endian_l16: bool = False
     ws_signature: str = "log"
     allow_unsigned: bool = False
+    line: str = ""
+    human: str = ""
 
 
 Fields = Mapping[str, str]
 SignatureCheck = Callable[[Request, str, Pairs], None]
 
 
-def router(hooks: PlivoWebhooks, calls: CallHandler, control: CallControl) -> APIRouter:
+def router(
+    hooks: PlivoWebhooks, calls: CallHandler, control: CallControl, reports: MessageReports
+) -> APIRouter:
     """Build Plivo's endpoints.
 
     Args:
         hooks: Addresses and secrets.
         calls: Takes over each call.
         control: Ends calls over REST.
+        reports: Hears how messages fare.
     """
     api = APIRouter(prefix="/plivo", tags=["plivo"])
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
-    message = Annotated[dict[str, str], Depends(_verified(hooks, _check_v2(hooks)))]
 
     @api.api_route("/answer", methods=["GET", "POST"], operation_id="plivo_answer")
     async def answer(form: voice) -> Response:
         return await _answer(form, hooks, calls, control)
+
+    @api.post("/transfer")
+    async def transfer(form: voice) -> Response:
+        if not hooks.human or is_over(form):
+            return _xml(EMPTY_XML)
+        _log.info("plivo_transferred", provider_call_id=form.get("CallUUID"))
+        return _xml(transfer_xml(hooks.human, hooks.line))
+
+    @api.websocket("/stream")
+    async def stream(websocket: WebSocket, t: str = "") -> None:
+        await _stream(websocket, t, hooks, calls)
+
+    _add_news(api, hooks, calls, reports)
+    return api
+
+
+def _add_news(
+    api: APIRouter, hooks: PlivoWebhooks, calls: CallHandler, reports: MessageReports
+) -> None:
+    """Add the endpoints that are told something and have nothing to say."""
+    voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
+    message = Annotated[dict[str, str], Depends(_verified(hooks, _check_v2(hooks)))]
 
     @api.post("/hangup")
     async def hangup(form: voice) -> Response:
@@ -88,6 +119,15 @@ def router(hooks: PlivoWebhooks, calls: CallHandler, control: CallControl) -> AP
     @api.post("/ring")
     async def ring(form: voice) -> Response:
         _log.info("plivo_ringing", provider_call_id=form.get("CallUUID"))
+        if call_id := _our_call(form):
+            await calls.ringing(call_id, form.get("CallUUID", ""))
+        return Response()
+
+    @api.post("/machine")
+    async def machine(form: voice) -> Response:
+        _log.info("plivo_machine_detected", provider_call_id=form.get("CallUUID"))
+        if form.get("Machine", "true").lower() == "true":
+            await calls.machine_answered(PROVIDER, form.get("CallUUID", ""))
         return Response()
 
     @api.post("/stream-status")
@@ -98,26 +138,20 @@ def router(hooks: PlivoWebhooks, calls: CallHandler, control: CallControl) -> AP
         log("plivo_stream_status", status=event[:40], provider_call_id=form.get("CallUUID"))
         return Response()
 
-    @api.post("/machine")
-    async def machine(form: voice) -> Response:
-        _log.info("plivo_machine_detected", provider_call_id=form.get("CallUUID"))
-        return Response()
-
     @api.post("/message-status")
     async def message_status(form: message) -> Response:
-        _log.info(
-            "plivo_message_status",
-            message_id=form.get("MessageUUID"),
-            status=form.get("Status", "")[:40],
-            error=form.get("ErrorCode", "")[:20],
-        )
+        await _reported(form, reports)
         return Response()
 
-    @api.websocket("/stream")
-    async def stream(websocket: WebSocket, t: str = "") -> None:
-        await _stream(websocket, t, hooks, calls)
 
-    return api
+async def _reported(form: Fields, reports: MessageReports) -> None:
+    status, error = form.get("Status", "")[:40], form.get("ErrorCode", "")[:20]
+    message_id = form.get("MessageUUID", "")[:MOST_ID_CHARS]
+    _log.info("plivo_message_status", message_id=message_id, status=status, error=error)
+    if message_id and status:
+        job = form.get("job", "")[:MOST_ID_CHARS]
+        error = "" if error == NO_ERROR else error
+        await reports.reported(PROVIDER, message_id, status, reference=job, error=error)
 
 
 async def _answer(
@@ -138,6 +172,7 @@ async def _answer(
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         caller=_number(form.get(theirs, "")),
         line=_number(form.get(ours, "")),
+        call_id=_our_call(form),
     )
     try:
         ticket = await calls.offer(offer, control)
@@ -159,7 +194,13 @@ async def _answer(
 async def _ended(form: Fields, calls: CallHandler) -> None:
     provider_call_id = form.get("CallUUID", "")
     cause = form.get("HangupCauseName") or form.get("HangupCause", "")
-    await calls.ended(PROVIDER, provider_call_id, final_state(form), cause[:60])
+    state, call_id = final_state(form), _our_call(form)
+    await calls.ended(PROVIDER, provider_call_id, state, cause[:60], call_id=call_id)
+
+
+def _our_call(form: Fields) -> CallId:
+    """Return our id of a call that we placed; it came in the URL, which is signed."""
+    return CallId(form.get("call", "")[:MOST_ID_CHARS])
 
 
 async def _stream(
@@ -202,7 +243,7 @@ def _verified(
             if not hooks.allow_unsigned:
                 _log.warning("webhook_refused", path=request.url.path, reason=str(exc))
                 raise HTTPException(403) from None
-        return dict(request.query_params) | dict(pairs)
+        return dict(pairs) | dict(request.query_params)  # what our own URL says decides
 
     return form
 

@@ -21,6 +21,42 @@ TERMINAL_STATUSES: Final = frozenset(
     {"completed", "busy", "failed", "timeout", "no-answer", "cancel", "canceled", "cancelled"}
 )
 
+_STATES: Final[Mapping[str, CallState]] = {
+    "1000": CallState.CANCELED,
+    "3000": CallState.NO_ANSWER,
+    "3010": CallState.BUSY,
+    "3020": CallState.REJECTED,
+    "6000": CallState.NO_ANSWER,
+    "9100": CallState.COMPLETED,  # a machine took it
+}
+"""What calls came out as that were not answered, by ``HangupCauseCode``."""
+_BY_NAME: Final[Mapping[str, str]] = {
+    "cancelled": "1000",
+    "no answer": "3000",
+    "busy line": "3010",
+    "rejected": "3020",
+    "ring timeout reached": "6000",
+    "machine detected": "9100",
+}
+_BY_CAUSE: Final[Mapping[str, CallState]] = {
+    "USER_BUSY": CallState.BUSY,
+    "NO_ANSWER": CallState.NO_ANSWER,
+    "NO_USER_RESPONSE": CallState.NO_ANSWER,
+    "ORIGINATOR_CANCEL": CallState.CANCELED,
+    "CALL_REJECTED": CallState.REJECTED,
+    "REJECTED": CallState.REJECTED,
+}
+_BY_STATUS: Final[Mapping[str, CallState]] = {
+    "busy": CallState.BUSY,
+    "timeout": CallState.NO_ANSWER,
+    "no-answer": CallState.NO_ANSWER,
+    "cancel": CallState.CANCELED,
+    "canceled": CallState.CANCELED,
+    "cancelled": CallState.CANCELED,
+    "failed": CallState.FAILED,
+    "completed": CallState.COMPLETED,
+}
+
 Pairs = Sequence[tuple[str, str]]
 
 
@@ -117,6 +153,20 @@ def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
     )
 
 
+def transfer_xml(number: str, caller_id: str) -> str:
+    """Tell Plivo to connect the caller to somebody else; the call ends with theirs.
+
+    Args:
+        number: Whom to dial, E.164.
+        caller_id: What they see, E.164: must be ours.
+    """
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        f"<Response><Dial callerId={quoteattr(caller_id.lstrip('+'))}>"
+        f"<Number>{escape(number.lstrip('+'))}</Number></Dial></Response>"
+    )
+
+
 def is_over(fields: Mapping[str, str]) -> bool:
     """Whether a request to the answer URL speaks of a call that has ended.
 
@@ -128,20 +178,18 @@ def is_over(fields: Mapping[str, str]) -> bool:
 
 
 def final_state(fields: Mapping[str, str]) -> CallState:
-    """Say how a call came out, from its hang-up webhook; every field may be missing."""
-    cause = fields.get("HangupCause", "").upper()
-    status = fields.get("CallStatus", "").lower()
+    """Say how a call came out, from its hang-up webhook; every field may be missing.
+
+    Plivo's own number is exact, the carrier's word less so; ``CallStatus`` calls a call that was
+    rejected busy.
+    """
     if _answered(fields):
         return CallState.COMPLETED
-    if status == "busy" or cause == "USER_BUSY":
-        return CallState.BUSY
-    if status in ("timeout", "no-answer") or cause in ("NO_ANSWER", "NO_USER_RESPONSE"):
-        return CallState.NO_ANSWER
-    if status.startswith("cancel") or cause == "ORIGINATOR_CANCEL":
-        return CallState.CANCELED
-    if cause in ("CALL_REJECTED", "REJECTED"):
-        return CallState.REJECTED
-    return CallState.COMPLETED if status == "completed" else CallState.FAILED
+    code = fields.get("HangupCauseCode", "").strip()
+    code = code or _BY_NAME.get(fields.get("HangupCauseName", "").lower(), "")
+    by_cause = _BY_CAUSE.get(fields.get("HangupCause", "").upper())
+    by_status = _BY_STATUS.get(fields.get("CallStatus", "").lower())
+    return _STATES.get(code) or by_cause or by_status or CallState.FAILED
 
 
 def _answered(fields: Mapping[str, str]) -> bool:

@@ -27,6 +27,9 @@ LEAD_MS: Final = 200.0  # an interruption drops it here at once, so it costs not
 EARLY_EVENTS: Final = 50  # two seconds of sound
 REPORT_BEATS: Final = 125  # 2.5 s
 BYE_S: Final = 1.0  # without sound after a goodbye
+HEARD_S: Final = 0.2
+"""From a packet's leaving until its sound was heard: what the other side's jitter buffer holds on a
+network of middling quality. WebRTC has no receipts, so a mark waits for so long instead."""
 
 _log = structlog.get_logger()
 
@@ -139,6 +142,7 @@ class WebRtcLeg:
         self._over = False
         self._closed = False
         self._bye = False
+        self._receipts: deque[tuple[float, str]] = deque()  # when, and which mark
         self._beats = 0
         self._unsent = 0
         self._sender_report: tuple[int, float] | None = None
@@ -200,11 +204,12 @@ class WebRtcLeg:
         self._out.queue.pad()
 
     def clear(self) -> None:
-        """Drop what the caller has not heard, and marks behind it."""
+        """Drop what was not sent, and marks not told; what was sent ends within `HEARD_S`."""
         self._out.queue.clear()
+        self._receipts.clear()
 
     def mark(self, name: str) -> bool:
-        """Ask for ``MarkReached(name)`` when everything played so far has been sent."""
+        """Ask for ``MarkReached(name)``, `HEARD_S` after everything played so far has been sent."""
         if self._over or self._closed:
             return False
         self._out.queue.mark(name)
@@ -289,12 +294,16 @@ class WebRtcLeg:
 
     def _hang_up(self, *, failed: bool) -> None:
         if not self._over:
-            self._over = True
             self._clock.remove(self)
             self._in.hand_on()
-            self._tell(CallerHungUp(failed=failed))
+            self._over = True
+            self._deliver(CallerHungUp(failed=failed))
 
     def _tell(self, event: CallerEvent) -> None:
+        if not self._over:  # sound may go on until the way is closed
+            self._deliver(event)
+
+    def _deliver(self, event: CallerEvent) -> None:
         if self._hear is not None:
             self._hear(event)
         else:
@@ -308,13 +317,18 @@ class WebRtcLeg:
         for _ in range(frames):
             if not self._transport.send(self._out.packet()):
                 self._unsent += 1
-        for name in self._out.queue.reached():
-            self._tell(MarkReached(name))
+        self._tell_heard(now)
         self._in.beat()
         self._beats += 1
         if self._beats % REPORT_BEATS == 0:
             self._report()
         self._watch(now - self._heard_at)
+
+    def _tell_heard(self, now: float) -> None:
+        """Tell the marks whose sound has left and has had the time to be heard."""
+        self._receipts += ((now + HEARD_S, name) for name in self._out.queue.reached())
+        while self._receipts and self._receipts[0][0] <= now:
+            self._tell(MarkReached(self._receipts.popleft()[1]))
 
     def broken(self) -> None:
         """Sending failed because of a fault of ours."""

@@ -15,12 +15,13 @@ from fwai.adapters.whatsapp.client import META_GRAPH_URL, META_GRAPH_VERSION, Wh
 from fwai.adapters.whatsapp.contacts import Contacts, StandingStore
 from fwai.adapters.whatsapp.desk import Desk
 from fwai.adapters.whatsapp.dialer import WhatsAppDialer
+from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.live import CallTimers, Progress
 from fwai.adapters.whatsapp.media import MediaPeer
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.token import AppKeys, TokenKeeper
-from fwai.interfaces import CallHandler
+from fwai.interfaces import CallHandler, MessageReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,12 @@ class WhatsApp:
 
     Attributes:
         router: Meta's endpoint.
+        line: Places calls and asks for permission.
+        messages: Sends texts and templates.
     """
 
     router: APIRouter
+    line: WhatsAppLine
     calls: WhatsAppCalls
     dialer: WhatsAppDialer
     messages: WhatsAppMessages
@@ -69,6 +73,7 @@ async def open_whatsapp(
     handler: CallHandler,
     store: StandingStore,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    reports: MessageReports | None = None,
 ) -> AsyncIterator[WhatsApp]:
     """Look at the token, then serve until the block is left; that ends what rings.
 
@@ -89,14 +94,15 @@ async def open_whatsapp(
         calls = _calls(options, client, peer, handler, group, progressed)
         dialer = WhatsAppDialer(client, contacts, calls)
         followers.append(dialer.progressed)
-        messages = WhatsAppMessages(client, contacts, group)
+        line = WhatsAppLine(dialer, calls)
+        messages = WhatsAppMessages(client, contacts, group, reports)
         endpoint = router(_hooks(options), Desk(calls, contacts, messages).take)
         background = [
             group.create_task(contacts.run(), name="whatsapp_contacts"),
             group.create_task(tokens.run(), name="whatsapp_token"),
         ]
         try:
-            yield WhatsApp(endpoint, calls, dialer, messages, tokens)
+            yield WhatsApp(endpoint, line, calls, dialer, messages, tokens)
         finally:
             await calls.close()
             for task in background:

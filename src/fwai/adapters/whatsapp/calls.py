@@ -23,7 +23,7 @@ from fwai.adapters.whatsapp.events import (
 from fwai.adapters.whatsapp.live import PROVIDER, CallTimers, LiveCall, Progress, Seen
 from fwai.adapters.whatsapp.media import MediaPeer
 from fwai.adapters.whatsapp.set_up import Lines, SetUp
-from fwai.domain.call import CallState, Direction
+from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
 from fwai.interfaces import CallHandler
 
@@ -101,6 +101,7 @@ class WhatsAppCalls:
         self._over = Seen(clock, REMEMBER_S)
         self._hung_up = Seen(clock, REMEMBER_S)
         self._early: list[CallEvent] = []
+        self._line = line
         self._dialling = 0
         self._tasks = 0
         self._closed = False
@@ -110,10 +111,17 @@ class WhatsAppCalls:
         """How many calls are not over."""
         return len(self._live)
 
+    @property
+    def line(self) -> str:
+        """Our number, E.164; empty until a webhook says it, when nobody else did."""
+        return self._line
+
     # ---- webhooks -------------------------------------------------------------------------------
 
     def take(self, event: CallEvent) -> None:
         """Take in what Meta says; never waits."""
+        if isinstance(event, CallConnect):
+            self._line = self._line or event.line
         if isinstance(event, CallTerminated):
             self._terminated(event)
         elif isinstance(event, CallConnect) and event.direction is Direction.INBOUND:
@@ -152,11 +160,12 @@ class WhatsAppCalls:
         if live is not None:
             live.over.set()
             live.cancel()
-            if live.outcome is not None and not live.picked_up.is_set():
+            if live.outcome is not None and not live.carried:
                 state = live.outcome
             report = self._ended(live, state, event.cause)
         else:
-            report = self._calls.ended(PROVIDER, event.call_id, state, event.cause)
+            call_id = CallId(event.reference)
+            report = self._calls.ended(PROVIDER, event.call_id, state, event.cause, call_id=call_id)
         self._start(report, f"whatsapp_end:{event.call_id}")
 
     def _progressed(self, event: CallConnect | CallProgress) -> None:
@@ -176,6 +185,8 @@ class WhatsAppCalls:
         match event.status:
             case "RINGING" if not live.picked_up.is_set():
                 self._tell(live, CallState.RINGING)
+                ringing = self._calls.ringing(CallId(live.reference), live.id)
+                self._start(ringing, f"whatsapp_ringing:{live.id}")
             case "ACCEPTED":
                 live.picked_up.set()
             case "REJECTED":
@@ -200,12 +211,15 @@ class WhatsAppCalls:
 
     # ---- calls of ours --------------------------------------------------------------------------
 
-    async def dial(self, to: Party, reference: str) -> str:
-        """Call a user and return Meta's id; how it fares goes to ``on_progress``.
+    async def dial(self, to: Party, reference: str, ring_s: float | None = None) -> str:
+        """Call a user and return Meta's id.
+
+        How it fares goes to ``on_progress``, and to the ``CallHandler`` under our id.
 
         Args:
             to: Number or user id.
             reference: Our id of the call.
+            ring_s: How long the user may take, in seconds; None is that of the timers.
 
         Raises:
             ApiError: It was not placed; ``ApiUnknownError`` when that cannot be known.
@@ -218,6 +232,7 @@ class WhatsAppCalls:
         try:
             pending, call_id = await self._set_up.place(to, reference)
             live = LiveCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
+            live.ring_s = ring_s
             self._tell(live, CallState.DIALING)
             if call_id in self._over or not self._begin(live, self._set_up.outbound(live, pending)):
                 await pending.close()
@@ -297,7 +312,8 @@ class WhatsAppCalls:
     async def _ended(self, live: LiveCall, state: CallState, cause: str) -> None:
         """Tell everybody that a call is over; the first word counts."""
         self._tell(live, state, cause)
-        await self._calls.ended(PROVIDER, live.id, state, cause)
+        call_id = CallId(live.reference)
+        await self._calls.ended(PROVIDER, live.id, state, cause, call_id=call_id)
 
     def _tell(self, live: LiveCall, state: CallState, cause: str = "") -> None:
         if live.direction is Direction.OUTBOUND and not live.told:

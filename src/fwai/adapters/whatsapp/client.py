@@ -145,18 +145,21 @@ class WhatsAppClient:
 
     # ---- messages -------------------------------------------------------------------------------
 
-    async def send(self, to: Party, kind: str, content: Json) -> str:
+    async def send(self, to: Party, kind: str, content: Json, reference: str = "") -> str:
         """Send a message and return its id; accepted is not yet delivered.
 
         Args:
             to: Number or user id; the number counts more.
             kind: ``text``, ``template`` or ``interactive``.
             content: What belongs under that name.
+            reference: Comes back with statuses; at most 512 characters.
 
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
         """
         body = {"recipient_type": "individual", **_recipient(to), "type": kind, kind: content}
+        if reference:
+            body["biz_opaque_callback_data"] = reference
         return _first_id(await self._request("POST", "/messages", body, repeatable=False), kind)
 
     async def settings(self) -> Json:

@@ -14,12 +14,17 @@ import structlog
 
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.client import GraphError
-from fwai.adapters.whatsapp.codes import NO_PERMISSION, PERMANENT_PERMISSION, PERMISSION_LIMIT
+from fwai.adapters.whatsapp.codes import (
+    NO_PERMISSION,
+    PERMANENT_PERMISSION,
+    PERMISSION_LIMIT,
+    WINDOW_CLOSED,
+)
 from fwai.adapters.whatsapp.contacts import Contacts
 from fwai.adapters.whatsapp.events import Party
 from fwai.adapters.whatsapp.live import PROVIDER, Progress
-from fwai.domain.standing import FRESH_S, Standing, can
 from fwai.domain.call import CallState
+from fwai.domain.standing import FRESH_S, Standing, can
 from fwai.errors import ApiError
 
 LOOK_UP_GAP_S: Final = 0.25  # Meta allows five look-ups in a second
@@ -33,8 +38,11 @@ class PermissionNeededError(ApiError):
     """The user has not permitted calls.
 
     Attributes:
+        kind: A stable name, kept as the cause of the call that was not placed.
         may_ask: Whether permission may be asked for now.
     """
+
+    kind: Final = "permission_needed"
 
     def __init__(self, *, may_ask: bool) -> None:
         what = "ask first" if may_ask else "and was asked often enough; wait"
@@ -75,8 +83,8 @@ class WhatsAppDialer:
         self._looking_up = asyncio.Lock()
         self._next_look_up = 0.0
 
-    async def dial(self, to: Party, reference: str) -> str:
-        """Call a user and return Meta's id of the call.
+    async def dial(self, to: Party, reference: str, ring_s: float | None = None) -> str:
+        """Call a user and return Meta's id of the call; arguments as for `WhatsAppCalls.dial`.
 
         Raises:
             PermissionNeededError: The user has not permitted it.
@@ -86,7 +94,7 @@ class WhatsAppDialer:
         """
         await self._must_permit(to)
         try:
-            return await self._calls.dial(to, reference)
+            return await self._calls.dial(to, reference, ring_s)
         except GraphError as exc:
             _log.warning("whatsapp_dial_refused", code=exc.code, reason=exc.meaning.words)
             if exc.code != NO_PERMISSION:
@@ -94,8 +102,14 @@ class WhatsAppDialer:
             standing = await self._contacts.change(to.key, Standing.refused)
             raise PermissionNeededError(may_ask=standing.may_ask(self._clock())) from exc
 
-    async def ask(self, to: Party, text: str) -> str:
-        """Ask for permission within the 24-hour window and return the message's id.
+    async def ask(self, to: Party, text: str, template: Mapping[str, Any] | None = None) -> str:
+        """Ask for permission and return the message's id.
+
+        Args:
+            to: Number or user id.
+            text: Sent within the 24-hour window.
+            template: Sent outside it; one that was approved with a call permission request, as
+                ``whatsapp_templates`` renders it.
 
         Raises:
             ApiError: It may not be asked now, or Meta refused.
@@ -105,18 +119,8 @@ class WhatsAppDialer:
         standing = await self._contacts.load(to.key)
         if not standing.may_ask(now):
             raise PermissionNeededError(may_ask=False)
-        if not standing.window_open(now):
-            raise ApiError(PROVIDER, "permission is asked outside 24 hours by template only")
         try:
-            message_id = await self._api.send(
-                to,
-                "interactive",
-                {
-                    "type": "call_permission_request",
-                    "action": {"name": "call_permission_request"},
-                    "body": {"text": text},
-                },
-            )
+            message_id = await self._request(to, text, template, free=standing.window_open(now))
         except GraphError as exc:
             if exc.code == PERMISSION_LIMIT:
                 await self._contacts.change(to.key, lambda kept: kept.asked(now))
@@ -128,6 +132,25 @@ class WhatsAppDialer:
             raise
         await self._contacts.change(to.key, lambda kept: kept.asked(now))
         return message_id
+
+    async def _request(
+        self, to: Party, text: str, template: Mapping[str, Any] | None, *, free: bool
+    ) -> str:
+        """Send the question; as a template when the window is closed, or Meta says that it is."""
+        if free:
+            question = {
+                "type": "call_permission_request",
+                "action": {"name": "call_permission_request"},
+                "body": {"text": text},
+            }
+            try:
+                return await self._api.send(to, "interactive", question)
+            except GraphError as exc:
+                if exc.code != WINDOW_CLOSED or template is None:
+                    raise
+        if template is None:
+            raise ApiError(PROVIDER, "permission is asked outside 24 hours by template only")
+        return await self._api.send(to, "template", template)
 
     def progressed(self, progress: Progress) -> None:
         """Keep what a call of ours tells about its user; never waits."""

@@ -138,13 +138,18 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """How a message of ours fares: ``sent``, ``delivered``, ``read`` or ``failed``."""
+    """How a message of ours fares: ``sent``, ``delivered``, ``read`` or ``failed``.
+
+    Attributes:
+        reference: What we sent it with (``biz_opaque_callback_data``).
+    """
 
     id: str
     status: str
     user: Party
     at: float | None
     problems: tuple[Problem, ...] = ()
+    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Progress:
     """How a call of ours fares.
 
     Attributes:
-        reference: What `dial` was given.
+        reference: What `dial` was given: our id of the call.
         cause: In words, for final states.
     """
 
@@ -61,6 +61,7 @@ class LiveCall:
         answered: Outbound: `answer` is there.
         picked_up: Outbound: the user took the call.
         outcome: What Meta's statuses say about how it came out.
+        ring_s: Outbound: how long the user may take, in seconds; None is `CallTimers.ring_s`.
     """
 
     id: str
@@ -73,6 +74,7 @@ class LiveCall:
     ending: bool = False
     told: bool = False
     outcome: CallState | None = None
+    ring_s: float | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     picked_up: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)

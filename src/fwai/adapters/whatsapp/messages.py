@@ -7,7 +7,7 @@ move forward.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,9 +19,11 @@ from fwai.adapters.whatsapp.contacts import Contacts
 from fwai.adapters.whatsapp.events import MessageStatus, Party
 from fwai.adapters.whatsapp.live import PROVIDER
 from fwai.errors import ApiError, StoreError
+from fwai.interfaces import MessageReports
 
 MAX_TEXT_CHARS: Final = 4096
 MOST_KEPT: Final = 10_000
+MOST_TASKS: Final = 1_000
 _RANK: Final = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3}
 
 _log = structlog.get_logger()
@@ -30,7 +32,9 @@ _log = structlog.get_logger()
 class MessageApi(Protocol):
     """What is needed of the Graph API."""
 
-    async def send(self, to: Party, kind: str, content: Mapping[str, Any]) -> str:
+    async def send(
+        self, to: Party, kind: str, content: Mapping[str, Any], reference: str = ""
+    ) -> str:
         """Send a message; raises ``ApiError``."""
         ...
 
@@ -42,14 +46,15 @@ class _Sent:
     to: Party
     status: str
     fallback: Mapping[str, Any] | None
+    reference: str = ""
 
 
 class WhatsAppMessages:
     """Sends messages.
 
     Args:
-        group: Owns the task of a template that replaces a refused text.
-        on_status: Told of each step forward, with the message's id; must not block or raise.
+        group: Owns the tasks of a template that replaces a refused text, and of reports.
+        reports: Told of each step forward, or None.
         clock: Unix time in seconds.
     """
 
@@ -58,18 +63,29 @@ class WhatsAppMessages:
         api: MessageApi,
         contacts: Contacts,
         group: asyncio.TaskGroup,
-        on_status: Callable[[str, str], None] = lambda *_: None,
+        reports: MessageReports | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
         self._contacts = contacts
         self._group = group
-        self._on_status = on_status
+        self._reports = reports
         self._clock = clock
         self._sent: dict[str, _Sent] = {}
+        self._tasks = 0
+
+    async def send_text(
+        self, to: str, text: str, template: Mapping[str, Any] | None, reference: str
+    ) -> str:
+        """Send to an E.164 number; otherwise as `send`."""
+        return await self.send(Party(to), text, template, reference)
 
     async def send(
-        self, to: Party, text: str = "", template: Mapping[str, Any] | None = None
+        self,
+        to: Party,
+        text: str = "",
+        template: Mapping[str, Any] | None = None,
+        reference: str = "",
     ) -> str:
         """Send ``text`` if the window is open, else the template; return the message's id.
 
@@ -77,13 +93,15 @@ class WhatsAppMessages:
             to: Number or user id.
             text: At most 4096 characters; empty sends the template.
             template: As ``whatsapp_templates`` renders it.
+            reference: Ours, at most 512 characters; reports on the message carry it, and those on
+                the template that may replace it.
 
         Raises:
             ApiError: It was not accepted, or there is no template and the window is closed.
         """
         if text and await self._window_open(to):
             try:
-                return await self._text(to, text, template)
+                return await self._text(to, text, template, reference)
             except GraphError as exc:
                 if exc.code != WINDOW_CLOSED or template is None:
                     raise
@@ -91,7 +109,7 @@ class WhatsAppMessages:
             raise ApiError(
                 PROVIDER, "more than 24 hours since the user's last message: only a template goes"
             )
-        return self._keep(await self._api.send(to, "template", template), to, None)
+        return await self._template(to, template, reference)
 
     def status(self, event: MessageStatus) -> None:
         """Take in how a message fares; repeated and late news change nothing."""
@@ -102,20 +120,28 @@ class WhatsAppMessages:
         if not _forward(sent.status, event.status):
             return
         sent.status = event.status
+        sent.reference = sent.reference or event.reference
         codes = [one.code for one in event.problems]
         _log.info("whatsapp_message_status", status=event.status[:20], codes=codes)
+        error = " ".join(str(code) for code in codes)
         if event.status == "failed" and sent.fallback is not None and WINDOW_CLOSED in codes:
             fallback, sent.fallback = sent.fallback, None
-            self._group.create_task(
-                self._replace(sent.to, fallback), name="whatsapp_template_instead"
-            )
-        self._on_status(event.id, event.status)
+            self._start(self._replace(event.id, sent, fallback, error), "whatsapp_template_instead")
+            return
+        self._start(self._report(event.id, sent, event.status, error), "whatsapp_report")
 
-    async def _text(self, to: Party, text: str, template: Mapping[str, Any] | None) -> str:
+    async def _text(
+        self, to: Party, text: str, template: Mapping[str, Any] | None, reference: str
+    ) -> str:
         if len(text) > MAX_TEXT_CHARS:
             raise ApiError(PROVIDER, f"a text has at most {MAX_TEXT_CHARS} characters")
         content = {"preview_url": False, "body": text}
-        return self._keep(await self._api.send(to, "text", content), to, template)
+        message_id = await self._api.send(to, "text", content, reference)
+        return self._keep(message_id, _Sent(to, "accepted", template, reference))
+
+    async def _template(self, to: Party, template: Mapping[str, Any], reference: str) -> str:
+        message_id = await self._api.send(to, "template", template, reference)
+        return self._keep(message_id, _Sent(to, "accepted", None, reference))
 
     async def _window_open(self, to: Party) -> bool:
         try:
@@ -124,16 +150,41 @@ class WhatsAppMessages:
             _log.warning("whatsapp_window_unknown", reason=str(exc))
             return False
 
-    async def _replace(self, to: Party, template: Mapping[str, Any]) -> None:
+    async def _replace(
+        self, message_id: str, sent: _Sent, template: Mapping[str, Any], error: str
+    ) -> None:
+        """Send the template instead; only when that fails, too, the message has failed."""
         try:
-            self._keep(await self._api.send(to, "template", template), to, None)
+            await self._template(sent.to, template, sent.reference)
         except ApiError as exc:
             _log.warning("whatsapp_template_not_sent", reason=str(exc))
+            await self._report(message_id, sent, "failed", error)
 
-    def _keep(self, message_id: str, to: Party, fallback: Mapping[str, Any] | None) -> str:
+    async def _report(self, message_id: str, sent: _Sent, status: str, error: str) -> None:
+        if self._reports is None:
+            return
+        try:
+            await self._reports.reported(
+                PROVIDER, message_id, status, reference=sent.reference, error=error
+            )
+        except StoreError as exc:
+            _log.error("whatsapp_report_not_kept", reason=str(exc))
+
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        if self._tasks >= MOST_TASKS:
+            work.close()
+            _log.error("whatsapp_report_not_kept", reason="too many wait")
+            return
+        self._tasks += 1
+        self._group.create_task(work, name=name).add_done_callback(self._done)
+
+    def _done(self, _: asyncio.Task[None]) -> None:
+        self._tasks -= 1
+
+    def _keep(self, message_id: str, new: _Sent) -> str:
         early = self._sent.get(message_id)  # a status may be faster than the answer
         if early is None:
-            self._sent[message_id] = _Sent(to, "accepted", fallback)
+            self._sent[message_id] = new
             self._forget_oldest()
         return message_id
 

@@ -8,6 +8,7 @@ Source: Meta's call flows and troubleshooting pages, 2026-06; read 2026-11-22.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from fwai.adapters.whatsapp.live import PROVIDER, CallTimers, LiveCall
 from fwai.adapters.whatsapp.media import MediaLeg, MediaPeer, PendingMedia
 from fwai.adapters.whatsapp.sdp import check_offer, for_meta
 from fwai.audio.speech import SpeechDetector
-from fwai.domain.call import CallOffer, CallState, Direction
+from fwai.domain.call import CallId, CallOffer, CallState, Direction
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
 from fwai.errors import ApiError, ApiUnknownError, BusyError, FwaiError, WireError
 from fwai.interfaces import CallControl, CallHandler
@@ -108,6 +109,7 @@ class SetUp:
             _log.exception("whatsapp_call_broke")
             cause = "internal error"
         if cause:
+            state = live.outcome or state
             _log.warning("whatsapp_call_failed", reason=cause, state=state.value)
             await self._hang_up(live)
             await self._ended(live, state, cause)
@@ -161,7 +163,7 @@ class SetUp:
     async def _await_pick_up(self, live: LiveCall, pending: PendingMedia) -> None:
         leg: MediaLeg | None = None
         try:
-            async with asyncio.timeout(self._lines.timers.ring_s):
+            async with asyncio.timeout(live.ring_s or self._lines.timers.ring_s):
                 await live.answered.wait()
                 answer = live.answer.sdp if live.answer is not None else ""
                 check_offer(answer)
@@ -169,8 +171,16 @@ class SetUp:
                 await self._reach(leg)
                 await self._picked_up(live, leg)
             line = (live.answer.line if live.answer else "") or self._lines.line
-            offer = CallOffer(PROVIDER, live.id, Direction.OUTBOUND, live.user.number, line)
-            token = await self._admit(offer)
+            token = await self._admit(
+                CallOffer(
+                    provider=PROVIDER,
+                    provider_call_id=live.id,
+                    direction=Direction.OUTBOUND,
+                    caller=live.user.number,
+                    line=line,
+                    call_id=CallId(live.reference),
+                )
+            )
         except BaseException:
             await (leg or pending).close()
             raise
@@ -179,7 +189,7 @@ class SetUp:
     async def _admit(self, offer: CallOffer) -> str:
         ticket = await self._lines.calls.offer(offer, self._lines.control)
         if ticket is None:
-            raise BusyError("the call is known already")
+            raise BusyError("the call is known already, or was given up")
         return ticket.token
 
     async def _picked_up(self, live: LiveCall, leg: MediaLeg) -> None:
@@ -202,6 +212,8 @@ class SetUp:
         leg.listen(hear)
         await live.picked_up.wait()
         if broken:
+            live.picked_up.clear()
+            await self._last_word(live)
             raise WireError("whatsapp: the media ended before the user picked up")
 
     # ---- both -----------------------------------------------------------------------------------
@@ -220,11 +232,15 @@ class SetUp:
 
     async def _goodbye(self, live: LiveCall) -> None:
         """The media is over; if Meta does not say the same soon, end the call there, too."""
-        try:
+        await self._last_word(live)
+        if not live.over.is_set():
+            await self._hang_up(live)
+
+    async def _last_word(self, live: LiveCall) -> None:
+        """Give Meta time to say that the call is over, and how it came out."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._lines.timers.goodbye_s):
                 await live.over.wait()
-        except TimeoutError:
-            await self._hang_up(live)
 
     async def _hang_up(self, live: LiveCall) -> None:
         try:

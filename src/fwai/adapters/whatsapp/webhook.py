@@ -212,10 +212,10 @@ def _status(name: str, status: Json, value: Json) -> Event | _Ignored:
     if not about or not word:
         return _Ignored("status_without_id")
     user, at = _party(status, value, "recipient"), _seconds(status.get("timestamp"))
+    reference = _text(status, "biz_opaque_callback_data")[:512]
     if _text(status, "type") == "call" or name == "calls":
-        reference = _text(status, "biz_opaque_callback_data")[:512]
         return CallProgress(about, word, user, at, reference)
-    return MessageStatus(about, word.lower(), user, at, _problems(status))
+    return MessageStatus(about, word.lower(), user, at, _problems(status), reference)
 
 
 def _message(message: Json, value: Json) -> Event | _Ignored:

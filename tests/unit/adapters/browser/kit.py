@@ -10,36 +10,29 @@ import httpx
 from fastapi import FastAPI
 
 from fwai.adapters.browser.routes import BrowserCalls, router
-from fwai.adapters.browser.watch import CallBoard
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
-from fwai.errors import BusyError
 from fwai.interfaces import CallControl, CallerLeg
+from fwai.watch import CallBoard
+from unit.adapters.handler_kit import FakeCalls
 
 KEY = "key-of-an-operator-0123456789"
 PORTS = (42_100, 42_199)
 
 
 @dataclass
-class Calls:
+class Calls(FakeCalls):
     """A CallHandler that hangs up like the real one."""
 
-    busy: bool = False
     gone: bool = False
-    offers: list[CallOffer] = field(default_factory=list)
-    endings: list[tuple[str, str, CallState, str]] = field(default_factory=list)
-    control: CallControl | None = None
     carried: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
-        self.offers.append(offer)
-        self.control = control
-        if self.busy:
-            raise BusyError("all lines are in use")
+        await super().offer(offer, control)
         return None if self.gone else StreamTicket(CallId(f"id-{len(self.offers)}"), "token")
 
     def admits(self, token: str) -> bool:
@@ -51,9 +44,15 @@ class Calls:
         return True
 
     async def ended(
-        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
+        self,
+        provider: str,
+        provider_call_id: str,
+        state: CallState,
+        cause: str = "",
+        *,
+        call_id: CallId = CallId(""),  # noqa: B008 - a plain string
     ) -> None:
-        self.endings.append((provider, provider_call_id, state, cause))
+        await super().ended(provider, provider_call_id, state, cause, call_id=call_id)
         self.over.set()
         if self.control is not None:
             await self.control.hang_up(provider_call_id)

@@ -2,125 +2,23 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from fwai.adapters.exotel.client import ExotelClient
-from fwai.adapters.exotel.routes import MAX_BODY_BYTES, MAX_CALL_S, ExotelWebhooks, router
-from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
-from fwai.errors import BusyError
-from fwai.interfaces import CallControl, CallerLeg
-
-SECRET = "path-s3cret"
-HOOKS = ExotelWebhooks("https://voice.example.com", "acme1", "08047100000", SECRET)
-INCOMING = {
-    "CallSid": "c1",
-    "CallFrom": "09999900001",
-    "CallTo": "08047100000",
-    "Direction": "incoming",
-    "CallStatus": "ringing",
-    "From": "09999900001",
-    "To": "08047100000",
-}
-OUTGOING = {
-    **INCOMING,
-    "CallFrom": "08047100000",
-    "CallTo": "09999900001",
-    "Direction": "outbound-dial",
-}
-KNOWN = httpx.Response(200, json={"Call": {"Sid": "c1", "Status": "in-progress"}})
-
-
-@dataclass
-class Calls:
-    """A CallHandler that remembers what it was told."""
-
-    ticket: StreamTicket | None = field(
-        default_factory=lambda: StreamTicket(CallId("20261122-ab"), "tok-_1")
-    )
-    busy: bool = False
-    offers: list[CallOffer] = field(default_factory=list)
-    endings: list[tuple[str, str, CallState, str]] = field(default_factory=list)
-
-    async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
-        self.offers.append(offer)
-        if self.busy:
-            raise BusyError("all lines are in use")
-        return self.ticket
-
-    def admits(self, token: str) -> bool:
-        return token == "tok-_1"
-
-    async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
-        return False
-
-    async def ended(
-        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
-    ) -> None:
-        self.endings.append((provider, provider_call_id, state, cause))
-
-    @property
-    def untouched(self) -> bool:
-        return not self.offers and not self.endings
-
-
-@dataclass
-class Exotel:
-    """Exotel's side: its requests, and its REST API, which knows one call or none."""
-
-    calls: Calls = field(default_factory=Calls)
-    hooks: ExotelWebhooks = HOOKS
-    answer: httpx.Response | Exception = field(default_factory=lambda: httpx.Response(404))
-    handed_off: str = ""
-
-    def _rest(self, _: httpx.Request) -> httpx.Response:
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    def app(self, rest: httpx.AsyncClient) -> FastAPI:
-        client = ExotelClient(rest, "acme1", "key", "token", "08047100000", "https://api")
-        if self.handed_off:
-            client.hand_off(self.handed_off)
-        app = FastAPI()
-        app.include_router(router(self.hooks, self.calls, client))
-        return app
-
-    async def send(
-        self,
-        path: str,
-        fields: Mapping[str, str],
-        *,
-        method: str = "GET",
-        secret: str = SECRET,
-        content: bytes | None = None,
-        content_type: str = "application/x-www-form-urlencoded",
-    ) -> httpx.Response:
-        where, body = f"/exotel/{secret}/{path}", urlencode(fields)
-        if method != "POST":
-            where, body = f"{where}?{body}", ""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self._rest)) as rest:
-            transport = httpx.ASGITransport(self.app(rest))
-            async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-                return await http.request(
-                    method,
-                    where,
-                    content=body.encode() if content is None else content,
-                    headers={"Content-Type": content_type} if method == "POST" else {},
-                )
-
+from fwai.adapters.exotel.routes import MAX_BODY_BYTES, MAX_CALL_S, ExotelWebhooks
+from fwai.domain.call import CallOffer, CallState, Direction
+from unit.adapters.exotel.kit import HOOKS, INCOMING, KNOWN, OUTGOING, SECRET, Exotel
+from unit.adapters.handler_kit import FakeCalls
 
 # ---- who is let in ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+@pytest.mark.parametrize("path", ["voicebot", "status", "sms-status", "passthru"])
 @pytest.mark.parametrize("secret", ["wrong", f"{SECRET}x", SECRET.upper(), "%F0%9F%94%91"])
 async def test_a_wrong_secret_is_refused(path: str, secret: str) -> None:
     exotel = Exotel()
@@ -139,7 +37,7 @@ async def test_an_empty_secret_admits_nobody() -> None:
     assert (await exotel.send("voicebot", INCOMING, secret="")).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+@pytest.mark.parametrize("path", ["voicebot", "status", "sms-status", "passthru"])
 async def test_another_account_is_refused(path: str) -> None:
     exotel = Exotel()
 
@@ -147,7 +45,7 @@ async def test_another_account_is_refused(path: str) -> None:
     assert exotel.calls.untouched
 
 
-@pytest.mark.parametrize("path", ["voicebot", "status", "passthru"])
+@pytest.mark.parametrize("path", ["voicebot", "status", "sms-status", "passthru"])
 async def test_a_body_without_end_is_refused(path: str) -> None:
     body = b"x" * (MAX_BODY_BYTES + 1)
 
@@ -278,11 +176,11 @@ async def test_a_listening_applet_is_told_to_be_one() -> None:
 
 
 async def test_a_busy_server_says_so() -> None:
-    assert (await Exotel(Calls(busy=True)).send("voicebot", INCOMING)).status_code == 503
+    assert (await Exotel(FakeCalls(busy=True)).send("voicebot", INCOMING)).status_code == 503
 
 
 async def test_a_call_that_is_over_gets_no_stream() -> None:
-    assert (await Exotel(Calls(ticket=None)).send("voicebot", INCOMING)).status_code == 409
+    assert (await Exotel(FakeCalls(ticket=None)).send("voicebot", INCOMING)).status_code == 409
 
 
 async def test_a_call_out_that_exotel_knows_is_taken() -> None:

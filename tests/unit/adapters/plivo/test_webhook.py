@@ -20,6 +20,7 @@ from fwai.adapters.plivo.webhook import (
     final_state,
     is_over,
     stream_xml,
+    transfer_xml,
     verify_v2,
     verify_v3,
 )
@@ -293,6 +294,19 @@ def test_stream_xml_begins_with_its_declaration_and_escapes_ampersands() -> None
     assert "wss://h/s?a=1&amp;t=2" in xml
 
 
+@pytest.mark.parametrize("number", ["+919999900009", '+91"<&', "919999900009"])
+def test_transfer_xml_says_what_the_sdk_says(number: str) -> None:
+    ours = transfer_xml(number, "+918888800000")
+    theirs = plivoxml.ResponseElement().add(
+        plivoxml.DialElement(caller_id="918888800000").add(
+            plivoxml.NumberElement(number.lstrip("+"))
+        )
+    )
+
+    assert ours.startswith("<?xml ")
+    assert as_data(ours) == as_data(theirs.to_string(pretty=False))
+
+
 def test_the_other_answers_say_what_the_sdk_says() -> None:
     busy = plivoxml.ResponseElement().add(plivoxml.HangupElement(reason="busy"))
 
@@ -316,7 +330,20 @@ UNANSWERED = {"AnswerTime": "", "Duration": "0"}
         ({"CallStatus": "COMPLETED"}, "completed"),
         ({"CallStatus": "busy", "HangupCause": "USER_BUSY", **UNANSWERED}, "busy"),
         ({"HangupCause": "user_busy"}, "busy"),
-        ({"CallStatus": "busy", "HangupCause": "CALL_REJECTED"}, "busy"),
+        ({"CallStatus": "busy", "HangupCause": "CALL_REJECTED"}, "rejected"),
+        ({"CallStatus": "busy", "HangupCauseCode": "3020"}, "rejected"),
+        ({"CallStatus": "busy", "HangupCauseName": "Rejected"}, "rejected"),
+        ({"CallStatus": "completed", "HangupCauseCode": "3010"}, "busy"),
+        ({"HangupCauseName": "Busy Line", "HangupCause": "NORMAL_CLEARING"}, "busy"),
+        ({"HangupCauseCode": "3000"}, "no_answer"),
+        ({"HangupCauseCode": " 6000 ", "CallStatus": "completed"}, "no_answer"),
+        ({"HangupCauseName": "Ring Timeout Reached"}, "no_answer"),
+        ({"HangupCauseCode": "1000"}, "canceled"),
+        ({"HangupCauseCode": "9100", "CallStatus": "failed"}, "completed"),
+        ({"HangupCauseCode": "7011", "CallStatus": "failed", **UNANSWERED}, "failed"),
+        ({"HangupCauseCode": "5030", **UNANSWERED}, "failed"),
+        ({"HangupCauseCode": "1010", "CallStatus": "failed"}, "failed"),
+        ({"HangupCauseCode": "3010", **ANSWERED}, "completed"),
         ({"CallStatus": "failed", "HangupCause": "CALL_REJECTED", **UNANSWERED}, "rejected"),
         ({"HangupCause": "REJECTED"}, "rejected"),
         ({"CallStatus": "no-answer", "HangupCause": "NO_ANSWER", **UNANSWERED}, "no_answer"),

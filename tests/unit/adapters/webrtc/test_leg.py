@@ -11,7 +11,7 @@ import structlog.testing
 import virtual_time
 from fwai.adapters.webrtc import rtcp, rtp, sdp
 from fwai.adapters.webrtc.clock import MediaClock
-from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
+from fwai.adapters.webrtc.leg import HEARD_S, LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.sound_sender import Identity
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import WireError
@@ -156,16 +156,63 @@ def test_reports_are_sent_and_goodbye_at_the_end() -> None:
     assert isinstance(control[-1][-1], oracle.RtcpByePacket)
 
 
-def test_mark_is_told_when_what_was_played_before_it_has_left() -> None:
+def test_mark_is_told_when_what_was_played_before_it_has_had_the_time_to_be_heard() -> None:
     async def story(call: Call) -> None:
         call.leg.play(bytes(5 * FRAME + 100))
         assert call.leg.mark("end")
-        await asyncio.sleep(0.110)
+        await asyncio.sleep(6 * 0.02 + HEARD_S - 0.005)
         assert call.told == []
-        await asyncio.sleep(0.020)
+        await asyncio.sleep(0.025)
         assert call.told == [MarkReached("end")]
 
     on_call(story)
+
+
+@pytest.mark.parametrize("end", ["clear", "close", "the way is over"])
+def test_a_mark_whose_sound_has_left_is_forgotten_by(end: str) -> None:
+    async def story(call: Call) -> None:
+        call.leg.play(bytes(FRAME))
+        call.leg.mark("end")
+        await asyncio.sleep(0.1)
+        assert call.leg._out.queue.held_ms == 0
+        match end:
+            case "clear":
+                call.leg.clear()
+            case "close":
+                await call.leg.close()
+            case _:
+                call.way.over(False)
+        await asyncio.sleep(2 * HEARD_S)
+
+    call = on_call(story)
+
+    assert MarkReached("end") not in call.told
+
+
+def test_marks_are_told_in_order_each_in_its_own_time() -> None:
+    async def story(call: Call) -> None:
+        call.leg.mark("first")
+        call.leg.play(bytes(5 * FRAME))
+        call.leg.mark("second")
+        await asyncio.sleep(0.02 + HEARD_S + 0.021)
+        assert call.told == [MarkReached("first")]
+        await asyncio.sleep(0.1)
+        assert call.told == [MarkReached("first"), MarkReached("second")]
+
+    on_call(story)
+
+
+def test_nothing_is_told_after_the_end_though_sound_goes_on() -> None:
+    async def story(call: Call) -> None:
+        call.way.caller_says(1)
+        call.way.over(False)
+        for number in (2, 3, 4):
+            call.way.caller_says(number)
+        await asyncio.sleep(0.1)
+
+    call = on_call(story)
+
+    assert [type(event) for event in call.told] == [CallerAudio, CallerHungUp]
 
 
 def test_clear_drops_speech_and_marks_at_once() -> None:

@@ -14,6 +14,7 @@ from fwai.adapters.whatsapp.media import MediaLeg, PendingMedia
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError
 from fwai.interfaces import CallControl, CallerLeg
+from unit.adapters.handler_kit import FakeCalls
 
 NOW = 1_790_000_000.0
 USER = Party("+919900000001", "IN.123")
@@ -105,6 +106,7 @@ class World:
     ticket: bool = True
     carries: bool = True
     control: CallControl | None = None
+    handler: FakeCalls = field(default_factory=FakeCalls)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     on: dict[str, Callable[[], None]] = field(default_factory=dict)
 
@@ -166,22 +168,21 @@ class Peer:
         self.offer = world.offer_media
 
 
-class Handler:
+class Handler(FakeCalls):
     """The call manager of a world: ends a call that never connected, as the real one does."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: "World") -> None:
+        super().__init__(StreamTicket(CallId("20261122-1"), "token"), tokens={"token"})
         self._world = world
         self._carried = False
+        world.handler = self
 
     async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
         world = self._world
         world.offers.append(offer)
         world.control = control
         await world.pause("take")
-        return StreamTicket(CallId("20261122-1"), "token") if world.ticket else None
-
-    def admits(self, token: str) -> bool:
-        return True
+        return await super().offer(offer, control) if world.ticket else None
 
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         world = self._world
@@ -195,8 +196,15 @@ class Handler:
         return True
 
     async def ended(
-        self, provider: str, provider_call_id: str, state: CallState, cause: str = ""
+        self,
+        provider: str,
+        provider_call_id: str,
+        state: CallState,
+        cause: str = "",
+        *,
+        call_id: CallId = CallId(""),  # noqa: B008 - a plain string
     ) -> None:
+        await super().ended(provider, provider_call_id, state, cause, call_id=call_id)
         world = self._world
         if any(one[0] == provider_call_id for one in world.endings):
             return
@@ -209,7 +217,7 @@ class Handler:
 
 @asynccontextmanager
 async def calls_of(
-    world: World, *, pre_accept: bool = True, **timers: float
+    world: World, *, pre_accept: bool = True, line: str = "+15550001111", **timers: float
 ) -> AsyncIterator[WhatsAppCalls]:
     """Serve; on leaving, everything must be over by itself or by `close`."""
     async with asyncio.TaskGroup() as group:
@@ -218,7 +226,7 @@ async def calls_of(
             Peer(world),
             Handler(world),
             group,
-            line="+15550001111",
+            line=line,
             pre_accept=pre_accept,
             timers=CallTimers(**timers),
             on_progress=world.progress.append,

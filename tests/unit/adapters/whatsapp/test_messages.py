@@ -9,9 +9,10 @@ import pytest
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
-from fwai.adapters.whatsapp.messages import MOST_KEPT, WhatsAppMessages
+from fwai.adapters.whatsapp.messages import MOST_KEPT, MOST_TASKS, WhatsAppMessages
 from fwai.domain.standing import Standing
 from fwai.errors import ApiError, StoreError
+from unit.adapters.handler_kit import FakeReports
 from unit.adapters.whatsapp.kit import NOW, USER
 
 TEMPLATE = {"name": "call_summary", "language": {"code": "en"}}
@@ -24,9 +25,13 @@ class Api:
     def __init__(self, **faults: Exception) -> None:
         self.faults = faults
         self.sent: list[str] = []
+        self.references: list[str] = []
 
-    async def send(self, to: Party, kind: str, content: Mapping[str, Any]) -> str:
+    async def send(
+        self, to: Party, kind: str, content: Mapping[str, Any], reference: str = ""
+    ) -> str:
         self.sent.append(kind)
+        self.references.append(reference)
         if kind in self.faults:
             raise self.faults[kind]
         return f"wamid.{len(self.sent)}"
@@ -39,7 +44,7 @@ class Desk:
         self, group: asyncio.TaskGroup, *, heard: bool = True, **faults: Exception
     ) -> None:
         self.api = Api(**faults)
-        self.statuses: list[tuple[str, str]] = []
+        self.reports = FakeReports()
         store = MemoryStandings()
         if heard:
             store._kept[USER.key] = Standing().heard_from(NOW)
@@ -47,13 +52,20 @@ class Desk:
             self.api,
             Contacts(store),
             group,
-            lambda *told: self.statuses.append(told),
+            self.reports,
             lambda: NOW,
         )
 
-    def status(self, status: str, *codes: int, message_id: str = "wamid.1") -> None:
+    @property
+    def statuses(self) -> list[tuple[str, str]]:
+        return [(message_id, status) for _, message_id, status, _, _ in self.reports.heard]
+
+    def status(
+        self, status: str, *codes: int, message_id: str = "wamid.1", reference: str = ""
+    ) -> None:
         problems = tuple(Problem(code) for code in codes)
-        self.messages.status(MessageStatus(message_id, status, USER, NOW, problems))
+        event = MessageStatus(message_id, status, USER, NOW, problems, reference)
+        self.messages.status(event)
 
 
 async def test_text_inside_the_window_and_a_template_outside() -> None:
@@ -139,3 +151,74 @@ async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() ->
             desk.status("sent", message_id=str(number))
     assert desk.statuses[:2] == [("wamid.1", "delivered"), ("0", "sent")]
     assert len(desk.messages._sent) == MOST_KEPT
+
+
+# ---- reports ------------------------------------------------------------------------------------
+
+
+async def test_what_is_reported_names_what_the_message_was_sent_with() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        await desk.messages.send_text(USER.number, "Hi", None, "job-7")
+        for status in ("sent", "delivered", "sent"):
+            desk.status(status)
+
+    assert desk.api.references == ["job-7"]
+    assert desk.reports.heard == [
+        ("whatsapp", "wamid.1", "sent", "job-7", ""),
+        ("whatsapp", "wamid.1", "delivered", "job-7", ""),
+    ]
+
+
+async def test_after_a_restart_metas_own_word_names_it() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        desk.status("sent", message_id="wamid.9", reference="job-8")
+        desk.status("failed", 131026, message_id="wamid.9")
+
+    assert desk.reports.heard == [
+        ("whatsapp", "wamid.9", "sent", "job-8", ""),
+        ("whatsapp", "wamid.9", "failed", "job-8", "131026"),
+    ]
+
+
+async def test_a_text_that_a_template_replaces_has_not_failed() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
+        desk.status("failed", 131047)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        desk.status("delivered", message_id="wamid.2")
+
+    assert desk.api.references == ["job-7", "job-7"]
+    assert desk.reports.heard == [("whatsapp", "wamid.2", "delivered", "job-7", "")]
+
+
+async def test_a_text_whose_template_fails_too_has() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group, template=CLOSED)
+        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
+        desk.status("failed", 131047)
+
+    assert desk.reports.heard == [("whatsapp", "wamid.1", "failed", "job-7", "131047")]
+
+
+async def test_a_report_that_cannot_be_kept_harms_nobody() -> None:
+    class Sick(FakeReports):
+        async def reported(self, *told: object, **more: object) -> None:
+            raise StoreError("disk")
+
+    async with asyncio.TaskGroup() as group:
+        api = Api()
+        messages = WhatsAppMessages(api, Contacts(MemoryStandings()), group, Sick())
+        messages.status(MessageStatus("wamid.1", "sent", USER, NOW))
+
+
+async def test_only_so_many_reports_wait() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        for number in range(MOST_TASKS + 3):
+            desk.status("sent", message_id=str(number))
+
+    assert len(desk.reports.heard) == MOST_TASKS

@@ -193,5 +193,5 @@ async def test_every_event_finds_its_way_at_once() -> None:
 
 
 class _NoApi:
-    async def send(self, to: object, kind: str, content: object) -> str:
+    async def send(self, to: object, kind: str, content: object, reference: str = "") -> str:
         raise AssertionError

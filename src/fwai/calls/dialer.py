@@ -1,0 +1,391 @@
+"""Dials what was accepted, when it may be dialled: the handlers of the jobs that call people.
+
+Theory of operation. A ``dial`` job looks at the call, at the clock and at what this server and the
+provider can carry, and puts itself off when it is not the moment. Right before the provider is
+asked the job is marked. A job that finds its own mark comes from a crash: whether the provider took
+the call is not known, but its news name our call, so the job waits for them before it dials again.
+Calls that must wait their turn each get a moment of their own: if all came back at the next one,
+a thousand of them would cost a thousand looks for each call that is dialled.
+A ``watch_call`` job closes a call that was placed before a crash and of which nothing more came.
+A ``callback`` job turns a promise whose time has come into a call.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from fwai.calls.outbound import DIAL, CallRequest, DialRules, People, Placed
+from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
+from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome, Later, NewJob, Unknown
+from fwai.domain.record import CallRecord
+from fwai.errors import (
+    ApiError,
+    ApiUnknownError,
+    BusyError,
+    FieldError,
+    RefusedError,
+    StoreError,
+    WireError,
+)
+from fwai.interfaces import OutboundLine
+
+WATCH: Final = "watch_call"
+CALLBACK: Final = "callback"
+EVIDENCE_S: Final = 60.0
+FULL_S: Final = 2.0
+MOST_TRIES: Final = 3
+GRACE_S: Final = 60.0
+NEWS_S: Final = 15.0  # how late a provider's news of a call that stopped ringing may come
+MOST_TURNS: Final = 20_000
+
+Begin = Callable[[], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DialLimits:
+    """How much is dialled at a time, per provider.
+
+    Attributes:
+        at_once: Outbound calls that ring or run.
+        per_second: Calls begun in a second.
+        ring_s: How long it rings.
+        most_s: How long a call may last.
+        detect_machines: Ask providers to tell when a machine answers.
+    """
+
+    at_once: int = 10
+    per_second: float = 1.0
+    ring_s: int = 45
+    most_s: int = 3600
+    detect_machines: bool = True
+
+
+class Archive(Protocol):
+    """What is needed of the archive; every method raises ``StoreError``."""
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        """Return a call."""
+        ...
+
+    async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
+        """Move a call."""
+        ...
+
+    async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
+        """Close a call."""
+        ...
+
+    async def waiting_outbound(self) -> list[CallRecord]:
+        """Return calls of ours that dial or ring."""
+        ...
+
+
+class Placer(Protocol):
+    """Places calls and carries them."""
+
+    async def place(self, call: Call, line: OutboundLine, order: DialOrder) -> str:
+        """Place a call."""
+        ...
+
+    def outbound(self, provider: str) -> int:
+        """How many calls of ours ring or run."""
+        ...
+
+    def live(self, call_id: CallId) -> bool:
+        """Whether a call rings or runs here."""
+        ...
+
+
+class Callbacks(Protocol):
+    """What is needed of the promises; every method raises ``StoreError``."""
+
+    async def get(self, callback_id: str) -> Callback | None:
+        """Return one."""
+        ...
+
+    async def started(self, callback_id: str, call_id: str) -> Callback | None:
+        """Keep that it is being called."""
+        ...
+
+    async def missed(
+        self, callback_id: str, also: Callable[[Callback], Sequence[NewJob]]
+    ) -> Callback | None:
+        """Keep that its time went by."""
+        ...
+
+    async def settle(
+        self,
+        callback_id: str,
+        call_id: str,
+        state: CallbackState,
+        retry_at: datetime | None,
+        also: Callable[[Callback], Sequence[NewJob]],
+    ) -> Callback | None:
+        """Keep what the call that is made for it came to."""
+        ...
+
+
+class Dialer:
+    """Handles ``dial`` and ``watch_call`` jobs.
+
+    Args:
+        lines: By provider.
+        clock: The time now, aware.
+    """
+
+    def __init__(
+        self,
+        rules: DialRules,
+        limits: DialLimits,
+        lines: Mapping[str, OutboundLine],
+        archive: Archive,
+        placer: Placer,
+        people: People,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._rules = rules
+        self._limits = limits
+        self._lines = lines
+        self._archive = archive
+        self._placer = placer
+        self._people = people
+        self._clock = clock
+        self._since = clock()
+        self._next: dict[str, datetime] = {}
+        self._turns: dict[CallId, datetime] = {}
+        self._starting: Counter[str] = Counter()
+
+    async def dial(self, job: Job, begin: Begin) -> JobOutcome:
+        """Dial a call, put it off, or say why not."""
+        record = await self._archive.get(CallId(job.payload["call_id"]))
+        if record is None or record.state.final:
+            return Dropped("the call is over")
+        if job.begun_at is not None:
+            waits = await self._after_crash(record, job.begun_at)
+            if waits is not None:
+                return waits
+        elif record.state not in (CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING):
+            return Done(ref=record.call.provider_call_id)
+        wait = await self._not_now(record)
+        return wait or await self._dial(record.call, job, begin)
+
+    async def watch(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002
+        """Close a call of which nothing more came after a restart."""
+        record = await self._archive.get(CallId(job.payload["call_id"]))
+        if record is None or record.state.final or self._placer.live(record.call.id):
+            return Done()
+        await self._close(record.call, CallState.FAILED, EndReason.SERVER_CRASHED)
+        return Done()
+
+    async def left_over(
+        self, job_of: Callable[[str], Awaitable[Job | None]] | None = None
+    ) -> list[NewJob]:
+        """Return what is to be done about calls that were placed before a restart.
+
+        ``job_of`` finds a job by its key. A call that was never heard of is left to its dial job;
+        without one that still waits (it gave up as unknown) it is watched, too.
+        """
+        patience = timedelta(seconds=self._limits.ring_s + GRACE_S)
+        watched = []
+        for record in await self._archive.waiting_outbound():
+            call = record.call
+            if not call.provider_call_id and not await _settled(f"{DIAL}:{call.id}", job_of):
+                continue
+            watched.append(
+                NewJob(
+                    WATCH,
+                    f"{WATCH}:{call.id}",
+                    {"call_id": call.id},
+                    run_at=max(record.written_at, self._since) + patience,
+                    call_id=call.id,
+                    phone=call.caller,
+                )
+            )
+        return watched
+
+    async def _after_crash(self, record: CallRecord, begun_at: datetime) -> JobOutcome | None:
+        """Return what to do about a call that may have been placed; None is to place it."""
+        call = record.call
+        if self._placer.live(call.id):
+            return Done(ref=call.provider_call_id)
+        waiting = (CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING)
+        heard = call.provider_call_id or record.state not in waiting
+        ring_s = self._limits.ring_s
+        patience_s = ring_s + GRACE_S if heard else max(EVIDENCE_S, ring_s + NEWS_S)
+        # News that came while this server was down are told again only now.
+        until = max(begun_at, self._since) + timedelta(seconds=patience_s)
+        if self._clock() < until:
+            return Later(until, "waiting for the provider's news", begun=True)
+        if not heard:
+            return None
+        await self._close(call, CallState.FAILED, EndReason.SERVER_CRASHED)
+        return Done(ref=call.provider_call_id)
+
+    async def _not_now(self, record: CallRecord) -> JobOutcome | None:
+        """Return why a call is not dialled at this moment, or None."""
+        call, now = record.call, self._clock()
+        if await self._people.do_not_call(call.caller):
+            await self._close(call, CallState.CANCELED, EndReason.NOT_DIALED, "do_not_call")
+            return Dropped("do-not-call list")
+        opens_at = self._rules.hours.next_open(now, self._rules.zone)
+        if opens_at > now:
+            await self._archive.set_state(call.id, CallState.SCHEDULED, now.timestamp())
+            return Later(opens_at, "outside calling hours")
+        full = self._in_use(call.provider) >= self._limits.at_once
+        turn = self._turn(call, now, full=full)
+        if turn is None:
+            return None
+        most = "as the provider may carry" if full else "a second as the provider may begin"
+        return Later(turn, f"as many calls {most}")
+
+    def _in_use(self, provider: str) -> int:
+        return self._placer.outbound(provider) + self._starting[provider]
+
+    def _turn(self, call: Call, now: datetime, *, full: bool) -> datetime | None:
+        """Return when it is this call's turn; None is now."""
+        gap = timedelta(seconds=1.0 / self._limits.per_second)
+        turn = self._turns.pop(call.id, None)
+        free = self._next.get(call.provider, now)
+        if not full and turn is not None and turn <= now:
+            return None
+        if not full and free <= now:
+            self._next[call.provider] = now + gap
+            return None
+        turn = max(free, now + timedelta(seconds=FULL_S) if full else now)
+        self._next[call.provider] = turn + gap
+        self._turns[call.id] = turn
+        if len(self._turns) > MOST_TURNS:
+            del self._turns[next(iter(self._turns))]
+        return turn
+
+    async def _dial(self, call: Call, job: Job, begin: Begin) -> JobOutcome:
+        line = self._lines.get(call.provider)
+        if line is None:
+            await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, "provider_not_enabled")
+            return Dead(f"{call.provider} is not enabled")
+        order = DialOrder(
+            call_id=call.id,
+            to=call.caller,
+            token="",
+            ring_s=self._limits.ring_s,
+            most_s=self._limits.most_s,
+            detect_machine=self._limits.detect_machines,
+        )
+        self._starting[call.provider] += 1  # until the placer counts it
+        try:
+            await begin()
+        finally:
+            self._starting[call.provider] -= 1
+        try:
+            provider_call_id = await self._placer.place(call, line, order)
+        except ApiUnknownError as exc:
+            return Unknown(str(exc))
+        except BusyError as exc:
+            return Later(self._clock() + timedelta(seconds=FULL_S), str(exc))
+        except (ApiError, WireError) as exc:
+            retryable = isinstance(exc, ApiError) and exc.retryable
+            if retryable and job.attempts < MOST_TRIES:
+                return Again(str(exc))
+            return await self._refused(call, exc)
+        except Exception:
+            # Whether it was placed is not known. Nobody carries it, so it must not stay open.
+            await self._close(call, CallState.FAILED, EndReason.INTERNAL_ERROR)
+            raise
+        return Done(ref=provider_call_id)
+
+    async def _refused(self, call: Call, exc: Exception) -> JobOutcome:
+        try:
+            await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, cause_of(exc))
+        except StoreError:  # nothing was placed: the refusal may be heard once more
+            return Again("the call's end could not be kept")
+        return Dead(str(exc))
+
+    async def _close(
+        self, call: Call, state: CallState, reason: EndReason, cause: str = ""
+    ) -> None:
+        ending = CallEnding(state, reason, cause=cause)
+        await self._archive.end(call, ending, self._clock().timestamp())
+
+
+def cause_of(exc: Exception) -> str:
+    """Return what to keep as the cause of a call that could not be placed."""
+    kind = getattr(exc, "kind", "")
+    return str(kind or exc)[:120]
+
+
+async def _settled(key: str, job_of: Callable[[str], Awaitable[Job | None]] | None) -> bool:
+    job = None if job_of is None else await job_of(key)
+    return job is not None and job.state.final
+
+
+class CallbackDialer:
+    """Handles ``callback`` jobs.
+
+    Args:
+        place: Accepts a call.
+        on_missed: The jobs of telling that a promise was missed.
+    """
+
+    def __init__(
+        self,
+        rules: DialRules,
+        policy: CallbackPolicy,
+        callbacks: Callbacks,
+        place: Callable[[CallRequest], Awaitable[Placed]],
+        on_missed: Callable[[Callback], Sequence[NewJob]],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._rules = rules
+        self._policy = policy
+        self._callbacks = callbacks
+        self._place = place
+        self._on_missed = on_missed
+        self._clock = clock
+
+    async def __call__(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - may be repeated
+        """Call back, if it is still to be done."""
+        callback = await self._callbacks.get(job.payload["callback_id"])
+        if callback is None or callback.state.final:
+            return Dropped("it is no longer wanted")
+        # The job's key says which try it is: whoever repeats it asks for the same call.
+        call_id = CallId(f"{callback.id}-{int(job.key.rpartition(':')[2]) + 1}")
+        now, zone, hours = self._clock(), self._rules.zone, self._rules.hours
+        if self._policy.too_late(hours.next_open(job.run_at, zone), now):
+            await self._give_up(callback, call_id)
+            _log.warning("callback_missed", callback_id=callback.id)
+            return Done({"state": CallbackState.MISSED.value})
+        opens_at = hours.next_open(now, zone)
+        if opens_at > now:
+            return Later(opens_at, "outside calling hours")
+        # Before it is placed: a call that is over at once must find its promise waiting for it.
+        callback = await self._callbacks.started(callback.id, call_id)
+        if callback is None:
+            return Dropped("it is no longer wanted, or this call was made")
+        request = CallRequest(
+            to=callback.phone,
+            provider=callback.provider if callback.provider in self._rules.providers else "",
+            agent=callback.agent if callback.agent in self._rules.agents else "",
+            context={"callback_note": callback.note},
+            callback_id=callback.id,
+            call_id=call_id,
+        )
+        try:
+            await self._place(request)
+        except (FieldError, RefusedError) as exc:
+            await self._give_up(callback, call_id)
+            return Dead(str(exc))
+        return Done({"call_id": call_id})
+
+    async def _give_up(self, callback: Callback, call_id: CallId) -> None:
+        if callback.state is CallbackState.SCHEDULED:
+            await self._callbacks.missed(callback.id, self._on_missed)
+        else:
+            missed = CallbackState.MISSED
+            await self._callbacks.settle(callback.id, call_id, missed, None, self._on_missed)

@@ -1,0 +1,218 @@
+"""Takes in what is to be called: checks it, keeps it, and leaves it to the dialer.
+
+Nothing is dialled here. A call that is accepted is a row and a job of one transaction; the job
+dials it when it may be dialled (see `dialer`).
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from fwai.calls.live_call import new_call_id
+from fwai.domain import phone
+from fwai.domain.call import Call, CallId, CallState, Direction
+from fwai.domain.hours import CallingHours
+from fwai.domain.job import NewJob
+from fwai.errors import FieldError, RefusedError
+
+DIAL: Final = "dial"
+MOST_CONTEXT: Final = 40
+MOST_CONTEXT_NAME: Final = 64
+MOST_CONTEXT_VALUE: Final = 2_000
+HORIZON_DAYS: Final = 366
+NATIONAL_DIGITS: Final = 10
+NEW: Final = CallId("")
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """Somebody is to be called.
+
+    Attributes:
+        to: Their number.
+        provider: Who carries it; empty takes the first of ``CALL_PROVIDER``.
+        agent: Who speaks; empty takes the first of prompts.json.
+        context: Values for the prompt's placeholders.
+        webhook_url: Where its events go besides the operator's own address.
+        not_before: When it may be dialled at the earliest, aware.
+        callback_id: The promise it keeps.
+        call_id: A chosen id, so that asking twice is asking once; empty makes a new one.
+    """
+
+    to: str
+    provider: str = ""
+    agent: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str = ""
+    not_before: datetime | None = None
+    callback_id: str = ""
+    call_id: CallId = NEW
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A call that was accepted.
+
+    Attributes:
+        state: ``queued``, or ``scheduled`` when it must wait for its time.
+        due_at: When it will be dialled.
+        new: False when its id was known already.
+    """
+
+    call: Call
+    state: CallState
+    due_at: datetime
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DialRules:
+    """When and whom this server may call.
+
+    Attributes:
+        providers: Those that can place calls, the default one first; with our number there.
+        agents: Those of prompts.json, the default one first.
+    """
+
+    providers: Mapping[str, str]
+    agents: Sequence[str]
+    hours: CallingHours
+    zone: ZoneInfo
+
+
+class CallKeeper(Protocol):
+    """What is needed of the archive; every method raises ``StoreError``."""
+
+    async def place(
+        self,
+        call: Call,
+        state: CallState,
+        at: float,
+        *,
+        not_before: datetime | None = None,
+        jobs: Sequence[NewJob] = (),
+    ) -> bool:
+        """Keep a call and its jobs."""
+        ...
+
+
+class People(Protocol):
+    """Who may not be called."""
+
+    async def do_not_call(self, phone: str) -> bool:
+        """Whether this person must not be called; raises ``StoreError``."""
+        ...
+
+
+class Outbound:
+    """Accepts calls to be placed.
+
+    Args:
+        may_post: Raises ``ValueError`` with the fix when events may not go to a URL.
+        clock: The time now, aware.
+    """
+
+    def __init__(
+        self,
+        rules: DialRules,
+        archive: CallKeeper,
+        people: People,
+        may_post: Callable[[str], None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._rules = rules
+        self._archive = archive
+        self._people = people
+        self._may_post = may_post
+        self._clock = clock
+
+    async def place(self, request: CallRequest) -> Placed:
+        """Accept a call; it is dialled at once, or when it is time.
+
+        Raises:
+            FieldError: A value cannot be right.
+            RefusedError: The person must not be called.
+            StoreError: The database failed; nothing was accepted.
+        """
+        now = self._clock()
+        call, not_before = self._checked(request, now)
+        if await self._people.do_not_call(call.caller):
+            raise RefusedError("do-not-call", "This person is on the do-not-call list.")
+        due_at = self._rules.hours.next_open(max(not_before or now, now), self._rules.zone)
+        state = CallState.SCHEDULED if due_at > now else CallState.QUEUED
+        job = NewJob(
+            DIAL,
+            f"{DIAL}:{call.id}",
+            {"call_id": call.id},
+            run_at=due_at,
+            call_id=call.id,
+            phone=call.caller,
+        )
+        at = now.timestamp()
+        new = await self._archive.place(call, state, at, not_before=not_before, jobs=[job])
+        return Placed(call, state, due_at, new)
+
+    def _checked(self, request: CallRequest, now: datetime) -> tuple[Call, datetime | None]:
+        provider = request.provider or next(iter(self._rules.providers), "")
+        _one_of("provider", provider, self._rules.providers, "CALL_PROVIDER")
+        agent = request.agent or self._rules.agents[0]
+        _one_of("agent", agent, self._rules.agents, "prompts.json")
+        _check_context(request.context)
+        if request.webhook_url:
+            try:
+                self._may_post(request.webhook_url)
+            except ValueError as exc:
+                raise FieldError("webhook_url", str(exc)) from None
+        call = Call(
+            id=request.call_id or new_call_id(),
+            provider=provider,
+            direction=Direction.OUTBOUND,
+            caller=_number(request.to),
+            line=self._rules.providers[provider],
+            agent=agent,
+            context=dict(request.context),
+            callback_id=request.callback_id,
+            webhook_url=request.webhook_url,
+        )
+        if call.caller == call.line:
+            raise FieldError("to", "this is our own number; name the person to call")
+        return call, _not_before(request.not_before, now)
+
+
+def _number(to: str) -> str:
+    digits = sum(character.isdigit() for character in to)
+    abroad = to.lstrip().startswith(("+", "00")) or digits > NATIONAL_DIGITS
+    try:
+        if abroad:  # else: which country it is in can only be guessed
+            return phone.normalise(to)
+    except ValueError:
+        pass
+    fix = "write the full international number with its country code, such as +919999900000"
+    raise FieldError("to", fix)
+
+
+def _one_of(field_name: str, value: str, known: Collection[str], where: str) -> None:
+    if value not in known:
+        names = ", ".join(known) or "nothing"
+        raise FieldError(field_name, f"unknown {field_name}; {where} has: {names}")
+
+
+def _check_context(context: Mapping[str, str]) -> None:
+    if len(context) > MOST_CONTEXT:
+        raise FieldError("context", f"give at most {MOST_CONTEXT} values")
+    for name, value in context.items():
+        if len(name) > MOST_CONTEXT_NAME or len(value) > MOST_CONTEXT_VALUE:
+            fix = f"names have at most {MOST_CONTEXT_NAME} characters, values {MOST_CONTEXT_VALUE}"
+            raise FieldError("context", fix)
+
+
+def _not_before(not_before: datetime | None, now: datetime) -> datetime | None:
+    if not_before is None:
+        return None
+    if not_before.tzinfo is None:
+        raise FieldError("not_before", "add the offset, as in 2026-11-23T10:00:00+05:30")
+    if (not_before - now).days >= HORIZON_DAYS:
+        raise FieldError("not_before", f"at most {HORIZON_DAYS} days ahead")
+    return not_before

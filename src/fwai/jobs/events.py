@@ -1,0 +1,86 @@
+"""Tells others what happened: one job per event and address, delivered until it is taken."""
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fwai.domain.call_event import event_body
+from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, NewJob
+from fwai.errors import ApiError
+
+EVENT: Final = "event"
+GIVE_UP_S: Final = 86_400.0
+
+Begin = Callable[[], Awaitable[None]]
+Post = Callable[[str, str, bytes], Awaitable[int]]
+
+
+class Events:
+    """Makes events and delivers them. Its ``deliver`` handles jobs of kind ``event``.
+
+    Args:
+        url: Where every event goes; empty for nowhere.
+        post: Posts a body under an id to a URL and returns the HTTP status; raises ``ApiError``.
+        gap_s: How long to wait after so many attempts, given a jitter in [0, 1) and how long the
+            receiver asked for, or None.
+        clock: The time now, aware.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        post: Post,
+        gap_s: Callable[[int, float, float | None], float],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._url = url
+        self._post = post
+        self._gap_s = gap_s
+        self._clock = clock
+
+    def new(
+        self,
+        kind: str,
+        key: str,
+        data: Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+        also_to: str = "",
+        call_id: str = "",
+        phone: str = "",
+    ) -> list[NewJob]:
+        """Return the jobs that tell of one event, one per address.
+
+        The same event twice has the same ``key``, at most 100 characters. It happened ``at``, or
+        now; ``also_to`` is the address of one call's events.
+        """
+        body = event_body(kind, at or self._clock(), data)
+        urls = dict.fromkeys(url for url in (self._url, also_to) if url)
+        return [
+            NewJob(
+                EVENT,
+                f"{EVENT}:{kind}:{key}:{number}",
+                {"body": body, "url": url},
+                call_id=call_id,
+                phone=phone,
+            )
+            for number, url in enumerate(urls)
+        ]
+
+    async def deliver(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - at least once
+        """Deliver one event; an address that fails is tried for a day."""
+        body = json.dumps(job.payload["body"], ensure_ascii=False, separators=(",", ":"))
+        try:
+            status = await self._post(job.payload["url"], job.id, body.encode())
+        except ApiError as exc:
+            age_s = (self._clock() - job.created_at).total_seconds()
+            if not exc.retryable or age_s >= GIVE_UP_S:
+                return Dead(str(exc))
+            jitter = secrets.randbelow(1000) / 1000.0
+            asked = getattr(exc, "retry_after_s", None)
+            return Again(str(exc), after_s=self._gap_s(job.attempts, jitter, asked))
+        except ValueError as exc:
+            return Dead(str(exc))
+        return Done({"status": status})

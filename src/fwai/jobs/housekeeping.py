@@ -1,0 +1,60 @@
+"""Once a day: forgets what was done and need not be known any more."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from fwai.domain.job import Done, Job, JobOutcome, NewJob
+
+HOUSEKEEPING: Final = "housekeeping"
+JOBS_KEPT: Final = timedelta(days=7)
+REQUESTS_KEPT: Final = timedelta(days=1)
+
+Begin = Callable[[], Awaitable[None]]
+
+
+class Jobs(Protocol):
+    """What is needed of the jobs; every method raises ``StoreError``."""
+
+    async def purge(self, before: datetime) -> int:
+        """Delete what was done before a time."""
+        ...
+
+    async def enqueue(self, new: NewJob) -> Job:
+        """Write a job."""
+        ...
+
+
+class Requests(Protocol):
+    """What is needed of the kept requests."""
+
+    async def purge(self, before: datetime) -> int:
+        """Delete those from before a time; raises ``StoreError``."""
+        ...
+
+
+class Housekeeping:
+    """Handles the job of the day, which writes the next one."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        requests: Requests,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._jobs = jobs
+        self._requests = requests
+        self._clock = clock
+
+    async def __call__(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - repeatable
+        """Tidy up."""
+        now = self._clock()
+        gone = await self._jobs.purge(now - JOBS_KEPT)
+        gone += await self._requests.purge(now - REQUESTS_KEPT)
+        await self._jobs.enqueue(self.next(now + timedelta(days=1)))
+        return Done({"rows": gone})
+
+    @staticmethod
+    def next(at: datetime) -> NewJob:
+        """Return the job of a day; a second one of the same day is the same."""
+        return NewJob(HOUSEKEEPING, f"{HOUSEKEEPING}:{at:%Y-%m-%d}", run_at=at)

@@ -1,0 +1,81 @@
+"""Takes in how messages fare: proves that they went out, keeps their status, tells others."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+
+from fwai.domain.call_event import MESSAGE_STATUS
+from fwai.domain.job import Job, NewJob
+from fwai.errors import StoreError
+from fwai.jobs.events import Events
+
+MOST_WORD: Final = 60
+
+_log = structlog.get_logger()
+
+
+class SentMessages(Protocol):
+    """What is needed of the store; every method raises ``StoreError``."""
+
+    async def proven(self, job_id: str, ref: str) -> bool:
+        """Settle a job as done."""
+        ...
+
+    async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
+        """Add to the result of the job that a provider knows by ``ref``."""
+        ...
+
+    async def enqueue(self, new: NewJob) -> Job:
+        """Write a job."""
+        ...
+
+
+class Reports:
+    """Implements ``MessageReports``.
+
+    Args:
+        clock: The time now, aware.
+    """
+
+    def __init__(self, sent: SentMessages, events: Events, clock: Callable[[], datetime]) -> None:
+        self._sent = sent
+        self._events = events
+        self._clock = clock
+
+    async def reported(
+        self, provider: str, message_id: str, status: str, *, reference: str = "", error: str = ""
+    ) -> None:
+        """Take in a report; what cannot be kept is logged, and the provider need not repeat it."""
+        if not message_id:
+            return
+        status, error = status[:MOST_WORD], error[:MOST_WORD]
+        try:
+            if reference and await self._sent.proven(reference, message_id):
+                _log.info("message_proven", job_id=reference[:40], provider=provider)
+            facts = {"status": status, "error": error or None}
+            job = await self._sent.note_result(message_id, facts)
+            if job is None:
+                return  # not one of ours, or older than what is kept
+            await self._tell(provider, message_id, job, facts)
+        except StoreError as exc:
+            _log.error("message_report_not_kept", error=str(exc))
+
+    async def _tell(
+        self, provider: str, message_id: str, job: Job, facts: Mapping[str, Any]
+    ) -> None:
+        data = {
+            "message_id": message_id,
+            "provider": provider,
+            "channel": job.kind.removeprefix("send_"),
+            "to": job.phone or None,
+            "call_id": job.call_id or None,
+            **facts,
+        }
+        key = f"{message_id[:80]}:{facts['status']}"[:100]
+        at = self._clock()
+        for new in self._events.new(
+            MESSAGE_STATUS, key, data, at=at, call_id=job.call_id, phone=job.phone
+        ):
+            await self._sent.enqueue(new)

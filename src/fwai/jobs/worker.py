@@ -1,0 +1,259 @@
+"""Does what is due: leases jobs, runs the handler of their kind, writes down what came of it.
+
+Theory of operation. The worker sleeps until the next job is due, or until somebody tells it of a
+new one; it never asks in between (`poll_s` is for a database that other processes write to). As
+many handlers run at once as there are places; each is a task of `run`. A handler whose work cannot
+be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not repeated
+but reported as unknown. What is cancelled in the middle keeps its lease and its mark for the next
+start.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import structlog
+
+from fwai.domain.job import Again, Dead, Job, JobOutcome, JobState, Unknown
+from fwai.errors import FwaiError, StoreError
+
+PLACES: Final = 8
+JOB_S: Final = 90.0  # below the lease
+STOP_S: Final = 10.0
+LONGEST_SLEEP_S: Final = 3600.0  # a clock that was set is noticed at the latest then
+SICK_S: Final = 2.0
+SICK_MOST_S: Final = 30.0
+SETTLE_TRIES: Final = 5
+MOST_LEASES: Final = 60  # more than any job needs: one that kills its process ends here
+
+_log = structlog.get_logger()
+
+
+class LeaseLostError(FwaiError):
+    """Somebody else works on the job by now: do nothing more for it."""
+
+
+class JobHandler(Protocol):
+    """Does the work of one kind of job."""
+
+    def __call__(self, job: Job, begin: Callable[[], Awaitable[None]]) -> Awaitable[JobOutcome]:
+        """Do it; await ``begin`` before the first thing that must not happen twice."""
+        ...
+
+
+class JobStore(Protocol):
+    """What is needed of the store; every method raises ``StoreError``."""
+
+    async def lease(self, most: int, kinds: Collection[str]) -> list[Job]:
+        """Take jobs that are due."""
+        ...
+
+    async def begin(self, job: Job) -> bool:
+        """Mark the point of no return."""
+        ...
+
+    async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
+        """Write what became of it."""
+        ...
+
+    async def next_at(self, kinds: Collection[str]) -> datetime | None:
+        """Return when the next one of ``kinds`` is due."""
+        ...
+
+    async def get(self, job_id: str) -> Job | None:
+        """Return a job."""
+        ...
+
+
+class Worker:
+    """Runs jobs.
+
+    Args:
+        handlers: By kind; jobs of other kinds are left alone.
+        poll_s: How long to sleep at most, where others write to the same database; None is as long
+            as nothing is due.
+        on_settled: Told of each job that is over or put off, after it was written; must not block.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        handlers: Mapping[str, JobHandler],
+        *,
+        places: int = PLACES,
+        poll_s: float | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        on_settled: Callable[[Job, JobState], None] = lambda *_: None,
+    ) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._places = places
+        self._poll_s = poll_s
+        self._clock = clock
+        self._on_settled = on_settled
+        self._stirred = asyncio.Event()
+        self._stopping = False
+        # By lease: a job whose lease ran out may be leased again while the first one still ends.
+        self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+
+    @property
+    def running(self) -> int:
+        """How many jobs are being worked on."""
+        return len(self._running)
+
+    def wake(self) -> None:
+        """There may be new work."""
+        self._stirred.set()
+
+    def stop(self) -> None:
+        """Begin nothing more; `run` returns when what runs is done, or after `STOP_S`."""
+        self._stopping = True
+        self._stirred.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        sick_s = SICK_S
+        async with asyncio.TaskGroup() as group:
+            while not self._stopping:
+                self._stirred.clear()
+                try:
+                    await self._take(group)
+                    pause = await self._pause()
+                except StoreError as exc:
+                    _log.error("jobs_not_read", error=str(exc))
+                    pause, sick_s = sick_s, min(sick_s * 2, SICK_MOST_S)
+                else:
+                    sick_s = SICK_S
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._stirred.wait()
+            await self._finish()
+
+    async def done(self, job: Job, within_s: float) -> Job:
+        """Wait until a job is settled, at most ``within_s``, and return it as it is then.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = self._waiters[job.id]
+        waiting.add(settled)
+        try:
+            now = await self._store.get(job.id)
+            if now is not None and (now.state.final or (now.attempts and now.error)):
+                return now
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await settled
+        finally:
+            waiting.discard(settled)
+            if not waiting:
+                self._waiters.pop(job.id, None)
+        return await self._store.get(job.id) or job
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    async def _take(self, group: asyncio.TaskGroup) -> None:
+        free = self._places - len(self._running)
+        if free <= 0:
+            return
+        for job in await self._store.lease(free, self._handlers.keys()):
+            task = group.create_task(self._do(job), name=f"job:{job.kind}")
+            self._running[job.id, job.attempts] = task
+
+    async def _pause(self) -> float:
+        """Return how long nothing will be due, in seconds."""
+        longest = LONGEST_SLEEP_S if self._poll_s is None else self._poll_s
+        if len(self._running) >= self._places:
+            return longest  # whoever finishes wakes us
+        due = await self._store.next_at(self._handlers.keys())
+        if due is None:
+            return longest
+        return min(max((due - self._clock()).total_seconds(), 0.0), longest)
+
+    async def _do(self, job: Job) -> None:
+        with structlog.contextvars.bound_contextvars(job_id=job.id, **_of_call(job)):
+            try:
+                outcome = await self._outcome(job)
+                if outcome is not None:
+                    await self._settle(job, outcome)
+            except Exception as exc:  # noqa: BLE001 - one broken job must not stop the others
+                _log.error("job_crashed", kind=job.kind, error=type(exc).__name__, exc_info=True)
+            finally:
+                self._running.pop((job.id, job.attempts), None)
+                self._stirred.set()
+                for waiter in self._waiters.get(job.id, ()):
+                    if not waiter.done():
+                        waiter.set_result(None)
+
+    async def _outcome(self, job: Job) -> JobOutcome | None:
+        begun = False
+        if job.attempts > MOST_LEASES:
+            return Dead(f"tried {MOST_LEASES} times without an end")
+
+        async def begin() -> None:
+            nonlocal begun
+            if not await self._store.begin(job):
+                raise LeaseLostError
+            begun = True
+
+        try:
+            async with asyncio.timeout(JOB_S):
+                return await self._handlers[job.kind](job, begin)
+        except LeaseLostError:
+            _log.warning("job_lease_lost", kind=job.kind)
+            return None
+        except StoreError as exc:
+            _log.error("job_failed", kind=job.kind, error=str(exc))
+            return Unknown("the database failed in the middle") if begun else Again("database")
+        except TimeoutError:
+            why = f"took over {JOB_S:.0f} s"
+            return Unknown(why) if begun else Again(why)
+        except Exception as exc:  # noqa: BLE001 - one broken job must not stop the others
+            # The exception's text may hold personal data; its kind and place do not.
+            _log.error("job_crashed", kind=job.kind, error=type(exc).__name__, exc_info=True)
+            why = f"fault on our side: {type(exc).__name__}"
+            return Unknown(why) if begun else Again(why)
+
+    async def _settle(self, job: Job, outcome: JobOutcome) -> None:
+        for attempt in range(1, SETTLE_TRIES + 1):
+            try:
+                state = await self._store.settle(job, outcome)
+            except StoreError as exc:
+                _log.error("job_not_settled", kind=job.kind, error=str(exc), attempt=attempt)
+                await asyncio.sleep(SICK_S)
+            else:
+                break
+        else:
+            return  # the lease runs out, and the mark tells the next one
+        if state is None:  # a provider's report has settled it meanwhile, or the lease was lost
+            _log.info("job_settled_elsewhere", kind=job.kind)
+            return
+        _report(job, outcome, state)
+        self._on_settled(job, state)
+
+    async def _finish(self) -> None:
+        """Let what runs come to its end; what takes too long is cancelled."""
+        tasks = list(self._running.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_S)
+            for task in late:
+                task.cancel()
+
+
+def _of_call(job: Job) -> Mapping[str, str]:
+    return {"call_id": job.call_id} if job.call_id else {}
+
+
+def _report(job: Job, outcome: JobOutcome, state: JobState) -> None:
+    why = getattr(outcome, "why", "")
+    if state in (JobState.DEAD, JobState.UNKNOWN):
+        _log.error("job_given_up", kind=job.kind, state=state.value, reason=why)
+    elif isinstance(outcome, Again):
+        _log.warning("job_put_off", kind=job.kind, attempt=job.attempts, reason=why)
+    else:
+        _log.info("job_settled", kind=job.kind, state=state.value)

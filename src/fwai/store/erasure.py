@@ -1,0 +1,193 @@
+"""Removes what is kept of a person, by their number.
+
+Theory of operation. Files go before the rows that name them: after a crash in between the rows are
+still there, and erasing again finds them; a file whose row is gone nobody would ever find. Calls go
+in portions, each in one transaction with what was begun in them, and everything that names the
+number goes in the last one. Every step may be repeated.
+
+What stays. A call that is not over stays, with its jobs, because processes are at work on it: erase
+again when it is over. That somebody must not be called stays as well: without it they would be
+called again, which is what they forbade; of that row only the memory goes. Backups, logs of the
+providers, and what other people said of the person in their calls are out of reach.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import ColumnElement, Table, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fwai.domain.call import FINAL_STATES
+from fwai.errors import StoreError
+from fwai.store.database import Database
+from fwai.store.tables import calls
+from fwai.store.work_tables import bookings, callbacks, contacts, jobs, standings
+
+PORTION: Final = 200
+_OVER: Final = calls.c.state.in_(sorted(state.value for state in FINAL_STATES))
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Erased:
+    """How much was removed.
+
+    Attributes:
+        files: Transcripts and recordings.
+        contact: Something was remembered, and is not any more.
+        live: Calls that stay because they are not over.
+    """
+
+    calls: int = 0
+    callbacks: int = 0
+    bookings: int = 0
+    jobs: int = 0
+    files: int = 0
+    contact: bool = False
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Old:
+    """A call to be removed, and its files below their directories."""
+
+    id: str
+    transcript: str | None
+    recording: str | None
+
+
+async def _nothing() -> None:
+    """Wait for nobody."""
+
+
+class Erasure:
+    """Erases people.
+
+    Args:
+        transcripts_dir: None when no transcripts were ever kept.
+        recordings_dir: None when nothing was ever recorded.
+        flush: Writes what still waits to be written into files, which would bring them back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        transcripts_dir: Path | None,
+        recordings_dir: Path | None,
+        flush: Callable[[], Awaitable[object]] = _nothing,
+    ) -> None:
+        self._database = database
+        self._transcripts_dir = transcripts_dir
+        self._recordings_dir = recordings_dir
+        self._flush = flush
+
+    async def erase(self, phone: str) -> Erased:
+        """Remove what is kept of a number, written with or without ``+``.
+
+        Raises:
+            ValueError: There is no number; withheld ones are not one person.
+            StoreError: The database or a file failed; erasing again goes on from there.
+        """
+        names = spellings(phone)
+        erased = Erased()
+        await self._flush()
+        while old := await self._some_calls(names):
+            for call in old:
+                erased.files += await asyncio.to_thread(self._remove_files, call)
+            async with self._database.change() as connection:
+                await _remove_calls(connection, [call.id for call in old], erased)
+        async with self._database.change() as connection:
+            await _remove_rest(connection, names, erased)
+        return erased
+
+    async def _some_calls(self, names: Sequence[str]) -> list[_Old]:
+        columns = (calls.c.id, calls.c.transcript, calls.c.recording)
+        query = select(*columns).where(calls.c.caller.in_(names), _OVER).limit(PORTION)
+        async with self._database.read() as connection:
+            return [_Old(*row) for row in (await connection.execute(query)).all()]
+
+    def _remove_files(self, call: _Old) -> int:
+        found = (
+            (self._transcripts_dir, call.transcript),
+            (self._recordings_dir, call.recording),
+        )
+        return sum(
+            _remove(folder, name, call.id)
+            for folder, name in found
+            if folder is not None and name is not None
+        )
+
+
+def spellings(phone: str) -> list[str]:
+    """Return how a number may be written in the database.
+
+    Raises:
+        ValueError: There is no number.
+    """
+    bare = phone.strip().lstrip("+")
+    if not bare:
+        raise ValueError("a number is needed, such as +919999900000")
+    return [f"+{bare}", bare]
+
+
+def _remove(folder: Path, name: str, call_id: str) -> bool:
+    """Delete a file; one that is not inside the directory was not written by us and stays."""
+    try:
+        path = _inside(folder, name)
+        if path is None:
+            _log.error("file_outside_not_erased", call_id=call_id)
+            return False
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise StoreError(f"a file of call {call_id} in {folder} stays: {exc.strerror}") from exc
+    return True
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """Return where ``name`` leads, links followed; None when that is not below ``folder``."""
+    root = folder.resolve()
+    try:
+        path = (root / name).resolve()
+    except ValueError:
+        return None
+    return path if path != root and path.is_relative_to(root) else None
+
+
+async def _remove_calls(connection: AsyncConnection, ids: Sequence[str], erased: Erased) -> None:
+    """Remove calls with what was promised, booked and begun in them; turns go by themselves."""
+    erased.callbacks += await _delete(connection, callbacks, callbacks.c.source_call_id.in_(ids))
+    erased.bookings += await _delete(connection, bookings, bookings.c.call_id.in_(ids))
+    erased.jobs += await _delete(connection, jobs, jobs.c.call_id.in_(ids))
+    erased.calls += await _delete(connection, calls, calls.c.id.in_(ids))
+
+
+async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased: Erased) -> None:
+    live = select(calls.c.id).where(calls.c.caller.in_(names), ~_OVER)
+    erased.callbacks += await _delete(connection, callbacks, callbacks.c.phone.in_(names))
+    erased.bookings += await _delete(connection, bookings, bookings.c.phone.in_(names))
+    # Without its job a call that waits to be dialled would wait for ever.
+    loose = jobs.c.phone.in_(names) & jobs.c.call_id.not_in(live)
+    erased.jobs += await _delete(connection, jobs, loose)
+    await _delete(connection, standings, standings.c.user.in_(names))
+    erased.contact = await _forget(connection, names)
+    counting = select(func.count()).select_from(live.subquery())
+    erased.live = await connection.scalar(counting) or 0
+
+
+async def _forget(connection: AsyncConnection, names: Sequence[str]) -> bool:
+    here = contacts.c.phone.in_(names)
+    rows = (await connection.execute(select(contacts).where(here).with_for_update())).all()
+    await _delete(connection, contacts, here & ~contacts.c.do_not_call)
+    await connection.execute(update(contacts).where(here).values(memory=[]))
+    return any(row.memory or not row.do_not_call for row in rows)
+
+
+async def _delete(connection: AsyncConnection, table: Table, here: ColumnElement[bool]) -> int:
+    return (await connection.execute(delete(table).where(here))).rowcount

@@ -1,0 +1,199 @@
+"""Book a demo: a place in the calendar, an invitation, a confirmation."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from fwai.domain.availability import Availability
+from fwai.domain.booking import Booking, BookingState, NewBooking
+from fwai.domain.job import NewJob
+from fwai.domain.spoken_time import spoken
+from fwai.errors import ToolError
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.booking_letters import BookingLetters
+from fwai.tools.moments import MOST_WHEN, WHEN, moment
+from fwai.tools.recipient import address_for
+
+BOOK_DEMO: Final = "book_demo"
+MOST_OPEN: Final = 3
+MAX_BOOKINGS_PER_CALL: Final = 4
+
+
+class BookingBook(Protocol):
+    """The demos; every method raises ``StoreError``."""
+
+    async def book(
+        self, new: NewBooking, capacity: int, also: Callable[[Booking], Iterable[NewJob]]
+    ) -> Booking | None:
+        """Write one, and what else is to be done; None if ``capacity`` others overlap it.
+
+        One whose key is known is returned as it stands.
+        """
+        ...
+
+    async def open_for(self, phone: str, now: datetime) -> list[Booking]:
+        """Return a person's demos that are not over, the earliest first."""
+        ...
+
+    async def taken_between(self, start: datetime, end: datetime) -> list[Booking]:
+        """Return the demos that overlap a span, the earliest first."""
+        ...
+
+
+class BookDemoArgs(Args):
+    """When, for whom, and about what."""
+
+    when: str = Field(min_length=1, max_length=MOST_WHEN, description=WHEN)
+    name: str = Field(min_length=1, max_length=60, description="The name of who comes.")
+    interest: str = Field(min_length=1, max_length=300, description="What the demo shall be about.")
+    email: str | None = Field(
+        default=None,
+        max_length=300,
+        description="Where the invitation goes: an e-mail address the caller dictated and "
+        "confirmed. Leave it out if they gave none.",
+    )
+    confirmed: bool = Field(
+        default=False,
+        description="The caller said that the e-mail address you read back is right.",
+    )
+
+
+def book_demo(
+    book: BookingBook,
+    availability: Callable[[], Availability],
+    letters: BookingLetters,
+    *,
+    zone: ZoneInfo,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Tool[BookDemoArgs]:
+    """Build the tool.
+
+    Args:
+        book: Keeps the demos.
+        availability: The rules as they are now.
+        letters: What goes out with a booking.
+        zone: Where the clocks of ``availability`` and of the callers hang.
+        clock: The time now, aware.
+    """
+    calendar = _Calendar(book, letters, zone)
+
+    async def run(args: BookDemoArgs, context: ToolContext) -> Outcome:
+        now = clock()
+        at = moment(args.when, now, zone)
+        email = ""
+        if args.email:
+            email = address_for(context, "email", args.email, confirmed=args.confirmed)
+        return await calendar.book(args, context, availability(), at, now, email)
+
+    return Tool(
+        name=BOOK_DEMO,
+        description="Book a demo at a time the person named. Ask for their name and what interests "
+        "them; an e-mail address is needed for an invitation only. If the time is not possible, "
+        "the result has others to offer. Afterwards read back the time that the result gives.",
+        args=BookDemoArgs,
+        run=run,
+    )
+
+
+class _Calendar:
+    """Books demos, or says what is free instead."""
+
+    def __init__(self, book: BookingBook, letters: BookingLetters, zone: ZoneInfo) -> None:
+        self._book = book
+        self._letters = letters
+        self._zone = zone
+
+    async def book(
+        self,
+        args: BookDemoArgs,
+        context: ToolContext,
+        rules: Availability,
+        at: datetime,
+        now: datetime,
+        email: str,
+    ) -> Outcome:
+        mine = await self._book.open_for(context.to, now) if context.to else []
+        booked = next((one for one in mine if one.starts_at == at), None)
+        if booked is None:
+            if refused := rules.refusal(at, now, self._zone, 0):
+                raise ToolError(f"{refused} {await self._free(rules, at, now)}")
+            if len(mine) >= MOST_OPEN:
+                raise ToolError(f"{MOST_OPEN} demos are booked for them already. Say so.")
+            if not context.allow(BOOK_DEMO, MAX_BOOKINGS_PER_CALL):
+                raise ToolError("No further demo can be booked in this call. Say so.")
+            booked = await self._book.book(
+                NewBooking(
+                    # Not the words: however the time is said, it is one booking.
+                    key=context.key(BOOK_DEMO, {"at": at.astimezone(UTC).isoformat()}),
+                    phone=context.to,
+                    name=args.name,
+                    interest=args.interest,
+                    starts_at=at,
+                    minutes=rules.duration_minutes,
+                    email=email,
+                    call_id=context.call_id,
+                ),
+                rules.capacity,
+                lambda one: self._letters.jobs(one, context.call),
+            )
+        if booked is None:
+            free = await self._free(rules, at, now)
+            raise ToolError(f"That slot is full; nothing was booked. {free}")
+        if booked.state is BookingState.CANCELED:
+            raise ToolError("That demo was booked, and canceled since. Offer another time.")
+        return self._outcome(booked, mine, context, now, email)
+
+    async def _free(self, rules: Availability, at: datetime, now: datetime) -> str:
+        """Return what can be offered instead, in one sentence."""
+        length = timedelta(minutes=rules.duration_minutes)
+        booked = await self._book.taken_between(
+            now, now + timedelta(days=rules.horizon_days) + length
+        )
+        starts = sorted(one.starts_at for one in booked)
+        ends = sorted(one.starts_at + timedelta(minutes=one.minutes) for one in booked)
+
+        def taken(start: datetime) -> int:
+            return bisect_left(starts, start + length) - bisect_right(ends, start)
+
+        free = rules.next_free(at, now, self._zone, taken) or rules.next_free(
+            now, now, self._zone, taken
+        )
+        if not free:
+            return "No other time is free at present."
+        return f"Free are: {'; '.join(spoken(one, now) for one in free)}."
+
+    def _outcome(
+        self,
+        booked: Booking,
+        mine: Sequence[Booking],
+        context: ToolContext,
+        now: datetime,
+        email: str,
+    ) -> Outcome:
+        at = booked.starts_at.astimezone(self._zone)
+        words = spoken(at, now)
+        sent = self._letters.words(booked, context.call) if booked.email == email else []
+        sentences = [
+            f"The demo is booked: {words}, {booked.minutes} minutes.",
+            f"What will be sent: {' and '.join(sent)}; whether it arrives is not known yet."
+            if sent
+            else "Nothing further is sent to them about it.",
+            "Read this time back to them.",
+        ]
+        others = [
+            spoken(one.starts_at.astimezone(self._zone), now) for one in mine if one != booked
+        ]
+        if others:
+            sentences.append(f"Booked for them besides: {'; '.join(others)}.")
+        facts: dict[str, Any] = {
+            "booking_id": booked.id,
+            "when": at.isoformat(),
+            "spoken": words,
+            "minutes": booked.minutes,
+            "sending": sent,
+        }
+        return Outcome(" ".join(sentences), facts)

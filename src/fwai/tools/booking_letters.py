@@ -1,0 +1,133 @@
+"""What goes out when a demo is booked: the invitation, a confirmation, the news. No I/O."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fwai.domain.booking import Booking
+from fwai.domain.call import Call
+from fwai.domain.call_event import DEMO_BOOKED
+from fwai.domain.job import NewJob
+from fwai.templates.whatsapp_templates import TemplateError, render
+from fwai.tools.acting import Announce
+from fwai.tools.moments import written
+from fwai.tools.send_email import SEND_EMAIL
+from fwai.tools.send_sms import SEND_SMS
+from fwai.tools.send_whatsapp import SEND_WHATSAPP
+
+TEMPLATE: Final = "demo_booked"
+MOST_TOPIC: Final = 100
+_WHATSAPP: Final = "whatsapp"
+_WORDS: Final = {
+    SEND_EMAIL: "an e-mail with the invitation",
+    SEND_SMS: "a text message",
+    SEND_WHATSAPP: "a WhatsApp message",
+}
+
+
+class BookingLetters:
+    """Makes the jobs of a booking; the same booking has the same ones.
+
+    Args:
+        announce: Tells others of it.
+        zone: Whose clock is written.
+        business: Who gives the demo.
+        channels: Kinds of messages that are configured: `SEND_EMAIL`, `SEND_SMS`, `SEND_WHATSAPP`.
+    """
+
+    def __init__(
+        self, announce: Announce, zone: ZoneInfo, business: str, channels: Collection[str]
+    ) -> None:
+        self._announce = announce
+        self._zone = zone
+        self._business = business
+        self._channels = channels
+
+    def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
+        """Return all that is to be done."""
+        letters = [
+            NewJob(
+                kind,
+                f"booking:{booking.id}:{kind}",
+                self._payload(kind, booking),
+                call_id=booking.call_id,
+                phone=booking.phone,
+            )
+            for kind in self._kinds(booking, call)
+        ]
+        return [*letters, *self._news(booking, call)]
+
+    def words(self, booking: Booking, call: Call | None) -> list[str]:
+        """Return what is sent to the person, in words."""
+        return [_WORDS[kind] for kind in self._kinds(booking, call)]
+
+    def _kinds(self, booking: Booking, call: Call | None) -> list[str]:
+        kinds = [SEND_EMAIL] if booking.email and SEND_EMAIL in self._channels else []
+        if booking.phone:
+            on_whatsapp = call is not None and call.provider == _WHATSAPP
+            order = (SEND_WHATSAPP, SEND_SMS) if on_whatsapp else (SEND_SMS, SEND_WHATSAPP)
+            kinds += [kind for kind in order if kind in self._channels][:1]
+        return kinds
+
+    def _payload(self, kind: str, booking: Booking) -> dict[str, Any]:
+        if kind == SEND_EMAIL:
+            return self._mail(booking)
+        text = (
+            f"{self._business}: your demo of {_topic(booking)} is booked for {self._at(booking)}."
+        )
+        if kind == SEND_SMS:
+            return {"to": booking.phone, "text": text}
+        values = {
+            "name": _line(booking.name),
+            "topic": _topic(booking),
+            "when": self._at(booking),
+        }
+        try:
+            template = render(TEMPLATE, values)
+        except TemplateError:
+            template = None
+        return {"to": booking.phone, "text": text, "template": template}
+
+    def _mail(self, booking: Booking) -> dict[str, Any]:
+        topic = _topic(booking)
+        return {
+            "to": booking.email,
+            "template": TEMPLATE,
+            "values": {
+                "name": _line(booking.name),
+                "when": self._at(booking),
+                "topic": topic,
+                "duration": f"{booking.minutes} minutes",
+            },
+            "invitation": {
+                "uid": booking.id,
+                "starts_at": booking.starts_at.astimezone(self._zone).isoformat(),
+                "minutes": booking.minutes,
+                "summary": f"{self._business}: demo of {topic}",
+                "description": f"A demo for {_line(booking.name)}: {_line(booking.interest)}",
+            },
+        }
+
+    def _news(self, booking: Booking, call: Call | None) -> Sequence[NewJob]:
+        facts = {
+            "booking_id": booking.id,
+            "name": booking.name,
+            "when": booking.starts_at.astimezone(self._zone).isoformat(),
+            "minutes": booking.minutes,
+            "interest": booking.interest,
+            "email": booking.email or None,
+            "phone": booking.phone or None,
+            "call_id": booking.call_id or None,
+        }
+        return self._announce(DEMO_BOOKED, booking.id, facts, call)
+
+    def _at(self, booking: Booking) -> str:
+        return written(booking.starts_at.astimezone(self._zone))
+
+
+def _topic(booking: Booking) -> str:
+    return _line(booking.interest)[:MOST_TOPIC].strip()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Who gets a message: the person on the line, or whom they dictated and confirmed. No I/O."""
+
+from typing import Final
+
+from fwai.domain.email_address import address
+from fwai.domain.phone import normalise
+from fwai.errors import FieldError, ToolError
+from fwai.tools.base import ToolContext
+
+_ABROAD: Final = ("+", "00")
+
+
+def number_for(context: ToolContext, to: str | None, *, confirmed: bool) -> str:
+    """Return the number a message goes to, E.164: the person's own unless ``to`` was dictated.
+
+    Raises:
+        FieldError: ``to`` is no number with its country code.
+        ToolError: It was not confirmed, or no number is known.
+    """
+    if not to:
+        if not context.to:
+            raise ToolError(
+                "Their number is withheld. Ask for a number with its country code, read it back, "
+                "and call again with it."
+            )
+        return context.to
+    if not context.trusted and not to.startswith(_ABROAD):
+        # Ten digits without a country code would pass for a number of another country.
+        raise FieldError("to", "Write the number with + and its country code, as +919999900000.")
+    try:
+        number = normalise(to)
+    except ValueError:
+        raise FieldError(
+            "to",
+            "That cannot be a phone number: ask for it again, digit by digit, and write it with + "
+            "and its country code, as +919999900000.",
+        ) from None
+    if number != context.to:
+        _need_confirmation(context, "number digit by digit", confirmed=confirmed)
+    return number
+
+
+def address_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -> str:
+    """Return the e-mail address that was dictated.
+
+    Raises:
+        FieldError: ``to`` is no address; ``field`` is the argument's name.
+        ToolError: It was not confirmed.
+    """
+    try:
+        found = address(to)
+    except ValueError as exc:
+        raise FieldError(field, f"That e-mail address cannot be used: {exc}.") from None
+    _need_confirmation(context, "e-mail address letter by letter", confirmed=confirmed)
+    return found
+
+
+def _need_confirmation(context: ToolContext, what: str, *, confirmed: bool) -> None:
+    if not context.trusted and not confirmed:
+        raise ToolError(
+            f"Nothing was done yet. Read the {what} back; when they say that it is right, call "
+            "again with confirmed true."
+        )

@@ -1,0 +1,124 @@
+"""Write to somebody on WhatsApp: freely inside the 24-hour window, from a template outside it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from fwai.errors import FieldError, ToolError
+from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
+from fwai.tools.acting import Orders, Outbox
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
+
+SEND_WHATSAPP: Final = "send_whatsapp"
+MAX_WHATSAPP_PER_CALL: Final = 3
+MAX_WHATSAPP_PER_DAY: Final = 10
+FALLBACK: Final = "call_summary"
+_NAMELESS: Final = "there"  # as in "Hello there"
+_NAME_KEYS: Final = ("customer_name", "name")
+
+
+class TemplateValue(Args):
+    """One parameter of a template."""
+
+    name: str = Field(max_length=64, description="Its name.")
+    value: str = Field(max_length=1024, description="Its value.")
+
+
+def _listed(value: object) -> object:
+    """Take ``{"name": "Asha"}`` for ``[{"name": "name", "value": "Asha"}]``; Live has no maps."""
+    if isinstance(value, Mapping):
+        return [{"name": name, "value": one} for name, one in value.items()]
+    return [] if value is None else value
+
+
+class SendWhatsAppArgs(Args):
+    """A text, or a template with its parameters, or both: the template stands in for the text."""
+
+    text: str | None = Field(
+        default=None, max_length=4096, description="The message, in plain words."
+    )
+    template: str | None = Field(
+        default=None, max_length=100, description="Name of a template, instead of a text."
+    )
+    parameters: Annotated[list[TemplateValue], BeforeValidator(_listed)] = Field(
+        default_factory=list, max_length=20, description="What the template's parameters stand for."
+    )
+
+
+def send_whatsapp(
+    orders: Orders, templates: Mapping[str, Template] = TEMPLATES
+) -> Tool[SendWhatsAppArgs]:
+    """Build the tool; its jobs are of kind ``send_whatsapp`` with ``to``, ``text``, ``template``.
+
+    Args:
+        orders: Takes the jobs.
+        templates: Those that are approved, by name. A text goes with `FALLBACK`, if that is one of
+            them and the text fits, for the case that the window is closed.
+    """
+    offered = {name: one for name, one in templates.items() if not one.asks_permission}
+    outbox = Outbox(
+        orders,
+        SEND_WHATSAPP,
+        "WhatsApp message",
+        "WhatsApp",
+        per_call=MAX_WHATSAPP_PER_CALL,
+        per_day=MAX_WHATSAPP_PER_DAY,
+    )
+
+    async def run(args: SendWhatsAppArgs, context: ToolContext) -> Outcome:
+        if not context.to:
+            raise ToolError(
+                "Their number is withheld, so no WhatsApp message can be sent. Say so and offer "
+                "another way."
+            )
+        text = args.text or ""
+        if args.template:
+            template: Mapping[str, Any] | None = _rendered(offered, args)
+        elif text:
+            template = _stand_in(offered, text, context)
+        else:
+            raise FieldError("text", "Give a text, or a template with its parameters.")
+        payload = {"to": context.to, "text": text, "template": template}
+        return await outbox.send(context, payload, phone=context.to)
+
+    return Tool(
+        name=SEND_WHATSAPP,
+        description="Send a WhatsApp message to the person on the line, when they ask for details "
+        "there. Tell them only what the result says. " + _catalogue(offered),
+        args=SendWhatsAppArgs,
+        run=run,
+    )
+
+
+def _rendered(offered: Mapping[str, Template], args: SendWhatsAppArgs) -> Mapping[str, Any]:
+    template = offered.get(args.template or "")
+    if template is None:
+        names = ", ".join(offered) or "none"
+        raise FieldError("template", f"There is no template of that name; there are: {names}.")
+    try:
+        return template.render({one.name: one.value for one in args.parameters})
+    except TemplateError as exc:
+        raise FieldError("parameters", f"Nothing was sent: {exc}.") from None
+
+
+def _stand_in(
+    offered: Mapping[str, Template], text: str, context: ToolContext
+) -> Mapping[str, Any] | None:
+    """Return ``text`` in the template that may be sent at any time, if it fits in."""
+    known = context.call.context if context.call is not None else {}
+    name = next((known[key] for key in _NAME_KEYS if known.get(key)), _NAMELESS)
+    try:
+        return offered[FALLBACK].render({"name": name, "summary": " ".join(text.split())})
+    except (KeyError, TemplateError):
+        return None
+
+
+def _catalogue(offered: Mapping[str, Template]) -> str:
+    if not offered:
+        return "There are no templates: give a text."
+    each = "; ".join(
+        f"{one.name} ({', '.join(each.name for each in one.parameters)}): {one.purpose}"
+        for one in offered.values()
+    )
+    return f"Templates and their parameters: {each}."

@@ -1,0 +1,69 @@
+"""Connect the caller with a human."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+from pydantic import Field
+
+from fwai.domain.call import EndReason
+from fwai.errors import ApiError, ToolError
+from fwai.interfaces import CallTransfer
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
+
+TRANSFER_S: Final = 10.0
+
+_log = structlog.get_logger()
+
+
+class TransferCallArgs(Args):
+    """Why they are connected."""
+
+    reason: str = Field(
+        default="", max_length=200, description="What they want from a human, in a few words."
+    )
+
+
+def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
+    """Build the tool.
+
+    Args:
+        lines: Who hands calls over, by provider; the others' callers are offered a callback.
+    """
+
+    async def run(args: TransferCallArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
+        call, actions = context.call, context.actions
+        if call is None or actions is None:
+            raise ToolError("There is no live call to transfer.")
+        line = lines.get(call.provider)
+        if line is None or not call.provider_call_id:
+            raise ToolError(
+                "This call cannot be connected to a human. Say so and offer a callback instead."
+            )
+
+        async def hand_over() -> bool:
+            return await _handed_over(line, call.provider_call_id)
+
+        if actions.finish(EndReason.TRANSFERRED, hand_over):
+            return Outcome("They are connected once your last words were heard.", silent=True)
+        return Outcome("Say one short sentence that you connect them now.")
+
+    return Tool(
+        name="transfer_call",
+        description="Connect the caller with a human. Use it when they ask for a person, or when "
+        "you cannot help. Tell them before you do it.",
+        args=TransferCallArgs,
+        run=run,
+    )
+
+
+async def _handed_over(line: CallTransfer, provider_call_id: str) -> bool:
+    try:
+        async with asyncio.timeout(TRANSFER_S):
+            await line.transfer(provider_call_id)
+    except (ApiError, TimeoutError) as exc:
+        reason = str(exc) if isinstance(exc, ApiError) else "no answer in time"
+        _log.warning("transfer_failed", reason=reason)
+        return False
+    return True

@@ -1,0 +1,120 @@
+"""A workflow behind a URL as a tool of one agent.
+
+The answer is needed while the caller waits, so it is no job: it is asked for once, and asked again
+only when the model asks again; then with the same id, by which a workflow can know it.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, Protocol
+
+from fwai.domain.webhook_tool import WebhookToolSpec, validate_args
+from fwai.errors import ApiError, ApiUnknownError, ToolError
+from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
+
+SPARE_S: Final = 2.0  # the client keeps the time itself, and knows better what it means
+
+_NOT_KNOWN: Final = "It is not known whether that was done. Do not ask for it again; say so."
+_NOT_DONE: Final = "That was not done: {why}. Say so and offer another way."
+
+
+class WorkflowAnswer(Protocol):
+    """What a workflow says."""
+
+    @property
+    def text(self) -> str:
+        """Words for the model; may be empty."""
+        ...
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Facts beside them."""
+        ...
+
+
+class Workflows(Protocol):
+    """Calls workflows."""
+
+    async def call(
+        self, url: str, message_id: str, payload: Mapping[str, Any], timeout_s: float
+    ) -> WorkflowAnswer:
+        """Post ``payload``, signed, and return the answer.
+
+        Raises:
+            ApiError: It was not carried out, or its answer cannot be read (status 2xx).
+            ApiUnknownError: It may have been carried out.
+        """
+        ...
+
+
+def workflow_tool(spec: WebhookToolSpec, workflows: Workflows) -> Tool[Mapping[str, Any]]:
+    """Build the tool that an entry of an agent's ``webhooks`` describes."""
+    running: dict[str, asyncio.Future[Outcome | ToolError]] = {}
+
+    async def run(args: Mapping[str, Any], context: ToolContext) -> Outcome:
+        key = context.key(spec.name, args)
+        known = running.get(key)
+        if known is not None:
+            await asyncio.wait({known})  # which, unlike awaiting it, does not pass a cancel on
+            return _said(known.result())
+        answer: asyncio.Future[Outcome | ToolError] = asyncio.get_running_loop().create_future()
+        running[key] = answer
+        try:
+            answer.set_result(await _ask(spec, workflows, args, context, key))
+        finally:
+            del running[key]
+            if not answer.done():  # cancelled in the middle, or broken
+                answer.set_result(ToolError(_NOT_KNOWN))
+        return _said(answer.result())
+
+    filler = f' Say "{spec.filler}" while it runs.' if spec.filler else ""
+    return Tool(
+        name=spec.name,
+        description=spec.description + filler,
+        args=ByHand(spec.parameters, lambda args: validate_args(spec, args)),
+        run=run,
+        timeout_s=spec.timeout_s + SPARE_S,
+    )
+
+
+async def _ask(
+    spec: WebhookToolSpec,
+    workflows: Workflows,
+    args: Mapping[str, Any],
+    context: ToolContext,
+    key: str,
+) -> Outcome | ToolError:
+    payload = {
+        "call_id": context.call_id or None,
+        "agent": context.call.agent if context.call is not None else None,
+        "from": context.to or None,
+        "tool": spec.name,
+        "arguments": dict(args),
+    }
+    message_id = f"tool_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    try:
+        answer = await workflows.call(spec.url, message_id, payload, spec.timeout_s)
+    except ApiUnknownError:
+        return ToolError(_NOT_KNOWN)
+    except ApiError as exc:
+        return ToolError(_failure(exc))
+    text = answer.text or (
+        "The answer is in the data." if answer.data else "It was taken, with no answer in words."
+    )
+    return Outcome(text, answer.data)
+
+
+def _failure(exc: ApiError) -> str:
+    if exc.status is None:
+        return _NOT_DONE.format(why="the service cannot be reached")
+    if HTTPStatus.OK <= exc.status < HTTPStatus.MULTIPLE_CHOICES:
+        return "It was taken, but the answer could not be read. Do not ask for it again; say so."
+    return _NOT_DONE.format(why="the service refused it")
+
+
+def _said(answer: Outcome | ToolError) -> Outcome:
+    if isinstance(answer, ToolError):
+        raise ToolError(str(answer))
+    return answer

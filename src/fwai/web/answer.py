@@ -1,0 +1,14 @@
+"""Answers as JSON. No I/O."""
+
+from typing import Any
+
+import msgspec
+from fastapi import Response
+
+
+def answer(body: Any, status: int = 200, location: str = "") -> Response:  # noqa: ANN401 - JSON
+    """Return a JSON answer; a number that is not finite becomes null."""
+    headers = {"Cache-Control": "no-store"}
+    if location:
+        headers["Location"] = location
+    return Response(msgspec.json.encode(body), status, headers, "application/json")

@@ -1,0 +1,165 @@
+"""Every refusal of the API as a problem, and how the document tells of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from fwai.errors import BusyError, FieldError, RefusedError, StoreError
+from fwai.problem import MEDIA_TYPE, ProblemError
+
+RETRY_S: Final = "10"
+MOST_ERRORS: Final = 20
+_PLACES: Final = ("body", "query", "path", "header")
+_REF: Final = {"$ref": "#/components/schemas/Problem"}
+_MEANINGS: Final[Mapping[int, str]] = {
+    400: "The body is not JSON.",
+    401: "No key, or a wrong one.",
+    403: "Not allowed: from elsewhere without keys, or calls to this person are forbidden.",
+    404: "There is nothing of this name.",
+    405: "Not with this method; `Allow` names those that are.",
+    409: "It does not fit what is there now, such as a call that is over.",
+    413: "The body is over 256 KB.",
+    415: "The body is not `application/json`.",
+    416: "No part of the recording is in this range.",
+    422: "A value cannot be right: `field` names it, `detail` the fix.",
+    429: "Too many event streams of this call.",
+    500: "A fault of the server; nothing about it is told here.",
+    503: "The database or the lines are not available now. Try again.",
+}
+_EVERYWHERE: Final = (401, 403, 422, 500, 503)
+
+_log = structlog.get_logger()
+
+
+class FieldProblem(BaseModel):
+    """One part of a request that is at fault."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str = Field(description="Stable: `urn:fwai:problem:` and a name.")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, and the fix.")
+    field: str | None = Field(description="Which part of the request, as a dotted path.")
+    errors: list[FieldProblem] = Field(
+        default=[], description="All parts that are at fault, when there are several."
+    )
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {
+                    "type": "urn:fwai:problem:invalid",
+                    "title": "A value cannot be right",
+                    "status": 422,
+                    "detail": "write the full international number with its country code, "
+                    "such as +919999900000",
+                    "field": "to",
+                }
+            ]
+        }
+    }
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how the document tells of these refusals, and of those that every route has."""
+    return {
+        status: {
+            "description": _MEANINGS[status],
+            "content": {MEDIA_TYPE: {"schema": _REF}},
+        }
+        for status in sorted({*statuses, *_EVERYWHERE})
+    }
+
+
+def problem_of(exc: Exception) -> ProblemError:
+    """Return what the client is told of an error; one that nobody expected is logged."""
+    match exc:
+        case ProblemError():
+            return exc
+        case RequestValidationError():
+            return _invalid(exc.errors())
+        case FieldError():
+            return invalid(exc.field, str(exc))
+        case RefusedError():
+            return ProblemError(exc.kind, "Refused", 403, str(exc))
+        case BusyError():
+            return _later("busy", "All lines are busy", "Try again in a little while.")
+        case StoreError():
+            _log.error("api_store_failed", error=str(exc))
+            return _later("store-failed", "Not available", "The database failed. Try again.")
+        case HTTPException():
+            return _of_http(exc)
+        case _:
+            # Its text may hold personal data; its kind and place do not.
+            _log.error("api_failed", error=type(exc).__name__, exc_info=True)
+            return ProblemError(
+                "internal", "A fault of the server", 500, "The log of the server says more."
+            )
+
+
+def invalid(field: str, detail: str) -> ProblemError:
+    """Return the refusal of one value."""
+    return ProblemError("invalid", "A value cannot be right", 422, detail, field)
+
+
+def unknown(what: str) -> ProblemError:
+    """Return the refusal of something that is not there."""
+    return ProblemError("not-found", "Not found", 404, f"There is no such {what}.")
+
+
+def conflict(kind: str, title: str, detail: str) -> ProblemError:
+    """Return the refusal of something that does not fit what is there now."""
+    return ProblemError(kind, title, 409, detail)
+
+
+def _later(kind: str, title: str, detail: str) -> ProblemError:
+    return ProblemError(kind, title, 503, detail, headers={"Retry-After": RETRY_S})
+
+
+def _of_http(exc: HTTPException) -> ProblemError:
+    if exc.status_code == 400:  # FastAPI's word for a body that json.loads cannot take
+        return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
+    kind = f"http-{exc.status_code}"
+    return ProblemError(kind, "Refused", exc.status_code, str(exc.detail))
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
+    if any(error["type"] == "json_invalid" for error in errors):
+        return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
+    named = [{"field": _path(error["loc"]), "detail": _fix(error)} for error in errors]
+    named = named[:MOST_ERRORS]
+    problem = invalid(named[0]["field"], named[0]["detail"])
+    if len(named) > 1:
+        problem.errors = tuple(named)
+    return problem
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    parts = [str(part) for part in loc]
+    if len(parts) > 1 and parts[0] in _PLACES:
+        parts = parts[1:]
+    return ".".join(_printable(part) for part in parts)
+
+
+def _fix(error: Mapping[str, Any]) -> str:
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return "this is needed; add it"
+    if error["type"] == "extra_forbidden":
+        return "there is no such field; remove it or correct its name"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    """Return ``text`` without what UTF-8 cannot hold: field names come from the client."""
+    return text.encode(errors="replace").decode()[:200]

@@ -1,0 +1,429 @@
+"""What clients send and what they get, as the document shows it.
+
+Answers are built by hand as JSON values, which is much faster than by these models; tests hold them
+against the document.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fwai.domain.booking import BookingState
+from fwai.domain.call import CallState, Direction
+from fwai.domain.callback import MOST_NOTE, CallbackState
+from fwai.domain.job import JobState
+from fwai.web.values import JsonObject, Moment, Plain, Text
+
+MOST_SAID = 500
+MOST_REASON = 200
+
+Stamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Context = dict[Text, Plain]
+NextCursor = Annotated[
+    str | None, Field(description="Send it as `cursor` for what follows; null at the end.")
+]
+
+
+class Asked(BaseModel):
+    """What is sent: a field that is not known is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewCall(Asked):
+    """Somebody is to be called; only ``to`` is needed."""
+
+    to: Annotated[Text, Field(max_length=40, description="With its country code.")]
+    provider: Annotated[
+        Text, Field(max_length=40, description="Default: the first of `CALL_PROVIDER`.")
+    ] = ""
+    agent: Annotated[
+        Text, Field(max_length=100, description="Default: the first of prompts.json.")
+    ] = ""
+    context: Annotated[
+        Context, Field(default_factory=dict, description="For the prompt's `{{placeholders}}`.")
+    ]
+    webhook_url: Annotated[
+        Text, Field(max_length=2_000, description="Where this call's events go besides.")
+    ] = ""
+    not_before: Annotated[
+        Moment | None, Field(description="When it may be dialled at the earliest.")
+    ] = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"to": "+919999900000"},
+                {
+                    "to": "+919999900000",
+                    "provider": "plivo",
+                    "agent": "FWAI_Core",
+                    "context": {"customer_name": "Asha", "note": "asked for the Hindi course"},
+                    "webhook_url": "https://n8n.example.com/webhook/call-ended",
+                    "not_before": "2026-11-23T10:00:00+05:30",
+                },
+            ]
+        }
+    )
+
+
+class CallAccepted(BaseModel):
+    """A call that will be dialled."""
+
+    call_id: str
+    status: CallState
+    provider: str
+    due_at: Stamp = Field(description="When it will be dialled.")
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "call_id": "20261123-0f8e2a6b4c1d9e37",
+                    "status": "queued",
+                    "provider": "plivo",
+                    "due_at": "2026-11-23T04:30:00.000Z",
+                }
+            ]
+        }
+    )
+
+
+class Usage(BaseModel):
+    """What a call used; null when it was not measured."""
+
+    audio_in_s: float | None
+    audio_out_s: float | None
+    tokens: dict[str, int] | None
+
+
+class Latency(BaseModel):
+    """From the end of the caller's speech to the agent's, in milliseconds."""
+
+    p50: float | None
+    p95: float | None
+
+
+class CallSummary(BaseModel):
+    """A call without its words; null is what was not measured or has not happened."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    call_id: str
+    provider: str
+    provider_call_id: str | None
+    direction: Direction
+    from_: str | None = Field(alias="from")
+    to: str | None
+    agent: str
+    status: CallState
+    end_reason: str | None
+    cause: str | None = Field(description="The provider's word for the ending.")
+    created_at: Stamp
+    not_before: Stamp | None
+    started_at: Stamp | None
+    answered_at: Stamp | None
+    ended_at: Stamp | None
+    duration_s: float | None
+    callback_id: str | None
+    summary: str | None
+    extracted: dict[str, Any] | None
+    usage: Usage
+    latency_ms: Latency
+    context: dict[str, str]
+
+
+class Said(BaseModel):
+    """An utterance."""
+
+    role: str
+    text: str
+    at: Stamp
+
+
+class ToolUsed(BaseModel):
+    """A tool that ran in a call."""
+
+    name: str
+    status: Literal["ok", "failed"]
+    at: Stamp
+
+
+class CallData(CallSummary):
+    """A call with what was said and done."""
+
+    transcript: list[Said]
+    tools: list[ToolUsed]
+
+
+class CallPage(BaseModel):
+    """Calls, the newest first."""
+
+    calls: list[CallSummary]
+    next_cursor: NextCursor
+
+
+class Transcript(BaseModel):
+    """What was said."""
+
+    call_id: str
+    status: CallState
+    transcript: list[Said]
+
+
+class Words(Asked):
+    """What the agent is to say, in its own voice."""
+
+    text: Annotated[Text, Field(min_length=1, max_length=MOST_SAID)]
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "The course begins on Monday."}]}
+    )
+
+
+class Handover(Asked):
+    """Why a human is needed."""
+
+    reason: Annotated[Text, Field(max_length=MOST_REASON)] = ""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "asked for a person"}]})
+
+
+class CallOrdered(BaseModel):
+    """What was asked of a call is being done."""
+
+    call_id: str
+    status: CallState
+
+
+class ToolOrder(Asked):
+    """A tool to be run for a person, named by ``to`` or by a call with them."""
+
+    arguments: Annotated[JsonObject, Field(default_factory=dict)]
+    to: Annotated[Text | None, Field(max_length=40)] = None
+    call_id: Annotated[Text | None, Field(max_length=64)] = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"arguments": {"text": "Your demo is at 5 PM."}, "to": "+919999900000"},
+                {
+                    "arguments": {"when": "tomorrow 5 pm", "note": "fees"},
+                    "call_id": "20261123-0f8e2a6b4c1d9e37",
+                },
+            ]
+        }
+    )
+
+
+class ToolAnswer(BaseModel):
+    """What a tool came to."""
+
+    status: Literal["ok", "failed", "pending", "unknown"] = Field(
+        description="`pending`: it will be done; `unknown`: it cannot be known, do not repeat it."
+    )
+    message: str
+    result: dict[str, Any]
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"status": "ok", "message": "The text message was sent.", "result": {"id": "m-1"}}
+            ]
+        }
+    )
+
+
+class ToolShown(BaseModel):
+    """A tool."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any] = Field(description="JSON Schema of its arguments.")
+    configured: bool
+    missing: str | None = Field(description="Settings that it lacks.")
+    agent: str | None = Field(description="Of this agent alone: it runs only in its calls.")
+
+
+class ToolList(BaseModel):
+    """All tools."""
+
+    tools: list[ToolShown]
+
+
+class NewPromise(Asked):
+    """Somebody is to be called back."""
+
+    to: Annotated[Text, Field(max_length=40, description="With its country code.")]
+    when: Annotated[
+        Text, Field(max_length=200, description="ISO 8601, or words such as `tomorrow 5 pm`.")
+    ]
+    note: Annotated[Text, Field(max_length=MOST_NOTE)] = ""
+    agent: Annotated[Text, Field(max_length=100)] = ""
+    provider: Annotated[Text, Field(max_length=40)] = ""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"to": "+919999900000", "when": "tomorrow 5 pm", "note": "about the fees"}]
+        }
+    )
+
+
+class CallbackShown(BaseModel):
+    """A promise to call back."""
+
+    callback_id: str
+    to: str
+    when: Stamp
+    note: str
+    status: CallbackState
+    agent: str
+    provider: str | None = Field(description="Null takes the default one.")
+    attempts: int
+    source_call_id: str | None
+    last_call_id: str | None
+    created_at: Stamp
+
+
+class CallbackPage(BaseModel):
+    """Callbacks, the soonest first."""
+
+    callbacks: list[CallbackShown]
+    next_cursor: NextCursor
+
+
+class BookingShown(BaseModel):
+    """A demo."""
+
+    booking_id: str
+    phone: str | None
+    name: str
+    interest: str
+    email: str | None
+    starts_at: Stamp
+    minutes: int
+    call_id: str | None
+    status: BookingState
+    created_at: Stamp
+
+
+class BookingPage(BaseModel):
+    """Demos, the earliest first."""
+
+    bookings: list[BookingShown]
+    next_cursor: NextCursor
+
+
+class AgentShown(BaseModel):
+    """An agent of prompts.json."""
+
+    id: str
+    name: str
+    description: str
+    voice: str | None
+    language: str | None
+    tools: list[str]
+    numbers: list[str] = Field(description="Our lines that it answers.")
+    default: bool
+
+
+class AgentList(BaseModel):
+    """All agents."""
+
+    agents: list[AgentShown]
+
+
+class Remembered(BaseModel):
+    """An earlier call in short."""
+
+    at: Stamp
+    call_id: str
+    agent: str
+    text: str
+
+
+class ContactShown(BaseModel):
+    """What is known of a person."""
+
+    phone: str
+    do_not_call: bool
+    reason: str
+    memory: list[Remembered]
+    callbacks: list[CallbackShown] = Field(description="Those that are not over.")
+    bookings: list[BookingShown] = Field(description="Those that are not over.")
+    calls: list[CallSummary] = Field(description="The newest.")
+
+
+class ContactChange(Asked):
+    """Whether a person may be called."""
+
+    do_not_call: bool
+    reason: Annotated[Text, Field(max_length=MOST_REASON)] = ""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"do_not_call": True, "reason": "asked by mail"}]}
+    )
+
+
+class Forbidden(BaseModel):
+    """A person who must not be called."""
+
+    phone: str
+    do_not_call: bool
+    reason: str
+
+
+class ForbiddenPage(BaseModel):
+    """People who must not be called, by number."""
+
+    contacts: list[Forbidden]
+    next_cursor: NextCursor
+
+
+class ErasedShown(BaseModel):
+    """How much was removed."""
+
+    calls: int
+    callbacks: int
+    bookings: int
+    jobs: int
+    files: int
+    contact: bool
+
+
+class JobShown(BaseModel):
+    """A piece of work; what it is about is not shown."""
+
+    job_id: str
+    kind: str
+    status: JobState
+    run_at: Stamp
+    attempts: int
+    error: str | None
+    call_id: str | None
+    event_type: str | None = Field(description="Of an event that is to be delivered.")
+    created_at: Stamp
+
+
+class JobPage(BaseModel):
+    """Work, the newest first."""
+
+    jobs: list[JobShown]
+    next_cursor: NextCursor
+
+
+class ReplayAsked(Asked):
+    """Which dead events are to be delivered again."""
+
+    since: Annotated[Moment | None, Field(description="Those that happened then or later.")] = None
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{}, {"since": "2026-11-23T00:00:00+05:30"}]}
+    )
+
+
+class Replayed(BaseModel):
+    """How many events will be delivered again."""
+
+    replayed: int
+    more: bool = Field(description="There were more than one request may take; ask again.")

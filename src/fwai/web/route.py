@@ -1,0 +1,130 @@
+"""What every route of the API does first and last: the key, the body's size, refusals."""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Receive, Scope, Send
+
+from fwai.access import Access
+from fwai.problem import ProblemError
+from fwai.web.errors import problem_of
+
+MAX_BODY_BYTES: Final = 256 * 1024
+BODY_S: Final = 10.0
+_JSON: Final = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def route_class(access: Access) -> type[APIRoute]:
+    """Return a class of routes that ask for a key before anything else, and refuse in problems.
+
+    Who asks is in ``request.state.client`` then.
+    """
+
+    class ApiRoute(APIRoute):
+        def get_route_handler(self) -> Handler:
+            handle = super().get_route_handler()
+
+            async def guarded(request: Request) -> Response:
+                try:
+                    request.state.client = access.client(request)
+                    if request.method != "GET":
+                        request = await _with_body(request)
+                    return await handle(request)
+                except ClientDisconnect:
+                    return Response(status_code=400)  # nobody reads it
+                except Exception as exc:  # noqa: BLE001 - whatever it is, it is answered
+                    return problem_of(exc).response()
+
+            return guarded
+
+    return ApiRoute
+
+
+class NoRoute:
+    """Answers whatever no route takes, as an ASGI application.
+
+    Args:
+        access: Strangers are not told what there is.
+        routes: Those there are.
+    """
+
+    def __init__(self, access: Access, routes: Callable[[], list[BaseRoute]]) -> None:
+        self._access = access
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse."""
+        try:
+            self._access.client(Request(scope))
+            problem = self._problem(scope)
+        except ProblemError as refused:
+            problem = refused
+        await problem.response()(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> ProblemError:
+        methods: set[str] = set()
+        for route in self._routes():
+            if route.matches(scope)[0] is Match.PARTIAL:
+                methods |= getattr(route, "methods", None) or set()
+        if not methods:
+            detail = "There is nothing at this address; /docs shows what there is."
+            return ProblemError("not-found", "Not found", 404, detail)
+        allowed = ", ".join(sorted(methods))
+        return ProblemError(
+            "wrong-method",
+            "Wrong method",
+            405,
+            f"This address takes {allowed}.",
+            headers={"Allow": allowed},
+        )
+
+
+async def _with_body(request: Request) -> Request:
+    """Return the request with its body read, whose size and kind are good.
+
+    Raises:
+        ProblemError: They are not.
+    """
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
+        raise _too_large()
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await _read(request)
+    except TimeoutError:
+        raise ProblemError(
+            "too-slow", "Too slow", 408, f"Send the body within {BODY_S:.0f} s."
+        ) from None
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if body and not _JSON.fullmatch(kind):  # a form of another site could send anything else
+        raise ProblemError(
+            "wrong-content", "Wrong content", 415, "Send application/json.", "Content-Type"
+        )
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+    rest = request.receive
+
+    async def receive() -> Message:
+        return whole.pop() if whole else await rest()
+
+    return Request(request.scope, receive)
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def _too_large() -> ProblemError:
+    return ProblemError("too-large", "Too large", 413, f"Send at most {MAX_BODY_BYTES} bytes.")

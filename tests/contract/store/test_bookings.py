@@ -1,0 +1,208 @@
+"""What bookings must do, on each database."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from fwai.domain.booking import Booking, BookingState, NewBooking
+from fwai.domain.job import NewJob
+from fwai.errors import StoreError
+from fwai.store.bookings import MOST_MINUTES, Bookings
+from fwai.store.database import Database
+from fwai.store.jobs import Jobs
+from unit.store.kit import NOW, OTHER_PHONE, PHONE, Clock, at, jobs_in
+
+HOUR = 3600.0
+NEW = NewBooking("b:1", PHONE, "Asha", "the demo", at(HOUR), 30, "asha@example.com", "c-1")
+
+
+@pytest.fixture
+def bookings(database: Database, jobs: Jobs, clock: Clock) -> Bookings:
+    return Bookings(database, jobs, clock=clock)
+
+
+def tell(booking: Booking) -> list[NewJob]:
+    return [NewJob("event", f"event:{booking.id}:{booking.state}")]
+
+
+async def booked(
+    bookings: Bookings, key: str, minute: float = 60, minutes: int = 30, phone: str = PHONE
+) -> Booking:
+    new = replace(NEW, key=key, starts_at=at(minute * 60), minutes=minutes, phone=phone)
+    booking = await bookings.book(new, 99)
+    assert booking is not None
+    return booking
+
+
+async def test_a_demo_is_booked_with_what_follows(bookings: Bookings, jobs: Jobs) -> None:
+    booking = await bookings.book(NEW, 1, tell)
+
+    assert booking is not None
+    assert booking.id.startswith("bk_")
+    assert booking == Booking(
+        booking.id,
+        PHONE,
+        "Asha",
+        "the demo",
+        at(HOUR),
+        30,
+        "asha@example.com",
+        "c-1",
+        BookingState.BOOKED,
+        NOW,
+    )
+    assert await bookings.get(booking.id) == booking
+    assert await bookings.get("none") is None
+    assert await jobs.by_key(f"event:{booking.id}:booked") is not None
+
+
+async def test_the_same_booking_twice_is_one(bookings: Bookings, jobs: Jobs) -> None:
+    first = await bookings.book(NEW, 1, tell)
+
+    second = await bookings.book(replace(NEW, name="Ravi"), 1, tell)
+
+    assert second == first
+    assert len(await jobs.page()) == 1
+
+
+async def test_a_full_slot_is_refused_and_nothing_is_written(
+    bookings: Bookings, jobs: Jobs
+) -> None:
+    assert await bookings.book(NEW, 2) is not None
+    assert await bookings.book(replace(NEW, key="b:2"), 2) is not None
+
+    assert await bookings.book(replace(NEW, key="b:3"), 2, tell) is None
+
+    assert len(await bookings.page()) == 2
+    assert await jobs.page() == []
+
+
+@pytest.mark.parametrize(
+    ("minute", "minutes", "taken"),
+    [
+        (60, 30, 1),
+        (59, 1, 0),
+        (59, 2, 1),
+        (89, 30, 1),
+        (90, 30, 0),
+        (30, 30, 0),
+        (30, 31, 1),
+        (70, 5, 1),
+        (0, MOST_MINUTES, 1),
+    ],
+)
+async def test_demos_overlap_when_they_share_a_moment(
+    bookings: Bookings, minute: int, minutes: int, taken: int
+) -> None:
+    await booked(bookings, "b:1", 60, 30)
+
+    assert await bookings.taken(at(minute * 60.0), minutes) == taken
+
+
+async def test_a_long_demo_takes_what_is_far_behind_its_start(bookings: Bookings) -> None:
+    await booked(bookings, "b:1", 0, MOST_MINUTES)
+
+    assert await bookings.taken(at((MOST_MINUTES - 1) * 60.0), 1) == 1
+    assert await bookings.taken(at(MOST_MINUTES * 60.0), 1) == 0
+
+
+async def test_of_many_for_the_last_place_one_gets_it(
+    bookings: Bookings, other_database: Database, jobs: Jobs, clock: Clock
+) -> None:
+    other = Bookings(other_database, jobs_in(other_database, clock), clock=clock)
+    await booked(bookings, "b:0")
+
+    found = await asyncio.gather(
+        *(
+            one.book(replace(NEW, key=f"b:{number + 1}"), 2, tell)
+            for number, one in enumerate((bookings, other) * 4)
+        )
+    )
+
+    assert found.count(None) == 7
+    assert await bookings.taken(at(HOUR), 30) == 2
+    assert len(await jobs.page()) == 1
+
+
+async def test_of_two_that_book_the_same_at_once_both_get_it(
+    bookings: Bookings, other_database: Database, clock: Clock
+) -> None:
+    other = Bookings(other_database, jobs_in(other_database, clock), clock=clock)
+
+    found = await asyncio.gather(*(one.book(NEW, 1) for one in (bookings, other) * 3))
+
+    assert None not in found
+    assert len({booking.id for booking in found if booking}) == 1
+
+
+async def test_a_canceled_demo_gives_its_place_back(bookings: Bookings, jobs: Jobs) -> None:
+    booking = await booked(bookings, "b:1")
+
+    canceled = await bookings.cancel(booking.id, tell)
+    again = await bookings.cancel(booking.id, tell)
+
+    assert canceled == again == replace(booking, state=BookingState.CANCELED)
+    assert await bookings.cancel("none") is None
+    assert len(await jobs.page()) == 1
+    assert await bookings.taken(at(HOUR), 30) == 0
+    assert await bookings.book(replace(NEW, key="b:2"), 1) is not None
+
+
+async def test_the_key_of_a_canceled_demo_finds_it(bookings: Bookings) -> None:
+    booking = await booked(bookings, "b:1")
+    canceled = await bookings.cancel(booking.id)
+
+    assert await bookings.book(NEW, 1) == canceled
+
+
+@pytest.mark.parametrize("minutes", [0, -1, MOST_MINUTES + 1])
+async def test_a_length_that_is_none_is_refused(bookings: Bookings, minutes: int) -> None:
+    with pytest.raises(ValueError, match="minutes"):
+        await bookings.book(replace(NEW, minutes=minutes), 1)
+    with pytest.raises(ValueError, match="minutes"):
+        await bookings.taken(at(0), minutes)
+
+
+async def test_nothing_is_booked_when_what_follows_fails(bookings: Bookings) -> None:
+    def fail(booking: Booking) -> list[NewJob]:
+        raise OSError("the disk is full")
+
+    with pytest.raises(StoreError):
+        await bookings.book(NEW, 1, fail)
+
+    assert await bookings.page() == []
+
+
+async def test_a_person_s_open_demos_are_not_over(bookings: Bookings) -> None:
+    await booked(bookings, "over", 0, 30)
+    running = await booked(bookings, "running", 20, 30)
+    coming = await booked(bookings, "coming", 90)
+    await bookings.cancel((await booked(bookings, "canceled", 95)).id)
+    await booked(bookings, "other", 97, phone=OTHER_PHONE)
+
+    assert await bookings.open_for(PHONE, at(30 * 60)) == [running, coming]
+
+
+async def test_what_is_taken_of_a_day_comes_in_order(bookings: Bookings) -> None:
+    second = await booked(bookings, "b:1", 90)
+    first = await booked(bookings, "b:2", 20, 50)
+    await booked(bookings, "b:3", 150)
+    await bookings.cancel((await booked(bookings, "b:4", 80)).id)
+
+    assert await bookings.taken_between(at(HOUR), at(HOUR * 2)) == [first, second]
+
+
+async def test_pages_hold_each_demo_once_the_earliest_first(bookings: Bookings) -> None:
+    written = [await booked(bookings, f"b:{n}", 60 * (n % 3)) for n in range(7)]
+    await booked(bookings, "other", 60, phone=OTHER_PHONE)
+
+    seen: list[Booking] = []
+    while page := await bookings.page(
+        phone=PHONE, most=2, after=(seen[-1].starts_at, seen[-1].id) if seen else None
+    ):
+        seen += page
+
+    assert seen == sorted(written, key=lambda one: (one.starts_at, one.id))
+    middle = await bookings.page(from_=at(HOUR), to=at(HOUR * 2))
+    assert {booking.starts_at for booking in middle} == {at(HOUR)}

@@ -1,0 +1,82 @@
+"""Plivo's side of its webhooks: signs them and sends them, over ASGI."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+import httpx
+from fastapi import FastAPI
+
+from fakes import FakeControl
+from fwai.adapters.plivo.routes import PlivoWebhooks, router
+from fwai.simulator.plivo_signature import PlivoSigner
+from unit.adapters.handler_kit import FakeCalls, FakeReports
+
+PUBLIC_URL = "https://voice.example.com"
+TOKEN = "account-token"
+HOOKS = PlivoWebhooks(PUBLIC_URL, "MA1", (TOKEN,))
+INBOUND = {
+    "CallUUID": "c-1",
+    "From": "919999900001",
+    "To": "918888800000",
+    "Direction": "inbound",
+    "CallStatus": "ringing",
+    "Event": "StartApp",
+}
+HANG_UP = {
+    **INBOUND,
+    "CallStatus": "completed",
+    "Event": "Hangup",
+    "HangupCause": "NORMAL_CLEARING",
+    "HangupCauseName": "Normal Hangup",
+    "AnswerTime": "2026-11-22 10:00:00",
+    "Duration": "63",
+}
+VOICE_PATHS = ["answer", "hangup", "ring", "stream-status", "machine", "transfer"]
+
+
+@dataclass
+class Line:
+    """Plivo's side: signs a webhook and sends it, under a host name that is not the public one."""
+
+    calls: FakeCalls
+    hooks: PlivoWebhooks = HOOKS
+    reports: FakeReports = field(default_factory=FakeReports)
+    signer: PlivoSigner = field(default_factory=lambda: PlivoSigner(TOKEN))
+
+    async def send(
+        self,
+        path: str,
+        form: Mapping[str, str],
+        *,
+        method: str = "POST",
+        query: str = "v=1",
+        headers: Mapping[str, str] | None = None,
+        public_url: str = PUBLIC_URL,
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        where = f"/plivo/{path}" + (f"?{query}" if query else "")
+        if headers is None:
+            sign = self.signer.message if path == "message-status" else self.signer.voice
+            headers = sign(method, f"{public_url}{where}", form if method == "POST" else {})
+        app = FastAPI()
+        app.include_router(router(self.hooks, self.calls, FakeControl(), self.reports))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.7:3000") as http:
+            return await http.request(
+                method,
+                where,
+                content=urlencode(form).encode() if content is None else content,
+                headers={"Content-Type": "application/x-www-form-urlencoded", **headers},
+            )
+
+
+async def answered(form: Mapping[str, str], calls: FakeCalls | None = None) -> httpx.Response:
+    return await Line(calls or FakeCalls()).send("answer", form)
+
+
+def stream_of(response: httpx.Response) -> ET.Element:
+    stream = ET.fromstring(response.text).find("Stream")  # noqa: S314 - our own
+    assert stream is not None
+    return stream

@@ -1,0 +1,157 @@
+"""Mail goes to an address that was dictated and confirmed."""
+
+import pytest
+
+from fakes import CALL
+from fwai.domain.job import JobState
+from fwai.errors import FieldError
+from fwai.tools.send_email import MAX_EMAILS_PER_CALL, MAX_EMAILS_PER_DAY, send_email
+from unit.tools.kit import PHONE, Actions, Orders, run, use
+
+MAIL = {
+    "subject": "Fees",
+    "body": "One.\n\nTwo.",
+    "to": "asha@example.com",
+    "confirmed": True,
+}
+
+
+async def test_a_confirmed_address_gets_the_mail() -> None:
+    orders = Orders()
+
+    result = await run(send_email(orders), MAIL)
+
+    (job,) = orders.jobs.values()
+    assert job.kind == "send_email"
+    assert job.payload == {
+        "to": "asha@example.com",
+        "template": "message",
+        "values": {"subject": "Fees", "body": "One.\n\nTwo."},
+    }
+    assert (job.call_id, job.phone) == (CALL.id, PHONE)
+    assert result.ok
+    assert "mail server" in result.text
+
+
+@pytest.mark.parametrize(
+    ("said", "to"),
+    [
+        ("Asha dot K at example dot com", "asha.k@example.com"),
+        ("a s h a at the rate example.com", "asha@example.com"),
+        (" ASHA@EXAMPLE.COM ", "asha@example.com"),
+    ],
+)
+async def test_an_address_is_understood_as_it_is_spelt(said: str, to: str) -> None:
+    orders = Orders()
+
+    await run(send_email(orders), {**MAIL, "to": said})
+
+    assert orders.payloads[0]["to"] == to
+
+
+@pytest.mark.parametrize("to", ["asha", "a@b", "a@example.com, b@example.com", "<a@example.com>"])
+async def test_what_is_no_address_is_asked_for_again(to: str) -> None:
+    orders = Orders()
+
+    result = await run(send_email(orders), {**MAIL, "to": to})
+
+    assert not result.ok
+    assert result.text.startswith("That e-mail address cannot be used: ")
+    assert orders.jobs == {}
+    with pytest.raises(FieldError) as caught:
+        await use(send_email(orders), {**MAIL, "to": to})
+    assert caught.value.field == "to"
+
+
+@pytest.mark.parametrize("to", [{}, {"to": None}, {"to": " "}])
+async def test_without_an_address_it_is_asked_for(to: dict[str, str | None]) -> None:
+    orders = Orders()
+    rest = {"subject": "Fees", "body": "One."}
+
+    result = await run(send_email(orders), rest | to)
+
+    assert not result.ok
+    assert "Ask for it" in result.text
+    assert orders.jobs == {}
+
+
+async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
+    orders = Orders()
+
+    result = await run(send_email(orders), {**MAIL, "confirmed": False})
+
+    assert not result.ok
+    assert "Read the e-mail address letter by letter back" in result.text
+    assert orders.jobs == {}
+
+
+async def test_an_operator_need_not_confirm() -> None:
+    orders = Orders()
+
+    result = await use(send_email(orders), {**MAIL, "confirmed": False}, to="")
+
+    assert result.ok
+    assert orders.payloads[0]["to"] == "asha@example.com"
+
+
+async def test_one_call_sends_only_so_many() -> None:
+    orders, actions = Orders(), Actions()
+    tool = send_email(orders)
+
+    results = [
+        await run(tool, {**MAIL, "subject": f"{number}"}, actions=actions) for number in range(3)
+    ]
+
+    assert [result.ok for result in results] == [True] * MAX_EMAILS_PER_CALL + [False]
+
+
+async def test_one_address_gets_only_so_many_a_day_whoever_asks() -> None:
+    orders = Orders()
+    tool = send_email(orders)
+
+    results = [
+        await run(tool, MAIL, caller=f"+91999990010{number}", actions=Actions())
+        for number in range(MAX_EMAILS_PER_DAY)
+    ]
+    # The same key of the same call: told again, not counted again.
+    assert all(result.ok for result in results)
+    results = [
+        await run(tool, {**MAIL, "subject": f"{number}"}, caller=f"+9199999002{number:02}")
+        for number in range(MAX_EMAILS_PER_DAY)
+    ]
+
+    assert [result.ok for result in results] == [True] * (MAX_EMAILS_PER_DAY - 1) + [False]
+    assert "today" in results[-1].text
+    assert (await run(tool, {**MAIL, "to": "ravi@example.com"})).ok
+
+
+async def test_one_person_is_sent_only_so_many_a_day() -> None:
+    result = await run(send_email(Orders(before=MAX_EMAILS_PER_DAY)), MAIL)
+
+    assert not result.ok
+
+
+async def test_a_caller_without_a_number_is_not_counted_with_all_the_others() -> None:
+    orders = Orders()
+
+    result = await run(send_email(orders), MAIL, caller="")
+
+    assert result.ok
+    assert next(iter(orders.jobs.values())).phone == ""
+
+
+async def test_a_subject_becomes_one_line() -> None:
+    orders = Orders()
+
+    await run(send_email(orders), {**MAIL, "subject": "Fees\r\nBcc: x@example.com"})
+
+    assert orders.payloads[0]["values"]["subject"] == "Fees Bcc: x@example.com"
+
+
+async def test_a_server_that_refused_is_told() -> None:
+    result = await run(send_email(Orders(JobState.DEAD)), MAIL)
+
+    assert (result.ok, result.text) == (
+        False,
+        "The e-mail was not sent. Say so and offer another way.",
+    )
