@@ -20,7 +20,7 @@ from fwai.cast import Cast
 from fwai.config import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.errors import ConfigError
-from fwai.front_desk import api
+from fwai.front_desk import access_of, api
 from fwai.gemini.models import VOICES
 from fwai.integrations.poster import webhook_http
 from fwai.interfaces import MessageReports
@@ -40,6 +40,7 @@ from fwai.store.opening import Store, StoreOptions, open_store
 from fwai.toolbox import TOOL_NAMES, Toolbox
 from fwai.watch import CallBoard, WatchedArchive
 from fwai.web.health import router as health_router
+from fwai.web.openapi import document
 
 _log = structlog.get_logger()
 
@@ -88,11 +89,13 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         tools = toolbox.registry(agents, None if way is None else way.workflows)
         cast = Cast(settings, agents, tools, tls, office.recall)
         board = CallBoard()
+        archive = WatchedArchive(store.calls, board)
+        access = access_of(settings)
         calls = CallManager(
             agent_for=cast.agent_for,
             agent_id_for=cast.agent_id_for,
             tools=tools,
-            archive=WatchedArchive(store.calls, board),
+            archive=archive,
             limits=SessionLimits(max_call_s=float(settings.max_call_seconds)),
             most_calls=None
             if settings.max_concurrent_calls == "auto"
@@ -102,7 +105,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
             speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
         )
         workers = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(office.worker.stop)  # once no call gives it work any more
+        stack.callback(office.stop)  # once no call gives it work any more
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
         group.create_task(calls.run(ready), name="calls")
@@ -110,7 +113,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         await ready.wait()
         app = _web(settings, calls, providers, office.reports)
         if media is not None and settings.browser_calls:
-            app.include_router(browser_calls(settings, calls, group, board, media))
+            app.include_router(browser_calls(calls, group, board, media, access))
         for provider in providers:
             office.lines[provider.name] = provider.line
         if media is not None and "whatsapp" in settings.call_provider:
@@ -124,10 +127,14 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         office.lines = {
             name: office.lines[name] for name in settings.call_provider if name in office.lines
         }
-        office.serve_calls(calls, http)
-        app.include_router(api(settings, store, office, calls, tools, agents, board))
+        office.serve_calls(calls, archive, http)
+        app.include_router(
+            api(settings, store, office, calls, tools, agents, board, archive, access)
+        )
+        document(app)
         await office.open()
         workers.create_task(office.worker.run(), name="worker")
+        workers.create_task(office.postman.run(), name="postman")
         cast.warm_up()
         yield Server(app, calls, store, agents)
 

@@ -114,14 +114,15 @@ def _jobs(server: httpx.Client, args: argparse.Namespace) -> int:
         return 0
     states = [("state", state) for state in args.state.split(",") if state]
     answer = _ask(server, "GET", "/jobs", params=[*states, ("limit", "200")])
-    jobs = answer.get("jobs") or answer.get("items") or []
-    lines = [
-        f"{job['job_id']}  {job['kind']:<14} {job['state']:<8} {job['run_at']}  {job['error'] or ''}"
-        for job in jobs
-    ]
+    lines = [_line(job) for job in answer["jobs"]]
     _show(args, answer, "\n".join(lines) or "nothing")
     return 0
 
 
 def _show(args: argparse.Namespace, answer: Mapping[str, Any], text: str) -> None:
     print(json.dumps(answer, ensure_ascii=False) if args.json else text)  # noqa: T201
+
+
+def _line(job: Mapping[str, Any]) -> str:
+    why = job["error"] or ""
+    return f"{job['job_id']}  {job['kind']:<14} {job['state']:<8} {job['run_at']}  {why}".rstrip()

@@ -40,11 +40,10 @@ def _wrong_mail(settings: "Settings") -> list[str]:
         return ["SMTP_SENDER: missing; set it to the address your mails come from"]
     from fwai.integrations.smtp import SmtpOptions
 
-    problems = []
     try:
         address(sender)
     except ValueError:
-        problems.append("SMTP_SENDER: must be one plain address, such as desk@example.com")
+        return ["SMTP_SENDER: must be one plain address, such as desk@example.com"]
     try:
         SmtpOptions(
             settings.smtp_host,
@@ -53,8 +52,8 @@ def _wrong_mail(settings: "Settings") -> list[str]:
             security=settings.smtp_security,
         )
     except ValueError as exc:
-        problems.append(f"SMTP_SECURITY: {exc}")
-    return problems
+        return [f"SMTP_SECURITY: {exc}"]
+    return []
 
 
 def _wrong_events(settings: "Settings") -> list[str]:

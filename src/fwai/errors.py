@@ -15,7 +15,8 @@
     * RefusedError      what was asked is possible but not allowed, such as a call to who forbade it
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class FwaiError(Exception):
@@ -87,7 +88,15 @@ class AgentError(FwaiError):
 
 
 class ToolError(FwaiError):
-    """A tool could not do its work; its message is shown to the model as it stands."""
+    """A tool could not do its work; its message is shown to the model as it stands.
+
+    Attributes:
+        facts: What is known beside it.
+    """
+
+    def __init__(self, message: str, facts: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.facts = dict(facts or {})
 
 
 class StoreError(FwaiError):

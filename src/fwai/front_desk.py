@@ -12,6 +12,7 @@ from fwai.calls.outbound import CallRequest, Placed
 from fwai.config import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, CallEnding, CallId, CallState, EndReason
+from fwai.interfaces import CallArchive
 from fwai.office import Office
 from fwai.store.opening import Store
 from fwai.tools.base import ToolContext
@@ -29,12 +30,17 @@ def api(
     tools: ToolRegistry,
     agents: Mapping[str, AgentProfile],
     watch: Watch,
+    archive: CallArchive,
+    access: Access,
 ) -> APIRouter:
-    """Build the API; include it after every other route under ``/api``."""
+    """Build the API; include it after every other route under ``/api``.
+
+    What it cancels goes through ``archive``, so that those who watch hear of it.
+    """
     services = ApiServices(
         calls=store.calls,
         place=_placing(office),
-        cancel=_canceling(store),
+        cancel=_canceling(archive),
         live=calls,
         watch=watch,
         tools=tools,
@@ -50,15 +56,16 @@ def api(
         agents=agents,
         recordings_dir=settings.data_dir / "recordings",
     )
-    return router(services, access(settings))
+    return router(services, access)
 
 
-def access(settings: Settings) -> Access:
-    """Build who may use the API and the console."""
+def access_of(settings: Settings) -> Access:
+    """Build who may use the API and call from the browser."""
     return Access(
         tuple(key.get_secret_value() for key in settings.api_keys),
         loopback=not settings.api_keys,
         secure_cookies=settings.base_url.startswith("https:"),
+        what="the API and calls from the browser are",
     )
 
 
@@ -87,9 +94,9 @@ def _placing(office: Office) -> PlaceCall:
     return place
 
 
-def _canceling(store: Store) -> Callable[[Call], Awaitable[bool]]:
+def _canceling(archive: CallArchive) -> Callable[[Call], Awaitable[bool]]:
     async def cancel(call: Call) -> bool:
         ending = CallEnding(CallState.CANCELED, EndReason.OPERATOR)
-        return await store.calls.end(call, ending, time.time())
+        return await archive.end(call, ending, time.time())
 
     return cancel

@@ -27,7 +27,7 @@ from fwai.domain.call_event import (
     TOOL_CALLED,
     callback_data,
 )
-from fwai.domain.callback import Callback, CallbackPolicy, NewCallback
+from fwai.domain.callback import Callback, CallbackPolicy, CallbackState, NewCallback
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import Job, NewJob
@@ -39,7 +39,7 @@ from fwai.integrations.poster import Poster, retry_gap_s
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.workflow import WorkflowClient
-from fwai.interfaces import OutboundLine
+from fwai.interfaces import CallArchive, OutboundLine
 from fwai.jobs.events import EVENT, Events
 from fwai.jobs.following import FOLLOW, SUMMARY, Following
 from fwai.jobs.housekeeping import HOUSEKEEPING, Housekeeping
@@ -53,6 +53,7 @@ from fwai.store.opening import Store
 WAITING: Final = frozenset(
     {CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING, CallState.RINGING}
 )
+POSTMAN_PLACES: Final = 4
 SHARED_POLL_S: Final = 5.0  # where other machines write jobs, too
 
 _log = structlog.get_logger()
@@ -147,6 +148,7 @@ class Office:
         lines: Who places calls, by provider; to be filled before `open`.
         handlers: By kind of job; to be filled before `open`.
         worker: Runs the jobs.
+        postman: Runs those that wait for others' servers: events, summaries.
         orders: Gives it work.
         events: Tells others.
         reports: Hears how messages fare.
@@ -173,7 +175,11 @@ class Office:
         self.lines: dict[str, OutboundLine] = {}
         self.handlers: dict[str, JobHandler] = {}
         shared = not settings.database_url.startswith("sqlite")
-        self.worker = Worker(store.jobs, self.handlers, poll_s=SHARED_POLL_S if shared else None)
+        poll_s = SHARED_POLL_S if shared else None
+        self.worker = Worker(store.jobs, self.handlers, poll_s=poll_s)
+        # A receiver that hangs must hold up no text and no dial.
+        self._slow: dict[str, JobHandler] = {}
+        self.postman = Worker(store.jobs, self._slow, places=POSTMAN_PLACES, poll_s=poll_s)
         self.orders = Orders(store.jobs, self.worker)
         self.reports = Reports(store.jobs, events, lambda: datetime.now(UTC))
         self.hours = CallingHours.parse(settings.calling_hours)
@@ -182,14 +188,28 @@ class Office:
             gap_s=settings.callback_retry_minutes * 60.0,
             window_s=settings.callback_window_minutes * 60.0,
         )
-        store.jobs.on_new = self.worker.wake
+        store.jobs.on_new = self._wake
+
+    def _wake(self) -> None:
+        self.worker.wake()
+        self.postman.wake()
+
+    def stop(self) -> None:
+        """Let both workers end what they do and return."""
+        self.worker.stop()
+        self.postman.stop()
 
     def sends(self, kind: str, send: Callable[[Job], Awaitable[str]], **how: Any) -> None:  # noqa: ANN401
         """Handle messages of a kind."""
         self.handlers[kind] = Sending(send, **how)
 
-    def serve_calls(self, calls: CallManager, http: httpx.AsyncClient) -> None:
-        """Handle what calls leave to be done, and calls to be placed."""
+    def serve_calls(
+        self, calls: CallManager, archive: CallArchive, http: httpx.AsyncClient
+    ) -> None:
+        """Handle what calls leave to be done, and calls to be placed.
+
+        What the dialer closes goes through ``archive``, so that those who watch hear of it.
+        """
         store, settings = self._store, self._settings
         self.rules = rules = DialRules(
             providers={name: line.number for name, line in self.lines.items()},
@@ -204,7 +224,7 @@ class Office:
             most_s=settings.max_call_seconds + 60,
         )
         self.outbound = Outbound(rules, store.calls, store.contacts, self.may_post)
-        self.dialer = Dialer(rules, limits, self.lines, store.calls, calls, store.contacts)
+        self.dialer = Dialer(rules, limits, self.lines, archive, calls, store.contacts)
         callbacks = CallbackDialer(
             rules, self.policy, store.callbacks, self.outbound.place, self._missed
         )
@@ -223,11 +243,11 @@ class Office:
             WATCH: self.dialer.watch,
             CALLBACK: callbacks,
             FOLLOW: following,
-            EVENT: self.events.deliver,
             HOUSEKEEPING: Housekeeping(store.jobs, store.requests),
         }
+        self._slow[EVENT] = self.events.deliver
         if settings.gemini_text_model:
-            self.handlers[SUMMARY] = self._after_call(http)
+            self._slow[SUMMARY] = self._after_call(http)
 
     async def open(self) -> None:
         """Write down what a start has to do; to be called once before the worker runs.
@@ -242,9 +262,11 @@ class Office:
             zone=settings.zone,
             default_agent=next(iter(self._agents)),
         )
-        for job in await self.dialer.left_over():
-            await self._store.jobs.enqueue(job)
-        await self._store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
+        store = self._store
+        waiting = await store.calls.waiting_outbound()
+        for job in await self.dialer.left_over(waiting, store.jobs.by_key):
+            await store.jobs.enqueue(job)
+        await store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
 
     async def recall(self, phone: str) -> str:
         """Return what is known of a person, for an agent; empty when nothing is.
@@ -254,7 +276,9 @@ class Office:
         """
         store = self._store
         contact = await store.contacts.get(phone)
-        callbacks = await store.callbacks.open_for(phone)
+        promised = await store.callbacks.open_for(phone)
+        # Not the one that is kept right now, perhaps by this very call.
+        callbacks = [one for one in promised if one.state is CallbackState.SCHEDULED]
         bookings = await store.bookings.open_for(phone, datetime.now(UTC))
         return recall(contact.memory, callbacks, bookings, self._settings.zone)
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import APIRouter
 
+from fwai.access import Access
 from fwai.config import Settings, is_loopback
 from fwai.interfaces import CallHandler, CallTransfer, MessageReports, OutboundLine, SmsSender
 from fwai.watch import Watch
@@ -114,11 +115,11 @@ async def open_whatsapp(
 
 
 def browser_calls(
-    settings: Settings,
     calls: CallHandler,
     tasks: asyncio.TaskGroup,
     watch: Watch,
     media: "PeerOptions",
+    access: Access,
 ) -> APIRouter:
     """Build the endpoints of calls from a browser.
 
@@ -126,14 +127,7 @@ def browser_calls(
     """
     from fwai.adapters.browser.routes import BrowserCalls, router
 
-    options = BrowserCalls(
-        peer=media,
-        tasks=tasks,
-        watch=watch,
-        keys=tuple(key.get_secret_value() for key in settings.api_keys),
-        loopback=not settings.api_keys,
-        secure_cookies=settings.base_url.startswith("https:"),
-    )
+    options = BrowserCalls(peer=media, tasks=tasks, watch=watch, access=access)
     return router(options, calls)
 
 

@@ -11,7 +11,7 @@ A ``callback`` job turns a promise whose time has come into a call.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
@@ -80,10 +80,6 @@ class Archive(Protocol):
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call."""
-        ...
-
-    async def waiting_outbound(self) -> list[CallRecord]:
-        """Return calls of ours that dial or ring."""
         ...
 
 
@@ -179,22 +175,25 @@ class Dialer:
     async def watch(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002
         """Close a call of which nothing more came after a restart."""
         record = await self._archive.get(CallId(job.payload["call_id"]))
-        if record is None or record.state.final or self._placer.live(record.call.id):
+        if record is None or record.state.final or self._carried(record):
             return Done()
         await self._close(record.call, CallState.FAILED, EndReason.SERVER_CRASHED)
         return Done()
 
     async def left_over(
-        self, job_of: Callable[[str], Awaitable[Job | None]] | None = None
+        self,
+        waiting: Iterable[CallRecord],
+        job_of: Callable[[str], Awaitable[Job | None]] | None = None,
     ) -> list[NewJob]:
         """Return what is to be done about calls that were placed before a restart.
 
-        ``job_of`` finds a job by its key. A call that was never heard of is left to its dial job;
-        without one that still waits (it gave up as unknown) it is watched, too.
+        ``waiting`` are those that dial or ring; ``job_of`` finds a job by its key. A call that was
+        never heard of is left to its dial job; without one that still waits (it gave up as
+        unknown) it is watched, too.
         """
         patience = timedelta(seconds=self._limits.ring_s + GRACE_S)
         watched = []
-        for record in await self._archive.waiting_outbound():
+        for record in waiting:
             call = record.call
             if not call.provider_call_id and not await _settled(f"{DIAL}:{call.id}", job_of):
                 continue
@@ -210,10 +209,14 @@ class Dialer:
             )
         return watched
 
+    def _carried(self, record: CallRecord) -> bool:
+        """Whether the call goes on here, or on another machine with the same database."""
+        return record.state is CallState.IN_PROGRESS or self._placer.live(record.call.id)
+
     async def _after_crash(self, record: CallRecord, begun_at: datetime) -> JobOutcome | None:
         """Return what to do about a call that may have been placed; None is to place it."""
         call = record.call
-        if self._placer.live(call.id):
+        if self._carried(record):
             return Done(ref=call.provider_call_id)
         waiting = (CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING)
         heard = call.provider_call_id or record.state not in waiting
@@ -280,6 +283,8 @@ class Dialer:
         )
         self._starting[call.provider] += 1  # until the placer counts it
         try:
+            # Kept before anybody is asked: after a crash its news must find a call that dials.
+            await self._archive.set_state(call.id, CallState.DIALING, self._clock().timestamp())
             await begin()
         finally:
             self._starting[call.provider] -= 1

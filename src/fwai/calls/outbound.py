@@ -22,7 +22,6 @@ MOST_CONTEXT: Final = 40
 MOST_CONTEXT_NAME: Final = 64
 MOST_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
-NATIONAL_DIGITS: Final = 10
 NEW: Final = CallId("")
 
 
@@ -182,15 +181,10 @@ class Outbound:
 
 
 def _number(to: str) -> str:
-    digits = sum(character.isdigit() for character in to)
-    abroad = to.lstrip().startswith(("+", "00")) or digits > NATIONAL_DIGITS
     try:
-        if abroad:  # else: which country it is in can only be guessed
-            return phone.normalise(to)
-    except ValueError:
-        pass
-    fix = "write the full international number with its country code, such as +919999900000"
-    raise FieldError("to", fix)
+        return phone.dialable(to)
+    except ValueError as exc:
+        raise FieldError("to", str(exc)) from None
 
 
 def _one_of(field_name: str, value: str, known: Collection[str], where: str) -> None:

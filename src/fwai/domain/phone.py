@@ -2,6 +2,9 @@
 
 import re
 
+NATIONAL_DIGITS = 10  # of a number so short it can only be guessed which country it is in
+MOST_CHARS = 40
+FIX = "write the full international number with its country code, such as +919999900000"
 _SEPARATORS = re.compile(r"[\s().\-]+")
 _E164 = re.compile(r"\+?[1-9][0-9]{6,14}")
 
@@ -18,6 +21,22 @@ def normalise(number: str) -> str:
     if not _E164.fullmatch(compact):
         raise ValueError("write the number in international form, such as +919999900000")
     return compact if compact.startswith("+") else f"+{compact}"
+
+
+def dialable(number: str) -> str:
+    """Return ``number`` as `normalise` does, if it surely names its country.
+
+    Raises:
+        ValueError: It is none, or short enough to be a national number.
+    """
+    digits = sum(character.isdecimal() for character in number)
+    abroad = digits > NATIONAL_DIGITS or number.lstrip().startswith(("+", "00"))
+    if len(number) > MOST_CHARS or not abroad:
+        raise ValueError(FIX)
+    try:
+        return normalise(number)
+    except ValueError:
+        raise ValueError(FIX) from None
 
 
 def masked(number: str) -> str:

@@ -16,6 +16,7 @@ from fwai.tools.base import Outcome, ToolContext
 
 WITHIN_S: Final = 5.0  # below the tools' own limit, so that what is known by then is told
 DAY_S: Final = 86_400.0
+NOBODY_KNOWS: Final[Mapping[str, Any]] = {"delivery": "unknown"}
 MOST_KEPT: Final = 10_000
 
 # What tells others of something: its kind, a key that the same thing has again, facts, the call.
@@ -53,7 +54,8 @@ def told(job: Job, thing: str, taker: str) -> Outcome:
             raise ToolError(f"The {thing} was not sent. Say so and offer another way.")
         case JobState.UNKNOWN:
             raise ToolError(
-                f"It is not known whether the {thing} went out. Do not send it again; say so."
+                f"It is not known whether the {thing} went out. Do not send it again; say so.",
+                NOBODY_KNOWS,
             )
         case JobState.WAITING | JobState.RUNNING:
             return Outcome(

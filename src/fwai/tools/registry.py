@@ -12,6 +12,7 @@ from fwai.domain.call import Call
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces import CallActions
+from fwai.tools.acting import NOBODY_KNOWS
 from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
 from fwai.tools.schema import parameters
 
@@ -134,13 +135,14 @@ async def _perform(
         async with asyncio.timeout(tool.timeout_s):
             outcome: Outcome = await tool.run(args, context)
     except ToolError as exc:
-        return _failed(request, str(exc))
+        return _failed(request, str(exc), exc.facts)
     except FieldError:
         raise
     except TimeoutError:
         return _failed(
             request,
             "That took too long, and it is not known whether it was done. Do not repeat it.",
+            NOBODY_KNOWS,
         )
     except StoreError as exc:
         _log.error("tool_not_stored", tool=request.name, error=str(exc))
@@ -148,6 +150,7 @@ async def _perform(
             request,
             "Our records cannot be reached, so it is not known whether it was done. Say so and "
             "offer another way.",
+            NOBODY_KNOWS,
         )
     except Exception as exc:  # noqa: BLE001 - the call goes on whatever a tool does
         # The exception's text may hold personal data; its kind and place do not.
@@ -202,9 +205,8 @@ def _refuse_unknown(tool: Tool[Any], args: Mapping[str, Any]) -> None:
             raise FieldError(name, f"{tool.name} has no such argument; there are: {there_are}")
 
 
-def _failed(request: ToolCall, text: str) -> ToolResult:
-    no_facts: Mapping[str, Any] = {}
-    return ToolResult(request.id, request.name, ok=False, text=text, data=no_facts)
+def _failed(request: ToolCall, text: str, facts: Mapping[str, Any] | None = None) -> ToolResult:
+    return ToolResult(request.id, request.name, ok=False, text=text, data=facts or {})
 
 
 def _what_is_wrong(exc: ValueError) -> str:

@@ -21,6 +21,7 @@ _MEANINGS: Final[Mapping[int, str]] = {
     403: "Not allowed: from elsewhere without keys, or calls to this person are forbidden.",
     404: "There is nothing of this name.",
     405: "Not with this method; `Allow` names those that are.",
+    408: "The body did not come within 10 seconds.",
     409: "It does not fit what is there now, such as a call that is over.",
     413: "The body is over 256 KB.",
     415: "The body is not `application/json`.",
@@ -77,7 +78,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": _MEANINGS[status],
             "content": {MEDIA_TYPE: {"schema": _REF}},
         }
-        for status in sorted({*statuses, *_EVERYWHERE})
+        for status in sorted({*statuses, *_EVERYWHERE, *(() if 413 not in statuses else (408,))})
     }
 
 

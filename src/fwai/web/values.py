@@ -15,10 +15,6 @@ from fwai.domain.hours import on_the_clock
 from fwai.errors import FieldError
 
 MOST_DEPTH: Final = 6
-NATIONAL_DIGITS: Final = 10
-NUMBER_FIX: Final = (
-    "write the full international number with its country code, such as +919999900000"
-)
 _YEARS: Final = range(2000, 2201)
 _MOMENT_FIX: Final = "write a moment with its offset, as in 2026-11-23T10:00:00+05:30"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -54,14 +50,10 @@ def number(text: str, field: str = "phone") -> str:
     Raises:
         FieldError: It is none.
     """
-    digits = sum(character.isdecimal() for character in text)
-    # Of a shorter one it can only be guessed which country it is in.
-    if len(text) <= 40 and (digits > NATIONAL_DIGITS or text.lstrip().startswith(("+", "00"))):
-        try:
-            return phone.normalise(text)
-        except ValueError:
-            pass
-    raise FieldError(field, NUMBER_FIX)
+    try:
+        return phone.dialable(text)
+    except ValueError as exc:
+        raise FieldError(field, str(exc)) from None
 
 
 def moment(text: str, field: str, zone: ZoneInfo, *, end: bool = False) -> datetime:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,7 @@ from fwai.calls.dialer import (
 )
 from fwai.calls.outbound import CallRequest, DialRules, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, Direction, EndReason
-from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import Callback, CallbackPolicy, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome, JobState, Later, Unknown
 from fwai.domain.job import NewJob as New
@@ -35,8 +36,9 @@ from fwai.errors import (
     WireError,
 )
 from fwai.interfaces import OutboundLine
+from fwai.store.callbacks import Callbacks
 from unit.jobs.kit import PHONE, T0, Begun, a_job, no_mark
-from unit.store.kit import Clock
+from unit.store.kit import Clock, a_database, jobs_in, sqlite_url
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 RULES = DialRules(
@@ -56,7 +58,7 @@ class Archive(FakeArchive):
             raise StoreError("disk")
         return await super().end(call, ending, at)
 
-    async def waiting_outbound(self) -> list[CallRecord]:
+    def waiting(self) -> list[CallRecord]:
         return [
             a_record(call, self.states[call.id])
             for call in self.calls.values()
@@ -418,7 +420,7 @@ async def test_what_was_placed_before_a_restart_is_watched(desk: Desk) -> None:
     desk.keep(replace(CALL, provider_call_id="p-1"), CallState.RINGING)
     desk.keep(replace(CALL, id=CallId("c-2")), CallState.DIALING)
 
-    (job,) = await desk.dialer.left_over()
+    (job,) = await desk.dialer.left_over(desk.archive.waiting())
 
     assert (job.key, job.phone) == ("watch_call:c-1", PHONE)
     assert job.run_at is not None
@@ -439,8 +441,17 @@ async def test_a_call_of_which_nobody_knows_is_watched_when_no_job_will_end_it(
         asked.append(key)
         return a_job("dial", state=state)
 
-    assert len(await desk.dialer.left_over(job_of)) == watched
+    assert len(await desk.dialer.left_over(desk.archive.waiting(), job_of)) == watched
     assert asked == ["dial:c-1"]
+
+
+async def test_a_conversation_on_another_machine_is_not_cut_off(desk: Desk) -> None:
+    desk.keep(state=CallState.IN_PROGRESS)
+    desk.clock.move(3600)
+
+    assert await desk.watch() == Done()
+    assert isinstance(await desk.dial(begun_at=T0), Done)
+    assert desk.archive.endings == {}
 
 
 @pytest.mark.parametrize("state", [CallState.COMPLETED, CallState.RINGING])
@@ -686,3 +697,43 @@ async def test_a_provider_or_an_agent_that_is_gone_is_replaced_by_the_default() 
     await desk.call()
 
     assert (desk.placed[0].provider, desk.placed[0].agent) == ("", "")
+
+
+async def test_a_promise_lives_in_the_store_as_it_does_here(tmp_path: Path) -> None:
+    """Promised, not reached, tried again, called off: with the jobs that the store writes."""
+    clock = Clock()
+    clock.now = T0
+    async with a_database(sqlite_url(tmp_path)) as database:
+        jobs = jobs_in(database, clock)
+        book = Callbacks(database, jobs, clock=clock)
+        desk = Promises()
+        work = CallbackDialer(RULES, CallbackPolicy(), book, desk.place, desk.tell, clock)
+        promise, _ = await book.schedule(NewCallback("k", PHONE, "plivo", "FWAI_Core", T0))
+
+        async def next_job() -> JobOutcome:
+            (job,) = await jobs.lease(5, [CALLBACK])
+            outcome = await work(job, no_mark)
+            assert isinstance(await work(job, no_mark), type(outcome)), "repeated"
+            await jobs.settle(job, outcome)
+            return outcome
+
+        first = f"{promise.id}-1"
+        assert await next_job() == Done({"call_id": first})
+        retry_at = in_s(900)
+        assert await book.settle(promise.id, first, CallbackState.SCHEDULED, retry_at)
+        assert await jobs.next_at([CALLBACK]) == retry_at
+        clock.move(900)
+        assert await next_job() == Done({"call_id": f"{promise.id}-2"})
+        assert {request.call_id for request in desk.placed} == {first, f"{promise.id}-2"}
+
+        desk.refusal = RefusedError("do-not-call", "no")
+        again_at = in_s(1800)
+        second = f"{promise.id}-2"
+        assert await book.settle(promise.id, second, CallbackState.SCHEDULED, again_at)
+        clock.move(900)
+        (job,) = await jobs.lease(5, [CALLBACK])
+        assert isinstance(await work(job, no_mark), Dead)
+        kept = await book.get(promise.id)
+        assert kept is not None
+        assert kept.state is CallbackState.MISSED
+        assert await jobs.by_key(f"event:callback.missed:{promise.id}") is not None

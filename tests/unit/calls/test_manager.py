@@ -287,7 +287,7 @@ def test_one_broken_call_does_not_touch_another() -> None:
         async def broken_agent(call: Call) -> BrokenAgent:
             return BrokenAgent()
 
-        house.calls._agent_for = broken_agent  # type: ignore[assignment]
+        house.calls._agent_for = broken_agent
         broken = await house.offer(
             CallOffer("plivo", "carrier-2", Direction.INBOUND, "", "+918888800000")
         )

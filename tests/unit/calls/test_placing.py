@@ -394,6 +394,27 @@ def test_an_operator_who_ends_it_before_the_provider_answered_stops_the_ringing(
     assert house.line.hung_up == ["uuid-1"]
 
 
+def test_a_refusal_in_the_moment_an_operator_ends_it_leaves_the_call_ended() -> None:
+    """Else it would be tried again, though nobody wants it any more."""
+
+    class Refusing(Line):
+        async def dial(self, order: DialOrder) -> str:
+            await asyncio.sleep(0.2)
+            assert houses[0].calls.hang_up(ID)
+            raise ApiError("plivo", "too many requests", retryable=True)
+
+    houses: list[House] = []
+
+    async def act(house: House) -> None:
+        houses.append(house)
+        house.line = Refusing()
+        with pytest.raises(ApiError):
+            await house.place()
+        await asyncio.sleep(1)
+
+    assert inside(act).outcome == (CallState.CANCELED, EndReason.OPERATOR)
+
+
 def test_a_refusal_after_an_operator_ended_it_changes_nothing() -> None:
     async def act(house: House) -> None:
         async def cancel() -> None:

@@ -1,7 +1,7 @@
 """One call from stream to end, on a clock that jumps: what the caller hears and what is kept."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 import virtual_time
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog, FakeTools
 from fwai.audio.pcm import silence
-from fwai.calls.limits import GREET, NEARLY_OVER, STILL_THERE, SessionLimits
+from fwai.calls.limits import GREET, NEARLY_OVER, STAY, STILL_THERE, SessionLimits
 from fwai.calls.pacer import Pacer
 from fwai.calls.session import CallSession
 from fwai.calls.story import Story
@@ -486,7 +486,9 @@ def test_latency_is_measured_from_the_end_of_speech_to_the_first_sound() -> None
 def test_keys_are_told_when_nobody_is_talking() -> None:
     """A prompt in the middle of a question would have the agent talk over the caller."""
     talk = [(0.5 + 0.04 * n, SPEECH_40_MS) for n in range(100)]  # to 4.5
-    script = sorted([*talk, (1.0, DtmfPressed("4")), (9.0, HANG_UP)], key=lambda one: one[0])
+    script: CallerScript = sorted(
+        [*talk, (1.0, DtmfPressed("4")), (9.0, HANG_UP)], key=lambda one: one[0]
+    )
 
     call = carry((), script)
 
@@ -496,9 +498,131 @@ def test_keys_are_told_when_nobody_is_talking() -> None:
 
 def test_keys_are_not_kept_for_ever_by_a_caller_who_talks_on() -> None:
     talk = [(0.5 + 0.04 * n, SPEECH_40_MS) for n in range(400)]
-    script = sorted([*talk, (1.0, DtmfPressed("4")), (16.5, HANG_UP)], key=lambda one: one[0])
+    script: CallerScript = sorted(
+        [*talk, (1.0, DtmfPressed("4")), (16.5, HANG_UP)], key=lambda one: one[0]
+    )
 
     call = carry((), script)
 
     ((at, _),) = [one for one in call.agent.prompts if "keys" in one[1]]
     assert 11.0 <= call.at(at) <= 12.0
+
+
+# ---- what is done to a call from outside --------------------------------------------------------
+
+
+def run_with(
+    act: Callable[[CallSession, FakeCaller, FakeAgent], Coroutine[None, None, None]],
+    on_prompt: Callable[[str], AgentScript] | None = None,
+    caller_script: CallerScript = ((60.0, HANG_UP),),
+) -> tuple[EndReason, FakeAgent, list[float]]:
+    """Carry a call, and do something to it meanwhile."""
+
+    async def main() -> tuple[EndReason, FakeAgent, list[float]]:
+        loop = asyncio.get_running_loop()
+        caller, agent = FakeCaller(caller_script), FakeAgent((), on_prompt)
+        hung_up: list[float] = []
+
+        async def hang_up() -> None:
+            hung_up.append(loop.time())
+
+        limits = SessionLimits(dead_s=1e6)
+        session = CallSession(
+            CALL, caller, agent, FakeTools(), Story(FakeLog()), Pacer(), limits, hang_up
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(act(session, caller, agent))
+            reason = await session.run()
+        return reason, agent, hung_up
+
+    return virtual_time.run(main())
+
+
+def speak(_: str) -> AgentScript:
+    return reply(0.2, 1)
+
+
+def test_an_operator_lets_the_agent_say_something() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        await asyncio.sleep(2)
+        session.say("The shop is closed tomorrow.")
+
+    _, agent, _ = run_with(act)
+
+    assert any("The shop is closed tomorrow." in text for _, text in agent.prompts)
+
+
+def test_a_transfer_is_made_once_the_goodbye_was_heard_and_the_carrier_keeps_the_call() -> None:
+    made: list[float] = []
+
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            made.append(caller.heard_ms)
+            return True
+
+        await asyncio.sleep(0.5)  # in the middle of its words
+        session.finish(EndReason.TRANSFERRED, hand_over)
+
+    reason, _, hung_up = run_with(act, speak)
+
+    assert reason is EndReason.TRANSFERRED
+    assert made == [pytest.approx(1000.0, abs=1.0)]
+    assert hung_up == []
+
+
+def test_a_transfer_that_takes_the_stream_away_before_it_is_confirmed_is_a_transfer() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            caller.say(HANG_UP)
+            await asyncio.sleep(1)
+            return True
+
+        session.finish(EndReason.TRANSFERRED, hand_over)
+
+    reason, _, hung_up = run_with(act, speak)
+
+    assert (reason, hung_up) == (EndReason.TRANSFERRED, [])
+
+
+def test_a_transfer_that_fails_leaves_the_caller_with_the_agent() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            return False
+
+        session.finish(EndReason.TRANSFERRED, hand_over)
+        await asyncio.sleep(10)
+        assert STAY in [text for _, text in agent.prompts]
+        session.finish(EndReason.AGENT_HUNG_UP)
+
+    reason, _, hung_up = run_with(act, speak)
+
+    assert reason is EndReason.AGENT_HUNG_UP
+    assert len(hung_up) == 1
+
+
+def test_words_of_the_caller_do_not_cut_a_transfer_that_is_being_made() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            agent.say(Interrupted())
+            await asyncio.sleep(1)
+            confirmed.append(True)
+            return True
+
+        session.finish(EndReason.TRANSFERRED, hand_over)
+
+    confirmed: list[bool] = []
+    assert run_with(act, speak)[0] is EndReason.TRANSFERRED
+    assert confirmed
+
+
+def test_words_of_the_caller_before_it_call_the_goodbye_off() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            raise AssertionError("the caller had more to say")
+
+        await asyncio.sleep(0.5)
+        session.finish(EndReason.TRANSFERRED, hand_over)
+        await asyncio.sleep(0.1)
+        agent.say(Interrupted())
+
+    assert run_with(act, speak)[0] is EndReason.CALLER_HUNG_UP

@@ -104,3 +104,39 @@ def test_expired_tokens_are_forgotten_and_no_flood_fills_the_memory(
     clock.now += LIFE_S
     tokens.mint(CALL, "c-1")
     assert len(tokens._grants) == 1
+
+
+# ---- of a call that is only being placed --------------------------------------------------------
+
+
+def test_before_the_providers_id_is_known_the_first_stream_uses_the_token(
+    tokens: StreamTokens,
+) -> None:
+    token = tokens.mint(CALL, "", 75.0)
+
+    assert tokens.redeem(token, "whatever") == CALL
+    assert tokens.redeem(token, "whatever") is None
+    assert tokens.redeem(token, "") is None
+
+
+def test_the_token_of_an_order_lives_as_long_as_it_is_told_to(
+    tokens: StreamTokens, clock: Clock
+) -> None:
+    long, short = tokens.mint(CALL, "", 75.0), tokens.mint(CallId("other"), "c-2")
+
+    clock.now += LIFE_S
+    tokens.mint(CallId("third"), "c-3")  # which forgets what has expired
+
+    assert tokens.good(long)
+    assert not tokens.good(short)
+    clock.now += 15.0
+    assert not tokens.good(long)
+
+
+def test_an_answer_that_brings_its_own_token_makes_that_of_the_order_worthless(
+    tokens: StreamTokens,
+) -> None:
+    of_the_order, of_the_answer = tokens.mint(CALL, "", 75.0), tokens.mint(CALL, "c-1")
+
+    assert tokens.redeem(of_the_answer, "c-1") == CALL
+    assert not tokens.good(of_the_order)

@@ -12,8 +12,8 @@ from fwai.adapters.whatsapp.contacts import MOST_WAITING, Change, Contacts, Memo
 from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.live import Progress
-from fwai.domain.standing import DAY_S, Grant, Standing, can
 from fwai.domain.call import CallState
+from fwai.domain.standing import DAY_S, Grant, Standing, can
 from fwai.errors import ApiError, StoreError
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import structlog
@@ -37,18 +37,14 @@ class BrowserCalls:
         peer: How media are carried.
         tasks: Owns what a call leaves running; left only after the calls were stopped.
         watch: Tells what happens in calls.
-        keys: API keys that may call.
-        loopback: Clients on this machine may call without a key.
-        secure_cookies: The page is reached over https.
+        access: Who may call.
         heartbeat_s: Silence on an event stream before a sign of life.
     """
 
     peer: PeerOptions
     tasks: asyncio.TaskGroup
     watch: Watch
-    keys: tuple[str, ...] = field(default=(), repr=False)
-    loopback: bool = True
-    secure_cookies: bool = False
+    access: Access
     heartbeat_s: float = HEARTBEAT_S
 
 
@@ -95,7 +91,7 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
         calls: Takes over each call.
     """
     api = APIRouter(prefix="/console/talk", tags=["browser"], route_class=ProblemRoute)
-    access = Access(options.keys, loopback=options.loopback, secure_cookies=options.secure_cookies)
+    access = options.access
     line = BrowserLine(options.peer, calls, options.tasks)
     streams = _Streams(options.watch, options.heartbeat_s)
     files = PageFiles()

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from fwai.access import Access
 from fwai.adapters.browser.routes import BrowserCalls, router
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits
@@ -83,6 +84,7 @@ def client(
 async def desk(
     calls: Calls | None = None,
     connect_s: float = 10.0,
+    keys: tuple[str, ...] = (),
     **options: Any,  # noqa: ANN401 - of BrowserCalls
 ) -> AsyncIterator[Desk]:
     calls = calls or Calls()
@@ -91,7 +93,8 @@ async def desk(
     peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
     async with asyncio.TaskGroup() as tasks:
         app = FastAPI()
-        app.include_router(router(BrowserCalls(peer, tasks, board, **options), calls))
+        access = Access(keys, loopback=True, secure_cookies=False)
+        app.include_router(router(BrowserCalls(peer, tasks, board, access, **options), calls))
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
             yield Desk(app, calls, board, near)
         for offer in calls.offers:

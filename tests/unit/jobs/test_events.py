@@ -1,0 +1,164 @@
+"""Events: one job per event and address, with a key of its own, delivered until it is taken."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from fwai.domain.call_event import ENDED
+from fwai.domain.job import Again, Dead, Done
+from fwai.errors import ApiError
+from fwai.jobs.events import EVENT, GIVE_UP_S, Events
+from unit.jobs.kit import PHONE, T0, a_job, no_mark
+from unit.store.kit import Clock
+
+URL = "https://n8n.example.com/events"
+OTHER = "https://n8n.example.com/call"
+
+
+class DeliveryError(ApiError):
+    retry_after_s = 40.0
+
+
+class Receiver:
+    def __init__(self, *faults: Exception) -> None:
+        self.faults = list(faults)
+        self.got: list[tuple[str, str, bytes]] = []
+
+    async def post(self, url: str, message_id: str, body: bytes) -> int:
+        if self.faults:
+            raise self.faults.pop(0)
+        self.got.append((url, message_id, body))
+        return 204
+
+
+def gap(attempts: int, jitter: float, asked: float | None) -> float:
+    assert 0.0 <= jitter < 1.0
+    return asked or 10.0 * attempts
+
+
+def events(receiver: Receiver, url: str = URL) -> tuple[Events, Clock]:
+    clock = Clock()
+    clock.now = T0
+    return Events(url, receiver.post, gap, clock), clock
+
+
+def an_event(**facts: Any) -> Any:  # noqa: ANN401 - a job
+    body = {"type": ENDED, "timestamp": "2026-11-24T04:00:00.000Z", "data": {"name": "आशा"}}
+    return a_job(EVENT, payload={"body": body, "url": URL}, **facts)
+
+
+def test_an_event_goes_to_everybody_who_wants_it() -> None:
+    made, _ = events(Receiver())
+
+    jobs = made.new(ENDED, "c-1", {"a": 1}, also_to=OTHER, call_id="c-1", phone=PHONE)
+
+    assert [(job.payload["url"], job.key) for job in jobs] == [
+        (URL, "event:call.ended:c-1:0"),
+        (OTHER, "event:call.ended:c-1:1"),
+    ]
+    assert {(job.call_id, job.phone) for job in jobs} == {("c-1", PHONE)}
+    assert jobs[0].payload["body"] == {
+        "type": ENDED,
+        "timestamp": "2026-11-24T04:00:00.000Z",
+        "data": {"a": 1},
+    }
+
+
+def test_one_address_is_told_once_and_none_is_told_nothing() -> None:
+    assert len(events(Receiver())[0].new(ENDED, "c-1", {}, also_to=URL)) == 1
+    assert events(Receiver(), url="")[0].new(ENDED, "c-1", {}) == []
+    assert len(events(Receiver(), url="")[0].new(ENDED, "c-1", {}, also_to=OTHER)) == 1
+
+
+def test_keys_are_the_same_for_the_same_event_and_others_for_others() -> None:
+    made, clock = events(Receiver())
+
+    first = made.new(ENDED, "c-1", {"a": 1})
+    clock.move(60)
+
+    assert [job.key for job in made.new(ENDED, "c-1", {"a": 2})] == [job.key for job in first]
+    others = [made.new(ENDED, "c-2", {}), made.new("call.ringing", "c-1", {})]
+    assert len({job.key for found in (first, *others) for job in found}) == 3
+
+
+def test_a_key_fits_whatever_it_is_made_of() -> None:
+    made, _ = events(Receiver())
+
+    (job,) = made.new("callback.scheduled", "k" * 100, {})
+
+    assert len(job.key) <= 160
+
+
+async def test_an_event_is_posted_under_the_id_of_its_job() -> None:
+    receiver = Receiver()
+    made, _ = events(receiver)
+
+    assert await made.deliver(an_event(), no_mark) == Done({"status": 204})
+
+    ((url, message_id, body),) = receiver.got
+    assert (url, message_id) == (URL, "job_1")
+    assert json.loads(body)["data"] == {"name": "आशा"}
+    assert "आशा".encode() in body
+
+
+async def test_the_same_event_has_the_same_body_each_time() -> None:
+    receiver = Receiver()
+    made, clock = events(receiver)
+
+    await made.deliver(an_event(), no_mark)
+    clock.move(500)
+    await made.deliver(an_event(attempts=2), no_mark)
+
+    assert receiver.got[0] == receiver.got[1]
+
+
+async def test_a_receiver_that_fails_five_times_gets_it_on_the_sixth() -> None:
+    receiver = Receiver(*[ApiError("webhook", "HTTP 500", retryable=True)] * 5)
+    made, clock = events(receiver)
+
+    for attempt in range(1, 6):
+        outcome = await made.deliver(an_event(attempts=attempt), no_mark)
+        assert outcome == Again("webhook: HTTP 500", after_s=10.0 * attempt)
+        clock.move(10.0 * attempt)
+
+    assert isinstance(await made.deliver(an_event(attempts=6), no_mark), Done)
+
+
+async def test_a_receiver_may_ask_for_time() -> None:
+    made, _ = events(Receiver(DeliveryError("webhook", "HTTP 429", retryable=True)))
+
+    outcome = await made.deliver(an_event(), no_mark)
+
+    assert isinstance(outcome, Again)
+    assert outcome.after_s == 40.0
+
+
+@pytest.mark.parametrize(
+    ("age_s", "outcome"), [(GIVE_UP_S - 1, Again), (GIVE_UP_S, Dead), (GIVE_UP_S * 3, Dead)]
+)
+async def test_it_is_given_up_after_a_day(age_s: float, outcome: type) -> None:
+    made, clock = events(Receiver(ApiError("webhook", "HTTP 500", retryable=True)))
+    clock.move(age_s)
+
+    assert isinstance(await made.deliver(an_event(attempts=30), no_mark), outcome)
+
+
+@pytest.mark.parametrize(
+    "fault", [ApiError("webhook", "HTTP 410"), ValueError("this address is not allowed")]
+)
+async def test_what_can_never_be_delivered_is_given_up_at_once(fault: Exception) -> None:
+    made, _ = events(Receiver(fault))
+
+    assert await made.deliver(an_event(), no_mark) == Dead(str(fault))
+
+
+async def test_a_dead_letter_that_is_replayed_is_tried_again() -> None:
+    receiver = Receiver()
+    made, clock = events(receiver)
+    clock.move(5 * GIVE_UP_S)
+
+    job = an_event(attempts=1, created_at=T0 - timedelta(days=5))
+
+    assert isinstance(await made.deliver(job, no_mark), Done)

@@ -1,0 +1,536 @@
+"""The worker: nothing due is forgotten, nothing asked for in vain, nothing lost when it ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+import pytest
+
+import virtual_time
+from fwai.domain.job import Again, Done, Dropped, Job, JobOutcome, JobState, Later, NewJob, Unknown
+from fwai.errors import ApiError, StoreError
+from fwai.jobs.worker import (
+    JOB_S,
+    LONGEST_SLEEP_S,
+    SETTLE_TRIES,
+    SICK_MOST_S,
+    SICK_S,
+    STOP_S,
+    JobHandler,
+    Worker,
+)
+from unit.jobs.kit import LEASE_S, T0, Begin, MemoryJobs, loop_clock
+
+
+class Shop:
+    """A worker, its queue, and a note of what ran when."""
+
+    def __init__(self, handlers: Mapping[str, JobHandler] | None = None, places: int = 8) -> None:
+        self.clock = loop_clock()
+        self.jobs = MemoryJobs(self.clock)
+        self.ran: list[tuple[float, str]] = []
+        self.at_work = self.most_at_work = 0
+        self.takes_s = 0.0
+        self.outcomes: list[JobOutcome] = []
+        self.worker = Worker(
+            self.jobs, handlers or {"sms": self.handle}, places=places, clock=self.clock
+        )
+        self.jobs.on_new = self.worker.wake
+
+    @property
+    def now_s(self) -> float:
+        return (self.clock() - T0).total_seconds()
+
+    async def handle(self, job: Job, begin: Begin) -> JobOutcome:
+        self.ran.append((round(self.now_s, 3), job.key))
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.at_work -= 1
+        return self.outcomes.pop(0) if self.outcomes else Done(ref=job.key)
+
+    async def put(self, key: str, in_s: float | None = None, kind: str = "sms") -> Job:
+        run_at = None if in_s is None else self.clock() + timedelta(seconds=in_s)
+        return await self.jobs.enqueue(NewJob(kind, key, run_at=run_at))
+
+    def state(self, key: str) -> JobState:
+        return next(job.state for job in self.jobs.rows.values() if job.key == key)
+
+    def error(self, key: str) -> str | None:
+        return next(job.error for job in self.jobs.rows.values() if job.key == key)
+
+
+def inside(
+    act: Callable[[Shop], Awaitable[None]], make: Callable[[], Shop] = Shop, *, stop: bool = True
+) -> Shop:
+    async def main() -> Shop:
+        shop = make()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(shop.worker.run())
+            await act(shop)
+            if stop:
+                shop.worker.stop()
+        assert shop.worker.running == 0
+        return shop
+
+    return virtual_time.run(main())
+
+
+# ---- when work is taken -------------------------------------------------------------------------
+
+
+def test_new_work_is_begun_at_once() -> None:
+    async def act(shop: Shop) -> None:
+        await asyncio.sleep(1000)
+        await shop.put("a")
+        await asyncio.sleep(1)
+
+    assert inside(act).ran == [(1000.0, "a")]
+
+
+def test_work_for_later_is_begun_when_it_is_due() -> None:
+    async def act(shop: Shop) -> None:
+        await shop.put("late", 50.0)
+        await shop.put("soon", 20.0)
+        await asyncio.sleep(100)
+
+    assert inside(act).ran == [(20.0, "soon"), (50.0, "late")]
+
+
+def test_a_worker_with_nothing_due_asks_for_nothing() -> None:
+    async def act(shop: Shop) -> None:
+        await shop.put("tomorrow", 86_400.0)
+        await asyncio.sleep(0)
+        before = shop.jobs.asked
+        await asyncio.sleep(LONGEST_SLEEP_S - 10)
+        assert shop.jobs.asked <= before + 1
+
+    inside(act)
+
+
+def test_due_work_that_nobody_handles_costs_nothing() -> None:
+    """As of a tool whose settings were taken away: a due job must not keep the worker busy."""
+
+    async def act(shop: Shop) -> None:
+        await shop.put("forgotten", kind="fax")
+        await asyncio.sleep(LONGEST_SLEEP_S - 10)
+        assert shop.jobs.asked < 5
+        assert shop.state("forgotten") is JobState.WAITING
+
+    inside(act)
+
+
+def test_a_wake_up_during_the_look_at_the_queue_is_not_lost() -> None:
+    class Slow(MemoryJobs):
+        async def next_at(self, kinds: object) -> None:
+            """Say that nothing is due, as it was a moment ago."""
+            await asyncio.sleep(1)
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.jobs.__class__ = Slow
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await asyncio.sleep(0.5)  # the worker has taken nothing and asks when to look again
+        await shop.put("a")
+        await asyncio.sleep(2)
+
+    assert inside(act, make).ran == [(1.0, "a")]
+
+
+def test_no_more_at_once_than_there_are_places_and_the_rest_follows_on() -> None:
+    def make() -> Shop:
+        shop = Shop(places=2)
+        shop.takes_s = 10.0
+        return shop
+
+    async def act(shop: Shop) -> None:
+        for number in range(5):
+            await shop.put(f"{number}")
+        await asyncio.sleep(35)
+
+    shop = inside(act, make)
+    assert [at for at, _ in shop.ran] == [0.0, 0.0, 10.0, 10.0, 20.0]
+    assert shop.most_at_work == 2
+
+
+def test_full_places_do_not_make_it_ask_again_and_again() -> None:
+    def make() -> Shop:
+        shop = Shop(places=1)
+        shop.takes_s = 60.0
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await shop.put("b")
+        await asyncio.sleep(50)
+        assert shop.jobs.asked < 5
+        await asyncio.sleep(80)
+
+    assert [at for at, _ in inside(act, make).ran] == [0.0, 60.0]
+
+
+def test_what_is_put_off_is_done_when_it_is_time() -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.outcomes = [Later(T0 + timedelta(seconds=300), "not now"), Again("no", after_s=40.0)]
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(500)
+
+    shop = inside(act, make)
+    assert [at for at, _ in shop.ran] == [0.0, 300.0, 340.0]
+    assert shop.state("a") is JobState.DONE
+
+
+def test_others_that_write_to_the_same_database_are_heard_by_looking() -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.worker = Worker(shop.jobs, {"sms": shop.handle}, poll_s=5.0, clock=shop.clock)
+        shop.jobs.on_new = lambda: None
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await asyncio.sleep(12)
+        await shop.put("theirs")
+        await asyncio.sleep(10)
+
+    assert inside(act, make).ran == [(15.0, "theirs")]
+
+
+# ---- what goes wrong ----------------------------------------------------------------------------
+
+
+def faulty(fault: Exception, *, begun: bool) -> JobHandler:
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        if begun:
+            await begin()
+        raise fault
+
+    return handle
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("+919999900001"), StoreError("disk"), ApiError("p", "x"), TimeoutError()]
+)
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_fault_is_repeated_before_the_mark_and_reported_behind_it(
+    fault: Exception, begun: bool
+) -> None:
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await shop.put("b", kind="good")
+        await asyncio.sleep(1)
+
+    def make() -> Shop:
+        shop = Shop({"sms": faulty(fault, begun=begun)})
+        shop.worker._handlers = {**shop.worker._handlers, "good": shop.handle}
+        return shop
+
+    shop = inside(act, make)
+    assert shop.state("a") is (JobState.UNKNOWN if begun else JobState.WAITING)
+    assert shop.state("b") is JobState.DONE
+    assert "99999" not in (shop.error("a") or "")
+
+
+def test_a_handler_that_hangs_is_cut_off_before_its_lease_ends() -> None:
+    assert JOB_S < LEASE_S
+
+    async def hang(job: Job, begin: Begin) -> JobOutcome:
+        await begin()
+        await asyncio.sleep(1e6)
+        return Done()
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(JOB_S + 1)
+
+    shop = inside(act, lambda: Shop({"sms": hang}))
+    assert shop.state("a") is JobState.UNKNOWN
+
+
+def test_a_sick_database_is_asked_ever_more_rarely_and_work_goes_on_after_it() -> None:
+    async def act(shop: Shop) -> None:
+        shop.jobs.sick = 6
+        await shop.put("a")
+        await asyncio.sleep(SICK_S * (1 + 2 + 4 + 8) + 2 * SICK_MOST_S + 1)
+
+    shop = inside(act)
+    assert shop.jobs.asked <= 10
+    assert shop.state("a") is JobState.DONE
+
+
+def test_what_was_done_is_written_once_the_database_is_well() -> None:
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        shops[0].jobs.sick = SETTLE_TRIES - 1
+        return Done(ref="m-1")
+
+    shops: list[Shop] = []
+
+    def make() -> Shop:
+        shops.append(Shop({"sms": handle}))
+        return shops[0]
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(SICK_S * SETTLE_TRIES + 1)
+
+    assert inside(act, make).state("a") is JobState.DONE
+
+
+def test_what_could_not_be_written_comes_again_with_its_mark() -> None:
+    seen: list[object] = []
+
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        seen.append(job.begun_at)
+        await begin()
+        if len(seen) == 1:
+            shops[0].jobs.sick = SETTLE_TRIES
+        return Done()
+
+    shops: list[Shop] = []
+
+    def make() -> Shop:
+        shops.append(Shop({"sms": handle}))
+        return shops[0]
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(LEASE_S + SICK_S * SETTLE_TRIES + 40)
+
+    shop = inside(act, make)
+    assert seen == [None, T0]
+    assert shop.state("a") is JobState.DONE
+
+
+def test_whoever_lost_its_lease_stops_at_the_mark() -> None:
+    acted: list[str] = []
+
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        if job.attempts == 1:
+            shops[0].jobs.next[job.id] = T0  # as if its lease had run out
+            shops[0].worker.wake()
+            await asyncio.sleep(1)
+        await begin()
+        acted.append(f"attempt {job.attempts}")
+        return Done()
+
+    shops: list[Shop] = []
+
+    def make() -> Shop:
+        shops.append(Shop({"sms": handle}))
+        return shops[0]
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(5)
+
+    shop = inside(act, make)
+    assert acted == ["attempt 2"]
+    assert shop.state("a") is JobState.DONE
+
+
+def test_a_job_leased_twice_is_counted_twice() -> None:
+    """The end of the one that lost its lease must not hide the other from `stop`."""
+
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        await asyncio.sleep(1 if job.attempts == 1 else 50)
+        return Done()
+
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a")
+        await asyncio.sleep(0.5)
+        shop.jobs.next[job.id] = T0
+        shop.worker.wake()
+        await asyncio.sleep(1)
+        assert shop.worker.running == 1
+        shop.worker.stop()
+        await asyncio.sleep(STOP_S + 1)
+
+    shop = inside(act, lambda: Shop({"sms": handle}), stop=False)
+    assert shop.worker.running == 0
+
+
+def test_a_fault_in_settling_stops_neither_the_worker_nor_other_jobs() -> None:
+    class Broken(MemoryJobs):
+        async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
+            if job.key == "poison":
+                raise TypeError("not a value of a column")
+            return await super().settle(job, outcome)
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.jobs.__class__ = Broken
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("poison")
+        await asyncio.sleep(1)
+        await shop.put("good")
+        await asyncio.sleep(1)
+
+    assert inside(act, make).state("good") is JobState.DONE
+
+
+def test_a_job_that_a_report_settled_meanwhile_stays_as_the_report_says() -> None:
+    async def handle(job: Job, begin: Begin) -> JobOutcome:
+        await begin()
+        assert await shops[0].jobs.proven(job.id, "m-7")
+        return Unknown("no answer")
+
+    shops: list[Shop] = []
+    settled: list[JobState] = []
+
+    def make() -> Shop:
+        shop = Shop({"sms": handle})
+        shop.worker._on_settled = lambda _, state: settled.append(state)
+        shops.append(shop)
+        return shop
+
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a")
+        assert (await shop.worker.done(job, 5.0)).ref == "m-7"
+
+    assert inside(act, make).state("a") is JobState.DONE
+    assert settled == []
+
+
+# ---- the end ------------------------------------------------------------------------------------
+
+
+def test_stopping_lets_what_runs_come_to_its_end_and_begins_nothing_more() -> None:
+    def make() -> Shop:
+        shop = Shop(places=1)
+        shop.takes_s = STOP_S - 1
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("runs")
+        await shop.put("waits")
+        await asyncio.sleep(0.1)
+
+    shop = inside(act, make)
+    assert (shop.state("runs"), shop.state("waits")) == (JobState.DONE, JobState.WAITING)
+
+
+def test_what_takes_too_long_at_the_end_keeps_its_mark_for_the_next_start() -> None:
+    async def hang(job: Job, begin: Begin) -> JobOutcome:
+        await begin()
+        await asyncio.sleep(JOB_S - 1)
+        return Done()
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(1)
+
+    shop = inside(act, lambda: Shop({"sms": hang}))
+    job = shop.jobs.rows["job_1"]
+    assert (job.state, job.begun_at) == (JobState.RUNNING, T0)
+    assert shop.now_s <= STOP_S + 2
+
+
+def test_stopping_before_it_runs_is_stopping() -> None:
+    async def act(shop: Shop) -> None:
+        shop.worker.stop()
+        await shop.put("a")
+
+    assert inside(act).ran == []
+
+
+def test_a_worker_that_is_cancelled_leaves_no_task() -> None:
+    async def main() -> None:
+        shop = Shop()
+        shop.takes_s = 60.0
+        await shop.put("a")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await shop.worker.run()
+        assert shop.worker.running == 0
+        assert shop.state("a") is JobState.RUNNING
+
+    virtual_time.run(main())
+
+
+# ---- waiting for one ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Done(), JobState.DONE),
+        (Unknown("x"), JobState.UNKNOWN),
+        (Dropped("x"), JobState.CANCELED),
+        (Again("refused"), JobState.WAITING),
+    ],
+)
+def test_whoever_waits_gets_the_job_as_soon_as_it_is_settled(
+    outcome: JobOutcome, state: JobState
+) -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.takes_s, shop.outcomes = 3.0, [outcome]
+        return shop
+
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a")
+        found = await asyncio.gather(*(shop.worker.done(job, 60.0) for _ in range(5)))
+        assert {one.state for one in found} == {state}
+        assert shop.now_s == pytest.approx(3.0)
+        assert not shop.worker._waiters
+
+    inside(act, make)
+
+
+def test_whoever_waits_for_what_is_over_or_was_put_off_does_not_wait() -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.outcomes = [Done(), Again("refused", after_s=500.0)]
+        return shop
+
+    async def act(shop: Shop) -> None:
+        over, put_off = await shop.put("a"), await shop.put("b")
+        await asyncio.sleep(1)
+        assert (await shop.worker.done(over, 60.0)).state is JobState.DONE
+        assert (await shop.worker.done(put_off, 60.0)).error == "refused"
+        assert shop.now_s == pytest.approx(1.0)
+
+    inside(act, make)
+
+
+def test_whoever_waits_waits_no_longer_than_they_said() -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.takes_s = 30.0
+        return shop
+
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a")
+        impatient, patient = await asyncio.gather(
+            shop.worker.done(job, 2.0), shop.worker.done(job, 60.0)
+        )
+        assert (impatient.state, patient.state) == (JobState.RUNNING, JobState.DONE)
+        assert shop.now_s == pytest.approx(30.0)
+        assert not shop.worker._waiters
+
+    inside(act, make)
+
+
+def test_whoever_gives_up_waiting_disturbs_nobody() -> None:
+    def make() -> Shop:
+        shop = Shop()
+        shop.takes_s = 5.0
+        return shop
+
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await shop.worker.done(job, 60.0)
+        assert (await shop.worker.done(job, 60.0)).state is JobState.DONE
+
+    inside(act, make)
