@@ -112,7 +112,7 @@ def _jobs(server: httpx.Client, args: argparse.Namespace) -> int:
         answer = _ask(server, "POST", f"/jobs/{args.retry}/retry")
         _show(args, answer, f"{args.retry}: is tried again")
         return 0
-    states = [("state", state) for state in args.state.split(",") if state]
+    states = [("status", state) for state in args.state.split(",") if state]
     answer = _ask(server, "GET", "/jobs", params=[*states, ("limit", "200")])
     lines = [_line(job) for job in answer["jobs"]]
     _show(args, answer, "\n".join(lines) or "nothing")
@@ -125,4 +125,4 @@ def _show(args: argparse.Namespace, answer: Mapping[str, Any], text: str) -> Non
 
 def _line(job: Mapping[str, Any]) -> str:
     why = job["error"] or ""
-    return f"{job['job_id']}  {job['kind']:<14} {job['state']:<8} {job['run_at']}  {why}".rstrip()
+    return f"{job['job_id']}  {job['kind']:<14} {job['status']:<8} {job['run_at']}  {why}".rstrip()

@@ -9,11 +9,14 @@ import logging
 import queue
 import sys
 import threading
-from typing import Final, TextIO
+import traceback
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Final, TextIO
 
 import structlog
 
 MOST_WAITING: Final = 10_000  # lines
+MOST_CAUSES: Final = 4
 
 
 class LineWriter:
@@ -95,6 +98,38 @@ class _Handler(logging.Handler):
         self._writer.write(self.format(record))
 
 
+def where_it_broke(
+    logger: object,  # noqa: ARG001 - structlog's signature
+    name: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Show of an exception its kind and its place, and of those behind it.
+
+    Its text and its local variables may hold what callers said, numbers, or a URL's token.
+    """
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    exc = given[1] if isinstance(given, tuple) else given
+    if isinstance(exc, BaseException):
+        event["exception"] = "\n".join(_places(exc))
+    return event
+
+
+def _places(exc: BaseException, depth: int = 0) -> Iterator[str]:
+    yield type(exc).__qualname__
+    yield "".join(traceback.format_tb(exc.__traceback__)).rstrip()
+    if depth >= MOST_CAUSES:
+        return
+    behind = [exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)]
+    if isinstance(exc, BaseExceptionGroup):
+        behind += exc.exceptions[:MOST_CAUSES]
+    for one in behind:
+        if one is not None:
+            yield "from"
+            yield from _places(one, depth + 1)
+
+
 def configure(level: str, form: str) -> LineWriter:
     """Set up logging for the process; lines of an earlier set-up are written first.
 
@@ -110,15 +145,12 @@ def configure(level: str, form: str) -> LineWriter:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso" if json_lines else "%H:%M:%S", utc=json_lines),
+        where_it_broke,
     ]
     if json_lines:
-        # No local variables in tracebacks: they hold what callers said.
-        shared.append(structlog.processors.format_exc_info)
         render: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
-        render = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-        )
+        render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     for earlier in logging.getLogger().handlers:
         earlier.close()
     writer = LineWriter(sys.stderr)

@@ -4,7 +4,7 @@ Built by `app` around the store; the tools give it work, the API shows it.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,9 +77,6 @@ def outgoing(
         ConfigError: An agent's workflow cannot be called.
     """
     hooks = [(agent, hook) for agent in agents.values() for hook in agent.webhooks]
-    own = [hook.url for _, hook in hooks]
-    if settings.events_webhook_url:
-        own.append(settings.events_webhook_url)
     secrets = settings.event_secrets
     if not secrets:
         if hooks:
@@ -87,18 +84,21 @@ def outgoing(
                 ["EVENTS_WEBHOOK_SECRET: missing; calls of the agents' webhooks are signed with it"]
             )
         return None
+    own = [settings.events_webhook_url] if settings.events_webhook_url else []
     guard = UrlGuard(settings.webhook_allowed_hosts, own=own)
+    # What the agents' workflows may reach is no business of who places a call.
+    hook_guard = UrlGuard((), own=[hook.url for _, hook in hooks])
     problems = []
     for agent, hook in hooks:
         try:
-            guard.check(hook.url)
+            hook_guard.check(hook.url)
         except ValueError as exc:
             file = settings.prompts_file.name
             problems.append(f"{file}: {agent.id}.webhooks: {hook.name}: url: {exc}")
     if problems:
         raise ConfigError(problems)
     signer = Signer(secrets[0], secrets[1:])
-    return Outgoing(guard, Poster(http, signer, guard), WorkflowClient(http, signer, guard))
+    return Outgoing(guard, Poster(http, signer, guard), WorkflowClient(http, signer, hook_guard))
 
 
 def build_events(settings: Settings, way: Outgoing | None) -> Events:
@@ -139,6 +139,22 @@ def tool_follower(
         )
 
     return follow
+
+
+class OurNumbers(Mapping[str, str]):
+    """Our number at each provider, asked for each time: WhatsApp tells it only later."""
+
+    def __init__(self, lines: Mapping[str, OutboundLine]) -> None:
+        self._lines = lines
+
+    def __getitem__(self, name: str) -> str:
+        return self._lines[name].number
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
 
 class Office:
@@ -212,7 +228,7 @@ class Office:
         """
         store, settings = self._store, self._settings
         self.rules = rules = DialRules(
-            providers={name: line.number for name, line in self.lines.items()},
+            providers=OurNumbers(self.lines),
             agents=tuple(self._agents),
             hours=self.hours,
             zone=settings.zone,

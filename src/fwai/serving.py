@@ -14,6 +14,7 @@ from fwai.errors import ConfigError
 
 BACKLOG: Final = 256
 POLL_S: Final = 0.2
+GRACE_S: Final = 5  # for requests that still run, such as event streams, once calls are over
 STOP_S: Final = 15.0  # for calls that were ended: a REST call and a close each
 
 _log = structlog.get_logger()
@@ -63,6 +64,7 @@ class DrainingServer(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=30,
+                timeout_graceful_shutdown=GRACE_S,
                 backlog=BACKLOG,
             )
         )

@@ -174,9 +174,10 @@ class WatchedArchive:
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         """Move a call to ``state``; False when that is not a legal step."""
-        if not state.final:
+        moved = await self._archive.set_state(call_id, state, at)
+        if moved and not state.final:
             self._board.publish(call_id, "state", state=state.value, at=at)
-        return await self._archive.set_state(call_id, state, at)
+        return moved
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call; False when it was closed before."""

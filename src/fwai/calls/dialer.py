@@ -20,7 +20,7 @@ import structlog
 
 from fwai.calls.outbound import DIAL, CallRequest, DialRules, People, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
-from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome, Later, NewJob, Unknown
 from fwai.domain.record import CallRecord
 from fwai.errors import (
@@ -38,6 +38,7 @@ WATCH: Final = "watch_call"
 CALLBACK: Final = "callback"
 EVIDENCE_S: Final = 60.0
 FULL_S: Final = 2.0
+BUSY_MOST_S: Final = 60.0
 MOST_TRIES: Final = 3
 GRACE_S: Final = 60.0
 NEWS_S: Final = 15.0  # how late a provider's news of a call that stopped ringing may come
@@ -155,6 +156,7 @@ class Dialer:
         self._clock = clock
         self._since = clock()
         self._next: dict[str, datetime] = {}
+        self._busy_s: dict[str, float] = {}
         self._turns: dict[CallId, datetime] = {}
         self._starting: Counter[str] = Counter()
 
@@ -169,6 +171,9 @@ class Dialer:
                 return waits
         elif record.state not in (CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING):
             return Done(ref=record.call.provider_call_id)
+        if self._too_late(job):
+            await self._close(record.call, CallState.CANCELED, EndReason.NOT_DIALED, TOO_LATE)
+            return Dropped("its time went by")
         wait = await self._not_now(record)
         return wait or await self._dial(record.call, job, begin)
 
@@ -208,6 +213,11 @@ class Dialer:
                 )
             )
         return watched
+
+    def _too_late(self, job: Job) -> bool:
+        """Whether a call waited for so long that dialling it now would only surprise."""
+        until = job.payload.get("until")
+        return until is not None and self._clock() > datetime.fromisoformat(until)
 
     def _carried(self, record: CallRecord) -> bool:
         """Whether the call goes on here, or on another machine with the same database."""
@@ -286,14 +296,21 @@ class Dialer:
             # Kept before anybody is asked: after a crash its news must find a call that dials.
             await self._archive.set_state(call.id, CallState.DIALING, self._clock().timestamp())
             await begin()
+            # It may have been canceled in between; from here on whoever cancels finds it live.
+            fresh = await self._archive.get(call.id)
         finally:
             self._starting[call.provider] -= 1
+        if fresh is None or fresh.state.final:
+            return Dropped("canceled meanwhile")
         try:
             provider_call_id = await self._placer.place(call, line, order)
         except ApiUnknownError as exc:
             return Unknown(str(exc))
         except BusyError as exc:
-            return Later(self._clock() + timedelta(seconds=FULL_S), str(exc))
+            # Each try costs a model session and a request: ask a full provider ever more rarely.
+            busy_s = self._busy_s.get(call.provider, FULL_S)
+            self._busy_s[call.provider] = min(busy_s * 2, BUSY_MOST_S)
+            return Later(self._clock() + timedelta(seconds=busy_s), str(exc))
         except (ApiError, WireError) as exc:
             retryable = isinstance(exc, ApiError) and exc.retryable
             if retryable and job.attempts < MOST_TRIES:
@@ -303,6 +320,7 @@ class Dialer:
             # Whether it was placed is not known. Nobody carries it, so it must not stay open.
             await self._close(call, CallState.FAILED, EndReason.INTERNAL_ERROR)
             raise
+        self._busy_s.pop(call.provider, None)
         return Done(ref=provider_call_id)
 
     async def _refused(self, call: Call, exc: Exception) -> JobOutcome:
@@ -380,6 +398,7 @@ class CallbackDialer:
             context={"callback_note": callback.note},
             callback_id=callback.id,
             call_id=call_id,
+            until=hours.next_open(job.run_at, zone) + timedelta(seconds=self._policy.window_s),
         )
         try:
             await self._place(request)

@@ -46,7 +46,7 @@ from fwai.interfaces import (
 
 STREAM_S: Final = 30.0  # from the answer to the stream
 HANG_UP_S: Final = 10.0
-DIAL_S: Final = 20.0
+DIAL_S: Final = 25.0  # above what a provider's client may take
 
 _log = structlog.get_logger()
 

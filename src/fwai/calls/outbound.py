@@ -6,7 +6,7 @@ dials it when it may be dialled (see `dialer`).
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ MOST_CONTEXT: Final = 40
 MOST_CONTEXT_NAME: Final = 64
 MOST_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
+WORTH_DIALLING: Final = timedelta(days=1)
 NEW: Final = CallId("")
 
 
@@ -38,6 +39,7 @@ class CallRequest:
         not_before: When it may be dialled at the earliest, aware.
         callback_id: The promise it keeps.
         call_id: A chosen id, so that asking twice is asking once; empty makes a new one.
+        until: When it is no longer worth dialling; None is a day after its time.
     """
 
     to: str
@@ -48,6 +50,7 @@ class CallRequest:
     not_before: datetime | None = None
     callback_id: str = ""
     call_id: CallId = NEW
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +144,11 @@ class Outbound:
             raise RefusedError("do-not-call", "This person is on the do-not-call list.")
         due_at = self._rules.hours.next_open(max(not_before or now, now), self._rules.zone)
         state = CallState.SCHEDULED if due_at > now else CallState.QUEUED
+        until = request.until or due_at + WORTH_DIALLING
         job = NewJob(
             DIAL,
             f"{DIAL}:{call.id}",
-            {"call_id": call.id},
+            {"call_id": call.id, "until": until.isoformat()},
             run_at=due_at,
             call_id=call.id,
             phone=call.caller,

@@ -16,7 +16,13 @@ from fwai.web.streams import EventStreams
 from fwai.web.tools import shown_result, use_tool
 
 CONNECTING: Final = "One moment please, I connect you with a colleague."
-_WAITING: Final = (CallState.QUEUED, CallState.SCHEDULED)
+# Nobody carries it: it waits for its time, or for another try.
+_WAITING: Final = (
+    CallState.QUEUED,
+    CallState.SCHEDULED,
+    CallState.DIALING,
+    CallState.RINGING,
+)
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "`text/event-stream`", "content": {"text/event-stream": {}}}
 }

@@ -187,6 +187,40 @@ async def test_a_provider_that_is_gone_ends_the_call(desk: Desk) -> None:
     assert desk.ending == (CallState.FAILED, EndReason.NOT_DIALED, "provider_not_enabled")
 
 
+async def test_what_waited_too_long_is_not_dialled_any_more(desk: Desk) -> None:
+    payload = {"call_id": "c-1", "until": in_s(-1).isoformat()}
+
+    assert isinstance(await desk.dial(payload=payload), Dropped)
+
+    assert desk.phones.orders == []
+    assert desk.ending == (CallState.CANCELED, EndReason.NOT_DIALED, "too_late")
+
+
+async def test_a_call_that_is_canceled_while_it_is_marked_is_not_dialled(desk: Desk) -> None:
+    async def canceled() -> None:
+        desk.archive.states[CallId("c-1")] = CallState.CANCELED
+
+    outcome = await desk.dialer.dial(a_job("dial", payload={"call_id": "c-1"}), canceled)
+
+    assert isinstance(outcome, Dropped)
+    assert desk.phones.orders == []
+
+
+async def test_a_full_provider_is_asked_ever_more_rarely(desk: Desk) -> None:
+    desk.phones.answer = BusyError("concurrency")
+    gaps = []
+    for _ in range(8):
+        outcome = await desk.dial()
+        assert isinstance(outcome, Later)
+        gaps.append((outcome.run_at - desk.clock.now).total_seconds())
+        desk.clock.now = outcome.run_at
+
+    assert gaps == [2, 4, 8, 16, 32, 60, 60, 60]
+
+    desk.phones.answer = "p-1"
+    assert isinstance(await desk.dial(), Done)
+
+
 # ---- how much at once ---------------------------------------------------------------------------
 
 

@@ -79,7 +79,8 @@ async def test_a_call_is_kept_with_the_job_that_dials_it(desk: Desk) -> None:
     assert (state, not_before) == (CallState.QUEUED, None)
     assert (job.kind, job.key, job.run_at) == ("dial", f"dial:{call.id}", T0)
     assert (job.call_id, job.phone) == (call.id, PHONE)
-    assert job.payload == {"call_id": call.id}
+    until = (T0 + timedelta(days=1)).isoformat()
+    assert job.payload == {"call_id": call.id, "until": until}
 
 
 async def test_what_is_asked_for_is_taken(desk: Desk) -> None:
