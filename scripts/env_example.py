@@ -42,6 +42,7 @@ GROUPS: Final = {
     "Calls": ("max_concurrent_calls", "max_call_seconds", "timezone"),
     "Calling people": (
         "calling_hours",
+        "calling_countries",
         "outbound_calls_at_once",
         "outbound_calls_per_second",
         "ring_seconds",

@@ -90,6 +90,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
         cast = Cast(settings, agents, tools, tls, office.recall)
         board = CallBoard()
         archive = WatchedArchive(store.calls, board)
+        store.calls.on_canceled = archive.ended
         access = access_of(settings)
         calls = CallManager(
             agent_for=cast.agent_for,
@@ -192,6 +193,8 @@ def _store_options(settings: Settings, events: Events) -> StoreOptions:
         transcripts_dir=settings.transcripts_dir if settings.enable_transcripts else None,
         recordings_dir=settings.data_dir / "recordings" if settings.record_calls else None,
         keep=WAITING,
+        old_transcripts_dir=settings.transcripts_dir,
+        old_recordings_dir=settings.data_dir / "recordings",
         follow=to_follow,
         follow_tool=tool_follower(events, words=settings.enable_transcripts),
     )

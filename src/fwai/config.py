@@ -21,8 +21,10 @@ from pydantic_settings import (
 from fwai.config_rules import is_loopback as is_loopback  # noqa: PLC0414 - part of this module, too
 from fwai.config_rules import is_set, missing, wrong, wrong_anyway
 from fwai.config_work import wrong_work
-from fwai.domain.phone import normalise
+from fwai.domain.phone import Reach, country_code, normalise
 from fwai.errors import ConfigError
+
+INDIA: Final = "91"
 
 # What makes an installation "configured": with none of these set, the server runs the demo.
 _CREDENTIALS: Final = (
@@ -206,6 +208,11 @@ class Settings(BaseSettings):
         default="09:00-21:00",
         description="Outbound calls and callbacks stay inside; 00:00-24:00 is always.",
     )
+    calling_countries: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Country codes that may be called and texted, by commas: 91,971. Empty takes "
+        "those of your own numbers; * is everywhere.",
+    )
     human_handoff_number: str = Field(
         default="", description="A human who takes calls over: enables transfer_call."
     )
@@ -270,7 +277,7 @@ class Settings(BaseSettings):
         default="auto", description="json, console, or auto: console on a terminal."
     )
 
-    @field_validator("call_provider", "webhook_allowed_hosts", mode="before")
+    @field_validator("call_provider", "webhook_allowed_hosts", "calling_countries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -317,6 +324,17 @@ class Settings(BaseSettings):
         """Tokens that may sign; the first one is used for REST."""
         parts = self.plivo_auth_token.get_secret_value().split(",")
         return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def reach(self) -> Reach:
+        """Which countries may be called and texted."""
+        if self.calling_countries:
+            return Reach(frozenset(code.lstrip("+") for code in self.calling_countries))
+        lines = (self.plivo_phone_number, self.exotel_caller_id, self.human_handoff_number)
+        ours = {country_code(line) for line in lines if line.startswith("+")}
+        if self.exotel_caller_id.startswith("0"):
+            ours.add(INDIA)  # an ExoPhone as people there write it
+        return Reach(frozenset(ours))
 
     @property
     def event_secrets(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Which settings of tools, outbound calls and events cannot be right, with the fix for each."""
 
+import re
 from typing import TYPE_CHECKING
 
 from fwai.domain.email_address import address
@@ -19,6 +20,11 @@ def wrong_work(settings: "Settings") -> list[str]:
         CallingHours.parse(settings.calling_hours)
     except ValueError as exc:
         problems.append(f"CALLING_HOURS: {exc}")
+    problems += [
+        f"CALLING_COUNTRIES: {code!r} is no country code; such as 91"
+        for code in settings.calling_countries
+        if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code)
+    ]
     if settings.human_handoff_number:
         try:
             normalise(settings.human_handoff_number)

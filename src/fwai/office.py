@@ -15,6 +15,7 @@ import structlog
 
 from fwai.calls.after_call import AfterCall
 from fwai.calls.dialer import CALLBACK, WATCH, CallbackDialer, Dialer, DialLimits
+from fwai.calls.given_up import after_dialling, closing
 from fwai.calls.manager import CallManager
 from fwai.calls.outbound import DIAL, DialRules, Outbound
 from fwai.config import Settings
@@ -46,6 +47,7 @@ from fwai.jobs.housekeeping import HOUSEKEEPING, Housekeeping
 from fwai.jobs.orders import Orders
 from fwai.jobs.reports import Reports
 from fwai.jobs.sending import Sending
+from fwai.jobs.unconfigured import Unconfigured
 from fwai.jobs.worker import JobHandler, Worker
 from fwai.store.old_callbacks import import_once
 from fwai.store.opening import Store
@@ -197,7 +199,7 @@ class Office:
         self._slow: dict[str, JobHandler] = {}
         self.postman = Worker(store.jobs, self._slow, places=POSTMAN_PLACES, poll_s=poll_s)
         self.orders = Orders(store.jobs, self.worker)
-        self.reports = Reports(store.jobs, events, lambda: datetime.now(UTC))
+        self.reports = Reports(store.jobs, events, lambda: datetime.now(UTC), store.calls)
         self.hours = CallingHours.parse(settings.calling_hours)
         self.policy = CallbackPolicy(
             attempts=settings.callback_attempts,
@@ -219,6 +221,10 @@ class Office:
         """Handle messages of a kind."""
         self.handlers[kind] = Sending(send, **how)
 
+    def gave_up(self, kind: str, needs: str) -> None:
+        """Give up messages of a kind that is not configured any more, for want of ``needs``."""
+        self.handlers[kind] = Unconfigured(needs)
+
     def serve_calls(
         self, calls: CallManager, archive: CallArchive, http: httpx.AsyncClient
     ) -> None:
@@ -232,6 +238,7 @@ class Office:
             agents=tuple(self._agents),
             hours=self.hours,
             zone=settings.zone,
+            reach=settings.reach,
         )
         limits = DialLimits(
             at_once=settings.outbound_calls_at_once,
@@ -241,6 +248,7 @@ class Office:
         )
         self.outbound = Outbound(rules, store.calls, store.contacts, self.may_post)
         self.dialer = Dialer(rules, limits, self.lines, archive, calls, store.contacts)
+        store.jobs.follows = after_dialling(settings.ring_seconds)
         callbacks = CallbackDialer(
             rules, self.policy, store.callbacks, self.outbound.place, self._missed
         )
@@ -262,8 +270,11 @@ class Office:
             HOUSEKEEPING: Housekeeping(store.jobs, store.requests),
         }
         self._slow[EVENT] = self.events.deliver
-        if settings.gemini_text_model:
-            self._slow[SUMMARY] = self._after_call(http)
+        self._slow[SUMMARY] = (
+            self._after_call(http)
+            if settings.gemini_text_model
+            else Unconfigured("GEMINI_TEXT_MODEL")
+        )
 
     async def open(self) -> None:
         """Write down what a start has to do; to be called once before the worker runs.
@@ -282,6 +293,8 @@ class Office:
         waiting = await store.calls.waiting_outbound()
         for job in await self.dialer.left_over(waiting, store.jobs.by_key):
             await store.jobs.enqueue(job)
+        for dial in await store.jobs.stranded(DIAL):
+            await store.jobs.enqueue(closing(dial, datetime.now(UTC)))
         await store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
 
     async def recall(self, phone: str) -> str:

@@ -21,7 +21,7 @@ from fwai.tools.booking_letters import BookingLetters
 from fwai.tools.callbacks import cancel_callback, do_not_call, schedule_callback
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
-from fwai.tools.send_email import SEND_EMAIL, send_email
+from fwai.tools.send_email import SEND_EMAIL, email_limit, send_email
 from fwai.tools.send_sms import SEND_SMS, send_sms
 from fwai.tools.send_whatsapp import SEND_WHATSAPP, send_whatsapp
 from fwai.tools.transfer_call import transfer_call
@@ -85,6 +85,8 @@ class Toolbox:
             self._mail(tls)
         if "whatsapp" in settings.call_provider:
             self._channels.append(SEND_WHATSAPP)
+        for kind, needs in self._unsent().items():
+            office.gave_up(kind, needs)
 
     def whatsapp(self, sender: WhatsAppSender) -> None:
         """Send WhatsApp messages through ``sender``, which is there only once calls are."""
@@ -106,11 +108,15 @@ class Toolbox:
                 for agent in agents.values()
                 if agent.webhooks
             }
-        return ToolRegistry(self._tools(next(iter(agents))), own, self._unconfigured())
+        allowed = {agent.id: agent.tools for agent in agents.values()}
+        return ToolRegistry(self._tools(next(iter(agents))), own, self._unconfigured(), allowed)
 
     def _tools(self, agent: str) -> list[Tool[Any]]:
         office, store, zone = self._office, self._store, self._settings.zone
-        letters = BookingLetters(office.announce, zone, self._business, self._channels)
+        reach = self._settings.reach
+        mails = email_limit(office.orders)
+        letters = BookingLetters(office.announce, zone, self._business, self._channels, reach)
+        store.bookings.letters = letters
         tools: list[Tool[Any]] = [
             end_call(),
             schedule_callback(
@@ -121,15 +127,16 @@ class Toolbox:
                 hours=office.hours,
                 dials=self._settings.call_provider,
                 agent=agent,
+                reach=reach,
             ),
             cancel_callback(store.callbacks),
             do_not_call(store.callbacks, store.contacts),
-            book_demo(store.bookings, self._availability, letters, zone=zone),
+            book_demo(store.bookings, self._availability, letters, zone=zone, mails=mails),
         ]
         if self._has(SEND_SMS):
-            tools.append(send_sms(office.orders))
+            tools.append(send_sms(office.orders, reach))
         if self._has(SEND_EMAIL):
-            tools.append(send_email(office.orders))
+            tools.append(send_email(office.orders, mails))
         if self._has(SEND_WHATSAPP):
             tools.append(send_whatsapp(office.orders))
         if self.transfers:
@@ -138,15 +145,19 @@ class Toolbox:
 
     def _unconfigured(self) -> dict[str, str]:
         """Return what is missing, by the tool that needs it."""
+        found = self._unsent()
+        if not self.transfers:
+            found["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
+        return found
+
+    def _unsent(self) -> dict[str, str]:
+        """Return what is missing, by the kind of message that needs it."""
         missing = {
             SEND_SMS: "CALL_PROVIDER: plivo or exotel",
             SEND_EMAIL: "SMTP_HOST and SMTP_SENDER",
             SEND_WHATSAPP: "CALL_PROVIDER: whatsapp",
         }
-        found = {kind: what for kind, what in missing.items() if not self._has(kind)}
-        if not self.transfers:
-            found["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
-        return found
+        return {kind: what for kind, what in missing.items() if not self._has(kind)}
 
     def _has(self, kind: str) -> bool:
         return kind in self._channels

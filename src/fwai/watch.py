@@ -181,10 +181,14 @@ class WatchedArchive:
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call; False when it was closed before."""
-        self._board.publish(
-            call.id, "end", state=ending.state.value, reason=ending.reason.value, at=at
-        )
+        self.ended(call.id, ending, at)
         return await self._archive.end(call, ending, at)
+
+    def ended(self, call_id: CallId, ending: CallEnding, at: float) -> None:
+        """Tell the board of an end that was written in another way."""
+        self._board.publish(
+            call_id, "end", state=ending.state.value, reason=ending.reason.value, at=at
+        )
 
 
 class _WatchedLog:

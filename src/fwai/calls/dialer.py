@@ -163,8 +163,11 @@ class Dialer:
     async def dial(self, job: Job, begin: Begin) -> JobOutcome:
         """Dial a call, put it off, or say why not."""
         record = await self._archive.get(CallId(job.payload["call_id"]))
-        if record is None or record.state.final:
-            return Dropped("the call is over")
+        if record is None:
+            return Dropped("the call was erased")
+        if record.state.final:
+            made = job.begun_at is not None and record.call.provider_call_id
+            return Done(ref=record.call.provider_call_id) if made else Dropped("the call is over")
         if job.begun_at is not None:
             waits = await self._after_crash(record, job.begun_at)
             if waits is not None:
@@ -178,11 +181,13 @@ class Dialer:
         return wait or await self._dial(record.call, job, begin)
 
     async def watch(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002
-        """Close a call of which nothing more came after a restart."""
+        """Close a call that nobody carries and of which nothing more is to be expected."""
         record = await self._archive.get(CallId(job.payload["call_id"]))
         if record is None or record.state.final or self._carried(record):
             return Done()
-        await self._close(record.call, CallState.FAILED, EndReason.SERVER_CRASHED)
+        dialled = record.state not in (CallState.QUEUED, CallState.SCHEDULED)
+        reason = EndReason.SERVER_CRASHED if dialled else EndReason.NOT_DIALED
+        await self._close(record.call, CallState.FAILED, reason)
         return Done()
 
     async def left_over(

@@ -15,6 +15,7 @@ from fwai.domain import phone
 from fwai.domain.call import Call, CallId, CallState, Direction
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
 from fwai.errors import FieldError, RefusedError
 
 DIAL: Final = "dial"
@@ -24,6 +25,8 @@ MOST_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
 WORTH_DIALLING: Final = timedelta(days=1)
 NEW: Final = CallId("")
+EVERYWHERE: Final = phone.Reach()
+WHATSAPP: Final = "whatsapp"  # its users are called by name, and cost the same everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,14 @@ class DialRules:
     Attributes:
         providers: Those that can place calls, the default one first; with our number there.
         agents: Those of prompts.json, the default one first.
+        reach: Countries that may be called by telephone.
     """
 
     providers: Mapping[str, str]
     agents: Sequence[str]
     hours: CallingHours
     zone: ZoneInfo
+    reach: Reach = EVERYWHERE
 
 
 class CallKeeper(Protocol):
@@ -179,6 +184,8 @@ class Outbound:
             callback_id=request.callback_id,
             webhook_url=request.webhook_url,
         )
+        if provider != WHATSAPP and not self._rules.reach.allows(call.caller):
+            raise FieldError("to", f"{self._rules.reach.refusal} CALLING_COUNTRIES has the list")
         if call.caller == call.line:
             raise FieldError("to", "this is our own number; name the person to call")
         return call, _not_before(request.not_before, now)

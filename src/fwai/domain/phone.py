@@ -1,12 +1,25 @@
 """Telephone numbers in E.164 form."""
 
 import re
+from dataclasses import dataclass
+from typing import Final
 
 NATIONAL_DIGITS = 10  # of a number so short it can only be guessed which country it is in
 MOST_CHARS = 40
 FIX = "write the full international number with its country code, such as +919999900000"
 _SEPARATORS = re.compile(r"[\s().\-]+")
 _E164 = re.compile(r"\+?[1-9][0-9]{6,14}")
+# Words that carriers write for a withheld number, typed on a telephone's keys: ANONYMOUS,
+# RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE. Nobody has these numbers.
+_PLACEHOLDERS: Final = frozenset({"266696687", "7378742833", "2562533", "8656696", "86282452253"})
+# The rule of the ITU: these of one digit, those of two, all others of three.
+_ONE_DIGIT: Final = frozenset("17")
+_TWO_DIGITS: Final = frozenset({
+    "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46",
+    "47", "48", "49", "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63",
+    "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
+})  # fmt: skip
+_ALL: Final = "*"
 
 
 def normalise(number: str) -> str:
@@ -37,6 +50,48 @@ def dialable(number: str) -> str:
         return normalise(number)
     except ValueError:
         raise ValueError(FIX) from None
+
+
+def caller_number(raw: str) -> str:
+    """Return a caller's number as `normalise` does; empty when it is withheld or cannot be read."""
+    try:
+        number = normalise(raw)
+    except ValueError:
+        return ""
+    return "" if number[1:] in _PLACEHOLDERS else number
+
+
+def country_code(number: str) -> str:
+    """Return the digits of an E.164 number that name its country, such as ``91``."""
+    digits = number.removeprefix("+")
+    if digits[:1] in _ONE_DIGIT:
+        return digits[:1]
+    return digits[:2] if digits[:2] in _TWO_DIGITS else digits[:3]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which countries may be called and texted at a caller's wish.
+
+    A caller chooses the number that they show and the one that they dictate, and some countries
+    have numbers that pay whoever owns them for each call.
+
+    Attributes:
+        codes: Country codes, digits only. None at all, or ``*``, is everywhere.
+    """
+
+    codes: frozenset[str] = frozenset()
+
+    def allows(self, number: str) -> bool:
+        """Whether an E.164 number is in one of the countries."""
+        everywhere = not self.codes or _ALL in self.codes
+        return everywhere or country_code(number) in self.codes
+
+    @property
+    def refusal(self) -> str:
+        """Why a number is not called or texted, in one sentence."""
+        codes = ", ".join(f"+{code}" for code in sorted(self.codes))
+        return f"Only numbers that begin with {codes} are called and texted from here."
 
 
 def masked(number: str) -> str:

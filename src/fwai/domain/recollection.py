@@ -20,6 +20,7 @@ KNOWN: Final = (
     "ask:"
 )
 _PLAIN: Final = str.maketrans({'"': "'", "[": "(", "]": ")"})
+_OF_THE_CALL: Final = ("end_call", "transfer_call")  # over with it
 _WHO: Final = {"caller": "They", "agent": "You"}
 
 
@@ -28,7 +29,11 @@ def digest(turns: Sequence[TurnRecord], tools: Sequence[ToolRecord]) -> str:
 
     It quotes and concludes nothing: what a summary says would have to be understood first.
     """
-    done = [f"{tool.name}: {_short(tool.message or 'done')}" for tool in tools if tool.ok]
+    done = [
+        f"{tool.name}: {_short(tool.message or 'done')}"
+        for tool in tools
+        if tool.ok and tool.name not in _OF_THE_CALL
+    ]
     said = [
         f'{_WHO[one.role]}: "{_short(one.text)}"'
         for one in joined(turns)

@@ -41,7 +41,7 @@ class MailDesk:
         render: Callable[[str, Mapping[str, str]], RenderedEmail] = render,
     ) -> None:
         # Here and not in a call: it takes 50 ms to import.
-        from fwai.integrations.invitation import REQUEST, invitation
+        from fwai.integrations.invitation import CANCEL, REQUEST, invitation
 
         self._mailer = mailer
         self._business_name = business_name
@@ -49,13 +49,14 @@ class MailDesk:
         self._domain = organizer.partition("@")[2]
         self._render = render
         self._invitation = invitation
-        self._request = REQUEST
+        self._request, self._cancel = REQUEST, CANCEL
 
     async def send(self, job: Job) -> str:
         """Send what the payload says and return the Message-ID, the same for each attempt.
 
         The payload has ``to``, ``template``, ``values``, and for an appointment ``invitation`` with
-        ``uid``, ``starts_at`` (ISO 8601), ``minutes``, ``summary`` and ``description``.
+        ``uid``, ``starts_at`` (ISO 8601), ``minutes``, ``summary`` and ``description``. One that
+        is off has ``cancelled`` besides, and a ``sequence`` above that of its invitation, 0.
 
         Raises:
             ValueError: It can never be sent.
@@ -83,7 +84,7 @@ class MailDesk:
         )
 
     def _appointment(self, wanted: Mapping[str, Any], to: str) -> Attachment:
-        uid = wanted["uid"]
+        uid, cancelled = wanted["uid"], bool(wanted.get("cancelled"))
         content = self._invitation(
             uid if "@" in uid else f"{uid}@{self._domain}",
             datetime.fromisoformat(wanted["starts_at"]),
@@ -92,5 +93,7 @@ class MailDesk:
             wanted["description"],
             self._organizer,
             to,
+            sequence=wanted.get("sequence", 0),
+            cancelled=cancelled,
         )
-        return Attachment(FILE_NAME, self._request, content)
+        return Attachment(FILE_NAME, self._cancel if cancelled else self._request, content)

@@ -29,14 +29,6 @@ _CONNECT_S: Final = 5.0
 _DRAIN_S: Final = 1.0
 # Seconds after the first failure, the second, ...; the last one from there on.
 _GAPS_S: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0)
-_WORTH_REPEATING: Final = frozenset(
-    {
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.CONFLICT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
 
 
 class DeliveryError(ApiError):
@@ -278,7 +270,9 @@ def _refusal(answer: Answer) -> DeliveryError:
     return DeliveryError(
         f"{answer.host}: {words}",
         status=status,
-        retryable=status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _WORTH_REPEATING,
+        # A workflow that is published anew answers 404 for a while, and a wrong token or address
+        # may be put right: only "gone" is said for good.
+        retryable=status != HTTPStatus.GONE,
         retry_after_s=answer.retry_after_s,
     )
 

@@ -12,6 +12,7 @@ from fwai.errors import ApiError
 
 EVENT: Final = "event"
 GIVE_UP_S: Final = 86_400.0
+_NOWHERE: Final = "EVENTS_WEBHOOK_URL (with EVENTS_WEBHOOK_SECRET) is not set any more"
 
 Begin = Callable[[], Awaitable[None]]
 Post = Callable[[str, str, bytes], Awaitable[int]]
@@ -21,7 +22,7 @@ class Events:
     """Makes events and delivers them. Its ``deliver`` handles jobs of kind ``event``.
 
     Args:
-        url: Where every event goes; empty for nowhere.
+        url: Where every event goes, those of an earlier start, too; empty for nowhere.
         post: Posts a body under an id to a URL and returns the HTTP status; raises ``ApiError``.
         gap_s: How long to wait after so many attempts, given a jitter in [0, 1) and how long the
             receiver asked for, or None.
@@ -57,7 +58,10 @@ class Events:
         now; ``also_to`` is the address of one call's events.
         """
         body = event_body(kind, at or self._clock(), data)
-        urls = dict.fromkeys(url for url in (self._url, also_to) if url)
+        # The operator's own address is not kept: where it is corrected, what failed follows.
+        urls = {0: ""} if self._url else {}
+        if also_to and also_to != self._url:
+            urls[1] = also_to
         return [
             NewJob(
                 EVENT,
@@ -66,16 +70,19 @@ class Events:
                 call_id=call_id,
                 phone=phone,
             )
-            for number, url in enumerate(urls)
+            for number, url in urls.items()
         ]
 
     async def deliver(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - at least once
-        """Deliver one event; an address that fails is tried for a day."""
+        """Deliver one event; an address that fails is tried for a day, and again after a replay."""
+        url = job.payload["url"] or self._url
+        if not url:
+            return Dead(_NOWHERE)
         body = json.dumps(job.payload["body"], ensure_ascii=False, separators=(",", ":"))
         try:
-            status = await self._post(job.payload["url"], job.id, body.encode())
+            status = await self._post(url, job.id, body.encode())
         except ApiError as exc:
-            age_s = (self._clock() - job.created_at).total_seconds()
+            age_s = (self._clock() - job.run_at).total_seconds()
             if not exc.retryable or age_s >= GIVE_UP_S:
                 return Dead(str(exc))
             jitter = secrets.randbelow(1000) / 1000.0

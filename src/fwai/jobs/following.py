@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from fwai.domain.call import CallId, CallState, EndReason
 from fwai.domain.call_event import call_data, call_summary, event_type
-from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.contact import MemoryEntry
 from fwai.domain.job import Done, Dropped, Job, JobOutcome, NewJob
 from fwai.domain.recollection import digest
@@ -166,6 +166,8 @@ class Following:
         machine = record.end_reason is EndReason.VOICEMAIL
         outcome = CallState.NO_ANSWER if machine else record.state
         state, retry_at = self._policy.after(callback, outcome, self._clock())
+        if record.cause == TOO_LATE:
+            state = CallbackState.MISSED
         await self._callbacks.settle(callback.id, call.id, state, retry_at)
 
     async def _remember(

@@ -8,6 +8,7 @@ from fwai.domain.job import Done, Job, JobOutcome, NewJob
 
 HOUSEKEEPING: Final = "housekeeping"
 JOBS_KEPT: Final = timedelta(days=7)
+GIVEN_UP_KEPT: Final = timedelta(days=30)  # for the operator to look at, or to try again
 REQUESTS_KEPT: Final = timedelta(days=1)
 
 Begin = Callable[[], Awaitable[None]]
@@ -16,8 +17,8 @@ Begin = Callable[[], Awaitable[None]]
 class Jobs(Protocol):
     """What is needed of the jobs; every method raises ``StoreError``."""
 
-    async def purge(self, before: datetime) -> int:
-        """Delete what was done before a time."""
+    async def purge(self, before: datetime, given_up_before: datetime) -> int:
+        """Delete what was done before a time, and what was given up before another."""
         ...
 
     async def enqueue(self, new: NewJob) -> Job:
@@ -49,7 +50,7 @@ class Housekeeping:
     async def __call__(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - repeatable
         """Tidy up."""
         now = self._clock()
-        gone = await self._jobs.purge(now - JOBS_KEPT)
+        gone = await self._jobs.purge(now - JOBS_KEPT, now - GIVEN_UP_KEPT)
         gone += await self._requests.purge(now - REQUESTS_KEPT)
         await self._jobs.enqueue(self.next(now + timedelta(days=1)))
         return Done({"rows": gone})

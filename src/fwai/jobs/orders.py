@@ -20,6 +20,10 @@ class Queue(Protocol):
         """Return how many jobs of a kind concern a person."""
         ...
 
+    async def count_asked(self, kind: str, caller: str, since: datetime) -> int:
+        """Return how many jobs of a kind the calls of one caller gave."""
+        ...
+
 
 class Waiter(Protocol):
     """Runs jobs."""
@@ -59,3 +63,13 @@ class Orders:
             StoreError: The database failed.
         """
         return await self._queue.count(kind, phone, datetime.now(UTC) - DAY)
+
+    async def asked(self, kind: str, caller: str) -> int:
+        """Return how many jobs of a kind somebody's calls gave in the last 24 hours.
+
+        All callers without a number are one, with an empty ``caller``.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        return await self._queue.count_asked(kind, caller, datetime.now(UTC) - DAY)

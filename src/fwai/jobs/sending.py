@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, Later, Unknown
-from fwai.errors import ApiError, ApiUnknownError
+from fwai.errors import ApiError, ApiUnknownError, BusyError
 
 EVIDENCE_S: Final = 120.0
 
@@ -26,7 +26,7 @@ class Sending:
 
     Args:
         send: Sends what the job's payload says and returns the provider's id of it; raises
-            ``ApiError``, and ``ValueError`` when the payload can never be sent.
+            ``ApiError`` or ``BusyError``, and ``ValueError`` when the payload can never be sent.
         repeatable: Sending it twice is the same as sending it once.
         evidence_s: How long a report may take after a crash.
     """
@@ -60,6 +60,8 @@ class Sending:
             return Again(str(exc)) if self._repeatable else Unknown(str(exc))
         except ApiError as exc:
             return Again(str(exc)) if exc.retryable else Dead(str(exc))
+        except BusyError as exc:
+            return Again(str(exc))
         except ValueError as exc:
             return Dead(str(exc))
         return Done(ref=ref)

@@ -75,7 +75,6 @@ class Worker:
         handlers: By kind; jobs of other kinds are left alone.
         poll_s: How long to sleep at most, where others write to the same database; None is as long
             as nothing is due.
-        on_settled: Told of each job that is over or put off, after it was written; must not block.
     """
 
     def __init__(
@@ -86,14 +85,12 @@ class Worker:
         places: int = PLACES,
         poll_s: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_settled: Callable[[Job, JobState], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._places = places
         self._poll_s = poll_s
         self._clock = clock
-        self._on_settled = on_settled
         self._stirred = asyncio.Event()
         self._stopping = False
         # By lease: a job whose lease ran out may be leased again while the first one still ends.
@@ -123,8 +120,8 @@ class Worker:
                 try:
                     await self._take(group)
                     pause = await self._pause()
-                except StoreError as exc:
-                    _log.error("jobs_not_read", error=str(exc))
+                except Exception as exc:  # noqa: BLE001 - what ends here ends all calls with it
+                    _log_sick(exc)
                     pause, sick_s = sick_s, min(sick_s * 2, SICK_MOST_S)
                 else:
                     sick_s = SICK_S
@@ -159,7 +156,7 @@ class Worker:
 
     async def _take(self, group: asyncio.TaskGroup) -> None:
         free = self._places - len(self._running)
-        if free <= 0:
+        if free <= 0 or not self._handlers:
             return
         for job in await self._store.lease(free, self._handlers.keys()):
             task = group.create_task(self._do(job), name=f"job:{job.kind}")
@@ -168,7 +165,7 @@ class Worker:
     async def _pause(self) -> float:
         """Return how long nothing will be due, in seconds."""
         longest = LONGEST_SLEEP_S if self._poll_s is None else self._poll_s
-        if len(self._running) >= self._places:
+        if len(self._running) >= self._places or not self._handlers:
             return longest  # whoever finishes wakes us
         due = await self._store.next_at(self._handlers.keys())
         if due is None:
@@ -234,7 +231,6 @@ class Worker:
             _log.info("job_settled_elsewhere", kind=job.kind)
             return
         _report(job, outcome, state)
-        self._on_settled(job, state)
 
     async def _finish(self) -> None:
         """Let what runs come to its end; what takes too long is cancelled."""
@@ -243,6 +239,13 @@ class Worker:
             _, late = await asyncio.wait(tasks, timeout=STOP_S)
             for task in late:
                 task.cancel()
+
+
+def _log_sick(exc: Exception) -> None:
+    if isinstance(exc, StoreError):
+        _log.error("jobs_not_read", error=str(exc))
+    else:  # its text may hold anything
+        _log.error("jobs_not_read", error=type(exc).__name__, exc_info=True)
 
 
 def _of_call(job: Job) -> Mapping[str, str]:

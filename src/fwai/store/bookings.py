@@ -1,9 +1,9 @@
 """Demos that were booked: never more at once than the capacity, whoever books at the same time."""
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import RowMapping, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,8 +30,24 @@ def nothing_else(booking: Booking) -> Iterable[NewJob]:  # noqa: ARG001
     return ()
 
 
+class Letters(Protocol):
+    """What goes out about a demo."""
+
+    def keys(self, booking: Booking) -> Collection[str]:
+        """Return the keys of the jobs that confirm it."""
+        ...
+
+    def canceled(self, booking: Booking, sent: Collection[str]) -> Iterable[NewJob]:
+        """Return what tells that it is off to whom the jobs of ``sent`` may have confirmed it."""
+        ...
+
+
 class Bookings:
-    """All demos that were booked."""
+    """All demos that were booked.
+
+    Attributes:
+        letters: What is taken back, and sent, when one is canceled; None until it is known.
+    """
 
     def __init__(
         self,
@@ -40,6 +56,7 @@ class Bookings:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.letters: Letters | None = None
         self._database = database
         self._jobs = jobs
         self._clock = clock
@@ -146,6 +163,9 @@ class Bookings:
     async def cancel(self, booking_id: str, also: Also = nothing_else) -> Booking | None:
         """Cancel a demo; None when it is unknown, unchanged when it is canceled already.
 
+        Confirmations that were not sent yet never are. Who may have one is told, unless the demo
+        has begun already.
+
         Raises:
             StoreError: The database failed; nothing was written.
         """
@@ -158,9 +178,16 @@ class Bookings:
             if row is None:
                 return await _first(connection, select(bookings).where(here))
             canceled = _booking(row)
+            await self._jobs.add(connection, await self._taken_back(connection, canceled))
             await self._jobs.add(connection, also(canceled))
         self._jobs.stirred()
         return canceled
+
+    async def _taken_back(self, connection: AsyncConnection, canceled: Booking) -> Iterable[NewJob]:
+        if self.letters is None:
+            return ()
+        sent = await self._jobs.withdraw(connection, self.letters.keys(canceled))
+        return self.letters.canceled(canceled, sent) if canceled.starts_at > self._clock() else ()
 
     def _row(self, new: NewBooking) -> dict[str, Any]:
         return {

@@ -14,8 +14,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, RowMapping, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fwai.domain.call import CallId
 from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.job import NewJob
+from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
 from fwai.store.transcript_files import clean_text
@@ -33,17 +35,24 @@ def nothing_else(callback: Callback) -> Iterable[NewJob]:  # noqa: ARG001
 
 
 class Callbacks:
-    """All callbacks."""
+    """All callbacks.
+
+    Args:
+        calls: Where the calls are that are made for them; without it none is taken back.
+        clock: The time now, aware.
+    """
 
     def __init__(
         self,
         database: Database,
         jobs: Jobs,
+        calls: Calls | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._jobs = jobs
+        self._calls = calls
         self._clock = clock
 
     async def schedule(self, new: NewCallback, also: Also = nothing_else) -> tuple[Callback, bool]:
@@ -116,18 +125,18 @@ class Callbacks:
     async def cancel(self, callback_id: str, also: Also = nothing_else) -> Callback | None:
         """Take a promise back, with its waiting job; None when it is unknown.
 
-        One that is over is returned unchanged. A call that is being made for it goes on; what
-        becomes of that call changes nothing any more.
+        One that is over is returned unchanged. A call for it that waits to be dialled is canceled.
+        One that is being made goes on; what becomes of it changes nothing any more.
 
         Raises:
             StoreError: The database failed; nothing was written.
         """
         here = callbacks.c.id == callback_id
         async with self._database.write() as connection:
-            canceled = await self._cancel(connection, here, also)
+            canceled, stopped = await self._cancel(connection, here, also)
             if not canceled:
                 return await _first(connection, select(callbacks).where(here))
-        self._jobs.stirred()
+        await self._canceled(stopped)
         return canceled[0]
 
     async def cancel_for(self, phone: str, also: Also = nothing_else) -> int:
@@ -137,9 +146,10 @@ class Callbacks:
             StoreError: The database failed; nothing was written.
         """
         async with self._database.write() as connection:
-            canceled = await self._cancel(connection, callbacks.c.phone == phone, also)
+            here = callbacks.c.phone == phone
+            canceled, stopped = await self._cancel(connection, here, also)
         if canceled:
-            self._jobs.stirred()
+            await self._canceled(stopped)
         return len(canceled)
 
     async def started(self, callback_id: str, call_id: str) -> Callback | None:
@@ -237,15 +247,26 @@ class Callbacks:
 
     async def _cancel(
         self, connection: AsyncConnection, here: ColumnElement[bool], also: Also
-    ) -> list[Callback]:
+    ) -> tuple[list[Callback], list[CallId]]:
+        """Cancel what is found; return it, and the calls for it that will not be dialled."""
+        stopped: list[CallId] = []
         still = here & callbacks.c.state.in_(_OPEN)
         canceled = await self._step(connection, still, {"state": CallbackState.CANCELED.value})
         for callback in canceled:
             # While its call is made the job of that call may wait to be tried again.
             for number in {callback.attempts, max(callback.attempts - 1, 0)}:
                 await self._jobs.cancel(connection, _key(callback, number))
+            call_id = CallId(callback.last_call_id)
+            if self._calls is not None and await self._calls.cancel_waiting(connection, call_id):
+                stopped.append(call_id)
             await self._jobs.add(connection, also(callback))
-        return canceled
+        return canceled, stopped
+
+    async def _canceled(self, stopped: Iterable[CallId]) -> None:
+        self._jobs.stirred()
+        if self._calls is not None:
+            for call_id in stopped:
+                await self._calls.waiting_canceled(call_id)
 
     async def _step(
         self, connection: AsyncConnection, here: ColumnElement[bool], values: Mapping[str, Any]

@@ -11,14 +11,16 @@ then closes the row by it.
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, Executable, func, update
+from sqlalchemy import CursorResult, Executable, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState
+from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState, EndReason
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
 from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
@@ -32,6 +34,8 @@ from fwai.store.transcript_files import TranscriptFile, call_path, clean, clean_
 from fwai.store.writer import BatchWriter
 
 ENDED_LOGS = 256
+NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
+WAITING_STATES = frozenset({CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING})
 LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
 
 
@@ -47,6 +51,10 @@ class Calls(CallReader):
         jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
         follow_tool: What is to be done when a tool has run.
+
+    Attributes:
+        on_canceled: Told of a call that was canceled before it was dialled, and the Unix time in
+            seconds; must not block.
     """
 
     def __init__(
@@ -65,6 +73,7 @@ class Calls(CallReader):
         follow_tool: FollowTool = follow_no_tool,
     ) -> None:
         super().__init__(database)
+        self.on_canceled: Callable[[CallId, CallEnding, float], None] = lambda *_: None
         self._follow_tool = follow_tool
         self._jobs = jobs or Jobs(database)
         self._follow = follow
@@ -171,6 +180,41 @@ class Calls(CallReader):
         if closed:
             self._end_log(call.id, ending.state, at, ending)
         return closed
+
+    async def cancel_waiting(self, connection: AsyncConnection, call_id: CallId) -> bool:
+        """Cancel a call that waits to be dialled, with its job, within somebody's transaction.
+
+        False when it is unknown or over, or when a provider may have it already. Call
+        `waiting_canceled` once that is committed.
+        """
+        here = calls.c.id == call_id
+        columns = (calls.c.state, calls.c.provider_call_id)
+        query = select(*columns).where(here).with_for_update()
+        row = (await connection.execute(query)).first()
+        if row is None or row.state not in WAITING_STATES or row.provider_call_id:
+            return False
+        stopped = await self._jobs.cancel(connection, f"dial:{call_id}")
+        if row.state == CallState.DIALING.value and not stopped:
+            return False  # somebody asks the provider right now
+        moment = instant(self._clock())
+        values = {
+            "state": NOT_WANTED.state.value,
+            "end_reason": NOT_WANTED.reason.value,
+            "ended_at": moment,
+            "written_at": moment,
+        }
+        await connection.execute(update(calls).where(here).values(values))
+        await self._jobs.add(connection, self._follow(call_id, NOT_WANTED.state))
+        return True
+
+    async def waiting_canceled(self, call_id: CallId) -> None:
+        """Finish the story of a call that `cancel_waiting` closed."""
+        at = self._clock()
+        # It is canceled whatever comes of this: only its file would lack the last line.
+        with suppress(StoreError):
+            await self._adopt_log(call_id)
+        self._end_log(call_id, NOT_WANTED.state, at, NOT_WANTED)
+        self.on_canceled(call_id, NOT_WANTED, at)
 
     async def close_dangling(
         self, now: float, *, keep: Collection[CallState] = (), living: Collection[str] = ()

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Table, Text, cast, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import FINAL_STATES
 from fwai.errors import StoreError
 from fwai.store.database import Database
 from fwai.store.tables import calls
-from fwai.store.work_tables import bookings, callbacks, contacts, jobs, standings
+from fwai.store.work_tables import bookings, callbacks, contacts, jobs, requests, standings
 
 PORTION: Final = 200
 _OVER: Final = calls.c.state.in_(sorted(state.value for state in FINAL_STATES))
@@ -176,6 +176,9 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     loose = jobs.c.phone.in_(names) & jobs.c.call_id.not_in(live)
     erased.jobs += await _delete(connection, jobs, loose)
     await _delete(connection, standings, standings.c.user.in_(names))
+    # What was answered under an Idempotency-Key is kept for a day; clients put numbers into keys.
+    told = cast(requests.c.body, Text).contains(names[0], autoescape=True)
+    await _delete(connection, requests, told | requests.c.key.contains(names[1], autoescape=True))
     erased.contact = await _forget(connection, names)
     counting = select(func.count()).select_from(live.subquery())
     erased.live = await connection.scalar(counting) or 0

@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fwai.domain.call import CallState
 from fwai.domain.job import (
     MOST_ATTEMPTS,
     Again,
@@ -29,15 +30,17 @@ from fwai.domain.job import (
     gap_s,
 )
 from fwai.store.database import Database
+from fwai.store.job_reading import JobReader
+from fwai.store.job_rows import finished, stored_job, waiting
+from fwai.store.tables import calls
 from fwai.store.transcript_files import clean
 from fwai.store.work_tables import jobs
 
 LEASE_S: Final = 120.0
-MOST_ERROR: Final = 300
 _OPEN: Final = (JobState.WAITING.value, JobState.RUNNING.value)
 
 
-class Jobs:
+class Jobs(JobReader):
     """All jobs.
 
     Args:
@@ -56,12 +59,14 @@ class Jobs:
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
         keep_words: bool = True,
     ) -> None:
-        self._database = database
+        super().__init__(database)
         self._instance = instance
         self._clock = clock
         self._jitter = jitter
         self._keep_words = keep_words
         self.on_new: Callable[[], None] = lambda: None
+        # What is to be done once a job is over or put off; written in the same transaction.
+        self.follows: Callable[[Job, JobState], Iterable[NewJob]] = lambda *_: ()
 
     # ---- writing --------------------------------------------------------------------------------
 
@@ -92,7 +97,7 @@ class Jobs:
             query = select(jobs).where(jobs.c.key == new.key)
             row = (await connection.execute(query)).mappings().one()
         self.stirred()
-        return _job(row)
+        return stored_job(row)
 
     # ---- the worker's side ----------------------------------------------------------------------
 
@@ -125,7 +130,9 @@ class Jobs:
         )
         async with self._database.write() as connection:
             rows = (await connection.execute(taking)).mappings().all()
-        return sorted((_job(row) for row in rows), key=lambda job: (job.run_at, job.created_at))
+        return sorted(
+            (stored_job(row) for row in rows), key=lambda job: (job.run_at, job.created_at)
+        )
 
     async def begin(self, job: Job) -> bool:
         """Mark that what follows may have an effect; False when the lease was lost.
@@ -133,7 +140,8 @@ class Jobs:
         Raises:
             StoreError: The database failed.
         """
-        return await self._ours(job, {"begun_at": self._clock()})
+        async with self._database.write() as connection:
+            return await self._ours(connection, job, {"begun_at": self._clock()})
 
     async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
         """Write what became of a job and return its state; None when the lease was lost.
@@ -142,17 +150,26 @@ class Jobs:
             StoreError: The database failed.
         """
         values = self._values(job, outcome)
-        return JobState(values["state"]) if await self._ours(job, values) else None
+        state = JobState(values["state"])
+        async with self._database.write() as connection:
+            if not await self._ours(connection, job, values):
+                return None
+            follows = list(self.follows(job, state))
+            if follows:
+                await self.add(connection, follows)
+        if follows:
+            self.stirred()
+        return state
 
-    async def next_at(self, kinds: Collection[str] = ()) -> datetime | None:
-        """Return when the next job, of ``kinds`` if given, must be looked at; None: there is none.
+    async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
+        """Return when the next job must be looked at, of ``kinds`` or of any; None: there is none.
 
         Raises:
             StoreError: The database failed.
         """
         next_at = jobs.c.next_at
         query = select(next_at).where(next_at.is_not(None)).order_by(next_at).limit(1)
-        if kinds:
+        if kinds is not None:
             query = query.where(jobs.c.kind.in_(list(kinds)))
         async with self._database.read() as connection:
             return await connection.scalar(query)
@@ -170,67 +187,17 @@ class Jobs:
 
     # ---- reading and the operator's side --------------------------------------------------------
 
-    async def get(self, job_id: str) -> Job | None:
-        """Return a job.
+    async def stranded(self, kind: str) -> list[Job]:
+        """Return the finished jobs of a kind whose call was never dialled, nor closed.
 
         Raises:
             StoreError: The database failed.
         """
-        return await self._first(select(jobs).where(jobs.c.id == job_id))
-
-    async def by_key(self, key: str) -> Job | None:
-        """Return the job of a key.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        return await self._first(select(jobs).where(jobs.c.key == key))
-
-    async def by_ref(self, ref: str) -> Job | None:
-        """Return the newest job that a provider knows by ``ref``; none has an empty one.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        if not ref:
-            return None
-        here = select(jobs).where(jobs.c.ref == ref).order_by(jobs.c.created_at.desc())
-        return await self._first(here)
-
-    async def count(self, kind: str, phone: str, since: datetime) -> int:
-        """Return how many jobs of a kind were written for a person since a time.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        here = (jobs.c.phone == phone) & (jobs.c.kind == kind) & (jobs.c.created_at >= since)
+        waits = calls.c.state.in_([CallState.QUEUED.value, CallState.SCHEDULED.value])
+        here = (jobs.c.kind == kind) & jobs.c.state.not_in(_OPEN) & waits
+        query = select(jobs).join(calls, calls.c.id == jobs.c.call_id).where(here)
         async with self._database.read() as connection:
-            return await connection.scalar(select(func.count()).where(here)) or 0
-
-    async def page(
-        self,
-        *,
-        states: Collection[JobState] = (),
-        kind: str = "",
-        after: tuple[datetime, str] | None = None,
-        most: int = 50,
-    ) -> list[Job]:
-        """Return the newest jobs first, those after the given creation time and id.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(most)
-        if states:
-            query = query.where(jobs.c.state.in_([state.value for state in states]))
-        if kind:
-            query = query.where(jobs.c.kind == kind)
-        if after is not None:
-            at, last = after
-            older = (jobs.c.created_at < at) | (jobs.c.id < last)
-            query = query.where(jobs.c.created_at <= at, older)
-        async with self._database.read() as connection:
-            return [_job(row) for row in (await connection.execute(query)).mappings()]
+            return [stored_job(row) for row in (await connection.execute(query)).mappings()]
 
     async def revive(self, job_id: str) -> bool:
         """Try a dead or unknown job again, from the start; False when it is neither.
@@ -239,9 +206,11 @@ class Jobs:
             StoreError: The database failed.
         """
         here = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
+        now = self._clock()
         values = {
             "state": JobState.WAITING.value,
-            "next_at": self._clock(),
+            "run_at": now,
+            "next_at": now,
             "attempts": 0,
             "begun_at": None,
             "finished_at": None,
@@ -258,6 +227,31 @@ class Jobs:
         now = self._clock()
         values = {"state": JobState.CANCELED.value, "next_at": None, "finished_at": now}
         return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
+
+    async def withdraw(self, connection: AsyncConnection, keys: Collection[str]) -> set[str]:
+        """Cancel jobs however far they are, within somebody's transaction.
+
+        Whoever works on one loses its lease and cannot begin; one that is done stays.
+
+        Returns:
+            The keys of those that may have had their effect.
+        """
+        here = jobs.c.key.in_(list(keys))
+        query = select(jobs.c.key, jobs.c.state, jobs.c.begun_at).where(here).with_for_update()
+        rows = (await connection.execute(query)).all()
+        stands = here & jobs.c.state.not_in([JobState.DONE.value, JobState.CANCELED.value])
+        values = {
+            "state": JobState.CANCELED.value,
+            "next_at": None,
+            "finished_at": self._clock(),
+        }
+        await connection.execute(update(jobs).where(stands).values(values))
+        effective = {JobState.DONE.value, JobState.UNKNOWN.value}
+        return {
+            row.key
+            for row in rows
+            if row.state in effective or (row.state in _OPEN and row.begun_at is not None)
+        }
 
     async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
         """Add what became known later (delivered, failed) to the result of a job, by its ``ref``.
@@ -278,7 +272,7 @@ class Jobs:
             result = clean({**(row["result"] or {}), **facts})
             noting = update(jobs).where(jobs.c.id == row["id"]).values(result=result)
             noted = await connection.execute(noting.returning(jobs))
-            return _job(noted.mappings().one())
+            return stored_job(noted.mappings().one())
 
     async def proven(self, job_id: str, ref: str) -> bool:
         """Settle an unsettled job as done, because a provider told of what it did.
@@ -300,52 +294,71 @@ class Jobs:
         async with self._database.write() as connection:
             return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
-    async def purge(self, before: datetime) -> int:
-        """Delete what was done or canceled before a time; what failed is kept for the operator.
+    async def rename_ref(self, job_id: str, ref: str) -> bool:
+        """Keep that a message was replaced by another one; False when that is not so.
+
+        The job must be done under another ``ref``. Late news of the message that was replaced
+        change nothing: its ``ref`` is kept in the result as ``replaced``.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        ref = ref[:255]
+        here = select(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.DONE.value)
+        async with self._database.change() as connection:
+            row = (await connection.execute(here.with_for_update())).mappings().first()
+            if row is None or not row["ref"] or ref in ("", row["ref"]):
+                return False
+            result = row["result"] or {}
+            if result.get("replaced") == ref:
+                return False
+            values = {"ref": ref, "result": clean({**result, "replaced": row["ref"]})}
+            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
+            return True
+
+    async def purge(self, before: datetime, given_up_before: datetime) -> int:
+        """Delete what was done or canceled before a time, and what was given up before another.
 
         Raises:
             StoreError: The database failed.
         """
         over = jobs.c.state.in_([JobState.DONE.value, JobState.CANCELED.value])
+        given_up = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
+        old = (over & (jobs.c.finished_at < before)) | (
+            given_up & (jobs.c.finished_at < given_up_before)
+        )
         async with self._database.write() as connection:
-            old = delete(jobs).where(over & (jobs.c.finished_at < before))
-            return (await connection.execute(old)).rowcount
+            return (await connection.execute(delete(jobs).where(old))).rowcount
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    async def _ours(self, job: Job, values: Mapping[str, Any]) -> bool:
+    async def _ours(self, connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> bool:
         here = (jobs.c.id == job.id) & (jobs.c.state == JobState.RUNNING.value)
         here &= jobs.c.attempts == job.attempts
-        async with self._database.write() as connection:
-            return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
-
-    async def _first(self, query: Select[Any]) -> Job | None:
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).mappings().first()
-        return None if row is None else _job(row)
+        return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
     def _values(self, job: Job, outcome: JobOutcome) -> dict[str, Any]:
         now = self._clock()
         match outcome:
             case Done(result, ref):
-                values = _final(JobState.DONE, None, now)
+                values = finished(JobState.DONE, None, now)
                 if not self._keep_words:
                     values["payload"] = {}
                 return values | {"result": clean(result), "ref": ref[:255]}
             case Again(why, after_s):
                 if job.attempts >= MOST_ATTEMPTS and after_s is None:
-                    return _final(JobState.DEAD, why, now)
+                    return finished(JobState.DEAD, why, now)
                 gap = gap_s(job.attempts, self._jitter()) if after_s is None else after_s
-                return _waiting(now + timedelta(seconds=gap), why, job.attempts)
+                return waiting(now + timedelta(seconds=gap), why, job.attempts)
             case Later(run_at, why, begun):
-                values = _waiting(run_at, why, job.attempts - 1)
+                values = waiting(run_at, why, job.attempts - 1)
                 return values | {"begun_at": job.begun_at if begun else None}
             case Dead(why):
-                return _final(JobState.DEAD, why, now)
+                return finished(JobState.DEAD, why, now)
             case Unknown(why):
-                return _final(JobState.UNKNOWN, why, now)
+                return finished(JobState.UNKNOWN, why, now)
             case Dropped(why):
-                return _final(JobState.CANCELED, why, now)
+                return finished(JobState.CANCELED, why, now)
 
 
 def new_row(job: NewJob, now: datetime) -> dict[str, Any]:
@@ -366,39 +379,3 @@ def new_row(job: NewJob, now: datetime) -> dict[str, Any]:
         "ref": "",
         "created_at": now,
     }
-
-
-def _final(state: JobState, why: str | None, now: datetime) -> dict[str, Any]:
-    error = why[:MOST_ERROR] if why else None
-    return {"state": state.value, "next_at": None, "finished_at": now, "error": error}
-
-
-def _waiting(at: datetime, why: str, attempts: int) -> dict[str, Any]:
-    # Nothing happened in this attempt: the next one begins afresh.
-    return {
-        "state": JobState.WAITING.value,
-        "next_at": at,
-        "attempts": attempts,
-        "error": why[:MOST_ERROR] or None,
-        "begun_at": None,
-    }
-
-
-def _job(row: RowMapping) -> Job:
-    return Job(
-        id=row["id"],
-        kind=row["kind"],
-        key=row["key"],
-        payload=row["payload"],
-        state=JobState(row["state"]),
-        run_at=row["run_at"],
-        attempts=row["attempts"],
-        created_at=row["created_at"],
-        begun_at=row["begun_at"],
-        finished_at=row["finished_at"],
-        call_id=row["call_id"],
-        phone=row["phone"],
-        ref=row["ref"],
-        result=row["result"],
-        error=row["error"],
-    )

@@ -40,6 +40,9 @@ class StoreOptions:
         zone: Days and times of transcript files.
         transcripts_dir: None keeps no words anywhere.
         recordings_dir: None records nothing.
+        old_transcripts_dir: Where transcripts of earlier times are, to be erased, also when none
+            are kept now; None is ``transcripts_dir``.
+        old_recordings_dir: The same for recordings.
         instance: Names this process among those that share the database; 64 characters at most.
         living: Other instances that run now and carry their own calls.
         keep: States of outbound calls that survive a restart: something still acts on them.
@@ -51,6 +54,8 @@ class StoreOptions:
     zone: ZoneInfo
     transcripts_dir: Path | None
     recordings_dir: Path | None = None
+    old_transcripts_dir: Path | None = None
+    old_recordings_dir: Path | None = None
     instance: str = ""
     living: Collection[str] = ()
     keep: Collection[CallState] = ()
@@ -141,12 +146,17 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
                 files,
                 calls,
                 jobs,
-                Callbacks(database, jobs),
+                Callbacks(database, jobs, calls),
                 Bookings(database, jobs),
                 Contacts(database),
                 Standings(database),
                 Requests(database),
-                Erasure(database, options.transcripts_dir, options.recordings_dir, flush),
+                Erasure(
+                    database,
+                    options.old_transcripts_dir or options.transcripts_dir,
+                    options.old_recordings_dir or options.recordings_dir,
+                    flush,
+                ),
                 options,
             )
     finally:

@@ -204,6 +204,20 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
             ),
         ),
         EmailTemplate(
+            name="demo_canceled",
+            subject="Canceled: your demo of $topic, $when",
+            title="Your demo is canceled",
+            body="Hello $name,\n\nyour demo does not take place. If you would like another time,"
+            " please call us again.",
+            footer=_FOOTER,
+            values=(
+                _NAME,
+                Value("when", "day, time and time zone in words", 80, label="When"),
+                Value("topic", "what the demo was about", 100, label="About"),
+                _BUSINESS,
+            ),
+        ),
+        EmailTemplate(
             name="callback_confirmed",
             subject="We will call you back: $when",
             title="We will call you back",

@@ -34,6 +34,13 @@ class Orders(Protocol):
         """Return how many jobs of a kind a person got in the last 24 hours."""
         ...
 
+    async def asked(self, kind: str, caller: str) -> int:
+        """Return how many jobs of a kind somebody's calls gave in the last 24 hours.
+
+        All callers without a number are one, with an empty ``caller``.
+        """
+        ...
+
 
 def told(job: Job, thing: str, taker: str) -> Outcome:
     """Return what may be said of a message by the state of its job.
@@ -93,16 +100,21 @@ class DayCount:
         if len(self._uses) > self._most:
             self._uses.popitem(last=False)
 
+    def undo(self, what: str) -> None:
+        """Count one less."""
+        if uses := self._uses.get(what):
+            uses.pop()
 
-class Outbox:
-    """Sends one kind of message, within its limits; what was asked for already counts for nothing.
+
+class DayLimit:
+    """How many messages of one kind may go out in 24 hours: to a recipient, and for a caller.
+
+    The jobs tell what a restart must not forget, and the memory what is not written yet.
 
     Args:
-        kind: Of the tool and of its jobs.
+        kind: Of the jobs.
         thing: What is sent, in words.
-        taker: Who takes it on its way, in words.
-        per_call: Messages in one call at most.
-        per_day: Messages to one recipient in 24 hours at most.
+        most: To one recipient, and to others for one caller. All callers without a number are one.
         clock: Any seconds.
     """
 
@@ -111,20 +123,76 @@ class Outbox:
         orders: Orders,
         kind: str,
         thing: str,
-        taker: str,
-        *,
-        per_call: int,
-        per_day: int,
+        most: int,
         clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.thing = thing
+        self._orders = orders
+        self._kind = kind
+        self._most = most
+        self._count = DayCount(clock)
+        self._passed: OrderedDict[str, Sequence[str]] = OrderedDict()
+
+    def passed(self, key: str) -> bool:
+        """Whether this very action was taken in already."""
+        return key in self._passed
+
+    async def take(
+        self, context: ToolContext, key: str, *, phone: str = "", address: str = ""
+    ) -> None:
+        """Count one message more; the same action is counted once.
+
+        Raises:
+            ToolError: That would be too many; nothing was counted.
+            StoreError: The database failed.
+        """
+        if key in self._passed:
+            return
+        written = 0
+        counted: list[str] = []
+        if phone:
+            written = await self._orders.given(self._kind, phone)
+            counted.append(f"phone:{phone}")
+        if address:
+            counted.append(f"address:{address}")
+        if not context.trusted and not (phone and phone == context.to):
+            written = max(written, await self._orders.asked(self._kind, context.to))
+            counted.append(f"caller:{context.to}")
+        # From here on nothing waits, so that many calls at once cannot all find room.
+        if max([written, *map(self._count.of, counted)]) >= self._most:
+            raise ToolError(
+                f"No further {self.thing} can be sent to them today. Say so and offer another way."
+            )
+        for what in counted:
+            self._count.add(what)
+        self._passed[key] = counted
+        if len(self._passed) > MOST_KEPT:
+            self._passed.popitem(last=False)
+
+    def give_back(self, key: str) -> None:
+        """Count an action no longer, as nothing came of it; one not taken in is left alone."""
+        for what in self._passed.pop(key, ()):
+            self._count.undo(what)
+
+
+class Outbox:
+    """Sends one kind of message, within its limits; what was asked for already counts for nothing.
+
+    Args:
+        kind: Of the tool and of its jobs.
+        taker: Who takes it on its way, in words.
+        per_call: Messages in one call at most.
+        limit: Of each day.
+    """
+
+    def __init__(
+        self, orders: Orders, kind: str, taker: str, *, per_call: int, limit: DayLimit
     ) -> None:
         self._orders = orders
         self._kind = kind
-        self._thing = thing
         self._taker = taker
         self._per_call = per_call
-        self._per_day = per_day
-        self._to_address = DayCount(clock)
-        self._passed: OrderedDict[str, None] = OrderedDict()
+        self._limit = limit
 
     async def send(
         self,
@@ -144,26 +212,11 @@ class Outbox:
             StoreError: The database failed.
         """
         key = context.key(self._kind, payload)
-        if key not in self._passed:
-            await self._check(context, phone, address)
-            self._remember(key, address)
+        if not self._limit.passed(key):
+            if not context.allow(self._kind, self._per_call):
+                raise ToolError(f"No further {self._limit.thing} can be sent in this call.")
+            await self._limit.take(context, key, phone=phone, address=address)
         job = await self._orders.give(
             NewJob(self._kind, key, payload, call_id=context.call_id, phone=phone), WITHIN_S
         )
-        return told(job, self._thing, self._taker)
-
-    async def _check(self, context: ToolContext, phone: str, address: str) -> None:
-        given = await self._orders.given(self._kind, phone) if phone else 0
-        if max(given, self._to_address.of(address)) >= self._per_day:
-            raise ToolError(
-                f"No further {self._thing} can be sent to them today. Say so and offer another way."
-            )
-        if not context.allow(self._kind, self._per_call):
-            raise ToolError(f"No further {self._thing} can be sent in this call.")
-
-    def _remember(self, key: str, address: str) -> None:
-        if address:
-            self._to_address.add(address)
-        self._passed[key] = None
-        if len(self._passed) > MOST_KEPT:
-            self._passed.popitem(last=False)
+        return told(job, self._limit.thing, self._taker)

@@ -1,7 +1,9 @@
 """Book a demo: a place in the calendar, an invitation, a confirmation."""
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -13,14 +15,16 @@ from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import NewJob
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
+from fwai.tools.acting import DAY_S, DayLimit
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.booking_letters import BookingLetters
 from fwai.tools.moments import MOST_WHEN, WHEN, moment
-from fwai.tools.recipient import address_for
+from fwai.tools.recipient import CONFIRMED, address_for
 
 BOOK_DEMO: Final = "book_demo"
 MOST_OPEN: Final = 3
 MAX_BOOKINGS_PER_CALL: Final = 4
+WITHHELD_A_DAY: Final = 3  # demos that all callers without a number may book in 24 hours
 
 
 class BookingBook(Protocol):
@@ -53,12 +57,12 @@ class BookDemoArgs(Args):
     email: str | None = Field(
         default=None,
         max_length=300,
-        description="Where the invitation goes: an e-mail address the caller dictated and "
-        "confirmed. Leave it out if they gave none.",
+        description="Where the invitation goes: an e-mail address the caller dictated. "
+        "Leave it out if they gave none.",
     )
     confirmed: bool = Field(
         default=False,
-        description="The caller said that the e-mail address you read back is right.",
+        description=CONFIRMED.format(what="the e-mail address"),
     )
 
 
@@ -68,6 +72,7 @@ def book_demo(
     letters: BookingLetters,
     *,
     zone: ZoneInfo,
+    mails: DayLimit | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[BookDemoArgs]:
     """Build the tool.
@@ -77,9 +82,10 @@ def book_demo(
         availability: The rules as they are now.
         letters: What goes out with a booking.
         zone: Where the clocks of ``availability`` and of the callers hang.
+        mails: The limit that invitations share with `send_email`; None sets none.
         clock: The time now, aware.
     """
-    calendar = _Calendar(book, letters, zone)
+    calendar = _Calendar(book, letters, zone, mails)
 
     async def run(args: BookDemoArgs, context: ToolContext) -> Outcome:
         now = clock()
@@ -102,10 +108,14 @@ def book_demo(
 class _Calendar:
     """Books demos, or says what is free instead."""
 
-    def __init__(self, book: BookingBook, letters: BookingLetters, zone: ZoneInfo) -> None:
+    def __init__(
+        self, book: BookingBook, letters: BookingLetters, zone: ZoneInfo, mails: DayLimit | None
+    ) -> None:
         self._book = book
         self._letters = letters
         self._zone = zone
+        self._mails = mails if letters.mails else None
+        self._nameless = asyncio.Lock()
 
     async def book(
         self,
@@ -116,30 +126,17 @@ class _Calendar:
         now: datetime,
         email: str,
     ) -> Outcome:
-        mine = await self._book.open_for(context.to, now) if context.to else []
-        booked = next((one for one in mine if one.starts_at == at), None)
-        if booked is None:
-            if refused := rules.refusal(at, now, self._zone, 0):
-                raise ToolError(f"{refused} {await self._free(rules, at, now)}")
-            if len(mine) >= MOST_OPEN:
-                raise ToolError(f"{MOST_OPEN} demos are booked for them already. Say so.")
-            if not context.allow(BOOK_DEMO, MAX_BOOKINGS_PER_CALL):
-                raise ToolError("No further demo can be booked in this call. Say so.")
-            booked = await self._book.book(
-                NewBooking(
-                    # Not the words: however the time is said, it is one booking.
-                    key=context.key(BOOK_DEMO, {"at": at.astimezone(UTC).isoformat()}),
-                    phone=context.to,
-                    name=args.name,
-                    interest=args.interest,
-                    starts_at=at,
-                    minutes=rules.duration_minutes,
-                    email=email,
-                    call_id=context.call_id,
-                ),
-                rules.capacity,
-                lambda one: self._letters.jobs(one, context.call),
-            )
+        async with self._turn(context):
+            mine, full = await self._standing(context, rules, now)
+            booked = next((one for one in mine if one.starts_at == at), None)
+            if booked is None:
+                if refused := rules.refusal(at, now, self._zone, 0):
+                    raise ToolError(f"{refused} {await self._free(rules, at, now)}")
+                if full:
+                    raise ToolError(full)
+                if not context.allow(BOOK_DEMO, MAX_BOOKINGS_PER_CALL):
+                    raise ToolError("No further demo can be booked in this call. Say so.")
+                booked = await self._write(args, context, rules, at, email)
         if booked is None:
             free = await self._free(rules, at, now)
             raise ToolError(f"That slot is full; nothing was booked. {free}")
@@ -147,12 +144,70 @@ class _Calendar:
             raise ToolError("That demo was booked, and canceled since. Offer another time.")
         return self._outcome(booked, mine, context, now, email)
 
+    def _turn(self, context: ToolContext) -> AbstractAsyncContextManager[object]:
+        """Callers without a number are counted together, so they book one after the other."""
+        together = not context.to and not context.trusted
+        return self._nameless if together else nullcontext()
+
+    async def _standing(
+        self, context: ToolContext, rules: Availability, now: datetime
+    ) -> tuple[list[Booking], str]:
+        """Return what is booked for them, and why no further demo can be; empty when one can."""
+        if context.to:
+            mine = await self._book.open_for(context.to, now)
+            most = f"{MOST_OPEN} demos are booked for them already. Say so."
+            return mine, most if len(mine) >= MOST_OPEN else ""
+        if context.trusted:
+            return [], ""
+        day_ago = now - timedelta(seconds=DAY_S)
+        booked = await self._book.taken_between(day_ago, self._horizon(rules, now))
+        nameless = [
+            one for one in booked if not one.phone and one.call_id and one.created_at > day_ago
+        ]
+        most = (
+            "Their number is withheld, and no further demo can be booked for such callers today. "
+            "Say so, and that they can call again with their number shown."
+        )
+        mine = [one for one in nameless if one.call_id == context.call_id]
+        return mine, most if len(nameless) >= WITHHELD_A_DAY else ""
+
+    async def _write(
+        self,
+        args: BookDemoArgs,
+        context: ToolContext,
+        rules: Availability,
+        at: datetime,
+        email: str,
+    ) -> Booking | None:
+        # Not the words: however the time is said, it is one booking.
+        key = context.key(BOOK_DEMO, {"at": at.astimezone(UTC).isoformat()})
+        if email and self._mails is not None:
+            await self._mails.take(context, key, phone=context.to, address=email)
+        new = NewBooking(
+            key=key,
+            phone=context.to,
+            name=args.name,
+            interest=args.interest,
+            starts_at=at,
+            minutes=rules.duration_minutes,
+            email=email,
+            call_id=context.call_id,
+        )
+        booked = await self._book.book(
+            new, rules.capacity, lambda one: self._letters.jobs(one, context.call)
+        )
+        if booked is None and self._mails is not None:
+            self._mails.give_back(key)
+        return booked
+
+    @staticmethod
+    def _horizon(rules: Availability, now: datetime) -> datetime:
+        return now + timedelta(days=rules.horizon_days, minutes=rules.duration_minutes)
+
     async def _free(self, rules: Availability, at: datetime, now: datetime) -> str:
         """Return what can be offered instead, in one sentence."""
         length = timedelta(minutes=rules.duration_minutes)
-        booked = await self._book.taken_between(
-            now, now + timedelta(days=rules.horizon_days) + length
-        )
+        booked = await self._book.taken_between(now, self._horizon(rules, now))
         starts = sorted(one.starts_at for one in booked)
         ends = sorted(one.starts_at + timedelta(minutes=one.minutes) for one in booked)
 

@@ -1,4 +1,4 @@
-"""What goes out when a demo is booked: the invitation, a confirmation, the news. No I/O."""
+"""What goes out about a demo: invitation, confirmation, news, and its cancellation. No I/O."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -8,14 +8,17 @@ from fwai.domain.booking import Booking
 from fwai.domain.call import Call
 from fwai.domain.call_event import DEMO_BOOKED
 from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
 from fwai.templates.whatsapp_templates import TemplateError, render
 from fwai.tools.acting import Announce
 from fwai.tools.moments import written
+from fwai.tools.recipient import EVERYWHERE
 from fwai.tools.send_email import SEND_EMAIL
 from fwai.tools.send_sms import SEND_SMS
 from fwai.tools.send_whatsapp import SEND_WHATSAPP
 
 TEMPLATE: Final = "demo_booked"
+CANCELED_TEMPLATE: Final = "demo_canceled"
 MOST_TOPIC: Final = 100
 _WHATSAPP: Final = "whatsapp"
 _WORDS: Final = {
@@ -33,22 +36,29 @@ class BookingLetters:
         zone: Whose clock is written.
         business: Who gives the demo.
         channels: Kinds of messages that are configured: `SEND_EMAIL`, `SEND_SMS`, `SEND_WHATSAPP`.
+        reach: Where text messages may go; others get none.
     """
 
     def __init__(
-        self, announce: Announce, zone: ZoneInfo, business: str, channels: Collection[str]
+        self,
+        announce: Announce,
+        zone: ZoneInfo,
+        business: str,
+        channels: Collection[str],
+        reach: Reach = EVERYWHERE,
     ) -> None:
         self._announce = announce
         self._zone = zone
         self._business = business
         self._channels = channels
+        self._reach = reach
 
     def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
         """Return all that is to be done."""
         letters = [
             NewJob(
                 kind,
-                f"booking:{booking.id}:{kind}",
+                _key(booking, kind),
                 self._payload(kind, booking),
                 call_id=booking.call_id,
                 phone=booking.phone,
@@ -57,17 +67,43 @@ class BookingLetters:
         ]
         return [*letters, *self._news(booking, call)]
 
+    def keys(self, booking: Booking) -> list[str]:
+        """Return the keys of all letters that may confirm it."""
+        return [_key(booking, kind) for kind in _WORDS]
+
+    def canceled(self, booking: Booking, sent: Collection[str]) -> list[NewJob]:
+        """Return the mail that takes the invitation back, if that may have been sent."""
+        key = _key(booking, SEND_EMAIL)
+        if key not in sent or SEND_EMAIL not in self._channels:
+            return []
+        payload = self._mail(booking)
+        del payload["values"]["duration"]
+        payload["template"] = CANCELED_TEMPLATE
+        payload["invitation"] |= {"cancelled": True, "sequence": 1}
+        off = NewJob(
+            SEND_EMAIL, f"{key}:canceled", payload, call_id=booking.call_id, phone=booking.phone
+        )
+        return [off]
+
     def words(self, booking: Booking, call: Call | None) -> list[str]:
         """Return what is sent to the person, in words."""
         return [_WORDS[kind] for kind in self._kinds(booking, call)]
 
+    @property
+    def mails(self) -> bool:
+        """Whether e-mail is among what may go out."""
+        return SEND_EMAIL in self._channels
+
     def _kinds(self, booking: Booking, call: Call | None) -> list[str]:
-        kinds = [SEND_EMAIL] if booking.email and SEND_EMAIL in self._channels else []
+        kinds = [SEND_EMAIL] if booking.email and self.mails else []
         if booking.phone:
             on_whatsapp = call is not None and call.provider == _WHATSAPP
             order = (SEND_WHATSAPP, SEND_SMS) if on_whatsapp else (SEND_SMS, SEND_WHATSAPP)
-            kinds += [kind for kind in order if kind in self._channels][:1]
+            kinds += [kind for kind in order if self._goes(kind, booking.phone)][:1]
         return kinds
+
+    def _goes(self, kind: str, phone: str) -> bool:
+        return kind in self._channels and (kind != SEND_SMS or self._reach.allows(phone))
 
     def _payload(self, kind: str, booking: Booking) -> dict[str, Any]:
         if kind == SEND_EMAIL:
@@ -123,6 +159,10 @@ class BookingLetters:
 
     def _at(self, booking: Booking) -> str:
         return written(booking.starts_at.astimezone(self._zone))
+
+
+def _key(booking: Booking, kind: str) -> str:
+    return f"booking:{booking.id}:{kind}"
 
 
 def _topic(booking: Booking) -> str:

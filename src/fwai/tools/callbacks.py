@@ -13,11 +13,13 @@ from fwai.domain.call_event import CALLBACK_SCHEDULED
 from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, clock_words
 from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
 from fwai.tools.acting import Announce
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.moments import MOST_WHEN, WHEN, moment
+from fwai.tools.recipient import EVERYWHERE
 
 SCHEDULE_CALLBACK: Final = "schedule_callback"
 CANCEL_CALLBACK: Final = "cancel_callback"
@@ -25,6 +27,7 @@ DO_NOT_CALL: Final = "do_not_call"
 MOST_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
 MOST_REASON: Final = 200
+_WHATSAPP: Final = "whatsapp"
 
 
 class CallbackBook(Protocol):
@@ -95,6 +98,7 @@ def schedule_callback(
     hours: CallingHours,
     dials: Collection[str],
     agent: str,
+    reach: Reach = EVERYWHERE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[ScheduleCallbackArgs]:
     """Build the tool.
@@ -107,12 +111,19 @@ def schedule_callback(
         hours: When calls may be made.
         dials: Providers that can place calls; a call of another is returned by the default one.
         agent: Who speaks when it was promised outside of a call.
+        reach: Where callers may be called back by telephone.
         clock: The time now, aware.
     """
     desk = _Desk(book, announce, dials, agent)
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
         phone, now = _known(context), clock()
+        # A call on WhatsApp is paid to WhatsApp, wherever the person is.
+        by_telephone = desk.provider(context.call) != _WHATSAPP
+        if by_telephone and not context.trusted and not reach.allows(phone):
+            raise ToolError(
+                f"No callback can be promised. {reach.refusal} Say so and offer another way."
+            )
         at = moment(args.when, now, zone)
         if not hours.contains(at, zone):
             raise ToolError(_closed(hours, hours.next_open(at, zone).astimezone(zone), now))
@@ -193,6 +204,10 @@ class _Desk:
         self._dials = dials
         self._agent = agent
 
+    def provider(self, call: Call | None) -> str:
+        """Return who shall place the call that was promised in ``call``; empty for the default."""
+        return call.provider if call is not None and call.provider in self._dials else ""
+
     async def promise(
         self, phone: str, at: datetime, note: str, context: ToolContext
     ) -> tuple[Callback, bool]:
@@ -227,7 +242,7 @@ class _Desk:
         new = NewCallback(
             key=context.key(SCHEDULE_CALLBACK, instant),
             phone=phone,
-            provider=call.provider if call is not None and call.provider in self._dials else "",
+            provider=self.provider(call),
             agent=call.agent if call is not None else self._agent,
             due_at=at,
             note=note,

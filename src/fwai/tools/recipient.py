@@ -1,22 +1,41 @@
 """Who gets a message: the person on the line, or whom they dictated and confirmed. No I/O."""
 
+import hashlib
 from typing import Final
 
 from fwai.domain.email_address import address
-from fwai.domain.phone import normalise
+from fwai.domain.phone import Reach, normalise
 from fwai.errors import FieldError, ToolError
 from fwai.tools.base import ToolContext
 
+EVERYWHERE: Final = Reach()
+CONFIRMED: Final = (
+    "Leave it out at first: the result asks you to read {what} back. True once the caller said "
+    "that {what} is right."
+)
 _ABROAD: Final = ("+", "00")
 
 
-def number_for(context: ToolContext, to: str | None, *, confirmed: bool) -> str:
+def number_for(
+    context: ToolContext, to: str | None, *, confirmed: bool, reach: Reach = EVERYWHERE
+) -> str:
     """Return the number a message goes to, E.164: the person's own unless ``to`` was dictated.
 
     Raises:
         FieldError: ``to`` is no number with its country code.
-        ToolError: It was not confirmed, or no number is known.
+        ToolError: It is out of reach, it was not confirmed, or no number is known.
     """
+    number = _wanted(context, to)
+    if not context.trusted and not reach.allows(number):
+        raise ToolError(
+            f"Nothing was sent. {reach.refusal} Say so and offer an e-mail or a WhatsApp message."
+        )
+    if number != context.to:
+        _need_confirmation(context, "number digit by digit", number, confirmed=confirmed)
+    return number
+
+
+def _wanted(context: ToolContext, to: str | None) -> str:
     if not to:
         if not context.to:
             raise ToolError(
@@ -28,16 +47,13 @@ def number_for(context: ToolContext, to: str | None, *, confirmed: bool) -> str:
         # Ten digits without a country code would pass for a number of another country.
         raise FieldError("to", "Write the number with + and its country code, as +919999900000.")
     try:
-        number = normalise(to)
+        return normalise(to)
     except ValueError:
         raise FieldError(
             "to",
             "That cannot be a phone number: ask for it again, digit by digit, and write it with + "
             "and its country code, as +919999900000.",
         ) from None
-    if number != context.to:
-        _need_confirmation(context, "number digit by digit", confirmed=confirmed)
-    return number
 
 
 def address_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -> str:
@@ -51,12 +67,21 @@ def address_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -
         found = address(to)
     except ValueError as exc:
         raise FieldError(field, f"That e-mail address cannot be used: {exc}.") from None
-    _need_confirmation(context, "e-mail address letter by letter", confirmed=confirmed)
+    _need_confirmation(context, "e-mail address letter by letter", found, confirmed=confirmed)
     return found
 
 
-def _need_confirmation(context: ToolContext, what: str, *, confirmed: bool) -> None:
-    if not context.trusted and not confirmed:
+def _need_confirmation(context: ToolContext, what: str, recipient: str, *, confirmed: bool) -> None:
+    """Refuse a recipient who is named for the first time in this call, or is not confirmed.
+
+    The flag alone proves nothing: a model sets it without having read anything back.
+    """
+    if context.trusted:
+        return
+    # The recipient is personal, and names of counters may be shown; so only a digest is one.
+    digest = hashlib.sha256(f"{context.scope}:{recipient}".encode()).hexdigest()[:16]
+    first = context.allow(f"named:{digest}", 1)
+    if first or not confirmed:
         raise ToolError(
             f"Nothing was done yet. Read the {what} back; when they say that it is right, call "
             "again with confirmed true."

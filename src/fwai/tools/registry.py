@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from pydantic import ValidationError
@@ -20,6 +20,8 @@ _log = structlog.get_logger()
 
 Tools = Mapping[str, Tool[Any]]
 
+_NOT_SET_UP: Final = "That is not set up on this server. Say so and offer another way."
+
 
 class ToolRegistry:
     """Finds, checks, times and runs tools; every failure becomes words for the model.
@@ -28,6 +30,8 @@ class ToolRegistry:
         tools: Those whose settings are present.
         agent_tools: Tools that one agent brings along, by its id; they come before the others.
         unconfigured: Which settings are missing, by the name of a tool that exists all the same.
+        allowed: Names of the tools that the model of each agent may use besides the agent's own;
+            none for an agent that is missing here. None allows all of them to every agent.
     """
 
     def __init__(
@@ -35,10 +39,12 @@ class ToolRegistry:
         tools: Iterable[Tool[Any]],
         agent_tools: Mapping[str, Sequence[Tool[Any]]] | None = None,
         unconfigured: Mapping[str, str] | None = None,
+        allowed: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._tools = _by_name(tools)
         self._own = {agent: _by_name(own) for agent, own in (agent_tools or {}).items()}
         self._unconfigured = dict(unconfigured or {})
+        self._allowed = allowed
         self._specs = _specs(self._tools)
         self._own_specs = {agent: _specs(own) for agent, own in self._own.items()}
 
@@ -73,16 +79,21 @@ class ToolRegistry:
 
     def describe(self, agent: str = "") -> list[ToolSpec]:
         """Return every tool that can be used, with all of its JSON Schema."""
-        tools = {**self._tools, **self._own.get(agent, {})}
-        return [ToolSpec(tool.name, tool.description, _full(tool)) for tool in tools.values()]
+        tools = self._of(agent).values()
+        return [ToolSpec(tool.name, tool.description, _full(tool)) for tool in tools]
 
     # ---- using it -------------------------------------------------------------------------------
 
     async def run(self, request: ToolCall, call: Call, actions: CallActions) -> ToolResult:
-        """Run the tool that ``request`` names; a failure is a result."""
-        tool = self._find(request.name, call.agent)
+        """Run the tool that ``request`` names; a failure is a result.
+
+        A tool that was not offered to the call's agent is as good as none.
+        """
+        tools = self._of(call.agent, offered=True)
+        tool = tools.get(request.name)
         if tool is None:
-            return _failed(request, self._missing(request.name, call.agent))
+            known = self._offers(request.name, call.agent) and request.name in self._unconfigured
+            return _failed(request, _NOT_SET_UP if known else _no_such(tools))
         try:
             args = _read(tool, request.args)
         except ValueError as exc:
@@ -101,11 +112,12 @@ class ToolRegistry:
             RefusedError: The tool is not configured (``not-configured``); the text is the fix.
         """
         agent = context.call.agent if context.call is not None else ""
-        tool = self._find(name, agent)
+        tools = self._of(agent)
+        tool = tools.get(name)
         if tool is None and name in self._unconfigured:
             raise RefusedError("not-configured", f"{name} needs {self._unconfigured[name]}")
         if tool is None:
-            raise FieldError("name", self._missing(name, agent))
+            raise FieldError("name", _no_such(tools))
         _refuse_unknown(tool, args)
         try:
             checked = _read(tool, args)
@@ -114,14 +126,21 @@ class ToolRegistry:
             raise FieldError(field, fix) from None
         return await _perform(tool, checked, context, ToolCall("", name, args))
 
-    def _find(self, name: str, agent: str) -> Tool[Any] | None:
-        return self._own.get(agent, {}).get(name) or self._tools.get(name)
+    def _of(self, agent: str, *, offered: bool = False) -> Tools:
+        """Return the tools of an agent, all of them or only those that its model is offered."""
+        shared = {
+            name: tool
+            for name, tool in self._tools.items()
+            if not offered or self._offers(name, agent)
+        }
+        return {**shared, **self._own.get(agent, {})}
 
-    def _missing(self, name: str, agent: str) -> str:
-        if name in self._unconfigured:
-            return "That is not set up on this server. Say so and offer another way."
-        known = ", ".join(sorted({*self._tools, *self._own.get(agent, {})}))
-        return f"There is no tool of that name; there are: {known}."
+    def _offers(self, name: str, agent: str) -> bool:
+        return self._allowed is None or name in self._allowed.get(agent, ())
+
+
+def _no_such(tools: Tools) -> str:
+    return f"There is no tool of that name; there are: {', '.join(sorted(tools)) or 'none'}."
 
 
 async def _perform(

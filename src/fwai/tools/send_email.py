@@ -5,9 +5,9 @@ from typing import Final
 from pydantic import Field
 
 from fwai.errors import ToolError
-from fwai.tools.acting import Orders, Outbox
+from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.recipient import address_for
+from fwai.tools.recipient import CONFIRMED, address_for
 
 SEND_EMAIL: Final = "send_email"
 MAX_EMAILS_PER_CALL: Final = 2
@@ -22,22 +22,29 @@ class SendEmailArgs(Args):
     to: str | None = Field(
         default=None,
         max_length=300,
-        description="The e-mail address that the caller dictated and confirmed.",
+        description="The e-mail address that the caller dictated.",
     )
-    confirmed: bool = Field(
-        default=False, description="The caller said that the address you read back is right."
-    )
+    confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the address"))
 
 
-def send_email(orders: Orders) -> Tool[SendEmailArgs]:
-    """Build the tool; its jobs are of kind ``send_email`` with ``to``, ``template``, ``values``."""
+def email_limit(orders: Orders) -> DayLimit:
+    """Return the limit that all tools share that send mail at a caller's wish."""
+    return DayLimit(orders, SEND_EMAIL, "e-mail", MAX_EMAILS_PER_DAY)
+
+
+def send_email(orders: Orders, limit: DayLimit | None = None) -> Tool[SendEmailArgs]:
+    """Build the tool; its jobs are of kind ``send_email`` with ``to``, ``template``, ``values``.
+
+    Args:
+        orders: Takes the jobs.
+        limit: What `email_limit` returned, if another tool sends mail, too.
+    """
     outbox = Outbox(
         orders,
         SEND_EMAIL,
-        "e-mail",
         "the mail server",
         per_call=MAX_EMAILS_PER_CALL,
-        per_day=MAX_EMAILS_PER_DAY,
+        limit=limit or email_limit(orders),
     )
 
     async def run(args: SendEmailArgs, context: ToolContext) -> Outcome:
@@ -53,8 +60,8 @@ def send_email(orders: Orders) -> Tool[SendEmailArgs]:
 
     return Tool(
         name=SEND_EMAIL,
-        description="Send an e-mail to an address that the caller dictated. Read the address back "
-        "before. Use it when they ask for details by mail. Tell them only what the result says.",
+        description="Send an e-mail to an address that the caller dictated. Use it when they ask "
+        "for details by mail. Tell them only what the result says.",
         args=SendEmailArgs,
         run=run,
     )

@@ -4,9 +4,10 @@ from typing import Final
 
 from pydantic import Field
 
-from fwai.tools.acting import Orders, Outbox
+from fwai.domain.phone import Reach
+from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.recipient import number_for
+from fwai.tools.recipient import CONFIRMED, EVERYWHERE, number_for
 
 SEND_SMS: Final = "send_sms"
 MAX_SMS_PER_CALL: Final = 3
@@ -20,27 +21,24 @@ class SendSmsArgs(Args):
     to: str | None = Field(
         default=None,
         max_length=40,
-        description="Only for another number than the caller's: a number the caller dictated and "
-        "confirmed, with + and its country code.",
+        description="Only for another number than the caller's: a number the caller dictated, with "
+        "+ and its country code.",
     )
-    confirmed: bool = Field(
-        default=False, description="The caller said that the number you read back is right."
-    )
+    confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the number"))
 
 
-def send_sms(orders: Orders) -> Tool[SendSmsArgs]:
-    """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``."""
-    outbox = Outbox(
-        orders,
-        SEND_SMS,
-        "text message",
-        "the network",
-        per_call=MAX_SMS_PER_CALL,
-        per_day=MAX_SMS_PER_DAY,
-    )
+def send_sms(orders: Orders, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
+    """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``.
+
+    Args:
+        orders: Takes the jobs.
+        reach: Where callers may have texts sent.
+    """
+    limit = DayLimit(orders, SEND_SMS, "text message", MAX_SMS_PER_DAY)
+    outbox = Outbox(orders, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
 
     async def run(args: SendSmsArgs, context: ToolContext) -> Outcome:
-        to = number_for(context, args.to, confirmed=args.confirmed)
+        to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)
         return await outbox.send(context, {"to": to, "text": args.text}, phone=to)
 
     return Tool(

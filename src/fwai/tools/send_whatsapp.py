@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from fwai.errors import FieldError, ToolError
 from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
-from fwai.tools.acting import Orders, Outbox
+from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 
 SEND_WHATSAPP: Final = "send_whatsapp"
@@ -57,14 +57,8 @@ def send_whatsapp(
             them and the text fits, for the case that the window is closed.
     """
     offered = {name: one for name, one in templates.items() if not one.asks_permission}
-    outbox = Outbox(
-        orders,
-        SEND_WHATSAPP,
-        "WhatsApp message",
-        "WhatsApp",
-        per_call=MAX_WHATSAPP_PER_CALL,
-        per_day=MAX_WHATSAPP_PER_DAY,
-    )
+    limit = DayLimit(orders, SEND_WHATSAPP, "WhatsApp message", MAX_WHATSAPP_PER_DAY)
+    outbox = Outbox(orders, SEND_WHATSAPP, "WhatsApp", per_call=MAX_WHATSAPP_PER_CALL, limit=limit)
 
     async def run(args: SendWhatsAppArgs, context: ToolContext) -> Outcome:
         if not context.to:

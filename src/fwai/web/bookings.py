@@ -61,6 +61,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         responses=problems(404, 409, 413, 415),
     )
     async def cancel(booking_id: str) -> Response:
+        """Take a demo back; confirmations still to be sent are not, an invitation is revoked."""
         before = await _known(services, booking_id)
         if before.state is BookingState.CANCELED:
             raise conflict("over", "It is over", "The demo is canceled already.")

@@ -1,12 +1,13 @@
 """What bookings must do, on each database."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
 from fwai.domain.booking import Booking, BookingState, NewBooking
-from fwai.domain.job import NewJob
+from fwai.domain.job import Dead, Done, JobOutcome, NewJob, Unknown
 from fwai.errors import StoreError
 from fwai.store.bookings import MOST_MINUTES, Bookings
 from fwai.store.database import Database
@@ -154,6 +155,99 @@ async def test_the_key_of_a_canceled_demo_finds_it(bookings: Bookings) -> None:
     canceled = await bookings.cancel(booking.id)
 
     assert await bookings.book(NEW, 1) == canceled
+
+
+# ---- its letters ---------------------------------------------------------------------------------
+
+
+class Post:
+    """Two letters to each; who may have one hears that it is off."""
+
+    def keys(self, booking: Booking) -> list[str]:
+        return [f"letter:{booking.id}:{number}" for number in (1, 2)]
+
+    def jobs(self, booking: Booking) -> list[NewJob]:
+        return [NewJob("letter", key) for key in self.keys(booking)]
+
+    def canceled(self, booking: Booking, sent: Collection[str]) -> list[NewJob]:
+        return [NewJob("off", f"off:{key}") for key in sorted(sent)]
+
+
+async def with_letters(bookings: Bookings) -> Booking:
+    bookings.letters = post = Post()
+    booking = await bookings.book(NEW, 1, post.jobs)
+    assert booking is not None
+    return booking
+
+
+async def test_letters_that_wait_are_not_sent_when_a_demo_is_canceled(
+    bookings: Bookings, jobs: Jobs
+) -> None:
+    booking = await with_letters(bookings)
+
+    await bookings.cancel(booking.id, tell)
+
+    assert await jobs.lease(9, ["letter"]) == []
+    assert await jobs.lease(9, ["off"]) == []
+    assert await jobs.by_key(f"event:{booking.id}:canceled") is not None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(Done(), True), (Unknown("the connection broke"), True), (Dead("no such address"), False)],
+)
+async def test_who_may_have_a_letter_is_told_once(
+    bookings: Bookings, jobs: Jobs, outcome: JobOutcome, told: bool
+) -> None:
+    booking = await with_letters(bookings)
+    first, _ = await jobs.lease(2, ["letter"])
+    await jobs.begin(first)
+    await jobs.settle(first, outcome)
+
+    await bookings.cancel(booking.id)
+    await bookings.cancel(booking.id)
+
+    off = await jobs.lease(9, ["off"])
+    assert [job.key for job in off] == ([f"off:{first.key}"] if told else [])
+
+
+async def test_a_letter_that_is_being_sent_is_not_sent_again(
+    bookings: Bookings, jobs: Jobs
+) -> None:
+    booking = await with_letters(bookings)
+    begun, not_yet = await jobs.lease(2, ["letter"])
+    await jobs.begin(begun)
+
+    await bookings.cancel(booking.id)
+
+    assert not await jobs.begin(not_yet)
+    assert await jobs.settle(begun, Done()) is None
+    assert [job.key for job in await jobs.lease(9, ["off", "letter"])] == [f"off:{begun.key}"]
+
+
+async def test_a_letter_that_was_given_up_is_not_revived_later(
+    bookings: Bookings, jobs: Jobs
+) -> None:
+    booking = await with_letters(bookings)
+    (first, _) = await jobs.lease(2, ["letter"])
+    await jobs.settle(first, Dead("no such address"))
+
+    await bookings.cancel(booking.id)
+
+    assert not await jobs.revive(first.id)
+
+
+async def test_nobody_is_told_of_a_demo_that_has_begun(
+    bookings: Bookings, jobs: Jobs, clock: Clock
+) -> None:
+    booking = await with_letters(bookings)
+    first, _ = await jobs.lease(2, ["letter"])
+    await jobs.settle(first, Done())
+    clock.move(HOUR)
+
+    await bookings.cancel(booking.id)
+
+    assert await jobs.lease(9, ["off", "letter"]) == []
 
 
 @pytest.mark.parametrize("minutes", [0, -1, MOST_MINUTES + 1])

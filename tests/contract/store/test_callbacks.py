@@ -5,13 +5,27 @@ from dataclasses import replace
 
 import pytest
 
+from fwai.domain.call import CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
-from fwai.domain.job import Done, JobState, NewJob
+from fwai.domain.job import Done, JobState, Later, NewJob
 from fwai.errors import StoreError
 from fwai.store.callbacks import Callbacks
+from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
-from unit.store.kit import NOW, OTHER_PHONE, PHONE, Clock, at, jobs_in
+from fwai.store.transcript_files import read_transcript
+from unit.store.kit import (
+    KOLKATA,
+    NOW,
+    OTHER_PHONE,
+    PHONE,
+    T0,
+    Clock,
+    Kept,
+    a_call,
+    at,
+    jobs_in,
+)
 
 DUE = 3600.0
 NEW = NewCallback("cb:1", PHONE, "plivo", "FWAI_Core", at(DUE), "about the demo", "c-1")
@@ -321,6 +335,145 @@ async def test_all_promises_to_a_person_are_taken_back(callbacks: Callbacks, job
     assert await callbacks.open_for(PHONE) == []
     assert await callbacks.open_for(OTHER_PHONE) == [other]
     assert len(await callbacks.page(states=[CallbackState.CANCELED])) == 2
+
+
+# ---- with the call that is made for it ----------------------------------------------------------
+
+
+class Dialled:
+    """A callback whose call was placed, and the archive it is in."""
+
+    def __init__(self, kept: Kept, jobs: Jobs, clock: Clock) -> None:
+        self.calls = Calls(
+            kept.database,
+            kept.writer,
+            kept.files,
+            transcripts_dir=kept.transcripts,
+            zone=KOLKATA,
+            clock=lambda: clock().timestamp(),
+            jobs=jobs,
+            follow=lambda call_id, state: [NewJob("follow", f"follow:{call_id}:{state}")],
+        )
+        self.callbacks = Callbacks(kept.database, jobs, self.calls, clock=clock)
+        self.call = replace(a_call("call-1", ""), direction=Direction.OUTBOUND)
+
+    async def placed(self, state: CallState = CallState.QUEUED) -> Callback:
+        callback = await calling(self.callbacks)
+        dial = NewJob("dial", f"dial:{self.call.id}", call_id=self.call.id)
+        await self.calls.place(self.call, CallState.QUEUED, T0, jobs=[dial])
+        if state is not CallState.QUEUED:
+            await self.calls.set_state(self.call.id, state, T0)
+        return callback
+
+    async def call_state(self) -> CallState:
+        record = await self.calls.get(self.call.id)
+        assert record is not None
+        return record.state
+
+
+@pytest.fixture
+def dialled(kept: Kept, jobs: Jobs, clock: Clock) -> Dialled:
+    return Dialled(kept, jobs, clock)
+
+
+async def states_of(jobs: Jobs) -> dict[str, JobState]:
+    return {job.key: job.state for job in await jobs.page()}
+
+
+@pytest.mark.parametrize("state", [CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING])
+@pytest.mark.parametrize("all_of_them", [False, True])
+async def test_its_call_that_waits_is_not_dialled(
+    dialled: Dialled, jobs: Jobs, clock: Clock, kept: Kept, state: CallState, all_of_them: bool
+) -> None:
+    """Between two tries a call waits as ``dialing``."""
+    callback = await dialled.placed(state)
+    told: list[tuple[CallId, CallEnding, float]] = []
+    dialled.calls.on_canceled = lambda *what: told.append(what)
+    clock.move(5)
+
+    if all_of_them:
+        assert await dialled.callbacks.cancel_for(PHONE) == 1
+    else:
+        await dialled.callbacks.cancel(callback.id)
+
+    assert await jobs.lease(9, ["dial", "callback"]) == []
+    states = await states_of(jobs)
+    assert states["dial:call-1"] is JobState.CANCELED
+    assert states["follow:call-1:canceled"] is JobState.WAITING
+    record = await dialled.calls.get(dialled.call.id)
+    assert record is not None
+    assert (record.state, record.end_reason) == (CallState.CANCELED, EndReason.NOT_DIALED)
+    assert record.ended_at == at(5)
+    not_wanted = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
+    assert told == [(dialled.call.id, not_wanted, T0 + 5)]
+    await kept.flush()
+    ending = read_transcript(kept.transcript("call-1")).ending
+    assert ending is not None
+    assert ending["status"] == "canceled"
+
+
+async def test_a_call_whose_job_looks_whether_it_may_be_dialled_is_canceled_too(
+    dialled: Dialled, jobs: Jobs, clock: Clock
+) -> None:
+    """The dialer reads the call again before it asks the provider."""
+    callback = await dialled.placed()
+    (job,) = await jobs.lease(1, ["dial"])
+
+    await dialled.callbacks.cancel(callback.id)
+
+    assert await dialled.call_state() is CallState.CANCELED
+    assert await jobs.settle(job, Later(at(9))) is JobState.WAITING
+
+
+@pytest.mark.parametrize("state", [CallState.RINGING, CallState.IN_PROGRESS])
+async def test_a_call_that_is_being_made_goes_on(
+    dialled: Dialled, jobs: Jobs, state: CallState
+) -> None:
+    callback = await dialled.placed(state)
+
+    await dialled.callbacks.cancel(callback.id)
+
+    assert await dialled.call_state() is state
+    states = await states_of(jobs)
+    assert states["dial:call-1"] is JobState.WAITING, "after a crash it watches the call"
+    assert f"follow:{dialled.call.id}:canceled" not in states
+
+
+async def test_a_call_that_the_provider_is_being_asked_for_goes_on(
+    dialled: Dialled, jobs: Jobs
+) -> None:
+    callback = await dialled.placed(CallState.DIALING)
+    await jobs.lease(1, ["dial"])
+
+    await dialled.callbacks.cancel(callback.id)
+
+    assert await dialled.call_state() is CallState.DIALING
+
+
+async def test_a_call_that_the_provider_has_goes_on(dialled: Dialled, jobs: Jobs) -> None:
+    callback = await dialled.placed(CallState.DIALING)
+    await dialled.calls.set_provider_id(dialled.call.id, "uuid-9")
+
+    await dialled.callbacks.cancel(callback.id)
+
+    assert await dialled.call_state() is CallState.DIALING
+    assert (await states_of(jobs))["dial:call-1"] is JobState.WAITING
+
+
+async def test_nothing_is_canceled_when_what_follows_fails(dialled: Dialled, jobs: Jobs) -> None:
+    def fail(callback: Callback) -> list[NewJob]:
+        raise OSError("the disk is full")
+
+    callback = await dialled.placed()
+    told: list[object] = []
+    dialled.calls.on_canceled = lambda *what: told.append(what)
+
+    with pytest.raises(StoreError):
+        await dialled.callbacks.cancel(callback.id, fail)
+
+    assert await dialled.call_state() is CallState.QUEUED
+    assert (await states_of(jobs))["dial:call-1"] is JobState.WAITING
+    assert told == []
 
 
 # ---- reading ------------------------------------------------------------------------------------

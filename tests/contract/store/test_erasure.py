@@ -123,6 +123,33 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     assert await people.standings.load(OTHER_PHONE) != Standing()
 
 
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        ("k-1", {"text": f'{{"to":"{PHONE}","note":"about the fees"}}'}),
+        (f"call-{BARE}-monday", {"text": "{}"}),
+        (f"call-{PHONE}", None),
+    ],
+)
+async def test_answers_that_name_a_person_are_forgotten_and_no_others(
+    erasure: Erasure, people: People, key: str, body: object
+) -> None:
+    async def ask(key: str, body: object) -> None:
+        claim = await people.requests.claim("callbacks", key, "f-1")
+        if body is not None:
+            await people.requests.answer("callbacks", key, claim.generation, 201, body)
+
+    other = {"text": f'{{"to":"{OTHER_PHONE}"}}'}
+    await ask(key, body)
+    await ask("k-2", other)
+
+    await erasure.erase(PHONE)
+
+    assert (await people.requests.claim("callbacks", key, "f-1")).mine, "it was forgotten"
+    kept = await people.requests.claim("callbacks", "k-2", "f-1")
+    assert (kept.mine, kept.body) == (False, other)
+
+
 async def test_erasing_again_finds_nothing(erasure: Erasure, kept: Kept, people: People) -> None:
     await spoke(kept, "a-1")
     await people.know(PHONE, "a-1")

@@ -4,7 +4,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
+from fwai.domain.call import CallState
 from fwai.domain.job import (
     MOST_ATTEMPTS,
     Again,
@@ -21,8 +23,11 @@ from fwai.domain.job import (
 )
 from fwai.errors import StoreError
 from fwai.store.database import Database
-from fwai.store.jobs import LEASE_S, MOST_ERROR, Jobs
+from fwai.store.job_rows import MOST_ERROR
+from fwai.store.jobs import LEASE_S, Jobs
+from fwai.store.tables import calls
 from unit.store.kit import NOW, PHONE, Clock, at, jobs_in
+from unit.store.test_tables import call_row
 
 
 def new(key: str = "sms:1", kind: str = "sms", in_s: float | None = None) -> NewJob:
@@ -297,19 +302,95 @@ async def test_the_next_moment_may_be_asked_of_some_kinds(jobs: Jobs) -> None:
     assert await jobs.next_at() == at(1)
     assert await jobs.next_at(["sms", "call"]) == at(2)
     assert await jobs.next_at(["call"]) is None
+    assert await jobs.next_at([]) is None, "of no kind there is none"
+
+
+# ---- what follows --------------------------------------------------------------------------------
+
+
+async def test_what_follows_an_outcome_is_written_with_it(jobs: Jobs) -> None:
+    jobs.follows = lambda job, state: [NewJob("watch", f"watch:{job.key}:{state.value}")]
+    await jobs.enqueue(new())
+    told: list[None] = []
+    jobs.on_new = lambda: told.append(None)
+
+    await jobs.settle(await leased(jobs), Dead("no"))
+
+    assert await jobs.by_key("watch:sms:1:dead") is not None
+    assert told
+
+
+async def test_an_outcome_whose_consequence_cannot_be_written_is_not_written(jobs: Jobs) -> None:
+    def follows(_: Job, __: JobState) -> list[NewJob]:
+        raise OSError("the disk is full")
+
+    jobs.follows = follows
+    await jobs.enqueue(new())
+    job = await leased(jobs)
+
+    with pytest.raises(StoreError):
+        await jobs.settle(job, Dead("no"))
+
+    kept = await jobs.get(job.id)
+    assert kept is not None
+    assert kept.state is JobState.RUNNING
+
+
+async def test_nothing_follows_what_others_settled(jobs: Jobs, clock: Clock) -> None:
+    jobs.follows = lambda *_: [NewJob("watch", "k")]
+    await jobs.enqueue(new())
+    late = await leased(jobs)
+    clock.move(LEASE_S)
+    await leased(jobs)
+
+    assert await jobs.settle(late, Dead("no")) is None
+
+    assert await jobs.by_key("k") is None
+
+
+@pytest.mark.parametrize(
+    ("state", "stranded"),
+    [
+        (CallState.QUEUED, ["dial:dead", "dial:unknown"]),
+        (CallState.SCHEDULED, ["dial:dead", "dial:unknown"]),
+        (CallState.DIALING, []),
+        (CallState.FAILED, []),
+    ],
+)
+async def test_calls_that_no_job_will_dial_any_more_are_found(
+    jobs: Jobs, database: Database, state: CallState, stranded: list[str]
+) -> None:
+    outcomes: dict[str, JobOutcome] = {
+        "dead": Dead("no"),
+        "unknown": Unknown("perhaps"),
+        "waits": Again("busy"),
+    }
+    async with database.write() as connection:
+        for name in outcomes:
+            row = call_row(id=f"c-{name}", state=state.value)
+            await connection.execute(insert(calls).values(row))
+    for name, outcome in outcomes.items():
+        await jobs.enqueue(NewJob("sms", f"dial:{name}", call_id=f"c-{name}"))
+        await jobs.settle(await leased(jobs), outcome)
+
+    assert sorted(job.key for job in await jobs.stranded("sms")) == stranded
+    assert await jobs.stranded("email") == []
 
 
 # ---- the operator's side ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("outcome", [Dead("no"), Unknown("perhaps")])
-async def test_an_operator_revives_what_ended_badly(jobs: Jobs, outcome: JobOutcome) -> None:
+async def test_an_operator_revives_what_ended_badly(
+    jobs: Jobs, clock: Clock, outcome: JobOutcome
+) -> None:
     await jobs.enqueue(new())
     job = await leased(jobs)
     await jobs.begin(job)
     await jobs.settle(job, outcome)
     told: list[None] = []
     jobs.on_new = lambda: told.append(None)
+    clock.move(86_400)
 
     assert await jobs.revive(job.id)
 
@@ -317,6 +398,7 @@ async def test_an_operator_revives_what_ended_badly(jobs: Jobs, outcome: JobOutc
     assert not await jobs.revive(job.id)
     again = await leased(jobs)
     assert (again.attempts, again.begun_at, again.finished_at) == (1, None, None)
+    assert (again.created_at, again.run_at) == (NOW, at(86_400)), "its time begins again"
 
 
 async def test_what_ended_well_is_not_revived(jobs: Jobs) -> None:
@@ -375,6 +457,22 @@ async def test_what_becomes_known_later_is_added_to_the_newest_result(
     assert await jobs.by_ref("m-1") == noted
 
 
+async def test_a_message_may_be_replaced_by_another_one_and_never_back(jobs: Jobs) -> None:
+    await jobs.enqueue(new())
+    job = await leased(jobs)
+    assert not await jobs.rename_ref(job.id, "m-2"), "it is not sent yet"
+    await jobs.settle(job, Done({"status": "sent"}, "m-1"))
+
+    renamed = [await jobs.rename_ref(job.id, ref) for ref in ("m-1", "", "m-2", "m-2", "m-1")]
+
+    assert renamed == [False, False, True, False, False]
+    assert not await jobs.rename_ref("job_9", "m-2")
+    found = await jobs.by_ref("m-2")
+    assert found is not None
+    assert found.result == {"status": "sent", "replaced": "m-1"}
+    assert await jobs.by_ref("m-1") is None
+
+
 async def test_no_reference_finds_no_job(jobs: Jobs) -> None:
     await jobs.enqueue(new())
 
@@ -399,7 +497,9 @@ async def test_facts_that_arrive_at_once_are_all_added(
     assert found.result == {"a": 1, "b": 1, "c": 1, "d": 1}
 
 
-async def test_what_is_over_is_purged_and_what_failed_is_kept(jobs: Jobs, clock: Clock) -> None:
+async def test_what_is_over_is_purged_and_what_failed_is_kept_longer(
+    jobs: Jobs, clock: Clock
+) -> None:
     for due, key in enumerate(("done", "dropped", "dead", "unknown", "waiting")):
         await jobs.enqueue(new(key, in_s=due - 9))
     outcomes: list[JobOutcome] = [Done(), Dropped(), Dead("no"), Unknown("no")]
@@ -407,11 +507,13 @@ async def test_what_is_over_is_purged_and_what_failed_is_kept(jobs: Jobs, clock:
         await jobs.settle(job, outcome)
     clock.move(60)
 
-    assert await jobs.purge(NOW) == 0
-    assert await jobs.purge(at(1)) == 2
+    assert await jobs.purge(NOW, NOW) == 0
+    assert await jobs.purge(at(1), NOW) == 2
 
     left = {job.state for job in await jobs.page()}
     assert left == {JobState.DEAD, JobState.UNKNOWN, JobState.WAITING}
+    assert await jobs.purge(NOW, at(1)) == 2
+    assert [job.state for job in await jobs.page()] == [JobState.WAITING]
 
 
 async def test_pages_hold_each_job_once_the_newest_first(jobs: Jobs, clock: Clock) -> None:

@@ -62,7 +62,7 @@ def workflows(http: httpx.AsyncClient, port: int) -> WorkflowClient:
 async def test_a_receiver_that_fails_five_times_gets_the_message_the_sixth(
     http: httpx.AsyncClient,
 ) -> None:
-    failures = [answer(503), answer(429, b"", "Retry-After: 60"), b"", answer(500), answer(409)]
+    failures = [answer(503), answer(429, b"", "Retry-After: 60"), b"", answer(404), answer(401)]
     waits: list[float] = []
     async with receiving(*failures, OK) as receiver:
         for attempt in range(1, 10):
@@ -104,6 +104,14 @@ async def test_nobody_there_is_worth_repeating(http: httpx.AsyncClient) -> None:
     assert failure.value.retryable
 
 
+async def test_a_receiver_that_is_gone_is_left_alone(http: httpx.AsyncClient) -> None:
+    async with receiving(answer(410)) as receiver:
+        with pytest.raises(ApiError, match="410") as failure:
+            await poster(http, receiver.port).post(url(receiver.port), "m", BODY)
+
+    assert not failure.value.retryable
+
+
 async def test_a_redirection_is_not_followed(http: httpx.AsyncClient) -> None:
     async with receiving(OK) as other:
         moved = answer(307, b"", f"Location: http://127.0.0.1:{other.port}/")
@@ -111,7 +119,7 @@ async def test_a_redirection_is_not_followed(http: httpx.AsyncClient) -> None:
             with pytest.raises(ApiError, match="final URL") as failure:
                 await poster(http, receiver.port).post(url(receiver.port), "m", BODY)
 
-    assert not failure.value.retryable
+    assert failure.value.retryable, "the address may be put right"
     assert other.connections == 0
 
 

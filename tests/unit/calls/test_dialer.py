@@ -479,6 +479,18 @@ async def test_a_call_of_which_nobody_knows_is_watched_when_no_job_will_end_it(
     assert asked == ["dial:c-1"]
 
 
+@pytest.mark.parametrize("state", [CallState.QUEUED, CallState.SCHEDULED])
+async def test_a_watched_call_that_nobody_dialled_was_not_dialled(
+    desk: Desk, state: CallState
+) -> None:
+    """Its dial job failed too often."""
+    desk.keep(state=state)
+
+    assert await desk.watch() == Done()
+
+    assert desk.ending == (CallState.FAILED, EndReason.NOT_DIALED, "")
+
+
 async def test_a_conversation_on_another_machine_is_not_cut_off(desk: Desk) -> None:
     desk.keep(state=CallState.IN_PROGRESS)
     desk.clock.move(3600)

@@ -1,12 +1,14 @@
 """What fails in the archive is logged, and the call goes on."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+import virtual_time
 from fakes import CALL, FakeArchive
-from fwai.calls.ledger import Ledger
-from fwai.domain.call import CallEnding, CallId, CallState, Direction, EndReason
+from fwai.calls.ledger import GAPS_S, MOST_LATE, Ledger
+from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.errors import StoreError
 
 OURS = replace(CALL, direction=Direction.OUTBOUND, provider_call_id="")
@@ -78,7 +80,7 @@ async def test_what_happens_is_passed_on() -> None:
 async def test_a_sick_archive_stops_nothing_and_names_nobody(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ledger = Ledger(Sick())  # type: ignore[arg-type]
+    ledger = Ledger(Sick(), ())  # type: ignore[arg-type]
 
     for call in (CALL, OURS):
         await ledger.open(call)
@@ -91,3 +93,100 @@ async def test_a_sick_archive_stops_nothing_and_names_nobody(
     logged = capsys.readouterr().out
     assert "call_not_archived" in logged
     assert CALL.caller not in logged
+
+
+# ---- how a call ended ----------------------------------------------------------------------------
+
+
+class Unsteady(FakeArchive):
+    """An archive in which the next ``failing`` endings cannot be written."""
+
+    def __init__(self, failing: int, poisoned: tuple[CallId, ...] = ()) -> None:
+        super().__init__()
+        self.failing = failing
+        self.poisoned = poisoned
+        self.tried: list[tuple[CallId, float]] = []
+        self.written: list[CallId] = []
+
+    async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
+        self.tried.append((call.id, at))
+        if self.failing or call.id in self.poisoned:
+            self.failing = max(self.failing - 1, 0)
+            raise StoreError("database: locked")
+        self.written.append(call.id)
+        return True
+
+
+def numbered(number: int) -> Call:
+    return replace(CALL, id=CallId(f"call-{number}"))
+
+
+@pytest.mark.parametrize("failing", range(len(GAPS_S) + 1))
+def test_an_ending_that_fails_is_tried_again_as_of_its_own_time(failing: int) -> None:
+    archive = Unsteady(failing)
+
+    virtual_time.run(Ledger(archive).ended(CALL, ENDING))
+
+    assert archive.written == [CALL.id]
+    assert len(archive.tried) == failing + 1
+    assert len(set(archive.tried)) == 1
+
+
+def test_a_call_does_not_wait_for_its_ending_for_long() -> None:
+    async def take() -> float:
+        started = asyncio.get_running_loop().time()
+        await Ledger(Unsteady(99)).ended(CALL, ENDING)
+        return asyncio.get_running_loop().time() - started
+
+    assert virtual_time.run(take()) == pytest.approx(sum(GAPS_S))
+    assert sum(GAPS_S) < 5
+
+
+async def test_what_still_fails_is_written_with_the_next_ending() -> None:
+    archive = Unsteady(2)
+    ledger = Ledger(archive, ())
+
+    for number in range(4):
+        await ledger.ended(numbered(number), ENDING)
+
+    assert archive.written == ["call-2", "call-0", "call-1", "call-3"]
+    assert archive.tried[0] == archive.tried[3], "it ended when it did, not when it was written"
+
+
+async def test_one_that_can_never_be_written_holds_no_other_up() -> None:
+    archive = Unsteady(0, (CallId("call-0"),))
+    ledger = Ledger(archive, ())
+    await ledger.ended(numbered(0), ENDING)
+    archive.failing = 1
+    await ledger.ended(numbered(1), ENDING)
+
+    await ledger.ended(numbered(2), ENDING)
+    await ledger.ended(numbered(3), ENDING)
+
+    assert archive.written == ["call-2", "call-3", "call-1"]
+
+
+async def test_what_waits_is_bounded_and_the_oldest_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    archive = Unsteady(MOST_LATE + 1)
+    ledger = Ledger(archive, ())
+    for number in range(MOST_LATE + 1):
+        await ledger.ended(numbered(number), ENDING)
+
+    await ledger.ended(CALL, ENDING)
+
+    assert len(archive.written) == MOST_LATE + 1
+    assert numbered(0).id not in archive.written
+    assert "call_ending_lost" in capsys.readouterr().out
+
+
+async def test_of_two_endings_at_once_each_late_one_is_written_once() -> None:
+    archive = Unsteady(3)
+    ledger = Ledger(archive, ())
+    for number in range(3):
+        await ledger.ended(numbered(number), ENDING)
+
+    await asyncio.gather(*(ledger.ended(numbered(number), ENDING) for number in (3, 4)))
+
+    assert sorted(archive.written) == [f"call-{number}" for number in range(5)]

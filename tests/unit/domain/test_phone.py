@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.domain.phone import masked, normalise
+from fwai.domain.phone import Reach, caller_number, country_code, masked, normalise
 
 digits = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True)
 separators = st.sampled_from(["", " ", "-", ".", "(", ")", "\t", "\u00a0"])
@@ -61,3 +61,85 @@ def test_a_short_or_withheld_number_is_not_shown_at_all() -> None:
     assert masked("") == "…"
     assert masked("1234") == "…"
     assert masked("+919999900001") == "…0001"
+
+
+# ---- countries ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        ("+12025550100", "1"),
+        ("+79990000000", "7"),
+        ("+77010000000", "7"),
+        ("+919999900001", "91"),
+        ("+442079460000", "44"),
+        ("+201000000000", "20"),
+        ("+989120000000", "98"),
+        ("+35312345678", "353"),
+        ("+2348000000000", "234"),
+        ("+971500000000", "971"),
+        ("+882160000001", "882"),
+        ("+37060000000", "370"),
+        ("+9601234567", "960"),
+        ("919999900001", "91"),
+        ("", ""),
+    ],
+)
+def test_a_number_names_its_country(number: str, code: str) -> None:
+    assert country_code(number) == code
+
+
+@given(number=digits)
+def test_a_country_code_has_one_to_three_digits_and_begins_the_number(number: str) -> None:
+    code = country_code(f"+{number}")
+
+    assert 1 <= len(code) <= 3
+    assert number.startswith(code)
+
+
+@given(number=digits, rest=digits)
+def test_no_country_code_begins_with_another(number: str, rest: str) -> None:
+    code = country_code(f"+{number}")
+
+    assert country_code(f"+{code}{rest}") == code
+
+
+@pytest.mark.parametrize("codes", [frozenset[str](), frozenset({"*"}), frozenset({"*", "91"})])
+def test_no_countries_or_a_star_are_all_of_them(codes: frozenset[str]) -> None:
+    assert Reach(codes).allows("+882160000001")
+    assert Reach().allows("+882160000001")
+
+
+def test_only_the_countries_in_reach_are_allowed() -> None:
+    reach = Reach(frozenset({"91", "1"}))
+
+    assert reach.allows("+919999900001")
+    assert reach.allows("+12025550100")
+    assert not reach.allows("+882160000001")
+    assert not reach.allows("+9601234567")
+    assert not reach.allows("")
+    assert reach.refusal == (
+        "Only numbers that begin with +1, +91 are called and texted from here."
+    )
+
+
+# ---- callers ------------------------------------------------------------------------------------
+
+WITHHELD = ["266696687", "7378742833", "2562533", "8656696", "86282452253"]
+
+
+@pytest.mark.parametrize("digits_", WITHHELD)
+@pytest.mark.parametrize("prefix", ["", "+", "00"])
+def test_a_word_on_the_keys_is_nobodys_number(prefix: str, digits_: str) -> None:
+    assert caller_number(f"{prefix}{digits_}") == ""
+
+
+@pytest.mark.parametrize("raw", ["", "anonymous", "sip:alice@example.com", "0", "12345"])
+def test_what_is_no_number_is_a_withheld_one(raw: str) -> None:
+    assert caller_number(raw) == ""
+
+
+@given(number=digits.filter(lambda one: one not in WITHHELD))
+def test_other_callers_have_their_number(number: str) -> None:
+    assert caller_number(number) == normalise(number)

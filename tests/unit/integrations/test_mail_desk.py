@@ -104,6 +104,25 @@ async def test_an_id_that_is_whole_already_stays() -> None:
     assert b"UID:bk_1@example.org" in post.sent[0].attachments[0].content
 
 
+async def test_a_demo_that_is_off_revokes_its_invitation() -> None:
+    post = Post()
+    off = {**DEMO["invitation"], "cancelled": True, "sequence": 1}  # type: ignore[dict-item]
+    await desk(post).send(job(DEMO))
+
+    await desk(post).send(job({**DEMO, "template": "demo_canceled", "invitation": off}))
+
+    first, second = (mail.attachments[0] for mail in post.sent)
+    assert second.content_type == "text/calendar; method=CANCEL"
+    calendar = Calendar.from_ical(second.content)
+    assert calendar["method"] == "CANCEL"
+    (invited,) = Calendar.from_ical(first.content).walk("VEVENT")
+    (event,) = calendar.walk("VEVENT")
+    assert event["uid"] == invited["uid"]
+    assert (invited["sequence"], event["sequence"]) == (0, 1)
+    assert event["status"] == "CANCELLED"
+    assert post.sent[1].subject == "Canceled: your demo of Data course, Monday, 5:00 PM"
+
+
 def appointment(**wrong: object) -> Mapping[str, Any]:
     whole: Mapping[str, Any] = DEMO["invitation"]  # type: ignore[assignment]
     return {**DEMO, "invitation": {**whole, **wrong}}

@@ -74,6 +74,7 @@ class MemoryJobs:
     Attributes:
         sick: How many of the next requests fail.
         asked: How often it was asked for work.
+        callers: Who called, by call.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -83,6 +84,7 @@ class MemoryJobs:
         self.on_new: Callable[[], None] = lambda: None
         self.sick = 0
         self.asked = 0
+        self.callers: dict[str, str] = {}
 
     async def enqueue(self, new: NewJob) -> Job:
         known = [job for job in self.rows.values() if job.key == new.key]
@@ -110,6 +112,12 @@ class MemoryJobs:
     async def count(self, kind: str, phone: str, since: datetime) -> int:
         return sum(
             (job.kind, job.phone) == (kind, phone) and job.created_at >= since
+            for job in self.rows.values()
+        )
+
+    async def count_asked(self, kind: str, caller: str, since: datetime) -> int:
+        return sum(
+            (job.kind, self.callers.get(job.call_id)) == (kind, caller) and job.created_at >= since
             for job in self.rows.values()
         )
 
@@ -163,11 +171,11 @@ class MemoryJobs:
         self.next[job.id] = None
         return state
 
-    async def next_at(self, kinds: Collection[str]) -> datetime | None:
+    async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
         times = [
             at
             for job_id, at in self.next.items()
-            if at is not None and (not kinds or self.rows[job_id].kind in kinds)
+            if at is not None and (kinds is None or self.rows[job_id].kind in kinds)
         ]
         return min(times, default=None)
 

@@ -46,7 +46,7 @@ def events(receiver: Receiver, url: str = URL) -> tuple[Events, Clock]:
 
 def an_event(**facts: Any) -> Any:  # noqa: ANN401 - a job
     body = {"type": ENDED, "timestamp": "2026-11-24T04:00:00.000Z", "data": {"name": "आशा"}}
-    return a_job(EVENT, payload={"body": body, "url": URL}, **facts)
+    return a_job(EVENT, payload={"body": body, "url": ""}, **facts)
 
 
 def test_an_event_goes_to_everybody_who_wants_it() -> None:
@@ -55,7 +55,7 @@ def test_an_event_goes_to_everybody_who_wants_it() -> None:
     jobs = made.new(ENDED, "c-1", {"a": 1}, also_to=OTHER, call_id="c-1", phone=PHONE)
 
     assert [(job.payload["url"], job.key) for job in jobs] == [
-        (URL, "event:call.ended:c-1:0"),
+        ("", "event:call.ended:c-1:0"),
         (OTHER, "event:call.ended:c-1:1"),
     ]
     assert {(job.call_id, job.phone) for job in jobs} == {("c-1", PHONE)}
@@ -69,7 +69,9 @@ def test_an_event_goes_to_everybody_who_wants_it() -> None:
 def test_one_address_is_told_once_and_none_is_told_nothing() -> None:
     assert len(events(Receiver())[0].new(ENDED, "c-1", {}, also_to=URL)) == 1
     assert events(Receiver(), url="")[0].new(ENDED, "c-1", {}) == []
-    assert len(events(Receiver(), url="")[0].new(ENDED, "c-1", {}, also_to=OTHER)) == 1
+    (alone,) = events(Receiver(), url="")[0].new(ENDED, "c-1", {}, also_to=OTHER)
+    (_, besides) = events(Receiver())[0].new(ENDED, "c-1", {}, also_to=OTHER)
+    assert alone == besides, "a setting that comes or goes makes no second event of one"
 
 
 def test_keys_are_the_same_for_the_same_event_and_others_for_others() -> None:
@@ -154,11 +156,42 @@ async def test_what_can_never_be_delivered_is_given_up_at_once(fault: Exception)
     assert await made.deliver(an_event(), no_mark) == Dead(str(fault))
 
 
-async def test_a_dead_letter_that_is_replayed_is_tried_again() -> None:
+@pytest.mark.parametrize(
+    ("age_s", "outcome"), [(0.0, Again), (GIVE_UP_S - 1, Again), (GIVE_UP_S, Dead)]
+)
+async def test_a_dead_letter_that_is_replayed_is_tried_for_a_day_again(
+    age_s: float, outcome: type
+) -> None:
+    made, clock = events(Receiver(ApiError("webhook", "HTTP 404", retryable=True)))
+    job = an_event(created_at=T0 - timedelta(days=5), run_at=T0)
+    clock.move(age_s)
+
+    assert isinstance(await made.deliver(job, no_mark), outcome)
+
+
+async def test_events_follow_the_operators_address_when_it_is_corrected() -> None:
+    (new,) = events(Receiver(), url="https://n8n.example.com/wrong")[0].new(ENDED, "c-1", {})
     receiver = Receiver()
-    made, clock = events(receiver)
-    clock.move(5 * GIVE_UP_S)
+    corrected, _ = events(receiver)
 
-    job = an_event(attempts=1, created_at=T0 - timedelta(days=5))
+    assert isinstance(await corrected.deliver(a_job(EVENT, payload=new.payload), no_mark), Done)
 
-    assert isinstance(await made.deliver(job, no_mark), Done)
+    assert [url for url, _, _ in receiver.got] == [URL]
+
+
+async def test_a_calls_own_address_stays_what_the_call_was_placed_with() -> None:
+    (_, new) = events(Receiver())[0].new(ENDED, "c-1", {}, also_to=OTHER)
+    receiver = Receiver()
+
+    await events(receiver, url="")[0].deliver(a_job(EVENT, payload=new.payload), no_mark)
+
+    assert [url for url, _, _ in receiver.got] == [OTHER]
+
+
+async def test_without_an_address_any_more_an_event_says_so() -> None:
+    made, _ = events(Receiver(), url="")
+
+    outcome = await made.deliver(an_event(), no_mark)
+
+    assert isinstance(outcome, Dead)
+    assert "EVENTS_WEBHOOK_URL" in outcome.why

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from fwai.domain.job import Done
-from fwai.jobs.housekeeping import JOBS_KEPT, REQUESTS_KEPT, Housekeeping
+from fwai.jobs.housekeeping import GIVEN_UP_KEPT, JOBS_KEPT, REQUESTS_KEPT, Housekeeping
 from unit.jobs.kit import T0, MemoryJobs, a_job, no_mark
 from unit.store.kit import Clock
 
@@ -12,9 +12,9 @@ class Cupboard(MemoryJobs):
     def __init__(self, clock: Clock, rows: int) -> None:
         super().__init__(clock)
         self.old = rows
-        self.purged_before: list[datetime] = []
+        self.purged_before: list[tuple[datetime, ...]] = []
 
-    async def purge(self, before: datetime) -> int:
+    async def purge(self, *before: datetime) -> int:
         self.purged_before.append(before)
         return self.old
 
@@ -28,8 +28,8 @@ async def test_the_old_is_forgotten_and_the_next_day_is_planned_once() -> None:
     for _ in range(2):
         assert await housekeeping(a_job(), no_mark) == Done({"rows": 5})
 
-    assert set(jobs.purged_before) == {T0 - JOBS_KEPT}
-    assert set(requests.purged_before) == {T0 - REQUESTS_KEPT}
+    assert set(jobs.purged_before) == {(T0 - JOBS_KEPT, T0 - GIVEN_UP_KEPT)}
+    assert set(requests.purged_before) == {(T0 - REQUESTS_KEPT,)}
     (planned,) = jobs.rows.values()
     assert planned.run_at == T0 + timedelta(days=1)
 

@@ -1,5 +1,7 @@
 """Work that somebody waits for."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fwai.domain.job import Job, JobState, NewJob
@@ -70,3 +72,15 @@ async def test_an_order_that_cannot_be_written_is_an_error(queue: MemoryJobs) ->
 
     with pytest.raises(StoreError):
         await Orders(queue, Patient()).give(NEW, 8.0)
+
+
+async def test_what_one_caller_asked_for_is_counted_for_a_day() -> None:
+    queue = MemoryJobs(lambda: datetime.now(UTC))
+    orders = Orders(queue, Patient())
+    queue.callers = {"c-1": PHONE, "c-2": ""}
+    for number, call_id in enumerate(("c-1", "c-1", "c-2", "")):
+        await queue.enqueue(NewJob("send_sms", f"k{number}", call_id=call_id))
+
+    assert await orders.asked("send_sms", PHONE) == 2
+    assert await orders.asked("send_sms", "") == 1
+    assert await orders.asked("send_email", PHONE) == 0

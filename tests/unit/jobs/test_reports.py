@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
-from fwai.domain.job import Done, Job, NewJob
+from fwai.domain.call import CallId, CallState
+from fwai.domain.job import Dead, Done, Job, JobState, NewJob
+from fwai.domain.record import CallRecord
 from fwai.jobs.events import EVENT, Events
 from fwai.jobs.reports import MOST_WORD, Reports
 from unit.jobs.kit import PHONE, T0, MemoryJobs
-from unit.store.kit import Clock
+from unit.store.kit import Clock, a_call
+
+OWN = "https://n8n.example.com/call"
 
 
 class Sent(MemoryJobs):
@@ -24,13 +28,37 @@ class Sent(MemoryJobs):
                 return self.rows[job.id]
         return None
 
+    async def rename_ref(self, job_id: str, ref: str) -> bool:
+        job = self.rows.get(job_id)
+        if job is None or job.state is not JobState.DONE or job.ref in ("", ref):
+            return False
+        if (job.result or {}).get("replaced") == ref:
+            return False
+        result = {**(job.result or {}), "replaced": job.ref}
+        self.rows[job_id] = replace(job, ref=ref, result=result)
+        return True
+
+
+class Archive:
+    """Knows one call, which has an address of its own."""
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        if call_id != "c-1":
+            return None
+        call = replace(a_call("c-1"), webhook_url=OWN)
+        return CallRecord(
+            call, CallState.COMPLETED, None, T0, T0, T0, T0, T0, {}, (), 1.0, 1.0, None, None, "a"
+        )
+
 
 class Desk:
     def __init__(self) -> None:
         clock = Clock()
         clock.now = T0
         self.sent = Sent(clock)
-        self.reports = Reports(self.sent, Events("https://n8n.example.com", None, None), clock)  # type: ignore[arg-type]
+        events = Events("https://n8n.example.com", None, None)  # type: ignore[arg-type]
+        self.reports = Reports(self.sent, events, clock)
+        self.telling_calls = Reports(self.sent, events, clock, Archive())
 
     async def message(self, *, settled: bool = True) -> Job:
         await self.sent.enqueue(NewJob("send_sms", "send_sms:1", call_id="c-1", phone=PHONE))
@@ -91,6 +119,64 @@ async def test_a_report_proves_a_message_of_which_we_know_nothing(desk: Desk) ->
     assert kept.result == {"status": "failed", "error": "30003"}
 
 
+async def test_what_became_of_the_template_that_replaced_a_text_is_kept_and_told(
+    desk: Desk,
+) -> None:
+    job = await desk.message()
+    await desk.reports.reported("whatsapp", "m-1", "sent", reference=job.id)
+
+    for status in ("sent", "delivered"):
+        await desk.reports.reported("whatsapp", "m-2", status, reference=job.id)
+
+    kept = desk.sent.rows[job.id]
+    assert kept.ref == "m-2"
+    assert kept.result == {"status": "delivered", "error": None, "replaced": "m-1"}
+    told = [event.payload["body"]["data"] for event in desk.events()]
+    assert [(one["message_id"], one["status"]) for one in told] == [
+        ("m-1", "sent"),
+        ("m-2", "sent"),
+        ("m-2", "delivered"),
+    ]
+
+
+async def test_late_news_of_the_text_that_was_replaced_changes_nothing(desk: Desk) -> None:
+    job = await desk.message()
+    await desk.reports.reported("whatsapp", "m-2", "delivered", reference=job.id)
+
+    await desk.reports.reported("whatsapp", "m-1", "failed", reference=job.id, error="131047")
+
+    kept = desk.sent.rows[job.id]
+    assert (kept.ref, (kept.result or {})["status"]) == ("m-2", "delivered")
+    assert len(desk.events()) == 1
+
+
+async def test_a_report_on_a_message_that_was_refused_proves_nothing(desk: Desk) -> None:
+    job = await desk.message(settled=False)
+    await desk.sent.settle(job, Dead("no credit"))
+
+    await desk.reports.reported("whatsapp", "m-2", "sent", reference=job.id)
+
+    assert desk.sent.rows[job.id].state is JobState.DEAD
+    assert desk.events() == []
+
+
+async def test_the_calls_own_address_hears_of_its_messages_too(desk: Desk) -> None:
+    await desk.message()
+
+    await desk.telling_calls.reported("plivo", "m-1", "delivered")
+
+    assert [event.payload["url"] for event in desk.events()] == ["", OWN]
+
+
+async def test_of_a_call_that_was_erased_the_operator_hears(desk: Desk) -> None:
+    job = await desk.message()
+    desk.sent.rows[job.id] = replace(job, ref="m-1", call_id="c-9")
+
+    await desk.telling_calls.reported("plivo", "m-1", "delivered")
+
+    assert [event.payload["url"] for event in desk.events()] == [""]
+
+
 async def test_a_report_on_somebody_elses_message_changes_nothing(desk: Desk) -> None:
     job = await desk.message()
 
@@ -98,6 +184,7 @@ async def test_a_report_on_somebody_elses_message_changes_nothing(desk: Desk) ->
     await desk.reports.reported("plivo", "", "delivered", reference=job.id)
 
     assert desk.sent.rows[job.id].result == {}
+    assert desk.sent.rows[job.id].ref == "m-1"
     assert desk.events() == []
 
 

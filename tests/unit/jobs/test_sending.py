@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, JobState, Later, NewJob, Unknown
-from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
 from fwai.jobs.sending import EVIDENCE_S, Sending
 from unit.jobs.kit import T0, Begun, MemoryJobs, a_job
 from unit.store.kit import Clock
@@ -53,6 +53,7 @@ async def test_a_message_is_marked_and_then_sent(clock: Clock) -> None:
         (ApiUnknownError("p", "no answer"), Unknown, Again),
         (ApiUnknownError("p", "no answer", retryable=True), Unknown, Again),
         (ValueError("too long"), Dead, Dead),
+        (BusyError("p: as many as it may"), Again, Again),
     ],
 )
 async def test_what_the_provider_says_decides(

@@ -1,8 +1,8 @@
 """The worker: nothing due is forgotten, nothing asked for in vain, nothing lost when it ends."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -122,9 +122,30 @@ def test_due_work_that_nobody_handles_costs_nothing() -> None:
     inside(act)
 
 
+@pytest.mark.parametrize("kinds", ["any", "none"])
+def test_a_worker_without_handlers_asks_for_nothing(kinds: str) -> None:
+    class Old(MemoryJobs):
+        async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
+            return await super().next_at(kinds or None)
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.worker = Worker(shop.jobs, {}, clock=shop.clock)
+        if kinds == "any":
+            shop.jobs.__class__ = Old
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("due")
+        await asyncio.sleep(LONGEST_SLEEP_S - 10)
+        assert shop.jobs.asked == 0
+
+    inside(act, make)
+
+
 def test_a_wake_up_during_the_look_at_the_queue_is_not_lost() -> None:
     class Slow(MemoryJobs):
-        async def next_at(self, kinds: object) -> None:
+        async def next_at(self, kinds: object = None) -> None:
             """Say that nothing is due, as it was a moment ago."""
             await asyncio.sleep(1)
 
@@ -265,6 +286,39 @@ def test_a_sick_database_is_asked_ever_more_rarely_and_work_goes_on_after_it() -
     assert shop.state("a") is JobState.DONE
 
 
+@pytest.mark.parametrize("at_fault", ["lease", "next_at"])
+def test_a_fault_nobody_thought_of_ends_neither_the_worker_nor_the_calls(
+    at_fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(MemoryJobs):
+        faults = 3
+
+        def break_in(self, where: str) -> None:
+            if where == at_fault and self.faults:
+                self.faults -= 1
+                raise RuntimeError("nobody thought of it")
+
+        async def lease(self, most: int, kinds: Collection[str]) -> list[Job]:
+            self.break_in("lease")
+            return await super().lease(most, kinds)
+
+        async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
+            self.break_in("next_at")
+            return await super().next_at(kinds)
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.jobs.__class__ = Broken
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(SICK_S * (1 + 2 + 4) + 1)
+
+    assert inside(act, make).state("a") is JobState.DONE
+    assert capsys.readouterr().out.count("jobs_not_read") == 3
+
+
 def test_what_was_done_is_written_once_the_database_is_well() -> None:
     async def handle(job: Job, begin: Begin) -> JobOutcome:
         shops[0].jobs.sick = SETTLE_TRIES - 1
@@ -384,20 +438,16 @@ def test_a_job_that_a_report_settled_meanwhile_stays_as_the_report_says() -> Non
         return Unknown("no answer")
 
     shops: list[Shop] = []
-    settled: list[JobState] = []
 
     def make() -> Shop:
-        shop = Shop({"sms": handle})
-        shop.worker._on_settled = lambda _, state: settled.append(state)
-        shops.append(shop)
-        return shop
+        shops.append(Shop({"sms": handle}))
+        return shops[0]
 
     async def act(shop: Shop) -> None:
         job = await shop.put("a")
         assert (await shop.worker.done(job, 5.0)).ref == "m-7"
 
     assert inside(act, make).state("a") is JobState.DONE
-    assert settled == []
 
 
 # ---- the end ------------------------------------------------------------------------------------

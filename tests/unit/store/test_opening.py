@@ -2,15 +2,17 @@ import asyncio
 import gc
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fwai.domain.call import CallState
+from fwai.domain.call import CallState, Direction
+from fwai.domain.callback import NewCallback
 from fwai.errors import StoreError
 from fwai.store.opening import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
-from unit.store.kit import ENDING, KOLKATA, T0, a_call, sqlite_url, until
+from unit.store.kit import ENDING, KOLKATA, NOW, PHONE, T0, a_call, sqlite_url, until
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +72,45 @@ async def test_the_next_start_closes_what_was_left_open(tmp_path: Path) -> None:
 async def test_recording_is_off_by_default(tmp_path: Path) -> None:
     async with open_store(options(tmp_path, recordings=False)) as store:
         assert await store.recorder(a_call(), 8000, 0.0) is None
+
+
+async def test_what_is_not_kept_any_more_is_erased_all_the_same(tmp_path: Path) -> None:
+    """Transcripts and recordings were on once; the files of that time are a person's still."""
+    async with open_store(options(tmp_path)) as store:
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
+        recorder = await store.recorder(a_call(), 8000, 5.0)
+        assert recorder is not None
+        await recorder.close()
+        await store.calls.end(a_call(), ENDING, T0 + 9)
+    now_off = replace(
+        options(tmp_path, recordings=False),
+        transcripts_dir=None,
+        old_transcripts_dir=tmp_path / "transcripts",
+        old_recordings_dir=tmp_path / "recordings",
+    )
+
+    async with open_store(now_off) as store:
+        erased = await store.erasure.erase(a_call().caller)
+        assert await store.recorder(a_call(), 8000, 0.0) is None
+
+    assert (erased.calls, erased.files) == (1, 2)
+    assert not [*tmp_path.rglob("c-1.*")]
+
+
+async def test_a_callback_s_call_is_taken_back_with_it(tmp_path: Path) -> None:
+    """The store builds its callbacks over its calls."""
+    async with open_store(options(tmp_path)) as store:
+        promise = NewCallback("cb:1", PHONE, "plivo", "FWAI_Core", NOW)
+        callback, _ = await store.callbacks.schedule(promise)
+        await store.callbacks.started(callback.id, a_call().id)
+        waiting = replace(a_call(), direction=Direction.OUTBOUND, provider_call_id="")
+        await store.calls.place(waiting, CallState.QUEUED, T0)
+
+        await store.callbacks.cancel(callback.id)
+
+        record = await store.calls.get(a_call().id)
+    assert record is not None
+    assert record.state is CallState.CANCELED
 
 
 async def test_a_cancelled_server_writes_what_it_has(tmp_path: Path) -> None:

@@ -12,7 +12,12 @@ DEMO = {
     "business": "Acme Academy",
 }
 CALLBACK = {"name": "Asha", "when": "tomorrow, 5:00 pm (India)", "business": "Acme Academy"}
-EXAMPLES = {"message": MESSAGE, "demo_booked": DEMO, "callback_confirmed": CALLBACK}
+EXAMPLES = {
+    "message": MESSAGE,
+    "demo_booked": DEMO,
+    "demo_canceled": DEMO,
+    "callback_confirmed": CALLBACK,
+}
 every_template = pytest.mark.parametrize("name", sorted(TEMPLATES))
 
 
@@ -101,6 +106,9 @@ def test_optional_facts_are_left_out_when_missing() -> None:
 
 def test_subjects_tell_the_appointment() -> None:
     assert render("demo_booked", DEMO).subject == f"Your demo of Data course: {DEMO['when']}"
+    assert render("demo_canceled", DEMO).subject == (
+        f"Canceled: your demo of Data course, {DEMO['when']}"
+    )
     assert render("callback_confirmed", CALLBACK).subject == (
         "We will call you back: tomorrow, 5:00 pm (India)"
     )

@@ -25,12 +25,17 @@ Before = Callable[[], Awaitable[bool]]
 
 @dataclass
 class Actions:
-    """A live call: counts uses, and remembers that it was told to end."""
+    """A live call: counts uses, and remembers that it was told to end.
+
+    Attributes:
+        heard: Every recipient was named before and read back.
+    """
 
     goodbye_said: bool = True
     finished: list[EndReason] = field(default_factory=list)
     before: Before | None = None
     uses: dict[str, int] = field(default_factory=dict)
+    heard: bool = False
 
     def finish(self, reason: EndReason, before: Before | None = None) -> bool:
         self.finished.append(reason)
@@ -38,6 +43,8 @@ class Actions:
         return self.goodbye_said
 
     def allow(self, what: str, limit: int) -> bool:
+        if self.heard and what.startswith("named:"):
+            return False
         self.uses[what] = self.uses.get(what, 0) + 1
         return self.uses[what] <= limit
 
@@ -48,6 +55,7 @@ class Orders:
 
     state: JobState = JobState.DONE
     before: int = 0
+    wishes: dict[str, int] = field(default_factory=dict)  # jobs of earlier calls, by caller
     error: Exception | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -77,6 +85,9 @@ class Orders:
         mine = [job for job in self.jobs.values() if (job.kind, job.phone) == (kind, phone)]
         return self.before + len(mine)
 
+    async def asked(self, kind: str, caller: str) -> int:
+        return self.wishes.get(caller, 0)
+
     @property
     def payloads(self) -> list[Mapping[str, Any]]:
         return [job.payload for job in self.jobs.values()]
@@ -104,10 +115,10 @@ async def run(
     name: str = "",
     call: Call = CALL,
 ) -> ToolResult:
-    """Let the model use ``tool`` in a live call."""
+    """Let the model use ``tool`` in a live call, by default one with everything read back."""
     request = ToolCall("id-1", name or tool.name, args or {})
     return await ToolRegistry([tool]).run(
-        request, replace(call, caller=caller), actions or Actions()
+        request, replace(call, caller=caller), actions or Actions(heard=True)
     )
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from fwai.domain.job import Job, JobState
 from fwai.errors import ToolError
-from fwai.tools.acting import DAY_S, DayCount, told
-from unit.tools.kit import NOW
+from fwai.tools.acting import DAY_S, DayCount, DayLimit, told
+from fwai.tools.base import ToolContext
+from unit.tools.kit import NOW, PHONE, Orders
 
 
 def job(state: JobState) -> Job:
@@ -83,3 +84,44 @@ def test_only_so_many_things_are_counted() -> None:
         count.add(what)
 
     assert (count.of("a"), count.of("b"), count.of("c")) == (2, 0, 1)
+
+
+def test_a_use_that_came_to_nothing_is_not_counted() -> None:
+    count = DayCount()
+
+    count.undo("a")
+    count.add("a")
+    count.add("a")
+    count.undo("a")
+
+    assert count.of("a") == 1
+
+
+# ---- the limit of a day -------------------------------------------------------------------------
+
+CALLER = ToolContext(PHONE, "call-1")
+
+
+async def test_an_action_is_counted_once_and_again_when_it_was_given_back() -> None:
+    limit = DayLimit(Orders(), "send_email", "e-mail", 1)
+
+    for _ in range(2):
+        await limit.take(CALLER, "k", address="a@example.com")
+    assert limit.passed("k")
+    with pytest.raises(ToolError, match=r"No further e-mail can be sent to them today\."):
+        await limit.take(CALLER, "other", address="a@example.com")
+    assert not limit.passed("other")
+
+    limit.give_back("k")
+    limit.give_back("k")
+    await limit.take(CALLER, "other", address="a@example.com")
+    assert not limit.passed("k")
+
+
+async def test_the_limit_is_over_after_a_day() -> None:
+    clock = Clock()
+    limit = DayLimit(Orders(), "send_email", "e-mail", 1, clock)
+
+    await limit.take(CALLER, "1", address="a@example.com")
+    clock.now = DAY_S
+    await limit.take(CALLER, "2", address="a@example.com")

@@ -11,13 +11,23 @@ import pytest
 from fakes import CALL
 from fwai.domain.availability import DEFAULT, Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
-from fwai.domain.call import CallId
+from fwai.domain.call import Call, CallId
 from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
 from fwai.errors import FieldError
+from fwai.tools.acting import DayLimit
 from fwai.tools.base import Tool
-from fwai.tools.book_demo import MAX_BOOKINGS_PER_CALL, MOST_OPEN, BookDemoArgs, book_demo
+from fwai.tools.book_demo import (
+    MAX_BOOKINGS_PER_CALL,
+    MOST_OPEN,
+    WITHHELD_A_DAY,
+    BookDemoArgs,
+    book_demo,
+)
 from fwai.tools.booking_letters import BookingLetters
-from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, noon, run, use
+from fwai.tools.recipient import EVERYWHERE
+from fwai.tools.send_email import MAX_EMAILS_PER_DAY, email_limit, send_email
+from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, Orders, noon, run, use
 
 ALL = ("send_email", "send_sms", "send_whatsapp")
 DEMO = {"when": "tomorrow 5 pm", "name": "Asha", "interest": "Data course"}
@@ -40,7 +50,7 @@ class Book:
         if new.key in self.kept:
             return self.kept[new.key]
         end = new.starts_at + timedelta(minutes=new.minutes)
-        if len(await self.taken_between(new.starts_at, end)) >= capacity:
+        if len(self._between(new.starts_at, end)) >= capacity:
             return None
         booked = self.add(new.starts_at, key=new.key, new=new)
         self.jobs += also(booked)
@@ -51,6 +61,11 @@ class Book:
         return [one for one in self._standing() if one.phone == phone and one.starts_at > now]
 
     async def taken_between(self, start: datetime, end: datetime) -> list[Booking]:
+        found = self._between(start, end)
+        await asyncio.sleep(0)  # as for a database: meanwhile others ask
+        return found
+
+    def _between(self, start: datetime, end: datetime) -> list[Booking]:
         return [
             one
             for one in self._standing()
@@ -93,9 +108,14 @@ def tool(
     rules: Availability = DEFAULT,
     channels: Iterable[str] = ALL,
     announce: Announced | None = None,
+    *,
+    mails: DayLimit | None = None,
+    reach: Reach = EVERYWHERE,
 ) -> Tool[BookDemoArgs]:
-    letters = BookingLetters(announce or Announced(), INDIA, "Acme Academy", frozenset(channels))
-    return book_demo(book, lambda: rules, letters, zone=INDIA, clock=noon)
+    letters = BookingLetters(
+        announce or Announced(), INDIA, "Acme Academy", frozenset(channels), reach
+    )
+    return book_demo(book, lambda: rules, letters, zone=INDIA, mails=mails, clock=noon)
 
 
 async def test_a_demo_is_booked_and_read_back() -> None:
@@ -405,13 +425,141 @@ async def test_a_person_has_only_so_many_demos() -> None:
 
 async def test_a_call_books_only_so_often() -> None:
     book, actions = Book(), Actions()
+    results = []
 
-    results = [
-        await run(tool(book), {**DEMO, "when": f"tomorrow {hour}:00"}, actions=actions, caller="")
-        for hour in range(10, 10 + MAX_BOOKINGS_PER_CALL + 1)
-    ]
+    for hour in range(10, 10 + MAX_BOOKINGS_PER_CALL + 1):
+        when = {"when": f"tomorrow {hour}:00"}
+        results.append(await run(tool(book), DEMO | when, actions=actions))
+        for key, one in book.kept.items():
+            book.kept[key] = replace(one, state=BookingState.CANCELED)
 
     assert [result.ok for result in results] == [True] * MAX_BOOKINGS_PER_CALL + [False]
+
+
+# ---- callers without a number -------------------------------------------------------------------
+
+
+def nameless(number: int) -> Call:
+    return replace(CALL, id=CallId(f"20261122-{number:016}"))
+
+
+async def test_all_callers_without_a_number_book_only_so_many_demos_a_day() -> None:
+    book = Book()
+    results = []
+
+    for number in range(WITHHELD_A_DAY + 2):
+        when = {"when": f"tomorrow {10 + number}:00"}
+        results.append(await run(tool(book), DEMO | when, caller="", call=nameless(number)))
+
+    assert [result.ok for result in results] == [True] * WITHHELD_A_DAY + [False] * 2
+    assert "Their number is withheld" in results[-1].text
+    assert len(book.kept) == WITHHELD_A_DAY
+    assert (await run(tool(book), DEMO)).ok, "others are not counted with them"
+    assert (await use(tool(book), {**DEMO, "when": "tomorrow 4 pm"}, to="")).ok
+
+
+async def test_callers_without_a_number_who_ask_at_once_do_not_all_find_room() -> None:
+    book = Book()
+    one = tool(book)
+
+    results = await asyncio.gather(
+        *(
+            run(one, {**DEMO, "when": f"tomorrow {10 + n}:00"}, caller="", call=nameless(n))
+            for n in range(WITHHELD_A_DAY + 3)
+        )
+    )
+
+    assert sum(result.ok for result in results) == WITHHELD_A_DAY
+
+
+async def test_a_caller_without_a_number_is_not_told_of_anothers_demo() -> None:
+    book = Book()
+
+    await run(tool(book), DEMO, caller="", call=nameless(1))
+    taken = await run(tool(book), DEMO, caller="", call=nameless(2))
+    other = await run(tool(book), {**DEMO, "when": "tomorrow 4 pm"}, caller="", call=nameless(2))
+
+    assert not taken.ok
+    assert "That slot is full" in taken.text
+    assert other.ok
+    assert "besides" not in other.text
+
+
+async def test_what_callers_without_a_number_booked_yesterday_is_not_counted() -> None:
+    book = Book()
+    for hour in range(10, 10 + WITHHELD_A_DAY):
+        old = book.add(datetime(2026, 11, 24, hour, 0, tzinfo=INDIA), phone="")
+        book.kept[old.id] = replace(old, created_at=NOW - timedelta(days=1))
+
+    assert (await run(tool(book), DEMO, caller="")).ok
+
+
+async def test_the_last_demo_of_a_caller_without_a_number_is_told_again() -> None:
+    book = Book()
+    for hour in range(10, 9 + WITHHELD_A_DAY):
+        book.add(datetime(2026, 11, 24, hour, 0, tzinfo=INDIA), phone="")
+
+    results = [await run(tool(book), DEMO, caller="") for _ in range(2)]
+
+    assert [result.ok for result in results] == [True, True]
+    assert results[0].data == results[1].data
+
+
+# ---- what goes out has limits -------------------------------------------------------------------
+
+
+async def test_invitations_count_with_the_mails_to_their_address_before_anything_is_booked() -> (
+    None
+):
+    book, orders = Book(), Orders()
+    mails = email_limit(orders)
+    mailing, booking = send_email(orders, mails), tool(book, mails=mails)
+    letter = {"to": MAIL["email"], "confirmed": True, "body": "One."}
+
+    for number in range(MAX_EMAILS_PER_DAY - 1):
+        sent = await run(
+            mailing, {**letter, "subject": f"{number}"}, caller=f"+91999990020{number}"
+        )
+        assert sent.ok
+    first = await run(booking, DEMO | MAIL)
+    again = await run(booking, DEMO | MAIL)
+    second = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 4 pm"}, caller="+919999900055")
+
+    assert (first.ok, again.ok, second.ok) == (True, True, False)
+    assert "No further e-mail can be sent to them today" in second.text
+    assert len(book.kept) == 1
+    assert not (await run(mailing, {**letter, "subject": "Last"}, caller="+919999900056")).ok
+    assert (await run(booking, {**DEMO, "when": "tomorrow 4 pm"}, caller="+919999900055")).ok
+
+
+async def test_a_slot_that_is_full_uses_up_no_mail() -> None:
+    book = Book()
+    book.add(FIVE)
+    booking = tool(book, mails=DayLimit(Orders(), "send_email", "e-mail", 1))
+
+    full = await run(booking, DEMO | MAIL)
+    free = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 4 pm"})
+
+    assert (full.ok, free.ok) == (False, True)
+
+
+async def test_where_no_mail_goes_out_none_is_counted() -> None:
+    mails = DayLimit(Orders(), "send_email", "e-mail", 0)
+
+    assert (await run(tool(Book(), channels=["send_sms"], mails=mails), DEMO | MAIL)).ok
+
+
+@pytest.mark.parametrize(("channels", "kinds"), [(ALL, ["send_whatsapp"]), (["send_sms"], [])])
+async def test_no_text_confirms_a_demo_out_of_reach(
+    channels: Iterable[str], kinds: list[str]
+) -> None:
+    book = Book()
+    booking = tool(book, channels=channels, reach=Reach(frozenset({"91"})))
+
+    result = await run(booking, DEMO, caller="+882160000001")
+
+    assert [job.kind for job in book.jobs] == [*kinds, "event"]
+    assert len(result.data["sending"]) == len(kinds)
 
 
 # ---- the address --------------------------------------------------------------------------------
@@ -425,7 +573,10 @@ async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
     assert not result.ok
     assert "Read the e-mail address" in result.text
     assert book.kept == {}
-    assert (await use(tool(book), {**DEMO, "email": "asha@example.com"})).ok
+    actions = Actions()
+    results = [await run(tool(book), DEMO | MAIL, actions=actions) for _ in range(2)]
+    assert [result.ok for result in results] == [False, True]
+    assert (await use(tool(Book()), {**DEMO, "email": "asha@example.com"})).ok
 
 
 async def test_an_address_that_is_none_is_refused_by_name() -> None:

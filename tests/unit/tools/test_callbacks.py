@@ -10,6 +10,7 @@ from fakes import CALL
 from fwai.domain.callback import Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
 from fwai.errors import FieldError, StoreError
 from fwai.tools.base import Tool
 from fwai.tools.callbacks import (
@@ -20,6 +21,7 @@ from fwai.tools.callbacks import (
     do_not_call,
     schedule_callback,
 )
+from fwai.tools.recipient import EVERYWHERE
 from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, noon, run, use
 
 OPEN = (CallbackState.SCHEDULED, CallbackState.CALLING)
@@ -106,7 +108,11 @@ class People:
 
 
 def tool(
-    book: Book, people: People | None = None, announce: Announced | None = None
+    book: Book,
+    people: People | None = None,
+    announce: Announced | None = None,
+    reach: Reach = EVERYWHERE,
+    dials: tuple[str, ...] = ("plivo", "exotel"),
 ) -> Tool[ScheduleCallbackArgs]:
     return schedule_callback(
         book,
@@ -114,8 +120,9 @@ def tool(
         announce or Announced(),
         zone=INDIA,
         hours=CallingHours(time(9), time(21)),
-        dials=("plivo", "exotel"),
+        dials=dials,
         agent="FWAI_Default",
+        reach=reach,
         clock=noon,
     )
 
@@ -396,6 +403,33 @@ async def test_two_requests_do_not_replace_each_other() -> None:
     await use(tool(book), {"when": "tomorrow 6 pm"}, scope="request-2")
 
     assert book.times == ["23 17:00", "23 18:00"]
+
+
+async def test_a_caller_out_of_reach_is_promised_no_callback() -> None:
+    book, satellite = Book(), "+882160000001"
+    indian = tool(book, reach=Reach(frozenset({"91"})))
+
+    result = await run(indian, {"when": "tomorrow 5 pm"}, caller=satellite)
+
+    assert not result.ok
+    assert result.text == (
+        "No callback can be promised. Only numbers that begin with +91 are called and texted from "
+        "here. Say so and offer another way."
+    )
+    assert book.kept == {}
+    assert (await run(indian, {"when": "tomorrow 5 pm"})).ok
+    assert (await use(indian, {"when": "tomorrow 6 pm"}, to=satellite)).ok
+
+
+@pytest.mark.parametrize("dials", [("plivo", "whatsapp"), ("plivo",)])
+async def test_reach_is_no_matter_of_a_callback_on_whatsapp(dials: tuple[str, ...]) -> None:
+    book = Book()
+    indian = tool(book, reach=Reach(frozenset({"91"})), dials=dials)
+    on_whatsapp = replace(CALL, provider="whatsapp")
+
+    result = await run(indian, {"when": "tomorrow 5 pm"}, caller="+882160000001", call=on_whatsapp)
+
+    assert result.ok is ("whatsapp" in dials)
 
 
 # ---- taking back --------------------------------------------------------------------------------

@@ -317,3 +317,54 @@ def test_tools_are_described_with_all_of_their_schema() -> None:
     assert "$defs" in described.parameters
     assert [spec.name for spec in registry.describe("FWAI_Core")] == ["book", "crm"]
     assert registry.known("crm")
+
+
+# ---- what an agent may use ----------------------------------------------------------------------
+
+
+def limited() -> ToolRegistry:
+    return ToolRegistry(
+        [book(), Tool("bye", "Say bye.", NoArgs, done)],
+        {"FWAI_Core": [brought("crm")]},
+        {"send_email": "SMTP_HOST", "send_sms": "CALL_PROVIDER"},
+        {"FWAI_Core": ("bye", "send_sms"), "Other": ("book",)},
+    )
+
+
+async def test_a_model_uses_no_tool_that_its_agent_was_not_offered() -> None:
+    registry = limited()
+
+    refused = await registry.run(ToolCall("1", "book", GOOD), CALL, Actions())
+    own_one = await registry.run(ToolCall("1", "crm", {}), CALL, Actions())
+    other = await registry.run(ToolCall("1", "book", GOOD), replace(CALL, agent="Other"), Actions())
+
+    assert not refused.ok
+    assert refused.text == "There is no tool of that name; there are: bye, crm."
+    assert (own_one.ok, other.ok) == (True, True)
+
+
+async def test_a_tool_that_is_missing_is_told_only_to_the_agent_that_should_have_it() -> None:
+    registry = limited()
+
+    mine = await registry.run(ToolCall("1", "send_sms", {}), CALL, Actions())
+    theirs = await registry.run(ToolCall("1", "send_email", {}), CALL, Actions())
+
+    assert "not set up" in mine.text
+    assert theirs.text == "There is no tool of that name; there are: bye, crm."
+
+
+async def test_an_agent_that_nothing_is_allowed_to_has_no_tools() -> None:
+    result = await limited().run(
+        ToolCall("1", "bye", {}), replace(CALL, agent="Unheard"), Actions()
+    )
+
+    assert (result.ok, result.text) == (
+        False,
+        "There is no tool of that name; there are: none.",
+    )
+
+
+async def test_an_operator_uses_what_the_agent_may_not() -> None:
+    result = await limited().use("book", GOOD, replace(CONTEXT, call=CALL))
+
+    assert result.ok

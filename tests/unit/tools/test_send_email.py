@@ -95,7 +95,7 @@ async def test_an_operator_need_not_confirm() -> None:
 
 
 async def test_one_call_sends_only_so_many() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = Orders(), Actions(heard=True)
     tool = send_email(orders)
 
     results = [
@@ -110,7 +110,7 @@ async def test_one_address_gets_only_so_many_a_day_whoever_asks() -> None:
     tool = send_email(orders)
 
     results = [
-        await run(tool, MAIL, caller=f"+91999990010{number}", actions=Actions())
+        await run(tool, MAIL, caller=f"+91999990010{number}")
         for number in range(MAX_EMAILS_PER_DAY)
     ]
     # The same key of the same call: told again, not counted again.
@@ -131,13 +131,33 @@ async def test_one_person_is_sent_only_so_many_a_day() -> None:
     assert not result.ok
 
 
-async def test_a_caller_without_a_number_is_not_counted_with_all_the_others() -> None:
+async def test_mail_for_a_caller_without_a_number_is_nobodys() -> None:
     orders = Orders()
 
     result = await run(send_email(orders), MAIL, caller="")
 
     assert result.ok
     assert next(iter(orders.jobs.values())).phone == ""
+
+
+async def test_all_callers_without_a_number_are_one_and_a_restart_forgets_nothing() -> None:
+    orders = Orders(wishes={"": MAX_EMAILS_PER_DAY})
+    tool = send_email(orders)
+
+    assert not (await run(tool, MAIL, caller="")).ok
+    assert orders.jobs == {}
+    assert (await run(tool, MAIL)).ok
+
+
+async def test_an_address_is_read_back_before_its_first_mail() -> None:
+    orders, actions = Orders(), Actions()
+    tool = send_email(orders)
+
+    results = [await run(tool, MAIL, actions=actions) for _ in range(2)]
+
+    assert [result.ok for result in results] == [False, True]
+    assert "letter by letter back" in results[0].text
+    assert len(orders.jobs) == 1
 
 
 async def test_a_subject_becomes_one_line() -> None:

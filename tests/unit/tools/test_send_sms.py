@@ -1,11 +1,14 @@
 """A text message goes to the caller or to whom they dictated, once, and is told as it is."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from fakes import CALL
+from fwai.domain.call import CallId
 from fwai.domain.job import JobState
+from fwai.domain.phone import Reach
 from fwai.errors import FieldError, StoreError
 from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms
 from unit.tools.kit import OTHER, PHONE, Actions, Orders, run, use
@@ -127,6 +130,86 @@ async def test_a_number_that_was_not_confirmed_is_read_back_first(
     assert not result.ok
     assert "Read the number digit by digit back" in result.text
     assert orders.jobs == {}
+
+
+async def test_a_number_is_read_back_before_its_first_message_and_not_again() -> None:
+    orders, actions = Orders(), Actions()
+    tool = send_sms(orders)
+    args = {"to": OTHER, "confirmed": True}
+
+    results = [await run(tool, {"text": text, **args}, actions=actions) for text in ("A", "A", "B")]
+
+    assert [result.ok for result in results] == [False, True, True]
+    assert "Read the number digit by digit back" in results[0].text
+    assert [payload["text"] for payload in orders.payloads] == ["A", "B"]
+
+
+async def test_no_text_goes_to_a_country_out_of_reach() -> None:
+    orders, satellite = Orders(), "+882160000001"
+    tool = send_sms(orders, Reach(frozenset({"91"})))
+
+    own = await run(tool, TEXT, caller=satellite)
+    dictated = await run(tool, {**TEXT, "to": satellite, "confirmed": True})
+
+    assert not own.ok
+    assert not dictated.ok
+    assert "offer an e-mail or a WhatsApp message" in own.text
+    assert orders.jobs == {}
+    assert (await run(tool, TEXT)).ok
+    assert (await use(tool, {**TEXT, "to": satellite})).ok
+
+
+# ---- one caller, many recipients ----------------------------------------------------------------
+
+
+def stranger(number: int) -> dict[str, object]:
+    return {**TEXT, "to": f"+9199999100{number:02}", "confirmed": True}
+
+
+@pytest.mark.parametrize("caller", [PHONE, ""])
+async def test_one_caller_has_only_so_many_strangers_texted_a_day(caller: str) -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    results = []
+    for number in range(MAX_SMS_PER_DAY + 1):
+        call = replace(CALL, id=CallId(f"20261122-{number:016}"))
+        results.append(await run(tool, stranger(number), caller=caller, call=call))
+
+    assert [result.ok for result in results] == [True] * MAX_SMS_PER_DAY + [False]
+    assert "today" in results[-1].text
+    assert (await run(tool, stranger(50), caller="+919999900088")).ok
+    assert (await run(tool, TEXT)).ok, "their own number is not a stranger's"
+
+
+@pytest.mark.parametrize("caller", [PHONE, ""])
+async def test_what_a_caller_had_sent_before_a_restart_is_counted(caller: str) -> None:
+    orders = Orders(wishes={caller: MAX_SMS_PER_DAY})
+
+    result = await run(send_sms(orders), stranger(1), caller=caller)
+
+    assert not result.ok
+    assert orders.jobs == {}
+
+
+async def test_many_calls_at_once_do_not_all_find_room() -> None:
+    orders = Orders()
+    tool = send_sms(orders)
+
+    async def ask(number: int) -> bool:
+        call = replace(CALL, id=CallId(f"20261122-{number:016}"))
+        return (await run(tool, stranger(number), call=call)).ok
+
+    results = await asyncio.gather(*(ask(number) for number in range(50)))
+
+    assert sum(results) == len(orders.jobs) == MAX_SMS_PER_DAY
+
+
+async def test_an_operator_is_not_counted_as_the_caller() -> None:
+    orders = Orders(wishes={PHONE: MAX_SMS_PER_DAY, "": MAX_SMS_PER_DAY})
+
+    assert (await use(send_sms(orders), {**TEXT, "to": OTHER})).ok
+    assert (await use(send_sms(orders), {**TEXT, "to": OTHER}, to="", scope="2")).ok
 
 
 async def test_the_callers_own_number_needs_no_confirmation() -> None:

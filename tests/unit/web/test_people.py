@@ -9,7 +9,13 @@ import pytest
 from fwai.domain.booking import NewBooking
 from fwai.domain.call import CallId
 from fwai.domain.contact import MemoryEntry
-from unit.store.kit import NOW, OTHER_PHONE, PHONE
+from fwai.domain.job import Done, NewJob
+from fwai.store.bookings import Bookings
+from fwai.store.jobs import Jobs
+from fwai.tools.booking_letters import BookingLetters
+from fwai.tools.send_email import SEND_EMAIL
+from fwai.tools.send_sms import SEND_SMS
+from unit.store.kit import KOLKATA, NOW, OTHER_PHONE, PHONE
 from unit.web.kit import AGENTS, House, problem
 
 PROMISE = {"to": PHONE, "when": "tomorrow 5 pm", "note": "about the fees"}
@@ -144,6 +150,28 @@ async def test_demos_are_found_and_canceled(home: House) -> None:
     problem(await home.client.delete(f"/api/bookings/{first}"), 409, "over")
     problem(await home.client.delete("/api/bookings/bk_0"), 404, "not-found")
     problem(await home.get("/bookings/a%20b"), 404, "not-found")
+
+
+async def test_a_demo_that_is_canceled_takes_its_letters_back(home: House) -> None:
+    def nobody_is_told(kind: str, key: str, data: object, call: object) -> list[NewJob]:
+        return []
+
+    letters = BookingLetters(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
+    store: Bookings = home.services.bookings  # type: ignore[assignment]
+    jobs: Jobs = home.services.jobs  # type: ignore[assignment]
+    store.letters = letters
+    starts_at = NOW + timedelta(days=1)
+    new = NewBooking("b", PHONE, "Asha", "Hindi", starts_at, 30, "a@example.com")
+    booked = await store.book(new, 9, lambda one: letters.jobs(one, None))
+    assert booked is not None
+    (mail,) = await jobs.lease(9, [SEND_EMAIL])
+    await jobs.settle(mail, Done())
+
+    await home.client.delete(f"/api/bookings/{booked.id}")
+
+    assert await jobs.lease(9, [SEND_SMS]) == []
+    (off,) = await jobs.lease(9, [SEND_EMAIL])
+    assert (off.payload["to"], off.payload["template"]) == ("a@example.com", "demo_canceled")
 
 
 # ---- agents -------------------------------------------------------------------------------------

@@ -194,12 +194,11 @@ def e164(number: str) -> str:
     Exotel writes Indian numbers as dialled at home, ``09812345678``, or without the zero.
     """
     compact = _SEPARATORS.sub("", number)
-    if re.fullmatch(r"0?[1-9][0-9]{9}", compact):
+    # Looked at as it is written: one of the placeholders has as many digits as a number in India.
+    withheld = not compact.startswith("0") and not phone.caller_number(compact)
+    if not withheld and re.fullmatch(r"0?[1-9][0-9]{9}", compact):
         compact = f"+91{compact[-10:]}"
-    try:
-        return phone.normalise(compact)
-    except ValueError:
-        return ""
+    return phone.caller_number(compact)
 
 
 def _same_number(one: str, other: str) -> bool:

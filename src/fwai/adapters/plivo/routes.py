@@ -170,8 +170,8 @@ async def _answer(
         provider=PROVIDER,
         provider_call_id=provider_call_id,
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
-        caller=_number(form.get(theirs, "")),
-        line=_number(form.get(ours, "")),
+        caller=phone.caller_number(form.get(theirs, "")),
+        line=phone.caller_number(form.get(ours, "")),
         call_id=_our_call(form),
     )
     try:
@@ -315,13 +315,6 @@ def _dialled_url(connection: HTTPConnection, hooks: PlivoWebhooks) -> str:
     path = connection.scope["raw_path"].decode("ascii", "replace").partition("?")[0]
     query = connection.scope["query_string"].decode("ascii", "replace")
     return f"{hooks.public_url}{path}" + (f"?{query}" if query else "")
-
-
-def _number(raw: str) -> str:
-    try:
-        return phone.normalise(raw)
-    except ValueError:
-        return ""
 
 
 def _xml(body: str) -> Response:

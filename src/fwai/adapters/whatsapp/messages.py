@@ -7,7 +7,7 @@ move forward.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -41,12 +41,13 @@ class MessageApi(Protocol):
 
 @dataclass(slots=True)
 class _Sent:
-    """A message on its way, with the template that may replace it."""
+    """A message on its way, with the template that may replace it, and why it failed."""
 
     to: Party
     status: str
     fallback: Mapping[str, Any] | None
     reference: str = ""
+    codes: Sequence[int] = ()
 
 
 class WhatsAppMessages:
@@ -121,14 +122,10 @@ class WhatsAppMessages:
             return
         sent.status = event.status
         sent.reference = sent.reference or event.reference
-        codes = [one.code for one in event.problems]
-        _log.info("whatsapp_message_status", status=event.status[:20], codes=codes)
-        error = " ".join(str(code) for code in codes)
-        if event.status == "failed" and sent.fallback is not None and WINDOW_CLOSED in codes:
-            fallback, sent.fallback = sent.fallback, None
-            self._start(self._replace(event.id, sent, fallback, error), "whatsapp_template_instead")
-            return
-        self._start(self._report(event.id, sent, event.status, error), "whatsapp_report")
+        sent.codes = [one.code for one in event.problems]
+        _log.info("whatsapp_message_status", status=event.status[:20], codes=sent.codes)
+        if not self._replaced(event.id, sent):
+            self._start(self._report(event.id, sent, event.status, _error(sent)), "whatsapp_report")
 
     async def _text(
         self, to: Party, text: str, template: Mapping[str, Any] | None, reference: str
@@ -150,15 +147,21 @@ class WhatsAppMessages:
             _log.warning("whatsapp_window_unknown", reason=str(exc))
             return False
 
-    async def _replace(
-        self, message_id: str, sent: _Sent, template: Mapping[str, Any], error: str
-    ) -> None:
+    def _replaced(self, message_id: str, sent: _Sent) -> bool:
+        """Begin to send the template instead, if there is one and it may help."""
+        if sent.status != "failed" or sent.fallback is None or WINDOW_CLOSED not in sent.codes:
+            return False
+        fallback, sent.fallback = sent.fallback, None
+        self._start(self._replace(message_id, sent, fallback), "whatsapp_template_instead")
+        return True
+
+    async def _replace(self, message_id: str, sent: _Sent, template: Mapping[str, Any]) -> None:
         """Send the template instead; only when that fails, too, the message has failed."""
         try:
             await self._template(sent.to, template, sent.reference)
         except ApiError as exc:
             _log.warning("whatsapp_template_not_sent", reason=str(exc))
-            await self._report(message_id, sent, "failed", error)
+            await self._report(message_id, sent, "failed", _error(sent))
 
     async def _report(self, message_id: str, sent: _Sent, status: str, error: str) -> None:
         if self._reports is None:
@@ -186,11 +189,19 @@ class WhatsAppMessages:
         if early is None:
             self._sent[message_id] = new
             self._forget_oldest()
+            return message_id
+        early.to, early.fallback = new.to, new.fallback
+        early.reference = new.reference or early.reference
+        self._replaced(message_id, early)
         return message_id
 
     def _forget_oldest(self) -> None:
         if len(self._sent) > MOST_KEPT:
             del self._sent[next(iter(self._sent))]
+
+
+def _error(sent: _Sent) -> str:
+    return " ".join(str(code) for code in sent.codes)
 
 
 def _forward(old: str, new: str) -> bool:

@@ -31,7 +31,7 @@ from fwai.adapters.whatsapp.events import (
     TemplateChanged,
 )
 from fwai.domain.call import Direction
-from fwai.domain.phone import normalise
+from fwai.domain.phone import caller_number
 from fwai.errors import SignatureError, WireError
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta's own limit
@@ -182,8 +182,8 @@ def _call(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Igno
         answers = _text(session, "sdp_type").lower() == "answer"
         direction = direction or (Direction.OUTBOUND if answers else Direction.INBOUND)
         outbound = direction is Direction.OUTBOUND
-        ours = _number(_text(call, "from" if outbound else "to"))
-        shown = _number(_text(_object(value, "metadata"), "display_phone_number"))
+        ours = caller_number(_text(call, "from" if outbound else "to"))
+        shown = caller_number(_text(_object(value, "metadata"), "display_phone_number"))
         return CallConnect(
             call_id=call_id,
             direction=direction,
@@ -257,10 +257,10 @@ def _party(item: Json, value: Json, role: str) -> Party:
     number_key, id_key = (
         ("recipient_id", "recipient_user_id") if role == "recipient" else (role, f"{role}_user_id")
     )
-    number, user_id = _number(_text(item, number_key)), _text(item, id_key)[:MOST_ID_CHARS]
+    number, user_id = caller_number(_text(item, number_key)), _text(item, id_key)[:MOST_ID_CHARS]
     contacts = list(_objects(value, "contacts"))
     if len(contacts) == 1 and not (number and user_id):
-        number = number or _number(_text(contacts[0], "wa_id"))
+        number = number or caller_number(_text(contacts[0], "wa_id"))
         user_id = user_id or _text(contacts[0], "user_id")[:MOST_ID_CHARS]
     return Party(number, user_id)
 
@@ -322,10 +322,3 @@ def _seconds(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
-
-
-def _number(digits: str) -> str:
-    try:
-        return normalise(digits)
-    except ValueError:
-        return ""

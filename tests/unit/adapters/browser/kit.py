@@ -85,6 +85,8 @@ async def desk(
     calls: Calls | None = None,
     connect_s: float = 10.0,
     keys: tuple[str, ...] = (),
+    loopback: bool = True,
+    secure_cookies: bool = False,
     **options: Any,  # noqa: ANN401 - of BrowserCalls
 ) -> AsyncIterator[Desk]:
     calls = calls or Calls()
@@ -93,7 +95,7 @@ async def desk(
     peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
     async with asyncio.TaskGroup() as tasks:
         app = FastAPI()
-        access = Access(keys, loopback=True, secure_cookies=False)
+        access = Access(keys, loopback=loopback, secure_cookies=secure_cookies)
         app.include_router(router(BrowserCalls(peer, tasks, board, access, **options), calls))
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
             yield Desk(app, calls, board, near)

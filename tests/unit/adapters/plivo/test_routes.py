@@ -188,6 +188,8 @@ async def test_a_plain_public_url_has_a_plain_stream() -> None:
         (" 919999900001", "+919999900001"),
         ("00919999900001", "+919999900001"),
         ("anonymous", ""),
+        ("266696687", ""),
+        ("+7378742833", ""),
         ("sip:alice@phone.plivo.com", ""),
         ("", ""),
     ],

@@ -123,6 +123,52 @@ async def test_a_text_that_meta_refuses_later_becomes_a_template_once() -> None:
     assert other.api.sent == ["text"]
 
 
+@pytest.mark.parametrize("early", [["sent"], ["failed"], ["sent", "failed"]])
+async def test_a_status_that_is_faster_than_the_answer_loses_no_template(early: list[str]) -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        for status in early:
+            desk.status(status, *([131047] if status == "failed" else []))
+        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
+        desk.status("failed", 131047)
+        await asyncio.sleep(0)
+        desk.status("delivered", message_id="wamid.2")
+
+    assert desk.api.sent == ["text", "template"]
+    assert desk.api.references == ["job-7", "job-7"]
+    assert desk.reports.heard[-1] == ("whatsapp", "wamid.2", "delivered", "job-7", "")
+
+
+async def test_what_failed_early_for_another_reason_stays_failed() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        desk.status("failed", 131026, reference="job-7")
+        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
+
+    assert desk.api.sent == ["text"]
+    assert desk.reports.heard == [("whatsapp", "wamid.1", "failed", "job-7", "131026")]
+
+
+async def test_an_early_status_without_our_reference_learns_it() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        desk.status("sent", reference="")
+        await asyncio.sleep(0)
+        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
+        desk.status("delivered")
+
+    assert desk.reports.heard[-1] == ("whatsapp", "wamid.1", "delivered", "job-7", "")
+
+
+async def test_each_report_has_its_own_error() -> None:
+    async with asyncio.TaskGroup() as group:
+        desk = Desk(group)
+        desk.status("sent")
+        desk.status("failed", 131026)  # before the first report was made
+
+    assert [error for *_, error in desk.reports.heard] == ["", "131026"]
+
+
 async def test_statuses_only_move_forward() -> None:
     async with asyncio.TaskGroup() as group:
         desk = Desk(group)

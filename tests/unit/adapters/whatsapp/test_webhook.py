@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from fwai.adapters.whatsapp.events import CallConnect
 from fwai.adapters.whatsapp.webhook import MOST_EVENTS, challenge, read, read_problem, verify
 from fwai.errors import SignatureError
 
@@ -69,6 +70,24 @@ def test_only_so_many_events_are_taken_from_one_payload() -> None:
 
     assert len(payload.events) == MOST_EVENTS
     assert payload.ignored == ("too_many",)
+
+
+@pytest.mark.parametrize(
+    ("written", "caller"),
+    [("919900000001", "+919900000001"), ("266696687", ""), ("anonymous", "")],
+)
+def test_a_caller_who_withholds_their_number_has_none(written: str, caller: str) -> None:
+    call = {"id": "wacid.1", "from": written, "event": "connect", "direction": "USER_INITIATED"}
+    value = {"calls": [call | {"session": {"sdp_type": "offer", "sdp": "v=0"}}]}
+    body = {
+        "object": "whatsapp_business_account",
+        "entry": [{"changes": [{"field": "calls", "value": value}]}],
+    }
+
+    (event,) = read(json.dumps(body).encode()).events
+
+    assert isinstance(event, CallConnect)
+    assert event.user.number == caller
 
 
 @pytest.mark.parametrize("data", [None, "no media", {"details": "no media"}, ["no media"], 7])
