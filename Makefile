@@ -11,7 +11,7 @@ help:
 	@echo "make run     answer calls; without configuration, in demo mode"
 	@echo "make test    all tests"
 	@echo "make check   lint, format, types, import rules, spelling"
-	@echo "make bench   speed and memory next to a bare floor (several minutes)"
+	@echo "make bench   speed and memory beside their targets (about twelve minutes)"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
@@ -32,7 +32,7 @@ run: $(VENV)/.runtime
 	$(BIN)/python run.py
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -208,9 +208,9 @@ class Office:
         )
         store.jobs.on_new = self._wake
 
-    def _wake(self) -> None:
-        self.worker.wake()
-        self.postman.wake()
+    def _wake(self, at: datetime | None) -> None:
+        self.worker.wake(at)
+        self.postman.wake(at)
 
     def stop(self) -> None:
         """Let both workers end what they do and return."""

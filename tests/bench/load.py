@@ -1,4 +1,4 @@
-"""The load: N Plivo telephones and the Live model, in one process on a core of its own.
+"""The load: telephones of Plivo or Exotel and the Live model, in one process on its own core.
 
 Everything that can be is made before; one timer for all calls sends their frames in ten groups,
 2 ms apart, and the model's messages when they are due. All times are of this process's clock.
@@ -9,36 +9,37 @@ import argparse
 import asyncio
 import gc
 import heapq
-import html
 import json
 import os
-import re
 import sys
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
 
 import uvloop
 from picows import WSUpgradeRequest, ws_connect, ws_create_server
 
 from bench import script
+from bench.api_client import ApiClient
+from bench.dialling import Dialler
 from bench.measure import Spread, cpu_s, major_faults, memory_kb, now_s, steal_s, waited_s
 from bench.peers import SAMPLES_PER_FRAME, WITHHELD, Marks, Model, Phone
-from fwai.simulator.plivo_signature import PlivoSigner
+from bench.wires import WIRES
 
 GROUPS: Final = 10
 TICK_S: Final = script.FRAME_S / GROUPS
 RAMP_PER_S: Final = 20.0
 REFUSED_TRIES: Final = 5
-HTTP_S: Final = 10.0
 GAP_S: Final = 0.020
-STREAM: Final = re.compile(r"<Stream\b[^>]*>([^<]+)</Stream>")
-LINE: Final = "+918888800000"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one run does; the account is the one the server was told."""
+    """What one run does; account and secret are those the server was told.
+
+    Attributes:
+        message_ms: How much of a caller's voice is in one message, a multiple of 20 ms.
+        api_rate: Calls placed by the API in each second of the window; the key is the secret.
+    """
 
     base_url: str
     model_port: int
@@ -46,8 +47,11 @@ class Plan:
     seconds: float
     settle_s: float
     server_pid: int
-    auth_id: str
-    auth_token: str
+    provider: str
+    account: str
+    secret: str
+    message_ms: int
+    api_rate: float
 
 
 class Load:
@@ -56,9 +60,11 @@ class Load:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.marks = Marks()
-        self.phones = [Phone(i, self.marks) for i in range(plan.calls)]
-        self._script = script.build()
-        self._signer = PlivoSigner(plan.auth_token)
+        wire, per_message = WIRES[plan.provider], plan.message_ms // 20
+        self.phones = [Phone(i, self.marks, wire, per_message) for i in range(plan.calls)]
+        linear = plan.provider == "exotel"
+        self._script = script.build(linear=linear, per_message=per_message)
+        self._dialler = Dialler(plan.base_url, plan.provider, plan.secret)
         self._groups: list[list[Phone]] = [[] for _ in range(GROUPS)]
         self._agenda: list[tuple[float, int, int, int]] = []  # due, call, turn, step
         self._origin = 0.0
@@ -95,11 +101,15 @@ class Load:
         faults = major_faults(plan.server_pid)
         waited, own_waited = waited_s(plan.server_pid), waited_s(own_pid)
         marks.on = True
-        await asyncio.sleep(plan.seconds)
+        api = await self._pass_window()
         marks.on = False
         elapsed_s = now_s() - started
         used_s = cpu_s(plan.server_pid) - server_s
+        per_s = WIRES[plan.provider].bytes_per_s * max(len(opened), 1)
         return {
+            "provider": plan.provider,
+            "message_ms": plan.message_ms,
+            "api": api,
             "calls": len(opened),
             "seconds": round(elapsed_s, 2),
             "cpu_ms_per_call_s": round(used_s * 1000 / elapsed_s / max(len(opened), 1), 3),
@@ -117,7 +127,7 @@ class Load:
             "gaps_ms": Spread.of(marks.gaps).dump(),
             "load_late_ms": Spread.of(marks.late).dump(),
             "replies": marks.replies,
-            "played_share": round(marks.played_bytes / 8000 / elapsed_s / max(len(opened), 1), 3),
+            "played_share": round(marks.played_bytes / per_s / elapsed_s, 3),
             "after_clear": marks.after_clear,
             "short_replies": marks.short_replies,
             "no_clear": marks.no_clear,
@@ -125,6 +135,16 @@ class Load:
             "model_messages_per_call_s": round(marks.model_in / elapsed_s / max(len(opened), 1), 1),
             "dropped_calls": sum(phone.closed for phone in opened),
         }
+
+    async def _pass_window(self) -> dict[str, Any] | None:
+        """Let the window pass; place calls by the API meanwhile, if that is planned."""
+        plan = self.plan
+        if not plan.api_rate:
+            await asyncio.sleep(plan.seconds)
+            return None
+        client = ApiClient(plan.base_url, plan.secret, plan.api_rate)
+        await client.run(plan.seconds)
+        return client.figures()
 
     def _lost_audio(self, opened: list[Phone]) -> int:
         """Count calls of which the model did not hear all but the last, unfilled message."""
@@ -146,28 +166,18 @@ class Load:
         return [phone for phone, task in zip(self.phones, tasks, strict=True) if task.result()]
 
     async def _dial(self, phone: Phone) -> bool:
-        url = f"{self.plan.base_url}/plivo/answer?v=1"
-        form = {
-            "CallUUID": phone.call_id,
-            "From": phone.number,
-            "To": LINE,
-            "Direction": "inbound",
-            "CallStatus": "ringing",
-            "Event": "StartApp",
-        }
         for _ in range(REFUSED_TRIES):
-            xml = await _post(url, form, self._signer.voice("POST", url, form))
-            if (stream := STREAM.search(xml)) is not None:
+            stream = await self._dialler.stream(phone.wire.call_id, phone.number)
+            if stream is not None:
                 break
             self.refused += 1
             await asyncio.sleep(1.0)
         else:
             return False
-        stream_url = html.unescape(stream[1])
-        await ws_connect(lambda: phone, stream_url, extra_headers=self._signer.upgrade(stream_url))
+        await ws_connect(lambda: phone, stream[0], extra_headers=stream[1])
         # Cycles are spread evenly, so that at any time half of the calls hear a reply.
         into_cycle_s = script.SPEECH_S * (1 - phone.index / self.plan.calls)
-        phone.start(self.plan.auth_id, into_cycle_s)
+        phone.start(self.plan.account, into_cycle_s)
         self._groups[phone.index % GROUPS].append(phone)
         first = self._script.turn(phone.index, 0)[0].at_s
         due = now_s() + 0.5 - into_cycle_s + first
@@ -219,29 +229,6 @@ class Load:
             heapq.heappush(agenda, following)
 
 
-async def _post(url: str, form: dict[str, str], headers: dict[str, str]) -> str:
-    parts = urlsplit(url)
-    body = urlencode(form).encode()
-    lines = [
-        f"POST {parts.path}?{parts.query} HTTP/1.1",
-        f"Host: {parts.netloc}",
-        "Content-Type: application/x-www-form-urlencoded",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    async with asyncio.timeout(HTTP_S):
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
-        answer = await reader.read()
-        writer.close()
-    head, _, text = answer.partition(b"\r\n\r\n")
-    status = head.split(b" ", 2)[1]
-    if status != b"200":
-        raise RuntimeError(f"the answer webhook was refused: {status.decode()}")
-    return text.decode()
-
-
 def main() -> int:
     """Run one load and print its figures."""
     parser = argparse.ArgumentParser(prog="bench.load")
@@ -251,8 +238,11 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--settle-s", type=float, default=5.0)
     parser.add_argument("--server-pid", type=int, required=True)
-    parser.add_argument("--auth-id", required=True)
-    parser.add_argument("--auth-token", required=True)
+    parser.add_argument("--provider", choices=tuple(WIRES), default="plivo")
+    parser.add_argument("--account", required=True)
+    parser.add_argument("--secret", required=True)
+    parser.add_argument("--message-ms", type=int, default=20)
+    parser.add_argument("--api-rate", type=float, default=0.0)
     plan = Plan(**vars(parser.parse_args()))
     print(json.dumps(uvloop.run(Load(plan).run())))
     return 0

@@ -1,7 +1,6 @@
 """Both peers of the server: a carrier's media stream and a session of the Live model."""
 
 import asyncio
-import json
 import re
 import secrets
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from bench import script
 from bench.measure import now_s
+from bench.wires import CLEAR, MARK, PLAY, Wire
 
 WITHHELD: Final = 32  # samples at 16 kHz that the resampler holds back: 2 ms
 SAMPLES_PER_FRAME: Final = 320
@@ -39,23 +39,26 @@ class Marks:
 
 
 class Phone(WSListener):
-    """A carrier's media stream: sends frames, plays what it gets, and notices when it runs dry."""
+    """A carrier's media stream: sends frames, plays what it gets, and notices when it runs dry.
 
-    def __init__(self, index: int, marks: Marks) -> None:
+    Args:
+        wire: The kind of its messages.
+        per_message: How many frames of 20 ms one message of the carrier holds.
+    """
+
+    def __init__(self, index: int, marks: Marks, wire: type[Wire], per_message: int = 1) -> None:
         super().__init__()
         self.index = index
         self.number = f"+9170000{index:05d}"
-        self.call_id = f"{secrets.token_hex(8)}-{index}"
-        self.stream_id = secrets.token_hex(16)
+        self.wire = wire(f"{secrets.token_hex(8)}-{index}")
         self.transport: WSTransport | None = None
         self.model: Model | None = None
         self.closed = False
         self.frames = 0
         self.sent_at = [0.0] * RING
         self._marks = marks
-        stream = f'"streamId":"{self.stream_id}"'.encode()
-        self._head = b'{"event":"media","sequenceNumber":%d,' + stream
-        self._head += b',"media":{"track":"inbound","timestamp":"%d","chunk":%d,"payload":"'
+        self._per_message = per_message
+        self._gathered = 0
         self._first_frame = 0  # of the cycle
         # playback of the reply that is going on
         self.until = 0.0
@@ -75,29 +78,25 @@ class Phone(WSListener):
     def start(self, account_id: str, into_cycle_s: float) -> None:
         """Say which call this is; media follows with the next tick of its group."""
         self._first_frame = round(into_cycle_s / script.FRAME_S)
-        body = {
-            "callId": self.call_id,
-            "streamId": self.stream_id,
-            "accountId": account_id,
-            "tracks": ["inbound"],
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000},
-        }
         assert self.transport is not None
-        message = {"event": "start", "sequenceNumber": 0, "start": body, "extra_headers": ""}
-        self.transport.send(WSMsgType.TEXT, json.dumps(message).encode())
+        for message in self.wire.start(account_id, self.number):
+            self.transport.send(WSMsgType.TEXT, message)
 
     def send_frame(self, frames: Sequence[bytes]) -> None:
-        """Send the next 20 ms."""
+        """Let 20 ms pass, and send a message when it is full."""
         if self.transport is None:
             return
-        n = self.frames
-        message = (
-            self._head % (n + 1, n * 20, n + 1)
-            + frames[(n + self._first_frame) % script.CYCLE_FRAMES]
-            + b'"},"extra_headers":""}'
-        )
-        self.sent_at[n % RING] = now_s()
-        self.frames = n + 1
+        self._gathered += 1
+        if self._gathered < self._per_message:
+            return
+        self._gathered = 0
+        n, per = self.frames, self._per_message
+        payload = frames[(n + self._first_frame) // per % len(frames)]
+        message = self.wire.media(n // per + 1, n * 20, payload)
+        now = now_s()
+        for i in range(per):
+            self.sent_at[(n + i) % RING] = now
+        self.frames = n + per
         self.transport.send(WSMsgType.TEXT, message)
 
     # ---- the agent's voice --------------------------------------------------------------------
@@ -108,7 +107,7 @@ class Phone(WSListener):
         if marks.on:
             marks.replies += 1
             # 60 ms: what a resampler that is never flushed and a last frame may keep.
-            if self.due - self.got > 480 and not self.cleared:
+            if self.due - self.got > 0.06 * self.wire.bytes_per_s and not self.cleared:
                 marks.short_replies += 1
             if self.interrupted_at:
                 marks.no_clear += 1
@@ -127,12 +126,13 @@ class Phone(WSListener):
                 transport.disconnect()
             return
         message = frame.get_payload_as_bytes()
-        if b"playAudio" in message[:24]:
+        kind = self.wire.kind(message)
+        if kind == PLAY:
             self._play(message)
-        elif b"clearAudio" in message[:64]:
+        elif kind == CLEAR:
             self._clear()
-        elif b"checkpoint" in message[:64]:
-            name = json.loads(message)["name"]
+        elif kind == MARK:
+            name = self.wire.name(message)
             delay_s = max(self.until - now_s(), 0.0)
             asyncio.get_running_loop().call_later(delay_s, self._played, name)
 
@@ -153,7 +153,7 @@ class Phone(WSListener):
                 marks.gaps.append(now - self.until)
         self.first_written = 0.0
         self.got += n_bytes
-        self.until = max(self.until, now) + n_bytes / 8000
+        self.until = max(self.until, now) + n_bytes / self.wire.bytes_per_s
 
     def _clear(self) -> None:
         now = now_s()
@@ -165,8 +165,7 @@ class Phone(WSListener):
 
     def _played(self, name: str) -> None:
         if self.transport is not None and not self.cleared:
-            body = {"event": "playedStream", "streamId": self.stream_id, "name": name}
-            self.transport.send(WSMsgType.TEXT, json.dumps(body).encode())
+            self.transport.send(WSMsgType.TEXT, self.wire.played(name))
 
 
 class Model(WSListener):
@@ -220,5 +219,5 @@ class Model(WSListener):
             self.phone.begin_reply()
         if step.kind == script.INTERRUPTED:
             self.phone.interrupt()
-        self.phone.due += step.pcm_bytes // 6  # 24 kHz s16le to 8 kHz mu-law
+        self.phone.due += step.pcm_bytes * self.phone.wire.bytes_per_s // 48_000  # from 24 kHz
         self.transport.send(WSMsgType.BINARY, step.message)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from typing import Any, Final
 
-from fwai.audio.g711 import pcm_to_ulaw
+from fwai.audio.g711 import pcm_to_ulaw, ulaw_to_pcm
 from fwai.simulator.clips import ClipLibrary, Role
 
 FRAME_S: Final = 0.020
 CYCLE_S: Final = 10.0
 SPEECH_S: Final = 5.0
-CYCLE_FRAMES: Final = round(CYCLE_S / FRAME_S)
 ULAW_FRAME: Final = 160
 SPEED: Final = 3.5
 INTERRUPT_EVERY: Final = 4
@@ -49,7 +48,7 @@ class Script:
     """All sounds and messages.
 
     Attributes:
-        frames: Base64 of one cycle of the caller's mu-law, 20 ms each.
+        frames: Base64 of one cycle of the caller's voice, as much in each as in a message.
         turns: The model's side of one cycle: whole, interrupted early, interrupted late.
     """
 
@@ -64,15 +63,20 @@ class Script:
         return self.turns[1 + place // INTERRUPT_EVERY % 2]
 
 
-def build() -> Script:
-    """Make the script from the clips that the simulator ships."""
+def build(*, linear: bool = False, per_message: int = 1) -> Script:
+    """Make the script from the clips that the simulator ships.
+
+    Args:
+        linear: The caller's voice as samples, not as mu-law; it sounds the same.
+        per_message: How many frames of 20 ms one message of the carrier holds.
+    """
     clips = ClipLibrary.load()
     speech = pcm_to_ulaw(_spoken(clips, "caller", 8_000))
     hush = bytes((0xFF, 0xFE, 0x7F, 0xFF)) * (len(speech) // 4)  # a quiet line, not a dead one
-    ulaw = speech + hush
-    frames = tuple(
-        base64.b64encode(ulaw[at : at + ULAW_FRAME]) for at in range(0, len(ulaw), ULAW_FRAME)
-    )
+    voice, size = speech + hush, ULAW_FRAME * per_message
+    if linear:
+        voice, size = ulaw_to_pcm(voice), 2 * size
+    frames = tuple(base64.b64encode(voice[at : at + size]) for at in range(0, len(voice), size))
     reply = _reply(_spoken(clips, "agent", 24_000), _words(clips))
     heard = [_words_step(0.6 + 0.45 * i, "inputTranscription", f" word{i}") for i in range(9)]
     end = _end(SPEECH_S + 4.9)

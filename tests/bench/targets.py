@@ -12,15 +12,17 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
 import children
+from bench.wires import LINES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-AUTH_ID: Final = "MABENCH000000000BNCH"
-LINE: Final = "+918888800000"
+ACCOUNTS: Final = {"plivo": "MABENCH000000000BNCH", "exotel": "bench1"}
+NOBODY: Final = "http://127.0.0.1:9"  # the discard port: nobody listens
 START_S: Final = 30.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.01
@@ -67,6 +69,7 @@ class Target:
     """A running server.
 
     Attributes:
+        secret: Plivo's token, the secret of Exotel's addresses and the API's key, all in one.
         start_s: From the start of the process until it said that it is ready.
         idle_memory_kb: What it used before its first call.
     """
@@ -76,7 +79,7 @@ class Target:
     model_port: int
     process: subprocess.Popen[bytes]
     start_s: float
-    auth_token: str = field(repr=False)
+    secret: str = field(repr=False)
     idle_memory_kb: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -98,13 +101,22 @@ class Target:
             self.process.wait()
 
 
-def start(name: str, folder: Path, *, fresh: bool = True) -> Target:
+def start(
+    name: str,
+    folder: Path,
+    *,
+    fresh: bool = True,
+    providers: Sequence[str] = ("plivo",),
+    browser: bool = False,
+) -> Target:
     """Start a target and wait until it is ready.
 
     Args:
         name: One of `TARGETS`.
         folder: Where it keeps what it writes.
         fresh: Without the database of an earlier start; the schema is then made first.
+        providers: What the product carries calls of.
+        browser: The product offers calls from a browser, too.
 
     Raises:
         RuntimeError: It did not get ready; its output is shown.
@@ -115,7 +127,9 @@ def start(name: str, folder: Path, *, fresh: bool = True) -> Target:
     env = dict(os.environ)
     if name == "fwai":
         env = {k: v for k, v in env.items() if k in ("PATH", "HOME", "LANG")}
-        env |= _settings(folder, port, model_port, token, fresh=fresh)
+        _make_folder(folder, fresh=fresh)
+        env |= _settings(folder, port, model_port, token)
+        env |= _accounts(token, providers) | {"BROWSER_CALLS": str(browser).lower()}
         command = [sys.executable, str(ROOT / "run.py"), "serve"]
     else:
         kind = "picows" if name.startswith("picows") else "uvicorn"
@@ -147,10 +161,7 @@ def _ready(base_url: str) -> dict[str, Any]:
     return body
 
 
-def _settings(
-    folder: Path, port: int, model_port: int, token: str, *, fresh: bool
-) -> dict[str, str]:
-    """All features on except recording; the guards and limits as they are by default."""
+def _make_folder(folder: Path, *, fresh: bool) -> None:
     prompts = json.loads((ROOT / "prompts.json").read_text("utf-8"))
     for agent, profile in prompts.items():
         if not agent.startswith("_"):
@@ -161,14 +172,14 @@ def _settings(
         if fresh:
             shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(exist_ok=True)
+
+
+def _settings(folder: Path, port: int, model_port: int, secret: str) -> dict[str, str]:
+    """All features on except recording; the guards and limits as they are by default."""
     return {
-        "CALL_PROVIDER": "plivo",
+        "API_KEYS": secret,
         "GOOGLE_API_KEY": "bench",
         "GEMINI_LIVE_URL": f"ws://127.0.0.1:{model_port}",
-        "PLIVO_AUTH_ID": AUTH_ID,
-        "PLIVO_AUTH_TOKEN": token,
-        "PLIVO_PHONE_NUMBER": LINE,
-        "PLIVO_API_URL": "http://127.0.0.1:9",  # the discard port: nobody listens
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
@@ -181,3 +192,34 @@ def _settings(
         "MAX_CONCURRENT_CALLS": "auto",
         "LOG_FORMAT": "json",
     }
+
+
+def _accounts(secret: str, providers: Sequence[str]) -> dict[str, str]:
+    """Return what enables the providers; their REST APIs are out of reach."""
+    known = {
+        "plivo": {
+            "PLIVO_AUTH_ID": ACCOUNTS["plivo"],
+            "PLIVO_AUTH_TOKEN": secret,
+            "PLIVO_PHONE_NUMBER": LINES["plivo"],
+            "PLIVO_API_URL": NOBODY,
+        },
+        "exotel": {
+            "EXOTEL_SID": ACCOUNTS["exotel"],
+            "EXOTEL_API_KEY": "bench",
+            "EXOTEL_API_TOKEN": "bench",
+            "EXOTEL_CALLER_ID": LINES["exotel"],
+            "EXOTEL_WEBHOOK_SECRET": secret,
+            "EXOTEL_API_URL": NOBODY,
+        },
+        "whatsapp": {
+            "PHONE_NUMBER_ID": "100000000000001",
+            "META_ACCESS_TOKEN": "bench",
+            "META_VERIFY_TOKEN": "bench",
+            "META_APP_SECRET": secret,
+            "META_GRAPH_URL": NOBODY,
+        },
+    }
+    found = {"CALL_PROVIDER": ",".join(providers)}
+    for name in providers:
+        found |= known[name]
+    return found

@@ -4,7 +4,7 @@ The server is a child process pinned to one core: legs that hear and speak all t
 are in this process, on the other core, and send packets that were encoded before. Delays are from
 the instant a caller sends a packet to the instant the server hands its sound on.
 
-    python tests/bench/webrtc.py [--seconds 10] [--calls 1,4,8] [--rate 24000] [--pyav]
+    python tests/bench/webrtc.py [--seconds 10] [--calls 1,4,8] [--rate 24000] [--pyav] [--brief]
 """
 
 import argparse
@@ -16,7 +16,7 @@ import os
 import random
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +39,12 @@ FRAME_S: Final = 0.020
 CHUNK_S: Final = 0.080  # as the session plays
 SETTLE_S: Final = 2.0
 OPUS: Final = sdp.Sound()
+CALLERS: Final = (
+    (20_000, 0),
+    (20_000, 10),
+    (32_000, 0),
+    (32_000, 3),
+)  # bitrate, and the loss their encoder expects, in %
 
 Figures = dict[str, object]
 
@@ -144,9 +150,9 @@ class Server:
         return json.loads(await self.process.stdout.readline())
 
 
-async def start(rate: int) -> Server:
+async def start(rate: int, core: int) -> Server:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, __file__, "--serve", "0", "--rate", str(rate)),
+        *(sys.executable, __file__, "--serve", str(core), "--rate", str(rate)),
         *([] if opus.library() else ["--pyav"]),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
@@ -217,20 +223,60 @@ def delays(caller: Caller, heard: list[tuple[float, int]], frame: int) -> list[f
     return found
 
 
-async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: bool) -> Figures:
+def around_loss(late: list[list[float]], lost: set[int]) -> Figures:
+    """Return the delays of what was sent before the first lost packet, and of all after it."""
+    if not lost:
+        return {}
+    first = min(lost)
+    return {
+        "delay_before_loss_ms": Spread.of(d for one in late for d in one[5:first]).dump(),
+        "delay_after_loss_ms": Spread.of(d for one in late for d in one[first:]).dump(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One measurement.
+
+    Attributes:
+        loss: The share of packets that is lost.
+        one_lost: One packet of each call is lost instead, in the middle of the window.
+        talk: The agents speak, too.
+    """
+
+    calls: int
+    seconds: float
+    rate: int
+    loss: float = 0.0
+    one_lost: bool = False
+    talk: bool = True
+    core: int = 0
+
+    def lost(self) -> set[int]:
+        """Return the numbers of the packets that do not arrive."""
+        if self.one_lost:
+            return {int((SETTLE_S + self.seconds / 2) / FRAME_S)}
+        random_ = random.Random(self.calls)
+        count = int((self.seconds + SETTLE_S + 5) / FRAME_S)
+        return {n for n in range(20, count) if random_.random() < self.loss}
+
+
+async def measure(plan: Plan) -> Figures:
     """Measure one number of calls with a server of its own."""
-    server = await start(rate)
+    server = await start(plan.rate, plan.core)
+    lost = plan.lost()
     try:
-        found, late = await talk_to(server, calls, seconds, rate, loss, talk=talk)
+        found, late = await talk_to(server, plan, lost)
     finally:
         with contextlib.suppress(ProcessLookupError):
             server.process.kill()
         await server.process.wait()
     return {
-        "calls": calls,
-        "talk": talk,
-        "loss": loss,
+        "calls": plan.calls,
+        "talk": plan.talk,
+        "loss": plan.loss,
         **found,
+        **around_loss(late, lost),
         "delay_ms": Spread.of(delay for one in late for delay in one[5:]).dump(),
         "delay_of_first_and_last_second_ms": [
             Spread.of(delay for one in late for delay in one[part]).p50
@@ -239,13 +285,9 @@ async def measure(calls: int, seconds: float, rate: int, loss: float, *, talk: b
     }
 
 
-async def talk_to(
-    server: Server, calls: int, seconds: float, rate: int, loss: float, *, talk: bool
-) -> tuple[Figures, list[list[float]]]:
+async def talk_to(server: Server, plan: Plan, lost: set[int]) -> tuple[Figures, list[list[float]]]:
     """Return what the calls cost, and the delays of each of them."""
-    payloads, clock, random_ = encoded(), MediaClock(), random.Random(calls)
-    count = int((seconds + SETTLE_S + 5) / FRAME_S)
-    lost = {n for n in range(20, count) if random_.random() < loss}
+    payloads, clock, calls = encoded(), MediaClock(), plan.calls
     warm = await call(server, payloads, set())  # what the first call loads is not counted
     await warm.close()
     await server.ask("close")
@@ -253,13 +295,13 @@ async def talk_to(
     rss, setup = memory_kb(server.pid)["rss"], cpu_s(server.pid)
     callers = [await call(server, payloads, lost) for _ in range(calls)]
     setup = cpu_s(server.pid) - setup
-    if talk:
+    if plan.talk:
         await server.ask("talk")
     for one in callers:
         clock.add(one)
     await asyncio.sleep(SETTLE_S)
     cpu, at = cpu_s(server.pid), time.monotonic()
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(plan.seconds)
     cpu, elapsed = cpu_s(server.pid) - cpu, time.monotonic() - at
     rss = memory_kb(server.pid)["rss"] - rss
     for one in callers:
@@ -271,7 +313,7 @@ async def talk_to(
         "cpu_ms_per_call_second": round(cpu * 1000 / elapsed / calls, 2),
         "setup_cpu_ms": round(setup * 1000 / calls, 1),
         "rss_mb_per_call": round(rss / 1024 / calls, 2),
-    }, [delays(one, each, rate // 50) for one, each in zip(callers, heard, strict=True)]
+    }, [delays(one, each, plan.rate // 50) for one, each in zip(callers, heard, strict=True)]
 
 
 # ---- quality and small costs, without a network ------------------------------------------------
@@ -345,13 +387,23 @@ def conversions() -> dict[str, float]:
     return found
 
 
-async def bench(calls: list[int], seconds: float, rate: int) -> list[Figures]:
-    os.sched_setaffinity(0, set(os.sched_getaffinity(0)) - {0} or {0})
-    found = [await measure(n, seconds, rate, 0.0, talk=True) for n in calls]
-    found.append(await measure(calls[-1], seconds, rate, 0.0, talk=False))
-    found.append(await measure(calls[0], seconds, rate, 0.02, talk=True))
-    found.append(await measure(calls[-1], seconds, rate, 0.02, talk=True))
-    return found
+async def bench(calls: list[int], seconds: float, rate: int, core: int) -> list[Figures]:
+    plans = [Plan(n, seconds, rate) for n in calls]
+    plans.append(Plan(calls[-1], seconds, rate, talk=False))
+    plans.append(Plan(calls[0], seconds, rate, loss=0.02))
+    plans.append(Plan(calls[-1], seconds, rate, loss=0.02))
+    return [await measure(replace(plan, core=core)) for plan in plans]
+
+
+async def brief(calls: int, seconds: float, rate: int, core: int) -> Figures:
+    """Return the figures of issue 3, for the suite."""
+    clean = Plan(calls, seconds, rate, core=core)
+    return {
+        "libopus": "the system's" if opus.library() else "PyAV's",
+        "clean": await measure(clean),
+        "one_lost": await measure(replace(clean, one_lost=True)),
+        "quality": [quality(0.02, bitrate, copies, seeds=4) for bitrate, copies in CALLERS],
+    }
 
 
 def main() -> None:
@@ -360,6 +412,8 @@ def main() -> None:
     parser.add_argument("--calls", default="1,4,8", help="numbers of simultaneous calls")
     parser.add_argument("--rate", type=int, default=24_000, help="of the legs, in Hz")
     parser.add_argument("--pyav", action="store_true", help="as if the system had no libopus")
+    parser.add_argument("--brief", action="store_true", help="the last number only, as one line")
+    parser.add_argument("--core", type=int, default=0, help="of the server")
     parser.add_argument("--serve", type=int, metavar="CORE", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.pyav:
@@ -367,11 +421,17 @@ def main() -> None:
     if arguments.serve is not None:
         uvloop.run(serve(arguments.rate, arguments.serve))
         return
-    print("libopus:", "the system's" if opus.library() else "PyAV's")
     calls = [int(number) for number in arguments.calls.split(",")]
-    for found in asyncio.run(bench(calls, arguments.seconds, arguments.rate)):
+    rest = set(os.sched_getaffinity(0)) - {arguments.core}
+    os.sched_setaffinity(0, rest or {arguments.core})
+    measured = (arguments.seconds, arguments.rate, arguments.core)
+    if arguments.brief:
+        print(json.dumps(asyncio.run(brief(calls[-1], *measured))))
+        return
+    print("libopus:", "the system's" if opus.library() else "PyAV's")
+    for found in asyncio.run(bench(calls, *measured)):
         print(json.dumps(found))
-    for bitrate, expected_loss in ((20_000, 0), (20_000, 10), (32_000, 0), (32_000, 3)):
+    for bitrate, expected_loss in CALLERS:
         print("PESQ:", json.dumps(quality(0.02, bitrate, expected_loss)))
     print("session's resampling:", conversions())
 

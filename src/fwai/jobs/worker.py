@@ -12,7 +12,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
@@ -29,6 +29,7 @@ SICK_MOST_S: Final = 30.0
 SETTLE_TRIES: Final = 5
 MOST_LEASES: Final = 60  # more than any job needs: one that kills its process ends here
 
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
 
 
@@ -92,6 +93,7 @@ class Worker:
         self._poll_s = poll_s
         self._clock = clock
         self._stirred = asyncio.Event()
+        self._until = _NEVER  # when it looks for work by itself; never, while it is looking
         self._stopping = False
         # By lease: a job whose lease ran out may be leased again while the first one still ends.
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -102,9 +104,10 @@ class Worker:
         """How many jobs are being worked on."""
         return len(self._running)
 
-    def wake(self) -> None:
-        """There may be new work."""
-        self._stirred.set()
+    def wake(self, at: datetime | None = None) -> None:
+        """There may be new work; if ``at`` is given, none before then."""
+        if at is None or at < self._until:
+            self._stirred.set()
 
     def stop(self) -> None:
         """Begin nothing more; `run` returns when what runs is done, or after `STOP_S`."""
@@ -117,6 +120,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._stirred.clear()
+                self._until = _NEVER
                 try:
                     await self._take(group)
                     pause = await self._pause()
@@ -125,6 +129,7 @@ class Worker:
                     pause, sick_s = sick_s, min(sick_s * 2, SICK_MOST_S)
                 else:
                     sick_s = SICK_S
+                self._until = self._clock() + timedelta(seconds=pause)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stirred.wait()

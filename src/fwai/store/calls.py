@@ -116,7 +116,9 @@ class Calls(CallReader):
             if (await connection.execute(opening)).rowcount != 1:
                 return False
             await self._jobs.add(connection, jobs)
-        self._jobs.stirred()
+        if jobs:
+            due = [job.run_at for job in jobs if job.run_at is not None]
+            self._jobs.stirred(min(due) if len(due) == len(jobs) else None)
         return True
 
     async def set_summary(

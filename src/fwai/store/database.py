@@ -5,12 +5,12 @@ import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Table, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
@@ -19,6 +19,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import in_greenlet
 
 from fwai.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 BUSY_TIMEOUT_MS = 5000
 CONNECT_S = 10
@@ -61,6 +64,9 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
         self.place = _place(self.url)
+        # SQLite has one writer; its own way of waiting is to sleep, up to 100 ms at a time.
+        sqlite_file = self.url.get_backend_name() == "sqlite"
+        self._turn = asyncio.Lock() if sqlite_file else nullcontext()
         try:
             self.engine = _create_engine(self.url)
         except ImportError as exc:
@@ -106,7 +112,7 @@ class Database:
             StoreError: The database failed; nothing of the block was kept.
         """
         with self._translated():
-            async with self.engine.begin() as connection:
+            async with self._turn, self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -123,10 +129,9 @@ class Database:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    def insert(self, table: Table) -> "sqlite.Insert | postgresql.Insert":
         """Return an INSERT that knows ``on_conflict_do_nothing``."""
-        new = sqlite.insert if self.engine.dialect.name == "sqlite" else postgresql.insert
-        return new(table)
+        return insert_into(self.engine.dialect.name, table)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -151,6 +156,15 @@ class Database:
             yield
         except (SQLAlchemyError, OSError, TimeoutError) as exc:
             raise store_error(self.place, exc) from exc
+
+
+def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT into ``table`` that knows ``on_conflict_do_nothing``."""
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 2.4 MB that SQLite does not need
+
+    return postgresql.insert(table)
 
 
 def store_error(place: str, exc: BaseException) -> StoreError:
@@ -240,9 +254,10 @@ def _create_engine(url: URL) -> AsyncEngine:
             pool_timeout=CONNECT_S,
             connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
         )
-    # Each connection is a thread of aiosqlite: one for the writer, one for whoever reads.
+    # Each connection is a thread of aiosqlite, begun when it is first needed and then kept: those
+    # beyond the pool's size would end after each use, and begin anew for the next one.
     engine = create_async_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_timeout=CONNECT_S
+        url, pool_size=2 * POOL_SIZE, max_overflow=0, pool_timeout=CONNECT_S
     )
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "invalidate", _roll_back)

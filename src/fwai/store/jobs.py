@@ -64,7 +64,7 @@ class Jobs(JobReader):
         self._clock = clock
         self._jitter = jitter
         self._keep_words = keep_words
-        self.on_new: Callable[[], None] = lambda: None
+        self.on_new: Callable[[datetime | None], None] = lambda _: None
         # What is to be done once a job is over or put off; written in the same transaction.
         self.follows: Callable[[Job, JobState], Iterable[NewJob]] = lambda *_: ()
 
@@ -82,9 +82,9 @@ class Jobs(JobReader):
             added += (await connection.execute(statement)).rowcount
         return added
 
-    def stirred(self) -> None:
-        """Wake the worker: jobs were committed."""
-        self.on_new()
+    def stirred(self, at: datetime | None = None) -> None:
+        """Wake the workers: jobs were committed, none of them due before ``at`` if it is given."""
+        self.on_new(at)
 
     async def enqueue(self, new: NewJob) -> Job:
         """Write a job and return it, or the one that has its key already.
@@ -96,7 +96,7 @@ class Jobs(JobReader):
             await self.add(connection, [new])
             query = select(jobs).where(jobs.c.key == new.key)
             row = (await connection.execute(query)).mappings().one()
-        self.stirred()
+        self.stirred(new.run_at)
         return stored_job(row)
 
     # ---- the worker's side ----------------------------------------------------------------------

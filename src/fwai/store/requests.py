@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import case, delete, null, type_coerce, update
+from sqlalchemy import bindparam, case, delete, null, type_coerce, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from fwai.store.database import Database
 from fwai.store.transcript_files import clean
@@ -44,6 +45,7 @@ class Requests:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._claiming = _claiming(database)  # building it costs as much as running it
 
     async def claim(self, scope: str, key: str, fingerprint: str) -> Claim:
         """Take a key, or return what became of the request that took it.
@@ -58,21 +60,10 @@ class Requests:
         """
         now = self._clock()
         generation = f"req_{secrets.token_hex(12)}"
-        # One statement decides, in whatever order two requests come: it inserts, or takes over what
-        # is too old, or writes back what is there so that it can be returned.
-        over = requests.c.claimed_at <= now - KEPT
         new = {"fingerprint": fingerprint, "generation": generation, "claimed_at": now}
-        claiming = self._database.insert(requests).values(scope=scope, key=key, **new)
-        set_: dict[str, Any] = {
-            name: case((over, claiming.excluded[name]), else_=requests.c[name]) for name in new
-        }
-        set_ |= {
-            name: type_coerce(case((over, null()), else_=requests.c[name]), requests.c[name].type)
-            for name in ("status", "body")
-        }
-        claiming = claiming.on_conflict_do_update(index_elements=["scope", "key"], set_=set_)
+        values = {"scope": scope, "key": key, **new, "oldest": now - KEPT}
         async with self._database.write() as connection:
-            row = (await connection.execute(claiming.returning(requests))).mappings().one()
+            row = (await connection.execute(self._claiming, values)).mappings().one()
         return Claim(
             generation=row["generation"],
             mine=row["generation"] == generation,
@@ -103,3 +94,24 @@ class Requests:
         old = delete(requests).where(requests.c.claimed_at < before)
         async with self._database.write() as connection:
             return (await connection.execute(old)).rowcount
+
+
+def _claiming(database: Database) -> ReturningInsert[Any]:
+    """Return the one statement that decides, in whatever order two requests come.
+
+    It inserts, or takes over what is too old, or writes back what is there so that it can be
+    returned.
+    """
+    names = ("fingerprint", "generation", "claimed_at")
+    new = {name: bindparam(name, type_=requests.c[name].type) for name in ("scope", "key", *names)}
+    claiming = database.insert(requests).values(new)
+    over = requests.c.claimed_at <= bindparam("oldest", type_=requests.c.claimed_at.type)
+    set_: dict[str, Any] = {
+        name: case((over, claiming.excluded[name]), else_=requests.c[name]) for name in names
+    }
+    set_ |= {
+        name: type_coerce(case((over, null()), else_=requests.c[name]), requests.c[name].type)
+        for name in ("status", "body")
+    }
+    claiming = claiming.on_conflict_do_update(index_elements=["scope", "key"], set_=set_)
+    return claiming.returning(requests)

@@ -17,11 +17,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.store.database import Database, cause_of
+from fwai.store.database import Database, cause_of, insert_into
 
 FLUSH_S = 1.0
 FLUSH_ROWS = 200
@@ -174,9 +173,9 @@ def _poisoned(exc: BaseException) -> bool:
 
 
 async def _insert(connection: AsyncConnection, entries: Sequence[tuple[Table, Row]]) -> None:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     by_table = sorted(entries, key=lambda entry: entry[0].name)
     for _, group in groupby(by_table, key=lambda entry: entry[0].name):
         rows = list(group)
-        statement = insert(rows[0][0]).on_conflict_do_nothing()
+        insert = insert_into(connection.dialect.name, rows[0][0])
+        statement = insert.on_conflict_do_nothing()
         await connection.execute(statement, [dict(row) for _, row in rows])

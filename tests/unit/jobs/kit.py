@@ -81,7 +81,7 @@ class MemoryJobs:
         self._clock = clock
         self.rows: dict[str, Job] = {}
         self.next: dict[str, datetime | None] = {}
-        self.on_new: Callable[[], None] = lambda: None
+        self.on_new: Callable[[datetime | None], None] = lambda _: None
         self.sick = 0
         self.asked = 0
         self.callers: dict[str, str] = {}
@@ -106,7 +106,7 @@ class MemoryJobs:
         )
         self.rows[job.id] = job
         self.next[job.id] = run_at
-        self.on_new()
+        self.on_new(new.run_at)
         return job
 
     async def count(self, kind: str, phone: str, since: datetime) -> int:

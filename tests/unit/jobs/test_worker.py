@@ -110,6 +110,23 @@ def test_a_worker_with_nothing_due_asks_for_nothing() -> None:
     inside(act)
 
 
+def test_work_for_later_than_it_sleeps_anyway_wakes_nobody() -> None:
+    """As when hundreds of calls for tomorrow are placed while others run."""
+
+    async def act(shop: Shop) -> None:
+        await shop.put("soon", 20.0)
+        await asyncio.sleep(1)
+        before = shop.jobs.asked
+        for number in range(100):
+            await shop.put(f"tomorrow {number}", 86_400.0)
+            await asyncio.sleep(0)
+        assert shop.jobs.asked == before
+        await shop.put("sooner", 10.0)
+        await asyncio.sleep(30)
+
+    assert inside(act).ran == [(11.0, "sooner"), (20.0, "soon")]
+
+
 def test_due_work_that_nobody_handles_costs_nothing() -> None:
     """As of a tool whose settings were taken away: a due job must not keep the worker busy."""
 
@@ -213,7 +230,7 @@ def test_others_that_write_to_the_same_database_are_heard_by_looking() -> None:
     def make() -> Shop:
         shop = Shop()
         shop.worker = Worker(shop.jobs, {"sms": shop.handle}, poll_s=5.0, clock=shop.clock)
-        shop.jobs.on_new = lambda: None
+        shop.jobs.on_new = lambda _at: None
         return shop
 
     async def act(shop: Shop) -> None:
