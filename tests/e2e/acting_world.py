@@ -98,11 +98,11 @@ class Bureau:
         return list(answer.json()["jobs"])
 
     async def idle(self, within_s: float = 10.0) -> None:
-        """Wait until no work waits but what tidies up."""
+        """Wait until no work waits but what tidies up or looks once more."""
 
         async def done() -> bool:
             left = await self.jobs("waiting", "running")
-            return all(job["kind"] == "housekeeping" for job in left)
+            return all(job["kind"] in ("housekeeping", "watch_call") for job in left)
 
         await until(done, within_s)
 

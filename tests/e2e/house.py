@@ -1,8 +1,9 @@
 """A whole server with its simulated world, for one test."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,12 @@ class House:
 
 
 @asynccontextmanager
+async def _closed(listener: socket.socket) -> AsyncIterator[None]:
+    with closing(listener):
+        yield
+
+
+@asynccontextmanager
 async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
     """Serve on a free port until the block is left."""
     listener = listen("127.0.0.1", 0)
@@ -50,7 +57,9 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
         "transcripts_dir": folder / "transcripts",
         **overrides,
     }
+    # A test that fails must leave no socket to trouble another one.
     async with (
+        _closed(listener),
         open_stage(int(listener.getsockname()[1]), settings) as stage,
         open_server(stage.settings) as server,
         asyncio.TaskGroup() as tasks,

@@ -125,7 +125,7 @@ async def test_bad_weather(tmp_path: Path) -> None:
 async def test_what_is_no_sound_does_no_harm(tmp_path: Path) -> None:
     async with running(tmp_path, call_provider="whatsapp") as house:
         rude: list[Step] = [Garbage(kind) for kind in GARBAGE]
-        script = [Hear("greeting"), *rude, Say("book_demo"), *rude, Hear("fallback"), HangUp()]
+        script = [Hear("greeting"), *rude, Say("ask_ai"), *rude, Hear("ai_answer"), HangUp()]
         report = await follow(house, script)
         await house.quiet()
 

@@ -258,8 +258,8 @@ def test_a_byte_order_mark_does_not_matter(file: Path) -> None:
 
 
 def test_the_file_that_comes_with_the_server_loads() -> None:
-    from fwai.toolbox import TOOL_NAMES
     from fwai.gemini.models import VOICES as LIVE_VOICES
+    from fwai.toolbox import TOOL_NAMES
 
     agents = load_prompts(ROOT / "prompts.json", voices=LIVE_VOICES, tools=TOOL_NAMES)
 
