@@ -123,7 +123,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
             )
             app.include_router(whatsapp.router)
             office.lines["whatsapp"] = whatsapp.line
-            toolbox.whatsapp(whatsapp.messages)
+            toolbox.whatsapp(whatsapp.messages, whatsapp.line)
             stack.callback(calls.stop)  # carried calls must be over before WhatsApp is left
         office.lines = {
             name: office.lines[name] for name in settings.call_provider if name in office.lines

@@ -15,6 +15,7 @@ from fwai.interfaces import CallTransfer, SmsSender
 from fwai.office import Office
 from fwai.providers import Provider
 from fwai.store.opening import Store
+from fwai.tools.ask_call_permission import ASK_CALL_PERMISSION, ask_call_permission
 from fwai.tools.base import Tool
 from fwai.tools.book_demo import book_demo
 from fwai.tools.booking_letters import BookingLetters
@@ -33,6 +34,7 @@ TOOL_NAMES: Final = (
     "send_sms",
     "send_email",
     "send_whatsapp",
+    "ask_call_permission",
     "schedule_callback",
     "cancel_callback",
     "do_not_call",
@@ -40,6 +42,14 @@ TOOL_NAMES: Final = (
     "transfer_call",
 )
 DEFAULT_BUSINESS: Final = "FWAI"
+
+
+class PermissionAsker(Protocol):
+    """Asks WhatsApp users whether they may be called."""
+
+    async def ask_permission(self, to: str, name: str = ..., topic: str = ...) -> str:
+        """Ask and return the message's id; raises ``ApiError``."""
+        ...
 
 
 class WhatsAppSender(Protocol):
@@ -84,18 +94,23 @@ class Toolbox:
         if settings.smtp_host:
             self._mail(tls)
         if "whatsapp" in settings.call_provider:
-            self._channels.append(SEND_WHATSAPP)
+            self._channels += [SEND_WHATSAPP, ASK_CALL_PERMISSION]
         for kind, needs in self._unsent().items():
             office.gave_up(kind, needs)
 
-    def whatsapp(self, sender: WhatsAppSender) -> None:
-        """Send WhatsApp messages through ``sender``, which is there only once calls are."""
+    def whatsapp(self, sender: WhatsAppSender, asker: PermissionAsker) -> None:
+        """Send WhatsApp messages through what is there only once calls are."""
 
         async def send(job: Job) -> str:
             said = job.payload
             return await sender.send_text(said["to"], said["text"], said["template"], job.id)
 
+        async def ask(job: Job) -> str:
+            asked = job.payload
+            return await asker.ask_permission(asked["to"], asked["name"], asked["topic"])
+
         self._office.sends(SEND_WHATSAPP, send)
+        self._office.sends(ASK_CALL_PERMISSION, ask)
 
     def registry(
         self, agents: Mapping[str, AgentProfile], workflows: WorkflowClient | None
@@ -139,6 +154,7 @@ class Toolbox:
             tools.append(send_email(office.orders, mails))
         if self._has(SEND_WHATSAPP):
             tools.append(send_whatsapp(office.orders))
+            tools.append(ask_call_permission(office.orders))
         if self.transfers:
             tools.append(transfer_call(self.transfers))
         return tools
@@ -156,6 +172,7 @@ class Toolbox:
             SEND_SMS: "CALL_PROVIDER: plivo or exotel",
             SEND_EMAIL: "SMTP_HOST and SMTP_SENDER",
             SEND_WHATSAPP: "CALL_PROVIDER: whatsapp",
+            ASK_CALL_PERMISSION: "CALL_PROVIDER: whatsapp",
         }
         return {kind: what for kind, what in missing.items() if not self._has(kind)}
 

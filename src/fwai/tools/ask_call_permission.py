@@ -1,0 +1,44 @@
+"""Ask somebody on WhatsApp to permit that we call them: without it no call of ours rings there."""
+
+from typing import Final
+
+from pydantic import Field
+
+from fwai.errors import ToolError
+from fwai.tools.acting import DayLimit, Orders, Outbox
+from fwai.tools.base import Args, Outcome, Tool, ToolContext
+
+ASK_CALL_PERMISSION: Final = "ask_call_permission"
+MOST_A_DAY: Final = 1  # as Meta has it
+
+
+class AskCallPermissionArgs(Args):
+    """How they are addressed, and what a call would be about."""
+
+    name: str = Field(default="there", min_length=1, max_length=60, description="Their first name.")
+    topic: str = Field(
+        default="your enquiry",
+        min_length=1,
+        max_length=100,
+        description="What a call would be about, in a few words.",
+    )
+
+
+def ask_call_permission(orders: Orders) -> Tool[AskCallPermissionArgs]:
+    """Build the tool; its jobs are of its own kind with ``to``, ``name`` and ``topic``."""
+    limit = DayLimit(orders, ASK_CALL_PERMISSION, "request", MOST_A_DAY)
+    outbox = Outbox(orders, ASK_CALL_PERMISSION, "WhatsApp", per_call=1, limit=limit)
+
+    async def run(args: AskCallPermissionArgs, context: ToolContext) -> Outcome:
+        if not context.to:
+            raise ToolError("Their number is withheld, so they cannot be asked. Say so.")
+        payload = {"to": context.to, "name": args.name, "topic": args.topic}
+        return await outbox.send(context, payload, phone=context.to)
+
+    return Tool(
+        name=ASK_CALL_PERMISSION,
+        description="Ask the person in WhatsApp for the permission to call them there later. Use "
+        "it when you promise a callback on WhatsApp; they answer in the chat.",
+        args=AskCallPermissionArgs,
+        run=run,
+    )

@@ -1,0 +1,48 @@
+"""WhatsApp: nobody is called there who was not asked, and nobody is asked twice a day."""
+
+import pytest
+
+from fakes import CALL
+from fwai.domain.job import JobState
+from fwai.tools.ask_call_permission import ask_call_permission
+from unit.tools.kit import PHONE, Orders, run, use
+
+
+async def test_the_request_is_a_job_for_the_person_on_the_line() -> None:
+    orders = Orders()
+
+    result = await run(ask_call_permission(orders), {"name": "Asha", "topic": "the Hindi course"})
+
+    (job,) = orders.jobs.values()
+    assert (job.kind, job.phone, job.call_id) == ("ask_call_permission", PHONE, CALL.id)
+    assert job.payload == {"to": PHONE, "name": "Asha", "topic": "the Hindi course"}
+    assert result.ok
+    assert "handed to WhatsApp" in result.text
+
+
+@pytest.mark.parametrize(
+    ("state", "word"), [(JobState.DEAD, "not sent"), (JobState.UNKNOWN, "not known")]
+)
+async def test_what_became_of_it_is_told_as_it_is(state: JobState, word: str) -> None:
+    result = await run(ask_call_permission(Orders(state)), {})
+
+    assert not result.ok
+    assert word in result.text
+
+
+async def test_an_operator_may_ask_somebody_who_does_not_call() -> None:
+    orders = Orders()
+
+    result = await use(ask_call_permission(orders), {"topic": "your order"}, to="+919999900009")
+
+    assert result.ok
+    assert orders.payloads[0] == {"to": "+919999900009", "name": "there", "topic": "your order"}
+
+
+async def test_nobody_is_asked_twice_a_day() -> None:
+    orders = Orders(before=1)
+
+    result = await run(ask_call_permission(orders), {})
+
+    assert not result.ok
+    assert orders.payloads == []
