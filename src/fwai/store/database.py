@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext, suppres
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import structlog
 from sqlalchemy import Table, event, make_url, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
@@ -31,6 +32,8 @@ FILE_MODE = 0o640
 WAL_TRIES = 50
 WAL_RETRY_S = 0.1
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
+CHECKPOINT_WRITES = 200
+CHECKPOINT_PAGES = 8_000  # 32 MB: where nobody moves the log in time, a commit does
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _FIXES = (
     ("unable to open", "make the directory and the file writable for the service's user"),
@@ -47,6 +50,8 @@ _FIXES = (
     ("invalidauthorization", "correct the user and the password in DATABASE_URL"),
     ("undefinedtable", "the schema is missing; run python -m fwai.store.migrate URL"),
 )
+
+_log = structlog.get_logger()
 
 
 class Database:
@@ -67,6 +72,8 @@ class Database:
         # SQLite has one writer; its own way of waiting is to sleep, up to 100 ms at a time.
         sqlite_file = self.url.get_backend_name() == "sqlite"
         self._turn = asyncio.Lock() if sqlite_file else nullcontext()
+        self._written = 0  # transactions since the log was moved into the file
+        self._grown = asyncio.Event()
         try:
             self.engine = _create_engine(self.url)
         except ImportError as exc:
@@ -114,6 +121,25 @@ class Database:
         with self._translated():
             async with self._turn, self.engine.begin() as connection:
                 yield connection
+        self._written += 1
+        if self._written >= CHECKPOINT_WRITES:
+            self._grown.set()
+
+    async def keep_small(self) -> None:
+        """Move what was written from SQLite's log into its file, now and then, until cancelled.
+
+        Without it some commit does it, and whoever waits for it waits for the disk: 300 ms have
+        been seen. In this way readers and writers go on meanwhile.
+        """
+        while self.engine.dialect.name == "sqlite":
+            await self._grown.wait()
+            self._grown.clear()
+            self._written = 0
+            try:
+                async with self.read() as connection:
+                    await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+            except StoreError as exc:
+                _log.warning("database_log_not_moved", error=str(exc))
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection]:
@@ -271,6 +297,7 @@ def _set_pragmas(connection: DBAPIConnection, record: ConnectionPoolEntry) -> No
     try:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA secure_delete=ON")  # what was erased is not in the file any more
         cursor.execute(f"PRAGMA journal_size_limit={WAL_LIMIT_BYTES}")  # also finds a damaged file

@@ -139,7 +139,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         await jobs.release()
         dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
-        async with _running(files, writer):
+        async with _running(files, writer, database):
             yield Store(
                 database,
                 writer,
@@ -164,15 +164,19 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def _running(files: FileWriter, writer: BatchWriter) -> AsyncIterator[None]:
+async def _running(
+    files: FileWriter, writer: BatchWriter, database: Database
+) -> AsyncIterator[None]:
     """Run the writers; an error of the block is not wrapped, and both write the rest first."""
     tasks = asyncio.TaskGroup()
     await tasks.__aenter__()
     tasks.create_task(files.run(), name="file_writer")
     tasks.create_task(writer.run(), name="database_writer")
+    tidier = tasks.create_task(database.keep_small(), name="database_log")
     try:
         yield
     finally:
+        tidier.cancel()
         files.stop()
         writer.stop()
         await tasks.__aexit__(None, None, None)

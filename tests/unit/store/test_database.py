@@ -8,7 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from fwai.errors import StoreError
-from fwai.store.database import Database, parse_url, prepare_file, store_error
+from fwai.store.database import (
+    CHECKPOINT_WRITES,
+    Database,
+    parse_url,
+    prepare_file,
+    store_error,
+)
 from unit.store.kit import sqlite_url
 
 
@@ -155,3 +161,20 @@ async def run(database: Database, *statements: str) -> None:
     async with database.write() as connection:
         for statement in statements:
             await connection.exec_driver_sql(statement)
+
+
+async def test_the_log_is_moved_into_the_file_and_no_commit_waits_for_it(
+    database: Database,
+) -> None:
+    file = Path(database.place)
+    insert = text("INSERT INTO requests VALUES ('s', :key, '', '', '2026-11-22', NULL, NULL)")
+    before = file.stat().st_size
+    async with asyncio.TaskGroup() as tasks:
+        tidier = tasks.create_task(database.keep_small())
+        for number in range(CHECKPOINT_WRITES):
+            async with database.write() as connection:
+                await connection.execute(insert, {"key": f"{number}{'x' * 2000}"})
+        async with asyncio.timeout(5):
+            while file.stat().st_size <= before:  # noqa: ASYNC110 - SQLite tells nobody
+                await asyncio.sleep(0.01)
+        tidier.cancel()
