@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from fwai.domain.call import Call
-from fwai.domain.call_event import CALLBACK_SCHEDULED
+from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
 from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, clock_words
 from fwai.domain.job import NewJob
@@ -261,15 +261,7 @@ class _Desk:
         return kept
 
     def _news(self, callback: Callback, at: datetime, call: Call | None) -> Sequence[NewJob]:
-        facts = {
-            "callback_id": callback.id,
-            "phone": callback.phone,
-            "due_at": at.isoformat(),
-            "note": callback.note,
-            "agent": callback.agent,
-            "provider": callback.provider or None,
-            "call_id": callback.source_call_id or None,
-        }
+        facts = callback_data(callback, at.tzinfo or UTC)
         return self._announce(CALLBACK_SCHEDULED, callback.id, facts, call)
 
 
