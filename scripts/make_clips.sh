@@ -1,5 +1,5 @@
 #!/bin/sh
-# Speak the simulators' phrases again: src/fwai/simulator/clips/*.ulaw and clips.json.
+# Speak the simulators' phrases again: src/fwai/simulator/common/phrases/*.ulaw and clips.json.
 #
 # Needs espeak-ng, sox and python3; only for making the clips, nothing at run time uses them.
 # One line of the table: name|role|language|espeak voice|pitch|words per minute|text.
@@ -8,7 +8,7 @@
 # peak -3 dBFS, 30 ms of silence at both ends and no pause inside longer than 220 ms, so that
 # no endpointing setting in use (300 ms and more) cuts a phrase in two.
 set -eu
-cd "$(dirname "$0")/../src/fwai/simulator/clips"
+cd "$(dirname "$0")/../src/fwai/simulator/common/phrases"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -21,7 +21,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 from e2e.test_browser import open_to_browsers
-from fwai.simulator.clips import ClipLibrary
+from fwai.simulator.common.clips import ClipLibrary
 
 SIZES: Final = {"desktop": (1280, 800), "phone": (390, 844)}
 FLAGS: Final = (
@@ -175,7 +175,7 @@ async def main() -> None:
                     await look(tab, house.url, size, dark=name == "phone")
                     await call(tab, name, shots)
                 await house.quiet(40)
-            print("model heard:", [one.heard for one in house.stage.model.sessions])  # noqa: T201
+            print("model heard:", [one.heard for one in house.world.model.sessions])  # noqa: T201
             async with chromium(9340, wav, "--deny-permission-prompts") as tab:
                 await look(tab, house.url, SIZES["phone"], dark=False)
                 await tab.value("document.getElementById('call').click()")

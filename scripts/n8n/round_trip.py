@@ -27,10 +27,10 @@ from scripts.n8n.check import kind_of, load  # noqa: E402
 from scripts.n8n.process import N8n, N8nFailedError, NoN8nError, find  # noqa: E402
 
 from e2e.process import free_port, ready, server, world  # noqa: E402
-from fwai.demo.stage import Stage  # noqa: E402
+from fwai.demo.world import SimulatedWorld  # noqa: E402
 from fwai.errors import ApiError  # noqa: E402
-from fwai.simulator.caller import HangUp, Hear  # noqa: E402
-from fwai.simulator.n8n_client import (  # noqa: E402
+from fwai.simulator.common.caller import HangUp, Hear  # noqa: E402
+from fwai.simulator.n8n.client import (  # noqa: E402
     FlowClient,
     event_body,
     signed_headers,
@@ -87,15 +87,15 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_hex(16).encode()).decode()
 
 
-def listening(stage: Stage) -> None:
+def listening(world: SimulatedWorld) -> None:
     """Have the customer answer, hear the greeting and hang up."""
-    stage.provider.decide(lambda _placed: [Hear("greeting"), HangUp()])
+    world.provider.decide(lambda _placed: [Hear("greeting"), HangUp()])
 
 
-def sent(stage: Stage, to: str, text: str = "") -> bool:
+def sent(world: SimulatedWorld, to: str, text: str = "") -> bool:
     """Tell whether a message went to a number; providers write numbers without ``+``."""
     digits = to.lstrip("+")
-    return any(one.lstrip("+") == digits and text in words for one, words in stage.messages)
+    return any(one.lstrip("+") == digits and text in words for one, words in world.messages)
 
 
 # ---- a small client ------------------------------------------------------------------------
@@ -106,18 +106,18 @@ async def by_client(folder: Path) -> None:
     say("By a small client that behaves as the flows do:")
     port, secret, key = free_port(), new_secret(), secrets.token_hex(16)
     async with (
-        world(port) as (stage, values),
+        world(port) as (outside, values),
         FlowClient(values["PUBLIC_URL"], key, secret) as flow,
     ):
-        listening(stage)
+        listening(outside)
         values |= {"API_KEYS": key, "CALLING_HOURS": "00:00-24:00"}
         values |= {"EVENTS_WEBHOOK_URL": flow.webhook_url, "EVENTS_WEBHOOK_SECRET": secret}
         with server(folder, port, **values):
             await step("the server is ready", ready(port))
-            await client_trip(flow, stage)
+            await client_trip(flow, outside)
 
 
-async def client_trip(flow: FlowClient, stage: Stage) -> None:
+async def client_trip(flow: FlowClient, world: SimulatedWorld) -> None:
     """Start a call, wait for its end, send a message."""
     call_id = ""
 
@@ -132,7 +132,7 @@ async def client_trip(flow: FlowClient, stage: Stage) -> None:
 
     async def thank() -> None:
         await flow.send_sms("Thank you for the call", call_id=call_id)
-        await until(lambda: sent(stage, CUSTOMER, "Thank you for the call"), "the message")
+        await until(lambda: sent(world, CUSTOMER, "Thank you for the call"), "the message")
 
     await step("a call is started by POST /api/calls", start())
     await step("call.ended came, signed, and says completed", ended())
@@ -147,8 +147,8 @@ async def by_n8n(command: list[str], folder: Path) -> None:
     say(f"By n8n ({' '.join(command)}):")
     port, n8n_port, secret, key = free_port(), free_port(), new_secret(), secrets.token_hex(16)
     n8n = N8n(command, folder, n8n_port)
-    async with world(port) as (stage, values):
-        listening(stage)
+    async with world(port) as (outside, values):
+        listening(outside)
         values |= {"API_KEYS": key, "CALLING_HOURS": "00:00-24:00"}
         values |= {
             "EVENTS_WEBHOOK_URL": n8n.address("fwai-events"),
@@ -160,7 +160,7 @@ async def by_n8n(command: list[str], folder: Path) -> None:
             await step("flows are imported and published", n8n.fill(key, secret, mine))
             async with n8n.running():
                 await webhooks(n8n, secret)
-                await step("01, router and 03 make the round trip", flow_trip(n8n, stage))
+                await step("01, router and 03 make the round trip", flow_trip(n8n, world))
 
 
 async def webhooks(n8n: N8n, secret: str) -> None:
@@ -192,7 +192,7 @@ async def answers(
             raise CheckFailedError(f"a signed event got {ours.status_code}, not 200")
 
 
-async def flow_trip(n8n: N8n, stage: Stage) -> None:
+async def flow_trip(n8n: N8n, world: SimulatedWorld) -> None:
     """Start a call by flow 01 and wait until flow 03 told the owner about it."""
     asked = {"phone": CUSTOMER, "name": "Asha", "request_id": "round-trip"}
     async with httpx.AsyncClient(timeout=60) as client:
@@ -201,7 +201,7 @@ async def flow_trip(n8n: N8n, stage: Stage) -> None:
     if answer.status_code != httpx.codes.ACCEPTED:
         raise CheckFailedError(f"flow 01 answered {answer.status_code}: {answer.text[:200]}")
     told = "the message of flow 03 to the owner"
-    await until(lambda: sent(stage, OWNER), told)
+    await until(lambda: sent(world, OWNER), told)
 
 
 async def main() -> int:

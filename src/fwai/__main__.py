@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
-from fwai.config import Settings, load_settings, quiet_libraries
+from fwai.config.settings import Settings, load_settings, quiet_libraries
 from fwai.errors import ConfigError, StoreError
 
 EXIT_CONFIG: Final = 2
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "simulator":
             return _simulator(args)
         if args.command in ("call", "jobs"):
-            from fwai.commands import run
+            from fwai.cli.remote import run
 
             return run(args)
         return _serve(started)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from fwai.commands import add_commands
+    from fwai.cli.remote import add_commands
 
     parser = argparse.ArgumentParser(
         prog="run.py", description="A self-hosted phone agent that speaks with Gemini Live."
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of Exotel's stream, in Hz",
     )
     demo.add_argument(
+        "--network",
         "--weather",
         choices=("clear", "bad"),
         default="clear",
@@ -100,17 +101,17 @@ async def _stay(settings: Settings, started: float) -> None:
         await _listen_and_serve(settings, started, "")
         return
     # A real server never loads the simulators.
-    from fwai.demo.stage import GO_LIVE, stage_instead_of
+    from fwai.demo.world import GO_LIVE, simulated_world_for
 
-    async with stage_instead_of(settings) as stage:
-        await _listen_and_serve(stage.settings, started, GO_LIVE.format(port=settings.port))
+    async with simulated_world_for(settings) as world:
+        await _listen_and_serve(world.settings, started, GO_LIVE.format(port=settings.port))
 
 
 async def _listen_and_serve(settings: Settings, started: float, notice: str) -> None:
     import structlog
 
-    from fwai.app import freeze, open_server
-    from fwai.serving import listen, serve
+    from fwai.server.serving import listen, serve
+    from fwai.wiring.app import freeze, open_server
 
     listener = listen(settings.host, settings.port)
     async with open_server(settings) as server:
@@ -129,23 +130,23 @@ async def _listen_and_serve(settings: Settings, started: float, notice: str) -> 
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from fwai.demo.play import play
+    from fwai.demo.runner import run_demo
 
     providers = PHONES if args.provider == "all" else (args.provider,)
     return _run(
-        play(
+        run_demo(
             providers=providers,
             audio=args.audio,
             sample_rate=args.sample_rate,
             as_json=args.json,
             keep=args.keep,
-            weather=args.weather,
+            network=args.network,
         )
     )
 
 
 def _simulator(args: argparse.Namespace) -> int:
-    from fwai.simulator import gemini_live
+    from fwai.simulator.gemini import server as gemini_live
 
     gc.enable()
     extra = ["--verbose"] if args.verbose else []

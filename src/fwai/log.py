@@ -15,14 +15,14 @@ from typing import Any, Final, TextIO
 
 import structlog
 
-MOST_WAITING: Final = 10_000  # lines
-MOST_CAUSES: Final = 4
+MAX_WAITING: Final = 10_000  # lines
+MAX_CAUSES: Final = 4
 
 
 class LineWriter:
     """Writes lines from a thread of its own, so that a slow disk or pipe never stops the loop.
 
-    Holds at most `MOST_WAITING` lines; what does not fit is counted and told of later.
+    Holds at most `MAX_WAITING` lines; what does not fit is counted and told of later.
 
     Args:
         out: Where lines go.
@@ -30,7 +30,7 @@ class LineWriter:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._lines: queue.Queue[str | None] = queue.Queue(MOST_WAITING)
+        self._lines: queue.Queue[str | None] = queue.Queue(MAX_WAITING)
         self._lost = 0
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
@@ -119,11 +119,11 @@ def where_it_broke(
 def _places(exc: BaseException, depth: int = 0) -> Iterator[str]:
     yield type(exc).__qualname__
     yield "".join(traceback.format_tb(exc.__traceback__)).rstrip()
-    if depth >= MOST_CAUSES:
+    if depth >= MAX_CAUSES:
         return
     behind = [exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)]
     if isinstance(exc, BaseExceptionGroup):
-        behind += exc.exceptions[:MOST_CAUSES]
+        behind += exc.exceptions[:MAX_CAUSES]
     for one in behind:
         if one is not None:
             yield "from"

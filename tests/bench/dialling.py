@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from bench.wires import LINES
-from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo.signature import PlivoSigner
 
 HTTP_S: Final = 10.0
 STREAM: Final = re.compile(r"<Stream\b[^>]*>([^<]+)</Stream>")

@@ -28,7 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from fwai.adapters.media_socket import MediaSocketProtocol, take_over
 from fwai.audio.g711 import pcm_to_ulaw, ulaw_to_pcm
 from fwai.audio.resample import Resampler
-from fwai.sockets import Socket
+from fwai.http.websocket import Socket
 
 LEAD_S: Final = 0.2  # the product's
 FRAME_S: Final = 0.020

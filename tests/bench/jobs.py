@@ -22,9 +22,9 @@ import structlog
 from bench.measure import Spread, now_s
 from fwai.domain.job import Done, Job, JobOutcome, NewJob
 from fwai.jobs.worker import Worker
+from fwai.store.job_tables import jobs as jobs_table
 from fwai.store.jobs import Jobs, new_row
-from fwai.store.opening import StoreOptions, open_store
-from fwai.store.work_tables import jobs as jobs_table
+from fwai.store.open import StoreOptions, open_store
 
 KIND: Final = "callback"
 NEW: Final = "send_sms"

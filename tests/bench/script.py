@@ -12,7 +12,7 @@ from itertools import chain, cycle, islice
 from typing import Any, Final
 
 from fwai.audio.g711 import pcm_to_ulaw, ulaw_to_pcm
-from fwai.simulator.clips import ClipLibrary, Role
+from fwai.simulator.common.clips import ClipLibrary, Role
 
 FRAME_S: Final = 0.020
 CYCLE_S: Final = 10.0

@@ -20,7 +20,7 @@ from bench.targets import TARGETS, Target, cores, start
 STEP: Final = 20
 FIRST_STEP: Final = 160  # what a fast core carries; a slower one is found out downwards
 TRIES: Final = 2
-MOST_CALLS: Final = 400
+MAX_CALLS: Final = 400
 STEP_SECONDS: Final = 10.0
 HOLDS_P99_MS: Final = 50.0
 LOAD_BUSY: Final = 0.85
@@ -109,7 +109,7 @@ def _most_calls(target: Target, calls: int) -> Row:
     A first step that does not hold is followed by smaller ones, downwards.
     """
     held, failed, step = 0, 0, STEP
-    while 0 < calls <= MOST_CALLS:
+    while 0 < calls <= MAX_CALLS:
         row = drive(target, calls, STEP_SECONDS, 3.0)
         show_row(row)
         if holds(row) and row["calls"] == calls:

@@ -26,14 +26,14 @@ import uvloop  # noqa: E402
 
 from bench.measure import Spread, cpu_s, memory_kb  # noqa: E402 - the path comes first
 from fwai.adapters.webrtc import opus, peer, rtp, sdp  # noqa: E402
+from fwai.adapters.webrtc.audio_receiver import AudioReceiver  # noqa: E402
 from fwai.adapters.webrtc.clock import MediaClock  # noqa: E402
 from fwai.adapters.webrtc.leg import WebRtcLeg  # noqa: E402
 from fwai.adapters.webrtc.ports import Address, UdpPorts  # noqa: E402
-from fwai.adapters.webrtc.sound_receiver import SoundReceiver  # noqa: E402
 from fwai.adapters.webrtc.transport import MediaTransport  # noqa: E402
 from fwai.audio.resample import Resampler  # noqa: E402
 from fwai.domain.events import CallerAudio, CallerEvent  # noqa: E402
-from fwai.simulator.clips import ClipLibrary  # noqa: E402
+from fwai.simulator.common.clips import ClipLibrary  # noqa: E402
 
 FRAME_S: Final = 0.020
 CHUNK_S: Final = 0.080  # as the session plays
@@ -327,7 +327,7 @@ def received(payloads: list[bytes], lost: set[int], rate: int) -> bytes:
         if isinstance(event, CallerAudio):
             pcm.extend(event.pcm)
 
-    sound = SoundReceiver(rate, OPUS, tell)
+    sound = AudioReceiver(rate, OPUS, tell)
     for number, payload in enumerate(payloads):
         now = number * FRAME_S
         if number not in lost:

@@ -19,11 +19,11 @@ import msgspec
 
 from e2e.house import House, running
 from e2e.process import ROOT, free_port, world
-from fwai.demo.stage import Stage
+from fwai.demo.world import SimulatedWorld
 from fwai.domain.availability import DEFAULT
-from fwai.simulator.mailbox import Mailbox
-from fwai.simulator.n8n_client import PATH, FlowClient, FlowEvent
-from fwai.simulator.scenario import Reply, Scenario, ToolRequest, demo
+from fwai.simulator.gemini.scenario import Reply, Scenario, ToolRequest, demo
+from fwai.simulator.mail.server import Mailbox
+from fwai.simulator.n8n.client import PATH, FlowClient, FlowEvent
 
 ZONE: Final = ZoneInfo("Asia/Kolkata")
 ALWAYS: Final = "00:00-24:00"
@@ -41,7 +41,7 @@ class Surroundings:
         values: Environment that points the server here.
     """
 
-    stage: Stage
+    world: SimulatedWorld
     box: Mailbox
     flow: FlowClient
     values: dict[str, str]
@@ -87,7 +87,7 @@ class Bureau:
 
     async def greeted(self) -> None:
         """Wait until the caller of the newest call has heard the greeting."""
-        model = self.house.stage.model
+        model = self.house.world.model
         await model.wait(lambda: bool(model.sessions and model.sessions[-1].turns), 20)
         await asyncio.sleep(0.6)  # until it was played, and is followed by silence
 
@@ -198,7 +198,7 @@ async def surroundings(folder: Path) -> AsyncIterator[Surroundings]:
     """Open everything that a server process acts upon; start it with `process.server`."""
     port, secret, key = free_port(), new_secret(), secrets.token_hex(16)
     async with (
-        world(port) as (stage, values),
+        world(port) as (outside, values),
         Mailbox() as box,
         FlowClient(values["PUBLIC_URL"], key, secret) as flow,
     ):
@@ -214,7 +214,7 @@ async def surroundings(folder: Path) -> AsyncIterator[Surroundings]:
             "SMTP_SENDER": "desk@example.com",
             "SMTP_SECURITY": "none",
         }
-        yield Surroundings(stage, box, flow, values, port, folder)
+        yield Surroundings(outside, box, flow, values, port, folder)
 
 
 @asynccontextmanager

@@ -21,11 +21,11 @@ from pydantic import SecretStr
 
 from children import environment as python_environment
 from e2e.process import ROOT, environment, free_port
-from fwai.config import Settings
-from fwai.demo.stage import Stage, open_stage
-from fwai.simulator.fate import MessageFate
-from fwai.simulator.mailbox import Mailbox
-from fwai.simulator.meta_messages import MessageFate as MetaFate
+from fwai.config.settings import Settings
+from fwai.demo.world import SimulatedWorld, open_simulated_world
+from fwai.simulator.common.fate import MessageFate
+from fwai.simulator.mail.server import Mailbox
+from fwai.simulator.meta.messages import MessageFate as MetaFate
 
 SMS: Final = {"text": "Fees: 4000 a month."}
 MAIL: Final = {"subject": "Fees", "body": "4000 a month.", "confirmed": True}
@@ -80,11 +80,11 @@ class Effects:
 class CrashWorld:
     """The world, one server that may die at any time, and the database it leaves behind."""
 
-    def __init__(self, stage: Stage, box: Mailbox, folder: Path) -> None:
-        self.stage = stage
+    def __init__(self, world: SimulatedWorld, box: Mailbox, folder: Path) -> None:
+        self.world = world
         self.box = box
         self.folder = folder
-        self.http = httpx.AsyncClient(base_url=stage.settings.base_url, timeout=20)
+        self.http = httpx.AsyncClient(base_url=world.settings.base_url, timeout=20)
         self._providers = ""
         self._forge: subprocess.Popen[str] | None = None
         self._pid = 0
@@ -101,7 +101,7 @@ class CrashWorld:
         self.disarm()
         self._providers = providers
         values = {
-            **_environment(self.stage.settings),
+            **_environment(self.world.settings),
             "CALL_PROVIDER": providers,
             "CRASH_FILE": str(self._armed),
         }
@@ -248,17 +248,17 @@ class CrashWorld:
 
     def effects(self, phone: str, mail: str = "") -> Effects:
         """Count everything that happened to a person."""
-        stage, ten = self.stage, phone[-10:]
-        assert stage.exotel is not None
-        assert stage.meta is not None
+        world, ten = self.world, phone[-10:]
+        assert world.exotel is not None
+        assert world.meta is not None
         callbacks = self.rows("select count(*) from callbacks where phone = ?", phone)
         bookings = self.rows("select count(*) from bookings where phone = ?", phone)
         return Effects(
-            sms=sum(to[-10:] == ten for to, _ in stage.messages),
+            sms=sum(to[-10:] == ten for to, _ in world.messages),
             mails=len(set(self.letters(mail))),
-            whatsapp=sum(to[-10:] == ten for to, _ in stage.whatsapp_messages),
+            whatsapp=sum(to[-10:] == ten for to, _ in world.whatsapp_messages),
             callbacks=callbacks[0][0],
-            calls=sum(one.to_number[-10:] == ten for one in stage.provider.calls),
+            calls=sum(one.to_number[-10:] == ten for one in world.provider.calls),
             bookings=bookings[0][0],
         )
 
@@ -319,8 +319,8 @@ async def crash_world(folder: Path) -> AsyncIterator[CrashWorld]:
             "ring_seconds": 10,
             "outbound_calls_per_second": 50,
         }
-        async with open_stage(free_port(), settings) as stage:
-            world = CrashWorld(stage, box, folder)
+        async with open_simulated_world(free_port(), settings) as outside:
+            world = CrashWorld(outside, box, folder)
             try:
                 yield world
             finally:

@@ -22,18 +22,20 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai import __main__, app, serving
+from fwai import __main__
 from fwai.adapters.plivo.line import PlivoLine
 from fwai.calls import dialer
 from fwai.domain.call import DialOrder
 from fwai.domain.job import Job, JobOutcome, JobState, NewJob
-from fwai.jobs.sending import Sending
+from fwai.jobs.message_sender import MessageSender
+from fwai.server import serving
 from fwai.store.bookings import Bookings
 from fwai.store.callbacks import Callbacks
 from fwai.store.calls import Calls
+from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.jobs import Jobs
-from fwai.store.requests import Requests
 from fwai.web import idempotency
+from fwai.wiring import app
 
 EVIDENCE_S: Final = 2.5
 DIALLED_EVIDENCE_S: Final = 5.0  # as in the server: longer than any telephone here rings
@@ -100,9 +102,9 @@ def _rows() -> None:
     )
     _replace(Calls, place=_told(Calls.place, after="call:placed"))
     _replace(
-        Requests,
-        claim=_told(Requests.claim, after="claim:after"),
-        answer=_told(Requests.answer, "answer:before", "answer:after"),
+        IdempotencyKeys,
+        claim=_told(IdempotencyKeys.claim, after="claim:after"),
+        answer=_told(IdempotencyKeys.answer, "answer:before", "answer:after"),
     )
 
 
@@ -110,7 +112,7 @@ def _rows() -> None:
 
 
 def _requests() -> None:
-    call, dial = Sending.__call__, PlivoLine.dial
+    call, dial = MessageSender.__call__, PlivoLine.dial
 
     async def call_(self: Any, job: Job, begin: Callable[[], Awaitable[None]]) -> JobOutcome:  # noqa: ANN401
         send = self._send
@@ -121,11 +123,13 @@ def _requests() -> None:
             passing("request:after", one.kind)
             return ref
 
-        once = Sending(sent, repeatable=self._repeatable, evidence_s=EVIDENCE_S, clock=self._clock)
+        once = MessageSender(
+            sent, repeatable=self._repeatable, evidence_s=EVIDENCE_S, clock=self._clock
+        )
         once._since = self._since
         return await call(once, job, begin)
 
-    _replace(Sending, __call__=call_)
+    _replace(MessageSender, __call__=call_)
     _replace(PlivoLine, dial=_of_dial(dial))
 
 

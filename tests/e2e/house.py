@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from fwai.app import Server, open_server
 from fwai.calls.session import CallSession
-from fwai.demo.stage import Stage, open_stage
+from fwai.demo.world import SimulatedWorld, open_simulated_world
 from fwai.domain.call import CallEnding
-from fwai.serving import DrainingServer, listen
+from fwai.server.serving import DrainingServer, listen
+from fwai.wiring.app import Server, open_server
 
 
 @dataclass
@@ -22,14 +22,14 @@ class House:
         over: Sessions that are over, with how they ended.
     """
 
-    stage: Stage
+    world: SimulatedWorld
     server: Server
     over: list[tuple[CallSession, CallEnding]]
     folder: Path
 
     @property
     def url(self) -> str:
-        return self.stage.settings.base_url
+        return self.world.settings.base_url
 
     def transcripts(self) -> list[str]:
         return [path.read_text() for path in sorted(self.folder.rglob("*.jsonl"))]
@@ -37,7 +37,7 @@ class House:
     async def quiet(self, within_s: float = 5.0) -> None:
         """Wait until every call is over on both sides; fail if one is not in time."""
         async with asyncio.timeout(within_s):
-            while self.server.calls.active or self.stage.model.open_sessions:  # noqa: ASYNC110
+            while self.server.calls.active or self.world.model.open_sessions:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
 
@@ -60,8 +60,8 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
     # A test that fails must leave no socket to trouble another one.
     async with (
         _closed(listener),
-        open_stage(int(listener.getsockname()[1]), settings) as stage,
-        open_server(stage.settings) as server,
+        open_simulated_world(int(listener.getsockname()[1]), settings) as world,
+        open_server(world.settings) as server,
         asyncio.TaskGroup() as tasks,
     ):
         over: list[tuple[CallSession, CallEnding]] = []
@@ -71,6 +71,6 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
         async with asyncio.timeout(10):
             while not http.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
-        yield House(stage, server, over, folder)
+        yield House(world, server, over, folder)
         server.calls.stop()
         http.should_exit = True

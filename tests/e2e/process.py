@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from fwai.demo.stage import Stage, open_stage
+from fwai.demo.world import SimulatedWorld, open_simulated_world
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,12 +63,12 @@ async def ready(port: int, within_s: float = 15.0) -> None:
 
 
 @asynccontextmanager
-async def world(port: int) -> AsyncIterator[tuple[Stage, dict[str, str]]]:
+async def world(port: int) -> AsyncIterator[tuple[SimulatedWorld, dict[str, str]]]:
     """A simulated world and the environment that points a server process at it."""
-    async with open_stage(port) as stage:
-        settings = stage.settings
+    async with open_simulated_world(port) as world:
+        settings = world.settings
         yield (
-            stage,
+            world,
             {
                 "CALL_PROVIDER": "plivo",
                 "GOOGLE_API_KEY": "demo",

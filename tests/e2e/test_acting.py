@@ -22,9 +22,9 @@ from e2e.acting_world import (
     until,
 )
 from e2e.process import ready, server
-from fwai.simulator.caller import AwaitHangUp, CallReport, HangUp, Hear, Say, Step
-from fwai.simulator.fate import Fate
-from fwai.simulator.plivo_office import PlacedCall
+from fwai.simulator.common.caller import AwaitHangUp, CallReport, HangUp, Hear, Say, Step
+from fwai.simulator.common.fate import Fate
+from fwai.simulator.plivo.exchange import PlacedCall
 
 CALLER = "+919999900001"
 NOTE = "the fee of the evening batch"
@@ -43,7 +43,7 @@ NOT_EARLY_S, NOT_LATE_S = -0.5, 3.0
 
 
 async def first_call(around: Surroundings, slot: datetime) -> CallReport:
-    around.stage.model.scenario = acting(
+    around.world.model.scenario = acting(
         book_demo={
             "when": slot.replace(tzinfo=None).isoformat(),
             "name": "Asha Rao",
@@ -54,7 +54,7 @@ async def first_call(around: Surroundings, slot: datetime) -> CallReport:
         schedule_callback={"when": "in 1 minute", "note": NOTE},
     )
     async with asyncio.timeout(60):
-        return await around.stage.phone(number=CALLER).call(FIRST)
+        return await around.world.phone(number=CALLER).call(FIRST)
 
 
 async def booked_and_told(around: Surroundings, slot: datetime) -> str:
@@ -69,11 +69,11 @@ async def booked_and_told(around: Surroundings, slot: datetime) -> str:
     assert "METHOD:REQUEST" in calendar
     assert "mailto:asha@example.com" in calendar
 
-    (message,) = around.stage.provider.messages
+    (message,) = around.world.provider.messages
     assert message.dst == CALLER.lstrip("+")
     assert "spoken English" in message.text
     assert f"{slot.day} {slot:%B} {slot.year}" in message.text
-    await around.stage.provider.delivered(message.message_uuid)
+    await around.world.provider.delivered(message.message_uuid)
     assert [report.status for report in message.reports] == [200, 200, 200]
 
     booked = await flow.wait_event("demo.booked", ended.call_id)
@@ -116,8 +116,8 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
         return SECOND
 
     async with surroundings(tmp_path) as around:
-        flow, stage = around.flow, around.stage
-        stage.provider.decide(pick_up)
+        flow, world = around.flow, around.world
+        world.provider.decide(pick_up)
         with server(tmp_path, around.port, **around.values) as process:
             await ready(around.port)
             report = await first_call(around, slot)
@@ -140,21 +140,21 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
 
         (dialled_at,) = dialled
         assert NOT_EARLY_S < (dialled_at - due_at).total_seconds() < NOT_LATE_S
-        (placed,) = stage.provider.calls
+        (placed,) = world.provider.calls
         assert placed.report is not None
         assert placed.report.problems == []
 
         assert ended.data["status"] == "completed"
         assert ended.data["direction"] == "outbound"
         assert ended.data["to"] == CALLER
-        told = json.dumps(stage.model.sessions[-1].setup, ensure_ascii=False)
+        told = json.dumps(world.model.sessions[-1].setup, ensure_ascii=False)
         assert "You have spoken with this person before" in told
         assert f"A demo is booked for {slot:%A, %d %B %Y, %H:%M}, interest: spoken English" in told
         assert "It is the callback that was promised to them" in told
         assert NOTE in told
         assert "A callback is promised" not in told, "it is being kept by this call"
-        assert "You have spoken" not in json.dumps(stage.model.sessions[0].setup)
-        assert [session.violations for session in stage.model.sessions] == [[], []]
+        assert "You have spoken" not in json.dumps(world.model.sessions[0].setup)
+        assert [session.violations for session in world.model.sessions] == [[], []]
         assert flow.refused == 0, "a signature was wrong"
 
     assert rows(tmp_path, "select state, attempts from callbacks") == [("done", 1)]
@@ -181,12 +181,12 @@ async def asked_by_key(office: Bureau) -> None:
 async def test_a_person_is_erased_with_everything_that_was_kept(tmp_path: Path) -> None:
     slot = open_slot(datetime.now(UTC))
     async with bureau(tmp_path, record_calls=True) as office:
-        stage = office.house.stage
-        stage.model.scenario = acting(
+        world = office.house.world
+        world.model.scenario = acting(
             book_demo={"when": slot.isoformat(), "name": "Asha Rao", "interest": "web design"},
             schedule_callback={"when": "in 3 days at noon", "note": "the fees"},
         )
-        stage.provider.fate(
+        world.provider.fate(
             CALLER,
             Fate(script=[
                 Hear("greeting"), Say("book_demo"), Hear("booking_confirmed"),

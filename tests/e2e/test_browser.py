@@ -115,7 +115,7 @@ async def test_a_browser_calls_asks_and_hangs_up(tmp_path: Path) -> None:
         ((session, ending),) = house.over
         assert session.call.provider == "browser"
         assert (ending.state, ending.reason) == (CallState.COMPLETED, EndReason.CALLER_HUNG_UP)
-        assert house.stage.model.sessions[0].heard == ["ask_ai"]
+        assert house.world.model.sessions[0].heard == ["ask_ai"]
     states = [event["state"] for event in page.events if event["type"] in ("state", "end")]
     assert states == ["ringing", "in_progress", "completed"]
     assert page.said("agent").startswith(CLIPS["greeting"].text)

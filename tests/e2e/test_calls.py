@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2e.house import House, running
-from fwai.demo.play import SCRIPT
-from fwai.simulator.caller import (
+from fwai.demo.runner import SCRIPT
+from fwai.simulator.common.caller import (
     AwaitHangUp,
     CallReport,
     Drop,
@@ -27,7 +27,7 @@ ASK_AND_LEAVE: list[Step] = [Hear("greeting"), Say("ask_ai"), Hear("ai_answer"),
 
 async def place(house: House, script: list[Step], caller: str = "+919999900001") -> CallReport:
     async with asyncio.timeout(60):
-        return await house.stage.phone(number=caller).call(script)
+        return await house.world.phone(number=caller).call(script)
 
 
 async def test_the_demo_call_satisfies_its_caller_and_leaves_nothing(tmp_path: Path) -> None:
@@ -38,13 +38,13 @@ async def test_the_demo_call_satisfies_its_caller_and_leaves_nothing(tmp_path: P
 
         assert report.problems == []
         assert report.ended_by == "api"
-        (message,) = house.stage.provider.messages
+        (message,) = house.world.provider.messages
         assert message.dst == "919999900001"
         ((session, ending),) = house.over
         assert ending.usage["total"] > 0
         assert len(ending.latency_ms) == 4
         assert session.voice.underruns == 0
-        assert house.stage.model.sessions[0].violations == []
+        assert house.world.model.sessions[0].violations == []
 
     lines = [json.loads(line) for line in house.transcripts()[0].splitlines()]
     said = [(line["role"], line["text"]) for line in lines if line.get("role") == "caller"]
@@ -73,7 +73,7 @@ async def test_both_audio_formats_are_intelligible_both_ways(tmp_path: Path) -> 
         async with running(tmp_path / audio, plivo_audio=audio) as house:
             report = await place(house, ASK_AND_LEAVE)
             await house.quiet()
-            return report, house.stage.model.sessions[0].heard
+            return report, house.world.model.sessions[0].heard
 
     for report, heard_by_model in await asyncio.gather(in_format("mulaw8k"), in_format("l16_16k")):
         assert report.problems == []
@@ -106,7 +106,7 @@ async def test_keys_are_passed_to_the_model_as_words(tmp_path: Path) -> None:
         await place(house, [Hear("greeting"), Press("42#"), Wait(3500), HangUp()])
         await house.quiet()
 
-        assert "The caller pressed these keys: 4 2 #." in house.stage.model.sessions[0].texts
+        assert "The caller pressed these keys: 4 2 #." in house.world.model.sessions[0].texts
     assert "4 2" not in house.transcripts()[0]
 
 

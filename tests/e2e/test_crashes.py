@@ -35,11 +35,11 @@ from e2e.crash_world import (
     cases,
     crash_world,
 )
-from fwai.simulator.caller import AwaitHangUp, HangUp, Hear, Say, Wait
-from fwai.simulator.fate import Fate, MessageFate
-from fwai.simulator.plivo_rest import ApiFault
-from fwai.simulator.scenario import Fault, Reply, Scenario, ToolRequest
-from fwai.simulator.scenario import demo as demo_scenario
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Say, Wait
+from fwai.simulator.common.fate import Fate, MessageFate
+from fwai.simulator.common.rest import ApiFault
+from fwai.simulator.gemini.scenario import Fault, Reply, Scenario, ToolRequest
+from fwai.simulator.gemini.scenario import demo as demo_scenario
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -72,7 +72,7 @@ async def die_and_repeat(
 async def test_a_text_message_is_sent_once(world: CrashWorld, point: str, kind: str) -> None:
     await world.serve()
     phone = world.person()
-    world.stage.provider.message_fate(phone, SLOW)
+    world.world.provider.message_fate(phone, SLOW)
     world.arm(point, kind)
 
     answer = await die_and_repeat(world, "send_sms", SMS, phone)
@@ -88,8 +88,8 @@ async def test_a_text_message_is_sent_once_when_the_server_dies_waiting_for_the_
 ) -> None:
     await world.serve()
     phone, key = world.person(), "in-flight"
-    world.stage.provider.message_fate(phone, SLOW)
-    world.stage.provider.faults.append(ApiFault(path="Message/", hang_s=30, carried_out=True))
+    world.world.provider.message_fate(phone, SLOW)
+    world.world.provider.faults.append(ApiFault(path="Message/", hang_s=30, carried_out=True))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(world.order("send_sms", SMS, phone, key))
@@ -110,8 +110,8 @@ async def test_a_text_message_through_exotel_is_sent_once(
 ) -> None:
     await world.serve("exotel")
     phone = world.person()
-    assert world.stage.exotel is not None
-    world.stage.exotel.message_fate(phone, SLOW)
+    assert world.world.exotel is not None
+    world.world.exotel.message_fate(phone, SLOW)
     world.arm(point, kind)
 
     await die_and_repeat(world, "send_sms", SMS, phone, "exotel")
@@ -127,8 +127,8 @@ async def test_a_text_message_through_exotel_is_sent_once(
 async def test_a_whatsapp_message_is_sent_once(world: CrashWorld, point: str, kind: str) -> None:
     await world.serve("whatsapp")
     phone = world.person()
-    assert world.stage.meta is not None
-    world.stage.meta.fates.append(SLOW_META)
+    assert world.world.meta is not None
+    world.world.meta.fates.append(SLOW_META)
     world.arm(point, kind)
 
     await die_and_repeat(world, "send_whatsapp", TEMPLATE, phone, "whatsapp")
@@ -175,7 +175,7 @@ async def test_a_demo_is_booked_once_with_one_invitation_and_one_confirmation(
     await world.serve()
     phone = world.person()
     mail = address_of(phone)
-    world.stage.provider.message_fate(phone, SLOW)
+    world.world.provider.message_fate(phone, SLOW)
     world.arm(point, kind)
 
     answer = await die_and_repeat(world, "book_demo", demo(mail), phone)
@@ -202,7 +202,7 @@ async def test_a_callback_is_promised_once_and_dialled_once(
 ) -> None:
     await world.serve()
     phone = world.person()
-    world.stage.provider.fate(phone, Fate(script=[Wait(200), HangUp()]))
+    world.world.provider.fate(phone, Fate(script=[Wait(200), HangUp()]))
     world.arm(point, kind)
 
     await die_and_repeat(world, "schedule_callback", {"when": at(AFTER_RESTART_S)}, phone)
@@ -226,7 +226,7 @@ async def test_a_promised_callback_is_dialled_once(
     await world.serve()
     phone = world.person()
     rings_s = RINGS_S if point in ("request:after", "settle:before", "settle:after") else 0.2
-    world.stage.provider.fate(phone, Fate(script=[Wait(200), HangUp()], ring_s=rings_s))
+    world.world.provider.fate(phone, Fate(script=[Wait(200), HangUp()], ring_s=rings_s))
     world.arm(point, kind)
 
     await die_and_repeat(world, "schedule_callback", {"when": at(SOON_S)}, phone)
@@ -255,7 +255,7 @@ async def test_a_text_message_that_the_model_asked_for_is_sent_once(
 ) -> None:
     await world.serve()
     phone = world.person()
-    world.stage.provider.message_fate(phone, SLOW)
+    world.world.provider.message_fate(phone, SLOW)
     asks_at_once(world, ToolRequest("send_sms", SMS))
     world.arm(point, kind)
 
@@ -281,7 +281,7 @@ async def test_a_demo_that_the_model_booked_is_booked_once(
     await world.serve()
     phone = world.person()
     mail = address_of(phone)
-    world.stage.provider.message_fate(phone, SLOW)
+    world.world.provider.message_fate(phone, SLOW)
     # The first one is refused, so that the address is read back.
     asks_at_once(world, *[ToolRequest("book_demo", demo(mail))] * 2)
     world.arm(point, kind)
@@ -306,12 +306,12 @@ async def test_what_was_not_committed_in_a_live_call_was_told_to_nobody_and_does
     await world.settled(phone)
 
     assert world.effects(phone) == Effects()
-    assert world.stage.model.sessions[-1].tool_responses == []
+    assert world.world.model.sessions[-1].tool_responses == []
 
 
 def asks_at_once(world: CrashWorld, *tools: ToolRequest, faults: tuple[Fault, ...] = ()) -> None:
     """Let the model use tools as soon as it is connected."""
-    world.stage.model.scenario = Scenario(
+    world.world.model.scenario = Scenario(
         replies={"greeting": Reply(tools=tools, then="done"), "done": Reply(clip="sms_sent")},
         greeting="greeting",
         fallback="done",
@@ -321,7 +321,7 @@ def asks_at_once(world: CrashWorld, *tools: ToolRequest, faults: tuple[Fault, ..
 
 async def call_until_death(world: CrashWorld, phone: str) -> None:
     async with asyncio.TaskGroup() as tasks:
-        call = tasks.create_task(world.stage.phone(number=phone).call([AwaitHangUp(15)]))
+        call = tasks.create_task(world.world.phone(number=phone).call([AwaitHangUp(15)]))
         await world.died()
         async with asyncio.timeout(10):
             await call
@@ -335,7 +335,7 @@ async def test_without_reports_a_message_that_may_be_out_is_sent_again_after_the
 ) -> None:
     await world.serve()
     phone = world.person()
-    world.stage.provider.message_fate(phone, SILENT)
+    world.world.provider.message_fate(phone, SILENT)
     world.arm("request:after", "send_sms")
 
     await die_and_repeat(world, "send_sms", SMS, phone)
@@ -351,12 +351,12 @@ async def test_a_call_whose_news_are_all_lost_is_dialled_again_after_the_time_fo
     await world.serve()
     phone = world.person()
     # The telephone is answered, and given up, while nobody is there to hear of it.
-    world.stage.provider.fate(phone, Fate(ring_s=0), Fate(script=[Wait(200), HangUp()]))
+    world.world.provider.fate(phone, Fate(ring_s=0), Fate(script=[Wait(200), HangUp()]))
     world.arm("request:after", "dial")
     await world.order("schedule_callback", {"when": at(SOON_S)}, phone, "lost-news")
     await world.died()
     async with asyncio.timeout(10):
-        await world.stage.provider.calls[-1].done.wait()
+        await world.world.provider.calls[-1].done.wait()
 
     await world.serve()
     await world.settled(phone)
@@ -370,7 +370,7 @@ async def test_a_call_whose_placing_has_no_answer_is_unknown_and_never_dialled_a
 ) -> None:
     await world.serve()
     phone = world.person()
-    world.stage.provider.fate(phone, Fate(outcome="queued", lost="error"))
+    world.world.provider.fate(phone, Fate(outcome="queued", lost="error"))
 
     await world.repeat("schedule_callback", {"when": at(0.5)}, phone, "placed-or-not")
     async with asyncio.timeout(10):
@@ -390,7 +390,7 @@ async def test_an_answer_that_is_lost_is_unknown_shown_and_never_repeated_by_its
 ) -> None:
     await world.serve()
     phone, key = world.person(), "lost-answer"
-    world.stage.provider.message_fate(phone, MessageFate(statuses=(), lost="error"))
+    world.world.provider.message_fate(phone, MessageFate(statuses=(), lost="error"))
 
     answer = await world.repeat("send_sms", SMS, phone, key)
     again = await world.repeat("send_sms", SMS, phone, key)
@@ -436,12 +436,12 @@ async def test_a_model_that_repeats_itself_has_one_effect_and_an_answer_each_tim
     sms, booking = ToolRequest("send_sms", SMS), ToolRequest("book_demo", demo(mail))
     asks_at_once(world, sms, sms, booking, booking)
 
-    await world.stage.phone(number=phone).call([Wait(2000), HangUp()])
+    await world.world.phone(number=phone).call([Wait(2000), HangUp()])
     await world.settled(phone)
 
     # One text is the model's, the other one confirms the booking.
     assert world.effects(phone, mail) == Effects(sms=2, bookings=1, mails=1)
-    answers = world.stage.model.sessions[-1].tool_responses
+    answers = world.world.model.sessions[-1].tool_responses
     assert len(answers) == 4
 
 
@@ -450,16 +450,16 @@ async def test_a_session_that_is_lost_in_the_middle_of_a_tool_gets_one_effect_an
 ) -> None:
     await world.serve()
     phone = world.person()
-    first = len(world.stage.model.sessions)
+    first = len(world.world.model.sessions)
     lost = Fault(kind="close", at="tool", session=first, code=1011)
-    world.stage.model.scenario = demo_scenario().with_faults(lost)
+    world.world.model.scenario = demo_scenario().with_faults(lost)
 
-    await world.stage.phone(number=phone).call(
+    await world.world.phone(number=phone).call(
         [Hear("greeting"), Say("ask_sms"), Wait(3000), HangUp()]
     )
     await world.settled(phone)
 
-    before, after = world.stage.model.sessions[first:]
+    before, after = world.world.model.sessions[first:]
     assert world.effects(phone) == Effects(sms=1)
     assert (len(before.tool_calls), len(after.tool_calls)) == (1, 0)
     assert after.resumed
@@ -473,14 +473,14 @@ async def test_a_session_that_forgot_its_tool_call_and_repeats_it_has_no_second_
 ) -> None:
     await world.serve()
     phone = world.person()
-    first = len(world.stage.model.sessions)
+    first = len(world.world.model.sessions)
     lost = Fault(kind="close", at="tool", session=first, code=1011)
     asks_at_once(world, ToolRequest("send_sms", SMS), faults=(lost,))
 
-    await world.stage.phone(number=phone).call([Wait(3000), HangUp()])
+    await world.world.phone(number=phone).call([Wait(3000), HangUp()])
     await world.settled(phone)
 
-    before, after = world.stage.model.sessions[first:]
+    before, after = world.world.model.sessions[first:]
     assert not after.resumed
     assert world.effects(phone) == Effects(sms=1)
     assert (len(before.tool_calls), len(after.tool_calls)) == (1, 1)

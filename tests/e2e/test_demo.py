@@ -12,7 +12,7 @@ from e2e.process import ROOT
 from e2e.test_whatsapp import whatsapp
 from fwai.__main__ import main
 from fwai.domain.call import EndReason
-from fwai.simulator.caller import (
+from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     CallReport,
@@ -24,11 +24,11 @@ from fwai.simulator.caller import (
     Step,
     Wait,
 )
-from fwai.simulator.meta_media import GARBAGE, Weather
-from fwai.simulator.meta_phone import MetaCall
+from fwai.simulator.meta.media import GARBAGE, NetworkConditions
+from fwai.simulator.meta.phone import MetaCall
 
 KEY_AFTER_S = 0.6  # in the middle of a question
-BAD = Weather(loss=0.02, jitter_ms=60.0, lost=frozenset({310}))
+BAD = NetworkConditions(loss=0.02, jitter_ms=60.0, lost=frozenset({310}))
 
 
 @pytest.mark.timeout(240)
@@ -69,7 +69,9 @@ def test_help_names_every_provider(capsys: pytest.CaptureFixture[str]) -> None:
     assert "{plivo,exotel,whatsapp,all}" in capsys.readouterr().out
 
 
-async def follow(house: House, script: list[Step], weather: Weather | None = None) -> CallReport:
+async def follow(
+    house: House, script: list[Step], network: NetworkConditions | None = None
+) -> CallReport:
     """Have a user call; a question about the agent is asked with a finger on a key."""
     loop = asyncio.get_running_loop()
 
@@ -81,7 +83,7 @@ async def follow(house: House, script: list[Step], weather: Weather | None = Non
         if kind == "caller_says" and facts["clip"] == "ask_ai":
             loop.call_later(KEY_AFTER_S, press)
 
-    user = house.stage.whatsapp_user(watch, weather=weather)
+    user = house.world.whatsapp_user(watch, network=network)
     async with asyncio.timeout(50):
         return await user.call(script)
 
@@ -103,7 +105,7 @@ async def test_bad_weather(tmp_path: Path) -> None:
         report = await follow(house, script, BAD)
         await house.quiet()
 
-        (model,) = house.stage.model.sessions
+        (model,) = house.world.model.sessions
         network = report.network
         assert network is not None
         print(network, [round(ms) for ms in report.response_ms], model.scores)

@@ -11,13 +11,13 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from e2e.acting_world import Bureau, bring_forward, bureau, new_secret, surroundings, until
 from e2e.process import ready, server
-from fwai.simulator.caller import HangUp, Hear, Step, Wait
-from fwai.simulator.fate import Fate
-from fwai.simulator.plivo_rest import ApiAnswer, ApiRequest
-from fwai.simulator.rest_server import Arrival, RestServer
+from fwai.simulator.common.caller import HangUp, Hear, Step, Wait
+from fwai.simulator.common.fate import Fate
+from fwai.simulator.common.rest import ApiAnswer, ApiRequest
+from fwai.simulator.common.rest_server import Arrival, RestServer
 
 PERSON = "+919999900003"
-GAPS_S = (5, 30, 120, 600, 1800)
+RETRY_DELAYS_S = (5, 30, 120, 600, 1800)
 LISTENS: list[Step] = [Hear("greeting"), HangUp()]
 
 
@@ -67,7 +67,7 @@ def host(receiver: Receiver) -> str:
 
 async def rings_in_vain(office: Bureau, **more: object) -> str:
     """Place a call that is busy; return its id."""
-    office.house.stage.provider.fate(PERSON, Fate(outcome="busy"))
+    office.house.world.provider.fate(PERSON, Fate(outcome="busy"))
     return await office.call(PERSON, **more)
 
 
@@ -80,7 +80,7 @@ async def time_passes(office: Bureau) -> float:
         return bool(gaps)
 
     await until(put_off)
-    office.house.server.store.jobs.stirred()
+    office.house.server.store.jobs.notify()
     (gap_s,) = gaps
     return gap_s
 
@@ -97,7 +97,7 @@ async def test_a_receiver_that_fails_five_times_gets_the_event_on_the_sixth(
         bureau(tmp_path, events_webhook_secret=secret, webhook_allowed_hosts=host(hook)) as office,
     ):
         call_id = await rings_in_vain(office, webhook_url=f"{hook.url}/ended")
-        for tries, gap_s in enumerate(GAPS_S, 1):
+        for tries, gap_s in enumerate(RETRY_DELAYS_S, 1):
             await hook.until("call.ended", tries)
             assert 0.8 * gap_s - 1.0 < await time_passes(office) <= 1.2 * gap_s
         await hook.until("call.ended", 6)
@@ -160,7 +160,7 @@ async def test_a_calls_own_address_hears_of_that_call_only(tmp_path: Path) -> No
         Receiver() as hook,
         bureau(tmp_path, webhook_allowed_hosts=host(hook)) as office,
     ):
-        office.house.stage.provider.fate(PERSON, Fate(script=LISTENS))
+        office.house.world.provider.fate(PERSON, Fate(script=LISTENS))
         mine = await office.call(PERSON, webhook_url=f"{hook.url}/mine")
         await office.ended(mine)
         other = await office.call(PERSON)
@@ -210,8 +210,8 @@ async def test_an_address_that_was_not_allowed_is_refused_and_nobody_is_called(
 
 async def test_n8n_starts_a_call_hears_its_end_and_has_a_message_sent(tmp_path: Path) -> None:
     async with bureau(tmp_path) as office:
-        stage, flow = office.house.stage, office.flow
-        stage.provider.fate(PERSON, Fate(script=LISTENS))
+        world, flow = office.house.world, office.flow
+        world.provider.fate(PERSON, Fate(script=LISTENS))
         call_id = await flow.start_call(PERSON, context={"customer_name": "Asha"})
         ended = await flow.wait_event("call.ended", call_id)
         assert (ended.data["status"], ended.data["context"]["customer_name"]) == (
@@ -223,7 +223,7 @@ async def test_n8n_starts_a_call_hears_its_end_and_has_a_message_sent(tmp_path: 
         assert answer["status"] == "ok"
         again = await flow.send_sms("Thank you for the call", call_id=call_id, key="thanks")
         assert again == answer
-        (message,) = stage.provider.messages
+        (message,) = world.provider.messages
         assert (message.dst, message.text) == (PERSON.lstrip("+"), "Thank you for the call")
         told = await flow.wait_event("message.status", call_id)
         assert told.data["message_id"] == message.message_uuid
@@ -239,7 +239,7 @@ async def test_the_end_of_a_call_in_which_the_server_was_killed_is_told_after_th
 ) -> None:
     async with surroundings(tmp_path) as around:
         flow = around.flow
-        around.stage.provider.fate(PERSON, Fate(script=[Hear("greeting"), Wait(20_000)]))
+        around.world.provider.fate(PERSON, Fate(script=[Hear("greeting"), Wait(20_000)]))
         with server(tmp_path, around.port, **around.values) as process:
             await ready(around.port)
             call_id = await flow.start_call(PERSON)
@@ -257,5 +257,5 @@ async def test_the_end_of_a_call_in_which_the_server_was_killed_is_told_after_th
         said = " ".join(line["text"] for line in ended.data["transcript"])
         assert said.startswith("Hello, this is Asha")
         assert [event.kind for event in flow.events].count("call.ended") == 1
-        assert len(around.stage.provider.calls) == 1
+        assert len(around.world.provider.calls) == 1
         assert flow.refused == 0

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from e2e.house import House, running
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.domain.call import CallState, EndReason
-from fwai.simulator.caller import (
+from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     CallReport,
@@ -29,8 +29,8 @@ from fwai.simulator.caller import (
     Step,
     Wait,
 )
-from fwai.simulator.exotel_phone import ExotelPhone
-from fwai.simulator.exotel_stream import StreamOptions
+from fwai.simulator.exotel.phone import ExotelPhone
+from fwai.simulator.exotel.stream import StreamOptions
 
 WHOLE: list[Step] = [
     Hear("greeting"),
@@ -56,23 +56,23 @@ async def place(phone: ExotelPhone, script: Sequence[Step]) -> CallReport:
 
 
 def base_of(house: House) -> str:
-    secret = house.stage.settings.exotel_webhook_secret.get_secret_value()
+    secret = house.world.settings.exotel_webhook_secret.get_secret_value()
     return f"{house.url}/exotel/{secret}"
 
 
 async def test_whole_calls_at_every_rate_in_both_spellings(tmp_path: Path) -> None:
     """Greeting, question, barge-in, goodbye; the address asked for or fixed; beside each other."""
     async with exotel(tmp_path) as house:
-        stage = house.stage
+        world = house.world
         phones = [
-            stage.exotel_phone(),
-            stage.exotel_phone(stream=CAMEL, static_rate=16000),
-            stage.exotel_phone(stream=CAMEL, static_rate=24000),
+            world.exotel_phone(),
+            world.exotel_phone(stream=CAMEL, static_rate=16000),
+            world.exotel_phone(stream=CAMEL, static_rate=24000),
         ]
         short = [
-            stage.exotel_phone(stream=CAMEL),
-            stage.exotel_phone(stream=StreamOptions(message_ms=20), static_rate=16000),
-            stage.exotel_phone(static_rate=24000),
+            world.exotel_phone(stream=CAMEL),
+            world.exotel_phone(stream=StreamOptions(message_ms=20), static_rate=16000),
+            world.exotel_phone(static_rate=24000),
         ]
         reports = await asyncio.gather(
             *(place(phone, WHOLE) for phone in phones),
@@ -117,7 +117,7 @@ async def test_strangers_are_refused(tmp_path: Path) -> None:
             return socket.close_code
 
     async with exotel(tmp_path) as house:
-        static = house.stage.exotel_phone(static_rate=8000).url
+        static = house.world.exotel_phone(static_rate=8000).url
         host = house.url.removeprefix("http://")
         path = static.partition("/exotel/")[2]
         login = static.removeprefix("ws://").partition("@")[0]
@@ -126,14 +126,14 @@ async def test_strangers_are_refused(tmp_path: Path) -> None:
         assert await refused(f"ws://{login}x@{host}/exotel/{path}") == 403
         assert await refused(f"ws://{login}@{host}/exotel/wrong/stream") == 403
         assert await refused(static.replace("/stream", "/stream/guess")) == 403
-        assert house.stage.model.sessions == []
+        assert house.world.model.sessions == []
 
         assert await closed(static, account_sid="other") == 1008
         assert await closed(static, account_sid="") == 1008
-        ours = house.stage.settings.exotel_caller_id
+        ours = house.world.settings.exotel_caller_id
         assert await closed(static, **{"from": ours, "to": "09999900001"}) == 1008
         assert house.server.calls.active == 0
-        assert house.stage.model.sessions == []
+        assert house.world.model.sessions == []
 
         async with httpx.AsyncClient() as http:
             fields = {"CallSid": "c9", "From": "09999900001"}
@@ -164,9 +164,9 @@ async def every_kind_of_call(folder: Path) -> None:
         )
         await house.quiet()
 
-        told = [text for session in house.stage.model.sessions for text in session.texts]
+        told = [text for session in house.world.model.sessions for text in session.texts]
         assert "The caller pressed these keys: 4 2 #." in told
-        heard = [clip for session in house.stage.model.sessions for clip in session.heard]
+        heard = [clip for session in house.world.model.sessions for clip in session.heard]
         assert sorted(filter(None, heard)) == [*["ask_ai"] * 4, "ask_courses"]
         assert "4 2" not in "".join(house.transcripts())
 
@@ -174,9 +174,9 @@ async def every_kind_of_call(folder: Path) -> None:
 async def what_start_says_wins(house: House) -> None:
     """The address asks for 16 kHz and the stream declares something else, mu-law even."""
     phones = [
-        house.stage.exotel_phone(stream=StreamOptions(mulaw=True)),
-        house.stage.exotel_phone(stream=StreamOptions(sample_rate=8000)),
-        house.stage.exotel_phone(stream=StreamOptions(sample_rate=24000)),
+        house.world.exotel_phone(stream=StreamOptions(mulaw=True)),
+        house.world.exotel_phone(stream=StreamOptions(sample_rate=8000)),
+        house.world.exotel_phone(stream=StreamOptions(sample_rate=24000)),
     ]
     reports = await asyncio.gather(*(place(phone, ASK_AND_LEAVE) for phone in phones))
 
@@ -189,12 +189,12 @@ async def calls_break(house: House) -> None:
     keys: list[Step] = [Hear("greeting"), Press("42#"), Wait(3500), HangUp()]
     rude: list[Step] = [Wait(500), Garbage("not_json"), Garbage("deep"), Garbage("not_json")]
     scripts: list[list[Step]] = [keys, [Hear("greeting"), Drop()], rude, [Wait(300), HangUp()]]
-    await asyncio.gather(*(place(house.stage.exotel_phone(), script) for script in scripts))
+    await asyncio.gather(*(place(house.world.exotel_phone(), script) for script in scripts))
 
 
 async def a_stream_only_listens(house: House) -> None:
     """What is said is written down, and nothing is ever sent."""
-    phone = house.stage.exotel_phone(stream=StreamOptions(listening=True), static_rate=8000)
+    phone = house.world.exotel_phone(stream=StreamOptions(listening=True), static_rate=8000)
     phone.url += "&mode=listen"
     report = await place(phone, [Wait(300), Say("ask_courses"), Wait(3500), HangUp()])
 
@@ -210,9 +210,9 @@ async def a_stream_only_listens(house: House) -> None:
 
 async def a_call_out(house: House) -> None:
     """Dialled over REST, answered, talked to, and its end told by the status callback."""
-    api, settings = house.stage.exotel, house.stage.settings
+    api, settings = house.world.exotel, house.world.settings
     assert api is not None
-    static = house.stage.exotel_phone(static_rate=8000)
+    static = house.world.exotel_phone(static_rate=8000)
     api.on_call = lambda _: ASK_AND_LEAVE
     api.template = replace(static, status_as="multipart", passthru_url=None)
     async with httpx.AsyncClient() as http:

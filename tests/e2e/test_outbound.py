@@ -8,11 +8,11 @@ import pytest
 
 from e2e.acting_world import ZONE, Bureau, acting, agents_file, bureau
 from fwai.domain.phone import normalise
-from fwai.simulator.caller import AwaitHangUp, HangUp, Hear, Say, Step, Wait
-from fwai.simulator.fate import Fate, Loss, Refusal
-from fwai.simulator.meta_phone import MetaCall
-from fwai.simulator.plivo_api import PlivoApi
-from fwai.simulator.plivo_office import PlacedCall
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Say, Step, Wait
+from fwai.simulator.common.fate import Fate, Loss, Refusal
+from fwai.simulator.meta.phone import MetaCall
+from fwai.simulator.plivo.api import PlivoApi
+from fwai.simulator.plivo.exchange import PlacedCall
 
 PERSON = "+919999900002"
 HUMAN = "+919999900009"
@@ -22,7 +22,7 @@ STAYS: list[Step] = [Hear("greeting"), AwaitHangUp(30)]
 
 async def placed(office: Bureau) -> PlacedCall:
     """Return the one call that Plivo was asked for, once it is over there."""
-    (one,) = office.house.stage.provider.calls
+    (one,) = office.house.world.provider.calls
     async with asyncio.timeout(30):
         await one.done.wait()
     return one
@@ -57,7 +57,7 @@ async def test_a_call_rings_is_answered_talks_and_completes(tmp_path: Path) -> N
             *("call.ringing", "call.answered", "call.ended", "tool.called")
         }
         assert (await office.shown(call_id))["status"] == "completed"
-        (session,) = office.house.stage.model.sessions
+        (session,) = office.house.world.model.sessions
         assert session.violations == []
         assert "You have called this person" in str(session.setup)
         assert "customer_name: Asha" in str(session.setup)
@@ -78,7 +78,7 @@ async def test_a_call_that_nobody_takes_ends_as_the_provider_says(
 ) -> None:
     fate, status, cause = OUTCOMES[name]
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, fate)
+        office.house.world.provider.fate(PERSON, fate)
         call_id = await office.call(PERSON)
         ended = await office.ended(call_id)
 
@@ -86,7 +86,7 @@ async def test_a_call_that_nobody_takes_ends_as_the_provider_says(
         assert ended.data["end_reason"] == "never_connected"
         assert (ended.data["answered_at"], ended.data["duration_s"]) == (None, None)
         assert "call.answered" not in office.kinds(call_id)
-        assert [one.closed_by for one in office.house.stage.model.sessions] == ["client"]
+        assert [one.closed_by for one in office.house.world.model.sessions] == ["client"]
 
 
 async def test_a_call_that_rings_too_long_was_not_answered(tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ async def test_an_answering_machine_is_hung_up_on_or_spoken_to(
 ) -> None:
     file = agents_file(tmp_path, voicemail=voicemail)
     async with bureau(tmp_path, prompts_file=file) as office:
-        office.house.stage.provider.fate(PERSON, Fate(outcome="machine", machine_after_s=4.5))
+        office.house.world.provider.fate(PERSON, Fate(outcome="machine", machine_after_s=4.5))
         ended = await office.ended(await office.call(PERSON))
         one = await placed(office)
 
     assert (ended.data["status"], ended.data["end_reason"]) == ("completed", "voicemail")
     assert one.report is not None
     assert one.report.ended_by in ("api", "agent")
-    asked = office.house.stage.model.sessions[0].texts
+    asked = office.house.world.model.sessions[0].texts
     assert any("answering machine" in text for text in asked) is heard
     assert (len(one.report.heard) > 1) is heard
 
@@ -127,12 +127,12 @@ async def test_a_call_whose_acceptance_was_lost_still_ends_as_it_was(
     tmp_path: Path, lost: Loss
 ) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(lost=lost, script=LISTENS))
+        office.house.world.provider.fate(PERSON, Fate(lost=lost, script=LISTENS))
         call_id = await office.call(PERSON)
         ended = await office.ended(call_id)
         await office.idle()
 
-        assert len(office.house.stage.provider.calls) == 1
+        assert len(office.house.world.provider.calls) == 1
         assert (ended.data["status"], ended.data["end_reason"]) == ("completed", "caller_hung_up")
         assert [job["kind"] for job in await office.jobs("unknown")] == ["dial"]
 
@@ -142,14 +142,14 @@ async def test_a_refused_call_fails_with_its_cause_and_leaves_nothing(
     tmp_path: Path, refused: Refusal, cause: str
 ) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(refused=refused))
+        office.house.world.provider.fate(PERSON, Fate(refused=refused))
         call_id = await office.call(PERSON)
         ended = await office.ended(call_id)
 
         assert (ended.data["status"], ended.data["end_reason"]) == ("failed", "not_dialed")
         assert cause in ended.data["cause"]
         assert [job["kind"] for job in await office.jobs("dead")] == ["dial"]
-        assert all(one.closed_by for one in office.house.stage.model.sessions)
+        assert all(one.closed_by for one in office.house.world.model.sessions)
         await office.idle()
     assert office.house.server.calls.active == 0
 
@@ -157,13 +157,13 @@ async def test_a_refused_call_fails_with_its_cause_and_leaves_nothing(
 async def test_a_full_account_is_tried_again_until_it_has_room(tmp_path: Path) -> None:
     """Plivo's 403 for too many calls at a time is no refusal of this one."""
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(
+        office.house.world.provider.fate(
             PERSON, Fate(refused="too_many_calls"), Fate(script=LISTENS)
         )
         ended = await office.ended(await office.call(PERSON))
 
         assert ended.data["status"] == "completed"
-        assert len(office.house.stage.provider.calls) == 1
+        assert len(office.house.world.provider.calls) == 1
 
 
 # ---- what is asked for --------------------------------------------------------------------------
@@ -171,7 +171,7 @@ async def test_a_full_account_is_tried_again_until_it_has_room(tmp_path: Path) -
 
 async def test_two_identical_requests_at_once_are_one_call(tmp_path: Path) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(script=LISTENS))
+        office.house.world.provider.fate(PERSON, Fate(script=LISTENS))
 
         async def ask() -> str:
             answer = await office.api.post(
@@ -185,7 +185,7 @@ async def test_two_identical_requests_at_once_are_one_call(tmp_path: Path) -> No
         await office.ended(first)
         await office.idle()
         assert await ask() == first
-        assert len(office.house.stage.provider.calls) == 1
+        assert len(office.house.world.provider.calls) == 1
 
 
 async def test_outside_calling_hours_a_call_waits_and_says_until_when(tmp_path: Path) -> None:
@@ -203,13 +203,13 @@ async def test_outside_calling_hours_a_call_waits_and_says_until_when(tmp_path: 
         assert (answer.status_code, answer.json()["status"]) == (202, "canceled")
         ended = await office.ended(accepted["call_id"])
         assert (ended.data["status"], ended.data["end_reason"]) == ("canceled", "operator")
-        assert not office.house.stage.provider.calls
-        assert not office.house.stage.model.sessions
+        assert not office.house.world.provider.calls
+        assert not office.house.world.model.sessions
 
 
 async def test_not_before_is_kept(tmp_path: Path) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(script=LISTENS))
+        office.house.world.provider.fate(PERSON, Fate(script=LISTENS))
         not_before = datetime.now(UTC) + timedelta(seconds=2)
         accepted = await office.start(PERSON, not_before=not_before.isoformat())
         assert accepted["status"] == "scheduled"
@@ -254,7 +254,7 @@ async def test_what_cannot_be_right_is_named_and_nothing_is_kept(tmp_path: Path)
 
 async def test_an_operator_lets_the_agent_speak_and_ends_the_call(tmp_path: Path) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(script=STAYS))
+        office.house.world.provider.fate(PERSON, Fate(script=STAYS))
         call_id = await office.call(PERSON)
         await office.greeted()
         said = await office.api.post(f"/api/calls/{call_id}/say", json={"text": "Time is short."})
@@ -275,7 +275,7 @@ async def test_an_operator_lets_the_agent_speak_and_ends_the_call(tmp_path: Path
 
 async def test_an_operator_stops_a_call_that_rings(tmp_path: Path) -> None:
     async with bureau(tmp_path) as office:
-        office.house.stage.provider.fate(PERSON, Fate(outcome="no_answer"))
+        office.house.world.provider.fate(PERSON, Fate(outcome="no_answer"))
         call_id = await office.call(PERSON)
         await office.in_state(call_id, "ringing")
         answer = await office.api.post(f"/api/calls/{call_id}/hangup")
@@ -293,9 +293,9 @@ async def test_a_call_is_handed_to_a_human(tmp_path: Path, by: str) -> None:
     script: list[Step] = [Hear("greeting")]
     script += [Say("ask_hindi")] if by == "agent" else []
     async with bureau(tmp_path, human_handoff_number=HUMAN) as office:
-        stage = office.house.stage
-        stage.model.scenario = acting(transfer_call={"reason": "wants a person"})
-        stage.provider.fate(PERSON, Fate(script=[*script, AwaitHangUp(30)]))
+        world = office.house.world
+        world.model.scenario = acting(transfer_call={"reason": "wants a person"})
+        world.provider.fate(PERSON, Fate(script=[*script, AwaitHangUp(30)]))
         call_id = await office.call(PERSON)
         if by == "operator":
             await office.greeted()
@@ -317,7 +317,7 @@ async def test_exotel_places_a_call_that_is_talked_on(tmp_path: Path) -> None:
         call_id = await office.call(PERSON, provider="exotel")
         ended = await office.ended(call_id)
 
-        exotel = office.house.stage.exotel
+        exotel = office.house.world.exotel
         assert exotel is not None
         (one,) = exotel.calls
         async with asyncio.timeout(10):
@@ -327,7 +327,7 @@ async def test_exotel_places_a_call_that_is_talked_on(tmp_path: Path) -> None:
         assert (ended.data["provider"], ended.data["status"]) == ("exotel", "completed")
         assert ended.data["end_reason"] == "agent_hung_up"
         assert "call.answered" in office.kinds(call_id)
-        assert not office.house.stage.provider.calls
+        assert not office.house.world.provider.calls
 
 
 EXOTEL = {
@@ -342,18 +342,18 @@ EXOTEL = {
 async def test_exotel_does_not_reach_the_person(tmp_path: Path, name: str) -> None:
     fate, status, reason = EXOTEL[name]
     async with bureau(tmp_path, call_provider="exotel") as office:
-        exotel = office.house.stage.exotel
+        exotel = office.house.world.exotel
         assert exotel is not None
         exotel.fate(PERSON, fate)
         ended = await office.ended(await office.call(PERSON))
 
         assert (ended.data["status"], ended.data["end_reason"]) == (status, reason)
-        assert all(one.closed_by for one in office.house.stage.model.sessions)
+        assert all(one.closed_by for one in office.house.world.model.sessions)
 
 
 async def test_whatsapp_places_a_call_that_is_talked_on(tmp_path: Path) -> None:
     async with bureau(tmp_path, call_provider="whatsapp") as office:
-        meta = office.house.stage.meta
+        meta = office.house.world.meta
         assert meta is not None
 
         async def user(call: MetaCall) -> None:
@@ -372,7 +372,7 @@ async def test_whatsapp_places_a_call_that_is_talked_on(tmp_path: Path) -> None:
 
 async def test_whatsapp_user_rejects(tmp_path: Path) -> None:
     async with bureau(tmp_path, call_provider="whatsapp") as office:
-        meta = office.house.stage.meta
+        meta = office.house.world.meta
         assert meta is not None
 
         async def user(call: MetaCall) -> None:
@@ -385,7 +385,7 @@ async def test_whatsapp_user_rejects(tmp_path: Path) -> None:
 
 async def test_whatsapp_without_permission_is_not_dialled(tmp_path: Path) -> None:
     async with bureau(tmp_path, call_provider="whatsapp") as office:
-        meta = office.house.stage.meta
+        meta = office.house.world.meta
         assert meta is not None
         meta.permission = {"permission": {"status": "no_permission"}, "actions": []}
         ended = await office.ended(await office.call(PERSON))

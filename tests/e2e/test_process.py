@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from e2e.process import ROOT, environment, free_port, ready, server, world
-from fwai.simulator.caller import AwaitHangUp, HangUp, Hear, Wait
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Wait
 
 LIVE = {
     "CALL_PROVIDER": "plivo",
@@ -115,10 +115,10 @@ async def test_kill_9_in_mid_call_keeps_what_was_said_and_the_next_start_closes_
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    async with world(port) as (stage, values), asyncio.TaskGroup() as tasks:
+    async with world(port) as (outside, values), asyncio.TaskGroup() as tasks:
         with server(tmp_path, port, **values) as process:
             await ready(port)
-            tasks.create_task(stage.phone().call([Hear("greeting"), Wait(6000)]))
+            tasks.create_task(outside.phone().call([Hear("greeting"), Wait(6000)]))
             await asyncio.sleep(5.5)
             process.kill()
         with server(tmp_path, port, **values):
@@ -137,17 +137,17 @@ async def test_kill_9_in_mid_call_keeps_what_was_said_and_the_next_start_closes_
 
 async def test_sigterm_lets_the_call_finish_and_admits_no_other(tmp_path: Path) -> None:
     port = free_port()
-    async with world(port) as (stage, values):
+    async with world(port) as (outside, values):
         with server(tmp_path, port, **values) as process:
             await ready(port)
             async with asyncio.TaskGroup() as tasks:
                 call = tasks.create_task(
-                    stage.phone().call([Hear("greeting"), Wait(1500), HangUp()])
+                    outside.phone().call([Hear("greeting"), Wait(1500), HangUp()])
                 )
                 await asyncio.sleep(2.0)
                 process.send_signal(signal.SIGTERM)
                 await asyncio.sleep(0.4)
-                late = tasks.create_task(stage.phone(number="+919999900002").call([Wait(100)]))
+                late = tasks.create_task(outside.phone(number="+919999900002").call([Wait(100)]))
             began = time.monotonic()
             code = await asyncio.to_thread(process.wait, 15)
 
@@ -159,10 +159,10 @@ async def test_sigterm_lets_the_call_finish_and_admits_no_other(tmp_path: Path) 
 
 async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path) -> None:
     port = free_port()
-    async with world(port) as (stage, values):
+    async with world(port) as (outside, values):
         with server(tmp_path, port, LOG_LEVEL="DEBUG", **values):
             await ready(port)
-            await stage.phone().call([Hear("greeting"), Wait(300), HangUp()])
+            await outside.phone().call([Hear("greeting"), Wait(300), HangUp()])
             async with httpx.AsyncClient() as client:
                 await client.post(
                     f"http://127.0.0.1:{port}/plivo/answer", data={"From": "+919999900001"}
@@ -181,11 +181,11 @@ async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path
 
 async def test_a_second_signal_ends_calls_that_still_run(tmp_path: Path) -> None:
     port = free_port()
-    async with world(port) as (stage, values):
+    async with world(port) as (outside, values):
         with server(tmp_path, port, **values) as process:
             await ready(port)
             async with asyncio.TaskGroup() as tasks:
-                call = tasks.create_task(stage.phone().call([AwaitHangUp(30)]))
+                call = tasks.create_task(outside.phone().call([AwaitHangUp(30)]))
                 await asyncio.sleep(2.0)
                 process.send_signal(signal.SIGTERM)
                 await asyncio.sleep(0.5)

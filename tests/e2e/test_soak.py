@@ -11,8 +11,8 @@ import pytest
 
 from e2e.house import running
 from e2e.process import free_port, ready, server, world
-from fwai.demo.stage import Stage
-from fwai.simulator.caller import AwaitHangUp, Drop, Garbage, HangUp, Hear, Say, Step, Wait
+from fwai.demo.world import SimulatedWorld
+from fwai.simulator.common.caller import AwaitHangUp, Drop, Garbage, HangUp, Hear, Say, Step, Wait
 
 CALLS = 200
 AT_ONCE = 25
@@ -33,13 +33,13 @@ STAGES: list[list[Step]] = [
 ]
 
 
-async def _calls(stage: Stage, count: int) -> None:
+async def _calls(world: SimulatedWorld, count: int) -> None:
     scripts = cycle(STAGES)
     turnstile = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int, script: list[Step]) -> None:
         async with turnstile:
-            phone = stage.phone(number=f"+91999990{number:04}")
+            phone = world.phone(number=f"+91999990{number:04}")
             async with asyncio.timeout(40):
                 await phone.call(script)
 
@@ -52,18 +52,18 @@ async def _calls(stage: Stage, count: int) -> None:
 async def test_calls_hung_up_at_every_stage_leave_no_task_and_no_session(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         house.server.calls.on_over = None
-        await _calls(house.stage, len(STAGES))  # what is made once is made now
+        await _calls(house.world, len(STAGES))  # what is made once is made now
         await house.quiet()
         await asyncio.sleep(0.3)
         tasks = len(asyncio.all_tasks())
 
-        await _calls(house.stage, 4 * len(STAGES))
+        await _calls(house.world, 4 * len(STAGES))
         await house.quiet()
         await asyncio.sleep(1.2)  # keep-alive connections of the telephones close
         gc.collect()
 
         assert len(asyncio.all_tasks()) <= tasks
-        for session in house.stage.model.sessions:
+        for session in house.world.model.sessions:
             assert session.violations == []
 
 
@@ -72,15 +72,15 @@ async def test_two_hundred_calls_leave_no_socket_file_or_memory_in_the_server(
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    async with world(port) as (stage, values):
+    async with world(port) as (outside, values):
         with server(tmp_path, port, **values) as process:
             await ready(port)
             watched = psutil.Process(process.pid)
-            await _calls(stage, CALLS)  # the allocator finds its size
+            await _calls(outside, CALLS)  # the allocator finds its size
             await asyncio.sleep(2.0)
             descriptors, rss_kb = watched.num_fds(), watched.memory_info().rss // 1024
 
-            await _calls(stage, CALLS)
+            await _calls(outside, CALLS)
             await asyncio.sleep(2.0)
 
             assert watched.num_fds() <= descriptors

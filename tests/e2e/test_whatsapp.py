@@ -18,18 +18,18 @@ from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.adapters.whatsapp.account import WhatsAppOptions, open_whatsapp
+from fwai.adapters.whatsapp.call_state import CallTimers, Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
-from fwai.adapters.whatsapp.contacts import MemoryStandings
 from fwai.adapters.whatsapp.events import Party
 from fwai.adapters.whatsapp.line import WhatsAppLine
-from fwai.adapters.whatsapp.live import CallTimers, Progress
 from fwai.adapters.whatsapp.peer import WebRtcPeer
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
 from fwai.adapters.whatsapp.token import AppKeys
 from fwai.domain.call import Call, CallId, CallState, DialOrder, Direction, EndReason
-from fwai.simulator.meta import MetaSimulator, meta_error
-from fwai.simulator.meta_media import Weather
-from fwai.simulator.meta_phone import MetaCall
-from fwai.simulator.plivo_rest import ApiFault
+from fwai.simulator.common.rest import ApiFault
+from fwai.simulator.meta.media import NetworkConditions
+from fwai.simulator.meta.phone import MetaCall
+from fwai.simulator.meta.server import MetaSimulator, meta_error
 
 SECRET, TOKEN = "app-secret", "EAAtoken"
 USER = Party("+919900000001")
@@ -93,7 +93,7 @@ async def whatsapp(
             http,
             WebRtcPeer(options),
             house.server.calls,
-            MemoryStandings(),
+            InMemoryCallPermissions(),
             progress.append,
         ) as number:
             house.server.app.include_router(number.router)
@@ -147,7 +147,7 @@ async def test_the_agent_hangs_up_and_meta_is_told(tmp_path: Path) -> None:
 
 async def test_bad_weather(tmp_path: Path) -> None:
     async with whatsapp(tmp_path) as world:
-        call = await world.meta.call(weather=Weather(loss=0.03, jitter_ms=40.0))
+        call = await world.meta.call(network=NetworkConditions(loss=0.03, jitter_ms=40.0))
         await call.hear("greeting")
         await call.say("ask_ai")
         await call.hear("ai_answer")
@@ -190,7 +190,7 @@ async def test_graph_fails(tmp_path: Path, fault: ApiFault, succeeds: bool) -> N
 async def test_media_that_never_connects_is_rejected_in_time(tmp_path: Path) -> None:
     async with whatsapp(tmp_path, timers=CallTimers(connect_s=1.0)) as world:
         began = time.monotonic()
-        call = await world.meta.call(weather=Weather(deaf=True))
+        call = await world.meta.call(network=NetworkConditions(deaf=True))
         await world.quiet()
 
         assert call.actions == ["pre_accept", "reject"]

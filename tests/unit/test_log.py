@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from fwai import log
-from fwai.log import MOST_WAITING, LineWriter
+from fwai.log import MAX_WAITING, LineWriter
 
 TALKATIVE = [
     "uvicorn.error",
@@ -220,14 +220,14 @@ def test_a_slow_disk_stops_nobody_and_what_did_not_fit_is_told() -> None:
     writer.write("first")
     out.reached.wait(5.0)
 
-    for _ in range(MOST_WAITING + 4):
+    for _ in range(MAX_WAITING + 4):
         writer.write("line")
     out.goes_on.set()
     writer.close()
 
     written = out.getvalue().splitlines()
     assert written[:3] == ["first", "4 log lines were lost", "line"]
-    assert written.count("line") == MOST_WAITING
+    assert written.count("line") == MAX_WAITING
 
 
 def test_a_pipe_that_nobody_reads_stops_nobody() -> None:

@@ -15,7 +15,7 @@ from picows import WSAutoPingStrategy, WSListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # guarded by a test
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from fwai.sockets import Socket
+from fwai.http.websocket import Socket
 
 EXTENSION: Final = "fwai.media"
 MAX_MESSAGE_BYTES: Final = 64 * 1024

@@ -16,7 +16,7 @@ from fwai.adapters.media_codec import MediaCodec, StreamStarted
 from fwai.adapters.media_socket import take_over
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, MarkReached
 from fwai.errors import WireError
-from fwai.sockets import Socket
+from fwai.http.websocket import Socket
 
 PACK_MS: Final = 40
 START_S: Final = 10.0  # from the handshake to the provider's start message

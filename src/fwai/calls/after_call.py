@@ -14,8 +14,8 @@ from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord, joined
 from fwai.errors import ApiError
 
-MOST_TRANSCRIPT: Final = 60_000
-MOST_SUMMARY: Final = 1_500
+MAX_TRANSCRIPT: Final = 60_000
+MAX_SUMMARY: Final = 1_500
 INSTRUCTION: Final = (
     "You read the transcript of a telephone call between a caller and an AI agent. Write a summary "
     "of two to four sentences in English: what the person wanted, what was agreed, what is open. "
@@ -102,7 +102,7 @@ class AfterCall:
             answer = await self._model.ask(INSTRUCTION, as_text(turns), answer_schema(wanted))
         except ApiError as exc:
             return Again(str(exc)) if exc.retryable else Dead(str(exc))
-        summary = str(answer.get("summary") or "").strip()[:MOST_SUMMARY] or None
+        summary = str(answer.get("summary") or "").strip()[:MAX_SUMMARY] or None
         extracted = {name: answer.get(name) for name in wanted} if wanted else None
         await self._archive.set_summary(call_id, summary, extracted)
         fresh = await self._archive.get(call_id)
@@ -129,4 +129,4 @@ def answer_schema(wanted: Mapping[str, Any]) -> dict[str, Any]:
 def as_text(turns: Sequence[TurnRecord]) -> str:
     """Return what was said, a line per utterance; the beginning of a very long call is left out."""
     lines = [f"{one.role}: {' '.join(one.text.split())}" for one in joined(turns)]
-    return "\n".join(lines)[-MOST_TRANSCRIPT:]
+    return "\n".join(lines)[-MAX_TRANSCRIPT:]

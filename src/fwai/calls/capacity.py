@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-MOST_LAG_S: Final = 0.10  # half the playout lead: beyond it callers would hear gaps
-LEAST_FREE_KB: Final = 48 * 1024
+MAX_LAG_S: Final = 0.10  # half the playout lead: beyond it callers would hear gaps
+MIN_FREE_KB: Final = 48 * 1024
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
@@ -25,10 +25,10 @@ class Capacity:
         """Say why a call beyond the ``active`` ones cannot be carried, or None when it can."""
         if self._most is not None:
             return "all lines are in use" if active >= self._most else None
-        if active and self._lag_s() > MOST_LAG_S:
+        if active and self._lag_s() > MAX_LAG_S:
             return "the machine is too busy"
         free_kb = free_memory_kb()
-        if free_kb is not None and free_kb < LEAST_FREE_KB:
+        if free_kb is not None and free_kb < MIN_FREE_KB:
             return "the machine is short of memory"
         return None
 

@@ -32,17 +32,17 @@ from fwai.errors import (
     StoreError,
     WireError,
 )
-from fwai.interfaces import OutboundLine
+from fwai.interfaces.media import OutboundLine
 
 WATCH: Final = "watch_call"
 CALLBACK: Final = "callback"
 EVIDENCE_S: Final = 60.0
 FULL_S: Final = 2.0
-BUSY_MOST_S: Final = 60.0
-MOST_TRIES: Final = 3
+BUSY_MAX_S: Final = 60.0
+MAX_TRIES: Final = 3
 GRACE_S: Final = 60.0
 NEWS_S: Final = 15.0  # how late a provider's news of a call that stopped ringing may come
-MOST_TURNS: Final = 20_000
+MAX_TURNS: Final = 20_000
 
 Begin = Callable[[], Awaitable[None]]
 
@@ -57,14 +57,14 @@ class DialLimits:
         at_once: Outbound calls that ring or run.
         per_second: Calls begun in a second.
         ring_s: How long it rings.
-        most_s: How long a call may last.
+        max_s: How long a call may last.
         detect_machines: Ask providers to tell when a machine answers.
     """
 
     at_once: int = 10
     per_second: float = 1.0
     ring_s: int = 45
-    most_s: int = 3600
+    max_s: int = 3600
     detect_machines: bool = True
 
 
@@ -279,7 +279,7 @@ class Dialer:
         turn = max(free, now + timedelta(seconds=FULL_S) if full else now)
         self._next[call.provider] = turn + gap
         self._turns[call.id] = turn
-        if len(self._turns) > MOST_TURNS:
+        if len(self._turns) > MAX_TURNS:
             del self._turns[next(iter(self._turns))]
         return turn
 
@@ -293,7 +293,7 @@ class Dialer:
             to=call.caller,
             token="",
             ring_s=self._limits.ring_s,
-            most_s=self._limits.most_s,
+            max_s=self._limits.max_s,
             detect_machine=self._limits.detect_machines,
         )
         self._starting[call.provider] += 1  # until the placer counts it
@@ -314,11 +314,11 @@ class Dialer:
         except BusyError as exc:
             # Each try costs a model session and a request: ask a full provider ever more rarely.
             busy_s = self._busy_s.get(call.provider, FULL_S)
-            self._busy_s[call.provider] = min(busy_s * 2, BUSY_MOST_S)
+            self._busy_s[call.provider] = min(busy_s * 2, BUSY_MAX_S)
             return Later(self._clock() + timedelta(seconds=busy_s), str(exc))
         except (ApiError, WireError) as exc:
             retryable = isinstance(exc, ApiError) and exc.retryable
-            if retryable and job.attempts < MOST_TRIES:
+            if retryable and job.attempts < MAX_TRIES:
                 return Again(str(exc))
             return await self._refused(call, exc)
         except Exception:

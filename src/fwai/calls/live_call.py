@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fwai.calls.session import CallSession
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
-from fwai.interfaces import CallControl, CallerLeg
+from fwai.interfaces.media import CallControl, CallerLeg
 
 
 @dataclass(eq=False, slots=True)

@@ -13,14 +13,14 @@ from typing import Final
 
 import structlog
 
+from fwai.calls.call_records import CallRecords
 from fwai.calls.capacity import Capacity
-from fwai.calls.ledger import Ledger
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_call import LiveCall, ending, new_call_id
 from fwai.calls.pacer import Pacer
 from fwai.calls.session import CallSession
-from fwai.calls.story import Story
 from fwai.calls.stream_tokens import StreamTokens
+from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import (
     Call,
     CallEnding,
@@ -34,7 +34,7 @@ from fwai.domain.call import (
 )
 from fwai.domain.phone import masked
 from fwai.errors import ApiError, ApiUnknownError, BusyError, StoreError
-from fwai.interfaces import (
+from fwai.interfaces.media import (
     AgentLeg,
     CallArchive,
     CallControl,
@@ -57,7 +57,7 @@ class CallManager:
     Args:
         agent_for: Makes the agent's leg for a call; not connected yet. It may look things up.
         agent_id_for: Chooses the agent for a line of ours.
-        most_calls: Fixed number of simultaneous calls, or None to go by what is measured.
+        max_calls: Fixed number of simultaneous calls, or None to go by what is measured.
         recorder_for: Opens a recording for a call, its sample rate in Hz and the loop's time.
         on_idle: Called when the last call is over; must not block.
         speaks_to_machines: Whether an agent, by its id, leaves a message with a machine.
@@ -70,7 +70,7 @@ class CallManager:
         tools: ToolRunner,
         archive: CallArchive,
         limits: SessionLimits,
-        most_calls: int | None,
+        max_calls: int | None,
         recorder_for: Callable[[Call, int, float], Awaitable[Recorder | None]],
         on_idle: Callable[[], None] = lambda: None,
         speaks_to_machines: Callable[[str], bool] = lambda _: False,
@@ -79,13 +79,13 @@ class CallManager:
         self._agent_for = agent_for
         self._agent_id_for = agent_id_for
         self._tools = tools
-        self._ledger = Ledger(archive)
+        self._records = CallRecords(archive)
         self._limits = limits
         self._recorder_for = recorder_for
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer()
-        self._capacity = Capacity(most_calls, lambda: self._pacer.lag_s)
+        self._capacity = Capacity(max_calls, lambda: self._pacer.lag_s)
         self._tokens = StreamTokens(self._loop.time)
         self._group: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
@@ -191,13 +191,13 @@ class CallManager:
         live = self._live.get(call_id)
         if live is not None:
             await self._bind(live, provider_call_id)
-            await self._ledger.moved(live.call, CallState.RINGING)
+            await self._records.moved(live.call, CallState.RINGING)
             return
-        record = await self._ledger.record(call_id)
+        record = await self._records.record(call_id)
         if record is not None and record.state is CallState.DIALING:  # placed before a restart
             call = replace(record.call, provider_call_id=provider_call_id)
-            await self._ledger.named(call)
-            await self._ledger.moved(call, CallState.RINGING)
+            await self._records.named(call)
+            await self._records.moved(call, CallState.RINGING)
 
     async def machine_answered(self, provider: str, provider_call_id: str) -> None:
         """Leave a message with the machine, or hang up, as the agent is set."""
@@ -220,7 +220,7 @@ class CallManager:
             if live is None:
                 return None
         if live is None:
-            if await self._ledger.was_here(*key):
+            if await self._records.was_here(*key):
                 return None  # and is over: a replayed request opens nothing
             live = self._by_provider.get(key) or self._begin(self._new_call(offer), control)
         elif live.leg.done() or live.told_state is not None:
@@ -273,7 +273,7 @@ class CallManager:
         live = self._live.get(offer.call_id)
         if live is None:
             # It was placed before a restart: it goes on here.
-            record = await self._ledger.record(offer.call_id)
+            record = await self._records.record(offer.call_id)
             if record is None or record.state not in (CallState.DIALING, CallState.RINGING):
                 return None
             live = self._live.get(offer.call_id) or self._begin(record.call, control)
@@ -282,12 +282,12 @@ class CallManager:
 
     async def _ended_elsewhere(self, call_id: CallId, state: CallState, cause: str) -> None:
         """Close a call of ours that nobody carries here: it was placed before a restart."""
-        record = await self._ledger.record(call_id) if call_id else None
+        record = await self._records.record(call_id) if call_id else None
         if record is None or record.state.final:
             return
         state = CallState.NO_ANSWER if state is CallState.COMPLETED else state
         outcome = CallEnding(state, EndReason.NEVER_CONNECTED, cause=cause)
-        await self._ledger.ended(record.call, outcome)
+        await self._records.ended(record.call, outcome)
 
     async def _bind(self, live: LiveCall, provider_call_id: str) -> None:
         """Keep the provider's id of a call of ours, whoever tells it first."""
@@ -296,7 +296,7 @@ class CallManager:
         live.call = replace(live.call, provider_call_id=provider_call_id)
         if not live.over.is_set():
             self._by_provider[(live.call.provider, provider_call_id)] = live
-        await self._ledger.named(live.call)
+        await self._records.named(live.call)
 
     def _new_call(self, offer: CallOffer) -> Call:
         return Call(
@@ -356,7 +356,7 @@ class CallManager:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(agent.run(), name="agent")
                     try:
-                        await self._ledger.open(call)
+                        await self._records.open(call)
                         await self._carry(live, agent)
                     finally:
                         agent.close()
@@ -380,14 +380,14 @@ class CallManager:
             await self._never_connected(live)
             return
         _log.info("call_answered", sample_rate=leg.sample_rate)
-        await self._ledger.moved(live.call, CallState.IN_PROGRESS)
+        await self._records.moved(live.call, CallState.IN_PROGRESS)
         recorder = await self._recorder(live.call, leg.sample_rate)
         live.session = CallSession(
             live.call,
             leg,
             agent,
             self._tools,
-            Story(self._ledger.archive.log(live.call)),
+            TranscriptWriter(self._records.archive.log(live.call)),
             self._pacer,
             self._limits,
             lambda: self._hang_up_carrier(live),
@@ -428,7 +428,7 @@ class CallManager:
             heard_s=round(outcome.audio_out_s, 1),
             turns=len(outcome.latency_ms),
         )
-        await self._ledger.ended(live.call, outcome)
+        await self._records.ended(live.call, outcome)
         if self.on_over is not None and live.session is not None:
             self.on_over(live.session, outcome)
 

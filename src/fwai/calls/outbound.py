@@ -19,9 +19,9 @@ from fwai.domain.phone import Reach
 from fwai.errors import FieldError, RefusedError
 
 DIAL: Final = "dial"
-MOST_CONTEXT: Final = 40
-MOST_CONTEXT_NAME: Final = 64
-MOST_CONTEXT_VALUE: Final = 2_000
+MAX_CONTEXT: Final = 40
+MAX_CONTEXT_NAME: Final = 64
+MAX_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
 WORTH_DIALLING: Final = timedelta(days=1)
 NEW: Final = CallId("")
@@ -205,11 +205,11 @@ def _one_of(field_name: str, value: str, known: Collection[str], where: str) -> 
 
 
 def _check_context(context: Mapping[str, str]) -> None:
-    if len(context) > MOST_CONTEXT:
-        raise FieldError("context", f"give at most {MOST_CONTEXT} values")
+    if len(context) > MAX_CONTEXT:
+        raise FieldError("context", f"give at most {MAX_CONTEXT} values")
     for name, value in context.items():
-        if len(name) > MOST_CONTEXT_NAME or len(value) > MOST_CONTEXT_VALUE:
-            fix = f"names have at most {MOST_CONTEXT_NAME} characters, values {MOST_CONTEXT_VALUE}"
+        if len(name) > MAX_CONTEXT_NAME or len(value) > MAX_CONTEXT_VALUE:
+            fix = f"names have at most {MAX_CONTEXT_NAME} characters, values {MAX_CONTEXT_VALUE}"
             raise FieldError("context", fix)
 
 

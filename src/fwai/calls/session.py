@@ -28,7 +28,7 @@ from fwai.calls.limits import (
     SessionLimits,
 )
 from fwai.calls.pacer import Pacer
-from fwai.calls.story import Story
+from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import MODEL_HZ, Voice
 from fwai.domain.call import Call, EndReason
 from fwai.domain.events import (
@@ -49,7 +49,7 @@ from fwai.domain.events import (
     TurnEnded,
 )
 from fwai.domain.turns import SilencePolicy, SilenceStep, TurnTimes
-from fwai.interfaces import AgentLeg, CallerLeg, Recorder, ToolRunner
+from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder, ToolRunner
 
 MODEL_IN_HZ: Final = 16_000
 WATCH_S: Final = 1.0
@@ -60,7 +60,7 @@ GOODBYE_LASTS_S: Final = 20.0
 DIGITS_QUIET_S: Final = 1.5
 DIGITS_LATEST_S: Final = 10.0
 POLL_S: Final = 0.05  # only in the last seconds of a call
-MOST_TURNS_KEPT: Final = 2_000
+MAX_TURNS_KEPT: Final = 2_000
 
 _log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class CallSession:
         caller: CallerLeg,
         agent: AgentLeg,
         tools: ToolRunner,
-        story: Story,
+        transcript: TranscriptWriter,
         pacer: Pacer,
         limits: SessionLimits,
         hang_up_carrier: Callable[[], Awaitable[None]],
@@ -98,7 +98,7 @@ class CallSession:
         self._caller = caller
         self._agent = agent
         self._tools = tools
-        self._story = story
+        self._transcript = transcript
         self._limits = limits
         self._hang_up_carrier = hang_up_carrier
         self._recorder = recorder
@@ -161,7 +161,7 @@ class CallSession:
 
     def leave_message(self) -> None:
         """A machine answered: the agent leaves a message after its tone, then hangs up."""
-        self._story.note("machine_answered")
+        self._transcript.note("machine_answered")
         self._to_machine = True
         self._turn_ms = 0.0
         self._ask(LEAVE_MESSAGE)
@@ -177,7 +177,7 @@ class CallSession:
         self.voice.stop()
         self._agent.close()
         self._close_turn()
-        self._story.finish(self.voice.heard_ms)
+        self._transcript.finish(self.voice.heard_ms)
 
     def _guarded(self, handlers: Mapping[type, Callable[[Any], None]]) -> Callable[[object], None]:
         """Return what a leg calls with its events.
@@ -253,19 +253,19 @@ class CallSession:
         pcm = event.pcm if len(event.pcm) % 2 == 0 else event.pcm[:-1]
         ms = duration_ms(len(pcm), MODEL_HZ)
         self._turn_ms += ms
-        self._story.agent_sound(ms)
+        self._transcript.agent_sound(ms)
         self.voice.say(pcm, now)
         if self._turn.played is None:
             self._turn.played = self.voice.sent_at
 
     def _agent_said(self, event: AgentSaid) -> None:
         if self._loop.time() >= self._drop_audio_until:  # else: words nobody will hear
-            self._story.agent_text(event.text)
+            self._transcript.agent_text(event.text)
 
     def _caller_said(self, event: CallerSaid) -> None:
         # No speech of theirs since the reply began: it is what the reply answers.
         late = self._turn_open and self._caller_stopped is None
-        self._story.caller_text(event.text, time.time(), late=late)
+        self._transcript.caller_text(event.text, time.time(), late=late)
 
     def _begin_reply(self, now: float) -> None:
         self._turn.model_audio = now
@@ -275,8 +275,8 @@ class CallSession:
         self._turn_open = True
         self._turn_ms = 0.0
         self._replies_begun += 1
-        if not self._story.agent_replying:  # its text may have come first
-            self._story.agent_begins()
+        if not self._transcript.agent_replying:  # its text may have come first
+            self._transcript.agent_begins()
 
     def _end_reply(self) -> None:
         """The model has produced the whole reply; its tail is still to be heard."""
@@ -285,11 +285,11 @@ class CallSession:
             self.voice.end_reply(now)
             self._turn.ended = now
             self._close_turn()
-        self._story.agent_done()
+        self._transcript.agent_done()
 
     def _end_turn(self) -> None:
         self._end_reply()
-        self._story.agent_turn_over()
+        self._transcript.agent_turn_over()
         self._turn_open = False
         self._drop_audio_until = self._turn_ms = 0.0
 
@@ -300,7 +300,7 @@ class CallSession:
         self._drop_audio_until = now + LATE_AUDIO_S
         heard_ms = self.voice.heard_ms
         unheard_ms = self.voice.cut(now)
-        self._story.interrupted(heard_ms)
+        self._transcript.interrupted(heard_ms)
         self._turn.interrupted = now
         self._turn.barge_in_s = time.perf_counter() - began
         self._turn_ms = 0.0
@@ -315,7 +315,7 @@ class CallSession:
                 self.finish(EndReason.VOICEMAIL)
 
     def _close_turn(self) -> None:
-        if self._turn.model_audio is not None and len(self.turns) < MOST_TURNS_KEPT:
+        if self._turn.model_audio is not None and len(self.turns) < MAX_TURNS_KEPT:
             self.turns.append(self._turn)
         self._turn = TurnTimes()
 
@@ -325,7 +325,7 @@ class CallSession:
 
     def _agent_ready(self, event: AgentReady) -> None:
         if event.resumed:
-            self._story.note("agent_reconnected")
+            self._transcript.note("agent_reconnected")
 
     def _ask(self, text: str) -> None:
         """Prompt the model to speak."""
@@ -355,8 +355,8 @@ class CallSession:
             self._running.pop(request.id, None)
         elapsed_ms = (self._loop.time() - started) * 1000.0
         _log.info("tool_finished", tool=request.name, ok=result.ok, elapsed_ms=round(elapsed_ms))
-        self._story.heard(self.voice.heard_ms, time.time())
-        self._story.tool(request, result, at, elapsed_ms)
+        self._transcript.heard(self.voice.heard_ms, time.time())
+        self._transcript.tool(request, result, at, elapsed_ms)
         self._silence.agent_busy(self._loop.time())
         if not self._ended.done():
             self._agent.answer_tool(result)
@@ -385,7 +385,7 @@ class CallSession:
         begun = self._replies_begun
         if not said:
             await self._until(lambda: self._replies_begun > begun, GOODBYE_STARTS_S)
-        await self._until(lambda: not self._story.agent_replying, GOODBYE_LASTS_S)
+        await self._until(lambda: not self._transcript.agent_replying, GOODBYE_LASTS_S)
         await self.voice.until_heard()
         if before is not None:
             self._leaving = reason
@@ -395,8 +395,8 @@ class CallSession:
                 return
         self.hang_up(reason)
 
-    async def _until(self, true: Callable[[], bool], most_s: float) -> None:
-        deadline = self._loop.time() + most_s
+    async def _until(self, true: Callable[[], bool], max_s: float) -> None:
+        deadline = self._loop.time() + max_s
         while not true() and self._loop.time() < deadline:  # noqa: ASYNC110 - only in hanging up
             await asyncio.sleep(POLL_S)
 
@@ -405,22 +405,22 @@ class CallSession:
     async def _watch(self) -> None:
         """Write down what was heard, keep the time limit, mind silence and keys."""
         started = due = self._loop.time()
-        most_s = min(self._limits.max_call_s, self._caller.max_call_s or self._limits.max_call_s)
-        warned = most_s <= WARN_BEFORE_S
+        max_s = min(self._limits.max_call_s, self._caller.max_call_s or self._limits.max_call_s)
+        warned = max_s <= WARN_BEFORE_S
         while True:
             due += WATCH_S
             await asyncio.sleep(due - self._loop.time())
             now = self._loop.time()
-            self._story.heard(self.voice.heard_ms, time.time())
+            self._transcript.heard(self.voice.heard_ms, time.time())
             if self._digits and self._keys_due(now):
                 digits, self._digits = self._digits, ""
-                self._story.note("keys_pressed", count=len(digits))
+                self._transcript.note("keys_pressed", count=len(digits))
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
-            if now - started >= most_s:
+            if now - started >= max_s:
                 self.hang_up(EndReason.TIME_LIMIT)
             elif now - self._audio_at >= self._limits.dead_s:
                 self.hang_up(EndReason.STREAM_FAILED)
-            elif not warned and now - started >= most_s - WARN_BEFORE_S:
+            elif not warned and now - started >= max_s - WARN_BEFORE_S:
                 warned = True
                 self._ask(NEARLY_OVER)
             else:
@@ -431,11 +431,11 @@ class CallSession:
         since_key = now - self._digit_at
         spoke_at = self._caller_stopped
         talking = spoke_at is not None and now - spoke_at < DIGITS_QUIET_S
-        talking = talking or self._story.agent_replying or self.voice.playing
+        talking = talking or self._transcript.agent_replying or self.voice.playing
         return since_key >= (DIGITS_LATEST_S if talking else DIGITS_QUIET_S)
 
     def _mind_silence(self, now: float) -> None:
-        replying = self._story.agent_replying or self.voice.playing
+        replying = self._transcript.agent_replying or self.voice.playing
         if replying or self._running or self._finishing is not None:
             self._silence.agent_busy(now)
         match self._silence.step(now):

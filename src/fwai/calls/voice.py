@@ -10,7 +10,7 @@ from fwai.audio.pcm import duration_ms
 from fwai.audio.playout import PlayoutBuffer
 from fwai.audio.resample import Resampler
 from fwai.calls.pacer import Pacer
-from fwai.interfaces import CallerLeg, Recorder
+from fwai.interfaces.media import CallerLeg, Recorder
 
 MODEL_HZ: Final = 24_000
 RECEIPT_S: Final = 2.0  # beyond the end of the audio, for the carrier's receipt

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fwai.domain.turns import TurnTimes
-from fwai.simulator.caller import CallReport, Heard, Network, Said
+from fwai.simulator.common.caller import CallReport, Heard, Network, Said
 
 
 @dataclass(frozen=True, slots=True)

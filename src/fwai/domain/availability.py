@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fwai.domain.hours import CallingHours, clock_words, on_the_clock
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MOST_LOOKED_AT: Final = 2000  # slots looked at in one search for free ones
+MAX_LOOKED_AT: Final = 2000  # slots looked at in one search for free ones
 _LIMITS: Final = {  # least and most of each number in the file
     "slot_minutes": (5, 1440),
     "duration_minutes": (5, 1440),
@@ -72,13 +72,13 @@ class Availability:
     ) -> list[datetime]:
         """Return the next starts from ``at`` on that can be booked, in order, in ``zone``.
 
-        The search ends with the horizon or after ``MOST_LOOKED_AT`` slots; ``taken`` is asked once
+        The search ends with the horizon or after ``MAX_LOOKED_AT`` slots; ``taken`` is asked once
         for each of them and says how many booked demos overlap one that starts then.
         """
         now = now.astimezone(UTC)  # sums and comparisons within a zone go by its clock
         first = max(at.astimezone(UTC), now + timedelta(minutes=self.notice_minutes))
         last = now + timedelta(days=self.horizon_days)
-        slots = islice(self._slots(first, last, zone), MOST_LOOKED_AT)
+        slots = islice(self._slots(first, last, zone), MAX_LOOKED_AT)
         return list(islice((slot for slot in slots if taken(slot) < self.capacity), most))
 
     # ---- reasons --------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ class DialOrder:
         to: Whom to call, E.164.
         token: Admits the call's media stream, where the stream's address is given when dialling.
         ring_s: How long to let it ring, in seconds.
-        most_s: How long the call may last, in seconds.
+        max_s: How long the call may last, in seconds.
         detect_machine: Ask the provider to tell when a machine answers.
     """
 
@@ -187,5 +187,5 @@ class DialOrder:
     to: str
     token: str
     ring_s: int = 45
-    most_s: int = 3600
+    max_s: int = 3600
     detect_machine: bool = False

@@ -7,7 +7,7 @@ from typing import Final
 
 from fwai.domain.call import CallState
 
-MOST_NOTE: Final = 500
+MAX_NOTE: Final = 500
 TOO_LATE: Final = "too_late"  # the cause of a call that waited until it was not worth dialling
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-MOST_ENTRIES: Final = 5
-MOST_TEXT: Final = 700
+MAX_ENTRIES: Final = 5
+MAX_TEXT: Final = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class MemoryEntry:
     """One earlier call, in short.
 
     Attributes:
-        text: What was said and agreed; at most `MOST_TEXT` characters.
+        text: What was said and agreed; at most `MAX_TEXT` characters.
     """
 
     at: datetime
@@ -29,7 +29,7 @@ class Contact:
 
     Attributes:
         phone: E.164.
-        memory: The oldest first, at most `MOST_ENTRIES`.
+        memory: The oldest first, at most `MAX_ENTRIES`.
         do_not_call: They asked not to be called, or an operator forbade it.
         reason: Why; for the operator.
     """
@@ -43,7 +43,7 @@ class Contact:
 def remembered(memory: Sequence[MemoryEntry], new: MemoryEntry) -> tuple[MemoryEntry, ...]:
     """Return ``memory`` with ``new``, which replaces what was kept of the same call."""
     others = [entry for entry in memory if entry.call_id != new.call_id]
-    return tuple(sorted([*others, new], key=lambda entry: entry.at)[-MOST_ENTRIES:])
+    return tuple(sorted([*others, new], key=lambda entry: entry.at)[-MAX_ENTRIES:])
 
 
 def entry_json(entry: MemoryEntry) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ def entry_json(entry: MemoryEntry) -> Mapping[str, Any]:
         "at": entry.at.isoformat(),
         "call_id": entry.call_id,
         "agent": entry.agent,
-        "text": entry.text[:MOST_TEXT],
+        "text": entry.text[:MAX_TEXT],
     }
 
 

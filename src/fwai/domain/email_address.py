@@ -5,8 +5,8 @@ from typing import Final
 
 import idna
 
-MOST_CHARS: Final = 254
-MOST_LOCAL_CHARS: Final = 64
+MAX_CHARS: Final = 254
+MAX_LOCAL_CHARS: Final = 64
 _SPOKEN_AT: Final = re.compile(r"(?<!\S)at(?:\s+the\s+rate(?:\s+of)?)?(?!\S)")
 _SPOKEN: Final = {
     "dot": ".",
@@ -47,20 +47,20 @@ def address(text: str) -> str:
         )
     local, _, domain = written.partition("@")
     local, domain = _joined(local), _joined(domain)
-    if len(local) > MOST_LOCAL_CHARS or not _LOCAL.fullmatch(local):
+    if len(local) > MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
         raise ValueError(
             "the part before the @ cannot be right: ask the caller to spell it letter by letter,"
             " in English letters"
         )
     result = f"{local}@{_ascii(domain)}"
-    if len(result) > MOST_CHARS:
+    if len(result) > MAX_CHARS:
         raise ValueError("the e-mail address is too long: ask the caller to repeat it")
     return result
 
 
 def _written(text: str) -> str:
     """Return ``text`` with spoken signs as characters, and no gaps around them."""
-    if len(text) > 4 * MOST_CHARS:
+    if len(text) > 4 * MAX_CHARS:
         raise ValueError("that is too long for an e-mail address: ask the caller to repeat it")
     lower = text.strip(" ").lower()
     if _CONTROL.search(lower):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-MOST_ATTEMPTS: Final = 8
+MAX_ATTEMPTS: Final = 8
 FIRST_GAP_S: Final = 5.0
 LONGEST_GAP_S: Final = 3600.0
 JITTER: Final = 0.2

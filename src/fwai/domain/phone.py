@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 NATIONAL_DIGITS = 10  # of a number so short it can only be guessed which country it is in
-MOST_CHARS = 40
+MAX_CHARS = 40
 FIX = "write the full international number with its country code, such as +919999900000"
 _SEPARATORS = re.compile(r"[\s().\-]+")
 _E164 = re.compile(r"\+?[1-9][0-9]{6,14}")
@@ -44,7 +44,7 @@ def dialable(number: str) -> str:
     """
     digits = sum(character.isdecimal() for character in number)
     abroad = digits > NATIONAL_DIGITS or number.lstrip().startswith(("+", "00"))
-    if len(number) > MOST_CHARS or not abroad:
+    if len(number) > MAX_CHARS or not abroad:
         raise ValueError(FIX)
     try:
         return normalise(number)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Text may arrive ahead of its sound; nobody speaks faster than this, so no more is given out.
-MOST_CHARS_PER_MS = 0.03
+MAX_CHARS_PER_MS = 0.03
 # Sound is added up in pieces: far above what their sum is off by, far below a word.
 _ROUNDING_MS = 0.01
 
@@ -53,7 +53,7 @@ class _Reply:
             end = len(self.text)
         else:
             share = heard_ms / self.sound_ms
-            end = int(min(len(self.text) * share, heard_ms * MOST_CHARS_PER_MS))
+            end = int(min(len(self.text) * share, heard_ms * MAX_CHARS_PER_MS))
             end = max(self.text.rfind(" ", 0, end + 1), 0)
         if end <= self.given:
             return ""

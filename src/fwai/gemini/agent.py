@@ -139,7 +139,7 @@ class GeminiAgent:
     def close(self) -> None:
         """End the session; ``run`` returns soon after."""
         self._closing = True
-        self._stir()
+        self._wake_up()
         if self._opening is not None:
             self._opening.reschedule(self._loop.time())
             self._opening = None
@@ -215,7 +215,7 @@ class GeminiAgent:
 
     async def _over(self, connection: LiveConnection) -> AgentError | None:
         """Wait until the connection is lost (its error), due for rotation or unwanted (None)."""
-        connection.lost.add_done_callback(self._stir)
+        connection.lost.add_done_callback(self._wake_up)
         while not self._closing:
             if connection.lost.done():
                 return connection.lost.result()
@@ -223,17 +223,17 @@ class GeminiAgent:
                 self._loop.time() >= self._rotate_at or not self._busy()
             ):
                 return None
-            await self._stirred(ROTATION_POLL_S if self._rotate_at is not None else None)
+            await self._wait_for_wake(ROTATION_POLL_S if self._rotate_at is not None else None)
         return None
 
     def _busy(self) -> bool:
         spoke_lately = self._loop.time() - self._spoke_at < QUIET_S
         return not self._memory.settled or bool(self._calls) or spoke_lately
 
-    def _stir(self, _: object = None) -> None:
+    def _wake_up(self, _: object = None) -> None:
         self._wake.set()
 
-    async def _stirred(self, timeout_s: float | None) -> None:
+    async def _wait_for_wake(self, timeout_s: float | None) -> None:
         """Wait until something happened that `run` must look at, or for ``timeout_s``."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -268,7 +268,7 @@ class GeminiAgent:
                 self._memory.handle_issued()
             case GoAway(left_s):
                 self._rotate_at = self._loop.time() + max(left_s - ROTATE_BEFORE_S, 0.0)
-                self._stir()
+                self._wake_up()
                 _log.info("agent_rotation_announced", left_s=round(left_s, 1))
             case TurnRefused(reason):
                 _log.warning("agent_turn_refused", reason=reason)

@@ -17,7 +17,7 @@ from picows import WSError, WSHandshakeError, ws_connect
 from fwai.errors import AgentError, WireError
 from fwai.gemini import messages
 from fwai.gemini.messages import ServerMessage, SetupDone
-from fwai.sockets import Socket
+from fwai.http.websocket import Socket
 
 GOOGLE_LIVE_URL: Final = "wss://generativelanguage.googleapis.com"
 API_VERSION: Final = "v1beta"  # what the Live reference documents; the SDK's own default is not
@@ -26,7 +26,7 @@ MAX_WIRE_ERRORS: Final = 3
 HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
 CONGESTED_S: Final = 5.0  # a link that took no audio for so long is taken for dead
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
-MOST_EARLY: Final = 100
+MAX_EARLY: Final = 100
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
 
 _log = logging.getLogger("fwai.gemini.socket")
@@ -181,7 +181,7 @@ class LiveConnection:
                     self._ready.set_result(None)
             elif self._hear is not None:
                 self._hear(event)
-            elif len(self._early) < MOST_EARLY:
+            elif len(self._early) < MAX_EARLY:
                 self._early.append(event)
 
     def _fail(self, error: AgentError) -> None:

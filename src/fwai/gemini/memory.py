@@ -23,7 +23,7 @@ from fwai.domain.events import (
 )
 
 HISTORY_CHARS: Final = 6_000
-MOST_OWED: Final = 8
+MAX_OWED: Final = 8
 GO_ON: Final = "The connection was briefly interrupted. Go on from where you stopped."
 
 _CALLER: Final = "caller"
@@ -52,7 +52,7 @@ class Memory:
     def owe(self, words: str, key: str = "") -> None:
         """Expect the model to act on ``words``; the same key or words are owed once."""
         self._owed[key or words] = words
-        if len(self._owed) > MOST_OWED:
+        if len(self._owed) > MAX_OWED:
             del self._owed[next(iter(self._owed))]
 
     def awaits_tool(self) -> None:

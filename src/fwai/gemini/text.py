@@ -16,7 +16,7 @@ import httpx
 from fwai.errors import ApiAuthError, ApiError
 
 TEXT_URL: Final = "https://generativelanguage.googleapis.com"
-MOST_ANSWER: Final = 256 * 1024
+MAX_ANSWER: Final = 256 * 1024
 _TIMEOUT: Final = httpx.Timeout(45.0, connect=5.0)
 _NAME: Final = "gemini"
 
@@ -74,7 +74,7 @@ class TextModel:
 
 def _answer(response: httpx.Response) -> dict[str, Any]:
     """Return the object that the first candidate says."""
-    if len(response.content) > MOST_ANSWER:
+    if len(response.content) > MAX_ANSWER:
         raise ApiError(_NAME, "the answer is too long")
     try:
         parts = response.json()["candidates"][0]["content"]["parts"]

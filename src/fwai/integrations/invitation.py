@@ -14,7 +14,7 @@ from icalendar import Calendar, Event, vCalAddress
 
 REQUEST: Final = "text/calendar; method=REQUEST"
 CANCEL: Final = "text/calendar; method=CANCEL"
-MOST_MINUTES: Final = 24 * 60
+MAX_MINUTES: Final = 24 * 60
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
@@ -55,8 +55,8 @@ def invitation(
     """
     if start.tzinfo is None or (stamp is not None and stamp.tzinfo is None):
         raise ValueError("an invitation needs times with their zone")
-    if not 1 <= minutes <= MOST_MINUTES:
-        raise ValueError(f"an appointment lasts 1 to {MOST_MINUTES} minutes")
+    if not 1 <= minutes <= MAX_MINUTES:
+        raise ValueError(f"an appointment lasts 1 to {MAX_MINUTES} minutes")
     begin = start.astimezone(UTC)
     event = Event()
     event.add("uid", _clean(uid))

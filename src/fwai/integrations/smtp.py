@@ -31,8 +31,8 @@ from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 
 Security = Literal["auto", "starttls", "tls", "none"]
 
-MOST_BYTES: Final = 5_000_000
-MOST_SUBJECT_CHARS: Final = 250
+MAX_BYTES: Final = 5_000_000
+MAX_SUBJECT_CHARS: Final = 250
 TLS_PORT: Final = 465
 # A server may scan a message for viruses before it answers; the rest answers at once.
 _DATA_WAITS: Final = 4
@@ -201,13 +201,13 @@ class Mail:
                 raise ValueError("pass e-mail addresses through address() first")
         if not self.to:
             raise ValueError("a mail needs an address to go to")
-        if not self.subject.strip() or len(self.subject) > MOST_SUBJECT_CHARS:
-            raise ValueError(f"a subject has 1 to {MOST_SUBJECT_CHARS} characters")
+        if not self.subject.strip() or len(self.subject) > MAX_SUBJECT_CHARS:
+            raise ValueError(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters")
         if _CONTROL.search(self.subject):
             raise ValueError("a subject is one line without control characters")
         files = sum(len(one.content) for one in self.attachments)
-        if len(self.text.encode()) + len(self.html.encode()) + files > MOST_BYTES:
-            raise ValueError(f"a mail has at most {MOST_BYTES} bytes")
+        if len(self.text.encode()) + len(self.html.encode()) + files > MAX_BYTES:
+            raise ValueError(f"a mail has at most {MAX_BYTES} bytes")
 
 
 class Mailer:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import httpx
 
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.integrations.poster import Answer, Outlet
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
+from fwai.integrations.webhook_client import Answer, SignedPoster
 
 MAX_TEXT_CHARS: Final = 2000
 MAX_DATA_CHARS: Final = 8000
@@ -55,7 +55,7 @@ class WorkflowClient:
         guard: UrlGuard,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._outlet = Outlet(http, signer, guard, now)
+        self._outlet = SignedPoster(http, signer, guard, now)
 
     async def call(
         self, url: str, message_id: str, payload: Mapping[str, Any], timeout_s: float

@@ -2,8 +2,8 @@
 
 Theory of operation. The worker sleeps until the next job is due, or until somebody tells it of a
 new one; it never asks in between (`poll_s` is for a database that other processes write to). As
-many handlers run at once as there are places; each is a task of `run`. A handler whose work cannot
-be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not repeated
+many handlers run at once as `concurrency` allows; each is a task of `run`. A handler whose work
+cannot be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not repeated
 but reported as unknown. What is cancelled in the middle keeps its lease and its mark for the next
 start.
 """
@@ -20,14 +20,14 @@ import structlog
 from fwai.domain.job import Again, Dead, Job, JobOutcome, JobState, Unknown
 from fwai.errors import FwaiError, StoreError
 
-PLACES: Final = 8
+CONCURRENCY: Final = 8
 JOB_S: Final = 90.0  # below the lease
 STOP_S: Final = 10.0
 LONGEST_SLEEP_S: Final = 3600.0  # a clock that was set is noticed at the latest then
-SICK_S: Final = 2.0
-SICK_MOST_S: Final = 30.0
+RETRY_S: Final = 2.0
+RETRY_MAX_S: Final = 30.0
 SETTLE_TRIES: Final = 5
-MOST_LEASES: Final = 60  # more than any job needs: one that kills its process ends here
+MAX_LEASES: Final = 60  # more than any job needs: one that kills its process ends here
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
@@ -83,16 +83,16 @@ class Worker:
         store: JobStore,
         handlers: Mapping[str, JobHandler],
         *,
-        places: int = PLACES,
+        concurrency: int = CONCURRENCY,
         poll_s: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._handlers = handlers
-        self._places = places
+        self._concurrency = concurrency
         self._poll_s = poll_s
         self._clock = clock
-        self._stirred = asyncio.Event()
+        self._wake_event = asyncio.Event()
         self._until = _NEVER  # when it looks for work by itself; never, while it is looking
         self._stopping = False
         # By lease: a job whose lease ran out may be leased again while the first one still ends.
@@ -107,32 +107,32 @@ class Worker:
     def wake(self, at: datetime | None = None) -> None:
         """There may be new work; if ``at`` is given, none before then."""
         if at is None or at < self._until:
-            self._stirred.set()
+            self._wake_event.set()
 
     def stop(self) -> None:
         """Begin nothing more; `run` returns when what runs is done, or after `STOP_S`."""
         self._stopping = True
-        self._stirred.set()
+        self._wake_event.set()
 
     async def run(self) -> None:
         """Work until `stop`."""
-        sick_s = SICK_S
+        retry_s = RETRY_S
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
-                self._stirred.clear()
+                self._wake_event.clear()
                 self._until = _NEVER
                 try:
                     await self._take(group)
                     pause = await self._pause()
                 except Exception as exc:  # noqa: BLE001 - what ends here ends all calls with it
                     _log_sick(exc)
-                    pause, sick_s = sick_s, min(sick_s * 2, SICK_MOST_S)
+                    pause, retry_s = retry_s, min(retry_s * 2, RETRY_MAX_S)
                 else:
-                    sick_s = SICK_S
+                    retry_s = RETRY_S
                 self._until = self._clock() + timedelta(seconds=pause)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
-                        await self._stirred.wait()
+                        await self._wake_event.wait()
             await self._finish()
 
     async def done(self, job: Job, within_s: float) -> Job:
@@ -160,7 +160,7 @@ class Worker:
     # ---- inside ---------------------------------------------------------------------------------
 
     async def _take(self, group: asyncio.TaskGroup) -> None:
-        free = self._places - len(self._running)
+        free = self._concurrency - len(self._running)
         if free <= 0 or not self._handlers:
             return
         for job in await self._store.lease(free, self._handlers.keys()):
@@ -170,7 +170,7 @@ class Worker:
     async def _pause(self) -> float:
         """Return how long nothing will be due, in seconds."""
         longest = LONGEST_SLEEP_S if self._poll_s is None else self._poll_s
-        if len(self._running) >= self._places or not self._handlers:
+        if len(self._running) >= self._concurrency or not self._handlers:
             return longest  # whoever finishes wakes us
         due = await self._store.next_at(self._handlers.keys())
         if due is None:
@@ -187,15 +187,15 @@ class Worker:
                 _log.error("job_crashed", kind=job.kind, error=type(exc).__name__, exc_info=True)
             finally:
                 self._running.pop((job.id, job.attempts), None)
-                self._stirred.set()
+                self._wake_event.set()
                 for waiter in self._waiters.get(job.id, ()):
                     if not waiter.done():
                         waiter.set_result(None)
 
     async def _outcome(self, job: Job) -> JobOutcome | None:
         begun = False
-        if job.attempts > MOST_LEASES:
-            return Dead(f"tried {MOST_LEASES} times without an end")
+        if job.attempts > MAX_LEASES:
+            return Dead(f"tried {MAX_LEASES} times without an end")
 
         async def begin() -> None:
             nonlocal begun
@@ -227,7 +227,7 @@ class Worker:
                 state = await self._store.settle(job, outcome)
             except StoreError as exc:
                 _log.error("job_not_settled", kind=job.kind, error=str(exc), attempt=attempt)
-                await asyncio.sleep(SICK_S)
+                await asyncio.sleep(RETRY_S)
             else:
                 break
         else:

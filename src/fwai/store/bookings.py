@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import NewJob
 from fwai.store.database import Database
+from fwai.store.job_tables import bookings
 from fwai.store.jobs import Jobs
 from fwai.store.transcript_files import clean_text
-from fwai.store.work_tables import bookings
 
-MOST_MINUTES: Final = 24 * 60
-MOST_NAME: Final = 200
-MOST_INTEREST: Final = 500
+MAX_MINUTES: Final = 24 * 60
+MAX_NAME: Final = 200
+MAX_INTEREST: Final = 500
 # PostgreSQL's advisory lock of whoever books; any number that nothing else here takes.
 _LOCK: Final = 0x666B_626F
 
@@ -70,7 +70,7 @@ class Bookings:
         written.
 
         Raises:
-            ValueError: It is not between a minute and `MOST_MINUTES` long.
+            ValueError: It is not between a minute and `MAX_MINUTES` long.
             StoreError: The database failed; nothing was written.
         """
         _check(new.minutes)
@@ -86,14 +86,14 @@ class Bookings:
             written = self._database.insert(bookings).values(self._row(new)).returning(bookings)
             booked = _booking((await connection.execute(written)).mappings().one())
             await self._jobs.add(connection, also(booked))
-        self._jobs.stirred()
+        self._jobs.notify()
         return booked
 
     async def taken(self, starts_at: datetime, minutes: int) -> int:
         """Return how many booked demos overlap one that starts then.
 
         Raises:
-            ValueError: It is not between a minute and `MOST_MINUTES` long.
+            ValueError: It is not between a minute and `MAX_MINUTES` long.
             StoreError: The database failed.
         """
         _check(minutes)
@@ -125,7 +125,7 @@ class Bookings:
         to: datetime | None = None,
         phone: str = "",
         after: tuple[datetime, str] | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[Booking]:
         """Return demos, also canceled ones, the earliest first, those after the given start and id.
 
@@ -134,7 +134,7 @@ class Bookings:
         Raises:
             StoreError: The database failed.
         """
-        query = select(bookings).order_by(bookings.c.starts_at, bookings.c.id).limit(most)
+        query = select(bookings).order_by(bookings.c.starts_at, bookings.c.id).limit(limit)
         if from_ is not None:
             query = query.where(bookings.c.starts_at >= from_)
         if to is not None:
@@ -155,7 +155,7 @@ class Bookings:
             StoreError: The database failed.
         """
         here = (bookings.c.phone == phone) & (bookings.c.state == BookingState.BOOKED.value)
-        here &= bookings.c.starts_at > now - timedelta(minutes=MOST_MINUTES)
+        here &= bookings.c.starts_at > now - timedelta(minutes=MAX_MINUTES)
         query = select(bookings).where(here).order_by(bookings.c.starts_at, bookings.c.id)
         async with self._database.read() as connection:
             return [booking for booking in await _all(connection, query) if _end(booking) > now]
@@ -180,7 +180,7 @@ class Bookings:
             canceled = _booking(row)
             await self._jobs.add(connection, await self._taken_back(connection, canceled))
             await self._jobs.add(connection, also(canceled))
-        self._jobs.stirred()
+        self._jobs.notify()
         return canceled
 
     async def _taken_back(self, connection: AsyncConnection, canceled: Booking) -> Iterable[NewJob]:
@@ -194,8 +194,8 @@ class Bookings:
             "id": f"bk_{secrets.token_hex(12)}",
             "key": new.key,
             "phone": new.phone,
-            "name": clean_text(new.name)[:MOST_NAME],
-            "interest": clean_text(new.interest)[:MOST_INTEREST],
+            "name": clean_text(new.name)[:MAX_NAME],
+            "interest": clean_text(new.interest)[:MAX_INTEREST],
             "email": new.email,
             "starts_at": new.starts_at,
             "minutes": new.minutes,
@@ -212,8 +212,8 @@ async def _overlapping(
 
 
 async def _between(connection: AsyncConnection, start: datetime, end: datetime) -> list[Booking]:
-    # None is longer than MOST_MINUTES, so the index on the start finds them all.
-    here = (bookings.c.starts_at > start - timedelta(minutes=MOST_MINUTES)) & (
+    # None is longer than MAX_MINUTES, so the index on the start finds them all.
+    here = (bookings.c.starts_at > start - timedelta(minutes=MAX_MINUTES)) & (
         bookings.c.starts_at < end
     )
     here &= bookings.c.state == BookingState.BOOKED.value
@@ -231,8 +231,8 @@ async def _first(connection: AsyncConnection, query: Select[Any]) -> Booking | N
 
 
 def _check(minutes: int) -> None:
-    if not 1 <= minutes <= MOST_MINUTES:
-        raise ValueError(f"a demo takes 1 to {MOST_MINUTES} minutes")
+    if not 1 <= minutes <= MAX_MINUTES:
+        raise ValueError(f"a demo takes 1 to {MAX_MINUTES} minutes")
 
 
 def _end(booking: Booking) -> datetime:

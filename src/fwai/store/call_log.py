@@ -6,11 +6,11 @@ from datetime import datetime
 from fwai.domain.call import Call, CallEnding, CallState
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.job import NewJob
+from fwai.store.batch_writer import BatchWriter
+from fwai.store.job_tables import jobs
 from fwai.store.jobs import new_row
 from fwai.store.tables import instant, tool_calls, turns
 from fwai.store.transcript_files import TranscriptFile, clean, clean_text
-from fwai.store.work_tables import jobs
-from fwai.store.writer import BatchWriter
 
 _MAX_NAME = 128
 _MAX_TOOL_CALL_ID = 255

@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, RowMapping, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import CallId
-from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
+from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.job import NewJob
 from fwai.store.calls import Calls
 from fwai.store.database import Database
+from fwai.store.job_tables import callbacks
 from fwai.store.jobs import Jobs
 from fwai.store.transcript_files import clean_text
-from fwai.store.work_tables import callbacks
 
 _OPEN: Final = [state.value for state in CallbackState if not state.final]
 
@@ -73,7 +73,7 @@ class Callbacks:
             if fresh:
                 await self._jobs.add(connection, [_call_job(kept, kept.due_at), *also(kept)])
         if fresh:
-            self._jobs.stirred()
+            self._jobs.notify()
         return kept, fresh
 
     async def get(self, callback_id: str) -> Callback | None:
@@ -92,14 +92,14 @@ class Callbacks:
         phone: str = "",
         due_before: datetime | None = None,
         after: tuple[datetime, str] | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[Callback]:
         """Return callbacks, the soonest due first, those after the given due time and id.
 
         Raises:
             StoreError: The database failed.
         """
-        query = select(callbacks).order_by(callbacks.c.due_at, callbacks.c.id).limit(most)
+        query = select(callbacks).order_by(callbacks.c.due_at, callbacks.c.id).limit(limit)
         if states:
             query = query.where(callbacks.c.state.in_([state.value for state in states]))
         if phone:
@@ -204,7 +204,7 @@ class Callbacks:
                 await self._jobs.add(connection, [*following, *also(callback)])
         if not settled:
             return None
-        self._jobs.stirred()
+        self._jobs.notify()
         return settled[0]
 
     async def missed(self, callback_id: str, also: Also = nothing_else) -> Callback | None:
@@ -222,7 +222,7 @@ class Callbacks:
                 await self._jobs.add(connection, also(callback))
         if not given_up:
             return None
-        self._jobs.stirred()
+        self._jobs.notify()
         return given_up[0]
 
     # ---- inside ---------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Callbacks:
             "provider": new.provider,
             "agent": new.agent,
             "due_at": new.due_at,
-            "note": clean_text(new.note)[:MOST_NOTE],
+            "note": clean_text(new.note)[:MAX_NOTE],
             "state": CallbackState.SCHEDULED.value,
             "attempts": 0,
             "source_call_id": new.source_call_id,
@@ -263,7 +263,7 @@ class Callbacks:
         return canceled, stopped
 
     async def _canceled(self, stopped: Iterable[CallId]) -> None:
-        self._jobs.stirred()
+        self._jobs.notify()
         if self._calls is not None:
             for call_id in stopped:
                 await self._calls.waiting_canceled(call_id)

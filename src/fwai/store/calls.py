@@ -23,15 +23,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState, EndReason
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
+from fwai.store.batch_writer import BatchWriter
 from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
-from fwai.store.dangling import Folders, Follow, close_dangling, follow_nothing
+from fwai.store.call_reader import CallReader
+from fwai.store.crash_recovery import Folders, Follow, close_dangling, follow_nothing
 from fwai.store.database import Database
-from fwai.store.files import FileWriter
+from fwai.store.file_writer import FileWriter
 from fwai.store.jobs import Jobs
-from fwai.store.reading import CallReader
 from fwai.store.tables import calls, instant
 from fwai.store.transcript_files import TranscriptFile, call_path, clean, clean_text
-from fwai.store.writer import BatchWriter
 
 ENDED_LOGS = 256
 NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
@@ -118,7 +118,7 @@ class Calls(CallReader):
             await self._jobs.add(connection, jobs)
         if jobs:
             due = [job.run_at for job in jobs if job.run_at is not None]
-            self._jobs.stirred(min(due) if len(due) == len(jobs) else None)
+            self._jobs.notify(min(due) if len(due) == len(jobs) else None)
         return True
 
     async def set_summary(
@@ -248,7 +248,7 @@ class Calls(CallReader):
             follow=self._follow,
         )
         if closed:
-            self._jobs.stirred()
+            self._jobs.notify()
         return closed
 
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
@@ -375,7 +375,7 @@ class Calls(CallReader):
                 return False
             followed = await self._jobs.add(connection, self._follow(call_id, state))
         if followed:
-            self._jobs.stirred()
+            self._jobs.notify()
         return True
 
 

@@ -9,10 +9,10 @@ from sqlalchemy import RowMapping, select, update
 
 from fwai.domain.contact import Contact, MemoryEntry, entry_json, read_entry, remembered
 from fwai.store.database import Database
+from fwai.store.job_tables import contacts
 from fwai.store.transcript_files import clean_text
-from fwai.store.work_tables import contacts
 
-MOST_REASON: Final = 200
+MAX_REASON: Final = 200
 
 
 class Contacts:
@@ -62,7 +62,7 @@ class Contacts:
         """
         values = {
             "do_not_call": on,
-            "reason": clean_text(reason)[:MOST_REASON],
+            "reason": clean_text(reason)[:MAX_REASON],
             "written_at": self._clock(),
         }
         writing = self._database.insert(contacts).values(self._row(phone) | values)
@@ -81,14 +81,14 @@ class Contacts:
         async with self._database.read() as connection:
             return bool(await connection.scalar(query))
 
-    async def page_do_not_call(self, after: str = "", most: int = 50) -> list[Contact]:
+    async def page_do_not_call(self, after: str = "", limit: int = 50) -> list[Contact]:
         """Return people who must not be called, by number, those after the given number.
 
         Raises:
             StoreError: The database failed.
         """
         here = contacts.c.do_not_call & (contacts.c.phone > after)
-        query = select(contacts).where(here).order_by(contacts.c.phone).limit(most)
+        query = select(contacts).where(here).order_by(contacts.c.phone).limit(limit)
         async with self._database.read() as connection:
             return [_contact(row) for row in (await connection.execute(query)).mappings()]
 

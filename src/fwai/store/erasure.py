@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fwai.domain.call import FINAL_STATES
 from fwai.errors import StoreError
 from fwai.store.database import Database
+from fwai.store.job_tables import bookings, callbacks, contacts, jobs, requests, standings
 from fwai.store.tables import calls
-from fwai.store.work_tables import bookings, callbacks, contacts, jobs, requests, standings
 
 PORTION: Final = 200
 _OVER: Final = calls.c.state.in_(sorted(state.value for state in FINAL_STATES))

@@ -7,12 +7,12 @@ from sqlalchemy import RowMapping
 
 from fwai.domain.job import Job, JobState
 
-MOST_ERROR: Final = 300
+MAX_ERROR: Final = 300
 
 
 def finished(state: JobState, why: str | None, now: datetime) -> dict[str, Any]:
     """Return what a job's row holds once nothing more is to be done."""
-    error = why[:MOST_ERROR] if why else None
+    error = why[:MAX_ERROR] if why else None
     return {"state": state.value, "next_at": None, "finished_at": now, "error": error}
 
 
@@ -23,7 +23,7 @@ def waiting(at: datetime, why: str, attempts: int) -> dict[str, Any]:
         "state": JobState.WAITING.value,
         "next_at": at,
         "attempts": attempts,
-        "error": why[:MOST_ERROR] or None,
+        "error": why[:MAX_ERROR] or None,
         "begun_at": None,
     }
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import CallState
 from fwai.domain.job import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     Again,
     Dead,
     Done,
@@ -30,11 +30,11 @@ from fwai.domain.job import (
     gap_s,
 )
 from fwai.store.database import Database
-from fwai.store.job_reading import JobReader
+from fwai.store.job_reader import JobReader
 from fwai.store.job_rows import finished, stored_job, waiting
+from fwai.store.job_tables import jobs
 from fwai.store.tables import calls
 from fwai.store.transcript_files import clean
-from fwai.store.work_tables import jobs
 
 LEASE_S: Final = 120.0
 _OPEN: Final = (JobState.WAITING.value, JobState.RUNNING.value)
@@ -73,7 +73,7 @@ class Jobs(JobReader):
     async def add(self, connection: AsyncConnection, new: Iterable[NewJob]) -> int:
         """Write jobs within somebody's transaction and return how many are new.
 
-        Call `stirred` once that is committed.
+        Call `notify` once that is committed.
         """
         added = 0
         for job in new:
@@ -82,7 +82,7 @@ class Jobs(JobReader):
             added += (await connection.execute(statement)).rowcount
         return added
 
-    def stirred(self, at: datetime | None = None) -> None:
+    def notify(self, at: datetime | None = None) -> None:
         """Wake the workers: jobs were committed, none of them due before ``at`` if it is given."""
         self.on_new(at)
 
@@ -96,13 +96,13 @@ class Jobs(JobReader):
             await self.add(connection, [new])
             query = select(jobs).where(jobs.c.key == new.key)
             row = (await connection.execute(query)).mappings().one()
-        self.stirred(new.run_at)
+        self.notify(new.run_at)
         return stored_job(row)
 
     # ---- the worker's side ----------------------------------------------------------------------
 
-    async def lease(self, most: int, kinds: Collection[str]) -> list[Job]:
-        """Take up to ``most`` jobs that are due, of ``kinds``; nobody else gets them meanwhile.
+    async def lease(self, limit: int, kinds: Collection[str]) -> list[Job]:
+        """Take up to ``limit`` jobs that are due, of ``kinds``; nobody else gets them meanwhile.
 
         Raises:
             StoreError: The database failed.
@@ -112,7 +112,7 @@ class Jobs(JobReader):
             select(jobs.c.id)
             .where(jobs.c.next_at <= now, jobs.c.kind.in_(list(kinds)))
             .order_by(jobs.c.next_at)
-            .limit(most)
+            .limit(limit)
         )
         if self._database.engine.dialect.name != "sqlite":
             # Only WITH is evaluated once: a subquery may be for each row, and take as many again.
@@ -158,7 +158,7 @@ class Jobs(JobReader):
             if follows:
                 await self.add(connection, follows)
         if follows:
-            self.stirred()
+            self.notify()
         return state
 
     async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
@@ -218,7 +218,7 @@ class Jobs(JobReader):
         async with self._database.write() as connection:
             reviving = update(jobs).where((jobs.c.id == job_id) & here).values(values)
             revived = (await connection.execute(reviving)).rowcount == 1
-        self.stirred()
+        self.notify()
         return revived
 
     async def cancel(self, connection: AsyncConnection, key: str) -> bool:
@@ -346,7 +346,7 @@ class Jobs(JobReader):
                     values["payload"] = {}
                 return values | {"result": clean(result), "ref": ref[:255]}
             case Again(why, after_s):
-                if job.attempts >= MOST_ATTEMPTS and after_s is None:
+                if job.attempts >= MAX_ATTEMPTS and after_s is None:
                     return finished(JobState.DEAD, why, now)
                 gap = gap_s(job.attempts, self._jitter()) if after_s is None else after_s
                 return waiting(now + timedelta(seconds=gap), why, job.attempts)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import structlog
 
 from fwai.errors import StoreError
-from fwai.store.files import FileWriter
+from fwai.store.file_writer import FileWriter
 
 WINDOW_S = 1.0
 SLIDE_S = 0.25

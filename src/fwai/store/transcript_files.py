@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
 from fwai.errors import StoreError
-from fwai.store.files import FILE_MODE, FileWriter
+from fwai.store.file_writer import FILE_MODE, FileWriter
 from fwai.store.tables import instant
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

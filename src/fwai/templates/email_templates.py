@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import Template as Text
 from typing import Final
 
-MOST_CHARS: Final = 10_000
+MAX_CHARS: Final = 10_000
 # Control characters, and those that turn the direction of writing and so can disguise a link.
 _UNFIT: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
@@ -98,7 +98,7 @@ def _checked(template: str, wanted: Value, values: Mapping[str, str]) -> str:
     value = _GAPS.sub("\n\n", value.strip())
     if not value and not wanted.optional:
         raise EmailTemplateError(f"{template} needs {wanted.name}: {wanted.description}")
-    if len(value) > min(wanted.max_chars, MOST_CHARS):
+    if len(value) > min(wanted.max_chars, MAX_CHARS):
         raise EmailTemplateError(f"{wanted.name} is longer than {wanted.max_chars} characters")
     if "\n" in value and not wanted.lines:
         raise EmailTemplateError(f"{wanted.name} is one line")

@@ -5,11 +5,11 @@ from typing import Final
 from pydantic import Field
 
 from fwai.errors import ToolError
-from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 
 ASK_CALL_PERMISSION: Final = "ask_call_permission"
-MOST_A_DAY: Final = 1  # as Meta has it
+MAX_A_DAY: Final = 1  # as Meta has it
 
 
 class AskCallPermissionArgs(Args):
@@ -24,9 +24,9 @@ class AskCallPermissionArgs(Args):
     )
 
 
-def ask_call_permission(orders: Orders) -> Tool[AskCallPermissionArgs]:
+def ask_call_permission(orders: JobSubmission) -> Tool[AskCallPermissionArgs]:
     """Build the tool; its jobs are of its own kind with ``to``, ``name`` and ``topic``."""
-    limit = DayLimit(orders, ASK_CALL_PERMISSION, "request", MOST_A_DAY)
+    limit = DayLimit(orders, ASK_CALL_PERMISSION, "request", MAX_A_DAY)
     outbox = Outbox(orders, ASK_CALL_PERMISSION, "WhatsApp", per_call=1, limit=limit)
 
     async def run(args: AskCallPermissionArgs, context: ToolContext) -> Outcome:

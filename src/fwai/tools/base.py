@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fwai.domain.call import Call
 from fwai.domain.job import action_key
-from fwai.interfaces import CallActions
+from fwai.interfaces.media import CallActions
 
 ArgsT = TypeVar("ArgsT")
 

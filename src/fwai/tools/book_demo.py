@@ -15,14 +15,14 @@ from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import NewJob
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
-from fwai.tools.acting import DAY_S, DayLimit
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.booking_letters import BookingLetters
-from fwai.tools.moments import MOST_WHEN, WHEN, moment
+from fwai.tools.booking_messages import BookingMessages
+from fwai.tools.message_jobs import DAY_S, DayLimit
 from fwai.tools.recipient import CONFIRMED, address_for
+from fwai.tools.times import MAX_WHEN, WHEN, moment
 
 BOOK_DEMO: Final = "book_demo"
-MOST_OPEN: Final = 3
+MAX_OPEN: Final = 3
 MAX_BOOKINGS_PER_CALL: Final = 4
 WITHHELD_A_DAY: Final = 3  # demos that all callers without a number may book in 24 hours
 
@@ -51,7 +51,7 @@ class BookingBook(Protocol):
 class BookDemoArgs(Args):
     """When, for whom, and about what."""
 
-    when: str = Field(min_length=1, max_length=MOST_WHEN, description=WHEN)
+    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN)
     name: str = Field(min_length=1, max_length=60, description="The name of who comes.")
     interest: str = Field(min_length=1, max_length=300, description="What the demo shall be about.")
     email: str | None = Field(
@@ -69,7 +69,7 @@ class BookDemoArgs(Args):
 def book_demo(
     book: BookingBook,
     availability: Callable[[], Availability],
-    letters: BookingLetters,
+    letters: BookingMessages,
     *,
     zone: ZoneInfo,
     mails: DayLimit | None = None,
@@ -109,7 +109,7 @@ class _Calendar:
     """Books demos, or says what is free instead."""
 
     def __init__(
-        self, book: BookingBook, letters: BookingLetters, zone: ZoneInfo, mails: DayLimit | None
+        self, book: BookingBook, letters: BookingMessages, zone: ZoneInfo, mails: DayLimit | None
     ) -> None:
         self._book = book
         self._letters = letters
@@ -155,8 +155,8 @@ class _Calendar:
         """Return what is booked for them, and why no further demo can be; empty when one can."""
         if context.to:
             mine = await self._book.open_for(context.to, now)
-            most = f"{MOST_OPEN} demos are booked for them already. Say so."
-            return mine, most if len(mine) >= MOST_OPEN else ""
+            most = f"{MAX_OPEN} demos are booked for them already. Say so."
+            return mine, most if len(mine) >= MAX_OPEN else ""
         if context.trusted:
             return [], ""
         day_ago = now - timedelta(seconds=DAY_S)

@@ -10,23 +10,23 @@ from pydantic import Field
 
 from fwai.domain.call import Call
 from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
-from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
+from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, clock_words
 from fwai.domain.job import NewJob
 from fwai.domain.phone import Reach
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
-from fwai.tools.acting import Announce
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.moments import MOST_WHEN, WHEN, moment
+from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
+from fwai.tools.times import MAX_WHEN, WHEN, moment
 
 SCHEDULE_CALLBACK: Final = "schedule_callback"
 CANCEL_CALLBACK: Final = "cancel_callback"
 DO_NOT_CALL: Final = "do_not_call"
-MOST_OPEN: Final = 3
+MAX_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
-MOST_REASON: Final = 200
+MAX_REASON: Final = 200
 _WHATSAPP: Final = "whatsapp"
 
 
@@ -67,9 +67,9 @@ class People(Protocol):
 class ScheduleCallbackArgs(Args):
     """When, and what about."""
 
-    when: str = Field(min_length=1, max_length=MOST_WHEN, description=WHEN)
+    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN)
     note: str = Field(
-        default="", max_length=MOST_NOTE, description="What the call will be about, in a sentence."
+        default="", max_length=MAX_NOTE, description="What the call will be about, in a sentence."
     )
 
 
@@ -77,7 +77,7 @@ class CancelCallbackArgs(Args):
     """Why it is not wanted any more."""
 
     reason: str = Field(
-        default="", max_length=MOST_REASON, description="Why, in a few words of theirs."
+        default="", max_length=MAX_REASON, description="Why, in a few words of theirs."
     )
 
 
@@ -85,7 +85,7 @@ class DoNotCallArgs(Args):
     """Why they want no calls."""
 
     reason: str = Field(
-        default="", max_length=MOST_REASON, description="What they said, in a few words."
+        default="", max_length=MAX_REASON, description="What they said, in a few words."
     )
 
 
@@ -114,12 +114,12 @@ def schedule_callback(
         reach: Where callers may be called back by telephone.
         clock: The time now, aware.
     """
-    desk = _Desk(book, announce, dials, agent)
+    scheduler = _CallbackScheduler(book, announce, dials, agent)
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
         phone, now = _known(context), clock()
         # A call on WhatsApp is paid to WhatsApp, wherever the person is.
-        by_telephone = desk.provider(context.call) != _WHATSAPP
+        by_telephone = scheduler.provider(context.call) != _WHATSAPP
         if by_telephone and not context.trusted and not reach.allows(phone):
             raise ToolError(
                 f"No callback can be promised. {reach.refusal} Say so and offer another way."
@@ -132,7 +132,7 @@ def schedule_callback(
                 "They are on the list of people we do not call, so no callback can be promised. "
                 "Only our staff can change that; say so."
             )
-        kept, replaced = await desk.promise(phone, at, args.note, context)
+        kept, replaced = await scheduler.promise(phone, at, args.note, context)
         words = spoken(at, now)
         instead = " It replaces the earlier time that was agreed in this call." if replaced else ""
         return Outcome(
@@ -193,7 +193,7 @@ def do_not_call(book: CallbackBook, people: People) -> Tool[DoNotCallArgs]:
     )
 
 
-class _Desk:
+class _CallbackScheduler:
     """Makes promises: one for each instant, few for each person."""
 
     def __init__(
@@ -221,9 +221,9 @@ class _Desk:
         ]
         kept = next((one for one in open_ if one.due_at == at), None)
         if kept is None:
-            if len(others) - len(earlier) >= MOST_OPEN:
+            if len(others) - len(earlier) >= MAX_OPEN:
                 raise ToolError(
-                    f"{MOST_OPEN} callbacks are agreed with them already, so no further one. They "
+                    f"{MAX_OPEN} callbacks are agreed with them already, so no further one. They "
                     "can be canceled with cancel_callback."
                 )
             if not context.allow(SCHEDULE_CALLBACK, MAX_CHANGES_PER_CALL):

@@ -11,9 +11,9 @@ from fwai.domain.agent import ToolSpec
 from fwai.domain.call import Call
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
-from fwai.interfaces import CallActions
-from fwai.tools.acting import NOBODY_KNOWS
+from fwai.interfaces.media import CallActions
 from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
+from fwai.tools.message_jobs import NOBODY_KNOWS
 from fwai.tools.schema import parameters
 
 _log = structlog.get_logger()

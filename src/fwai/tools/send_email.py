@@ -5,8 +5,8 @@ from typing import Final
 from pydantic import Field
 
 from fwai.errors import ToolError
-from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 from fwai.tools.recipient import CONFIRMED, address_for
 
 SEND_EMAIL: Final = "send_email"
@@ -27,12 +27,12 @@ class SendEmailArgs(Args):
     confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the address"))
 
 
-def email_limit(orders: Orders) -> DayLimit:
+def email_limit(orders: JobSubmission) -> DayLimit:
     """Return the limit that all tools share that send mail at a caller's wish."""
     return DayLimit(orders, SEND_EMAIL, "e-mail", MAX_EMAILS_PER_DAY)
 
 
-def send_email(orders: Orders, limit: DayLimit | None = None) -> Tool[SendEmailArgs]:
+def send_email(orders: JobSubmission, limit: DayLimit | None = None) -> Tool[SendEmailArgs]:
     """Build the tool; its jobs are of kind ``send_email`` with ``to``, ``template``, ``values``.
 
     Args:

@@ -5,8 +5,8 @@ from typing import Final
 from pydantic import Field
 
 from fwai.domain.phone import Reach
-from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 from fwai.tools.recipient import CONFIRMED, EVERYWHERE, number_for
 
 SEND_SMS: Final = "send_sms"
@@ -27,7 +27,7 @@ class SendSmsArgs(Args):
     confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the number"))
 
 
-def send_sms(orders: Orders, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
+def send_sms(orders: JobSubmission, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
     """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``.
 
     Args:

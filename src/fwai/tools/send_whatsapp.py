@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field
 
 from fwai.errors import FieldError, ToolError
 from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
-from fwai.tools.acting import DayLimit, Orders, Outbox
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 
 SEND_WHATSAPP: Final = "send_whatsapp"
 MAX_WHATSAPP_PER_CALL: Final = 3
@@ -47,7 +47,7 @@ class SendWhatsAppArgs(Args):
 
 
 def send_whatsapp(
-    orders: Orders, templates: Mapping[str, Template] = TEMPLATES
+    orders: JobSubmission, templates: Mapping[str, Template] = TEMPLATES
 ) -> Tool[SendWhatsAppArgs]:
     """Build the tool; its jobs are of kind ``send_whatsapp`` with ``to``, ``text``, ``template``.
 

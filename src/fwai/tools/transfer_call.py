@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fwai.domain.call import EndReason
 from fwai.errors import ApiError, ToolError
-from fwai.interfaces import CallTransfer
+from fwai.interfaces.media import CallTransfer
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 
 TRANSFER_S: Final = 10.0

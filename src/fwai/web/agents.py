@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from fwai.domain.agent import AgentProfile
-from fwai.web.answer import answer
 from fwai.web.errors import problems
 from fwai.web.models import AgentList
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 
 

@@ -6,8 +6,10 @@ from fastapi import APIRouter, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.routing import Route
 
-from fwai.access import Access
-from fwai.web import agents, bookings, callbacks, calls, contacts, jobs, live, records, tools
+from fwai.http.access import Access
+from fwai.web import agents, bookings, callbacks, calls, contacts, jobs, tools
+from fwai.web import live_calls as live
+from fwai.web import transcripts as records
 from fwai.web.idempotency import Idempotency
 from fwai.web.route import NoRoute, route_class
 from fwai.web.services import ApiServices

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from fwai.domain.booking import Booking, BookingState
 from fwai.domain.call_event import stamp
 from fwai.web import paging
-from fwai.web.answer import answer
 from fwai.web.errors import conflict, problems, unknown
-from fwai.web.models import BookingPage, BookingShown
+from fwai.web.models import BookingBody, BookingPage
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 from fwai.web.values import moment, number, safe_id
 
@@ -39,7 +39,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
             to=moment(to, "to", zone, end=True) if to else None,
             phone=number(phone) if phone else "",
             after=paging.place_of(cursor),
-            most=limit + 1,
+            limit=limit + 1,
         )
         return answer(paging.page("bookings", found, limit, shown, _place_in_list))
 
@@ -47,7 +47,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/bookings/{booking_id}",
         tags=["bookings"],
         summary="One demo",
-        response_model=BookingShown,
+        response_model=BookingBody,
         responses=problems(404),
     )
     async def one(booking_id: str) -> Response:
@@ -57,7 +57,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/bookings/{booking_id}",
         tags=["bookings"],
         summary="Cancel a demo",
-        response_model=BookingShown,
+        response_model=BookingBody,
         responses=problems(404, 409, 413, 415),
     )
     async def cancel(booking_id: str) -> Response:

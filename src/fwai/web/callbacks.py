@@ -12,10 +12,10 @@ from fwai.domain.callback import Callback, CallbackState, NewCallback
 from fwai.domain.spoken_time import SpokenTimeError, resolve, spoken
 from fwai.errors import FieldError, RefusedError
 from fwai.web import paging
-from fwai.web.answer import answer
 from fwai.web.errors import conflict, problems, unknown
 from fwai.web.idempotency import Idempotency, Key, Reply, Use
-from fwai.web.models import CallbackPage, CallbackShown, NewPromise
+from fwai.web.models import CallbackBody, CallbackPage, CallbackRequest
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 from fwai.web.values import moment, number, safe_id
 
@@ -45,7 +45,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
             phone=number(phone) if phone else "",
             due_before=before,
             after=paging.place_of(cursor),
-            most=limit + 1,
+            limit=limit + 1,
         )
         return answer(paging.page("callbacks", found, limit, shown, _place_in_list))
 
@@ -54,10 +54,12 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         tags=["callbacks"],
         summary="Promise a callback",
         status_code=201,
-        response_model=CallbackShown,
+        response_model=CallbackBody,
         responses=problems(400, 409, 413, 415),
     )
-    async def promise(body: NewPromise, request: Request, idempotency_key: Key = None) -> Response:
+    async def promise(
+        body: CallbackRequest, request: Request, idempotency_key: Key = None
+    ) -> Response:
         """Call somebody at a time inside the calling hours; the answer says which time it is."""
 
         async def work(use: Use) -> Reply:
@@ -70,7 +72,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         "/callbacks/{callback_id}",
         tags=["callbacks"],
         summary="One callback",
-        response_model=CallbackShown,
+        response_model=CallbackBody,
         responses=problems(404),
     )
     async def one(callback_id: str) -> Response:
@@ -80,7 +82,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         "/callbacks/{callback_id}",
         tags=["callbacks"],
         summary="Take a callback back",
-        response_model=CallbackShown,
+        response_model=CallbackBody,
         responses=problems(404, 409, 413, 415),
     )
     async def take_back(callback_id: str) -> Response:
@@ -121,7 +123,7 @@ def _place_in_list(callback: Callback) -> Any:  # noqa: ANN401
     return callback.due_at, callback.id
 
 
-async def _checked(services: ApiServices, body: NewPromise, use: Use) -> NewCallback:
+async def _checked(services: ApiServices, body: CallbackRequest, use: Use) -> NewCallback:
     rules, phone = services.rules, number(body.to, "to")
     agent = body.agent or rules.agents[0]
     _one_of("agent", agent, rules.agents)

@@ -9,10 +9,10 @@ from fwai.domain.call import CallId, CallState, Direction
 from fwai.domain.call_event import call_data, call_summary, stamp
 from fwai.domain.record import CallRecord
 from fwai.web import paging
-from fwai.web.answer import answer
 from fwai.web.errors import problems, unknown
 from fwai.web.idempotency import Idempotency, Key, Reply, Use
 from fwai.web.models import CallAccepted, CallData, CallPage, NewCall
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 from fwai.web.values import moment, number, safe_id
 
@@ -70,7 +70,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
             created_from=moment(from_, "from", zone) if from_ else None,
             created_to=moment(to, "to", zone, end=True) if to else None,
             after=None if after is None else (after[0], CallId(after[1])),
-            most=limit + 1,
+            limit=limit + 1,
         )
         return answer(paging.page("calls", found, limit, call_summary, _place_in_list))
 

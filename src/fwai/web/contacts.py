@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Response
 from fwai.domain.call import CallState
 from fwai.domain.call_event import call_summary, stamp
 from fwai.domain.contact import Contact
-from fwai.problem import ProblemError
+from fwai.http.problem import ProblemError
 from fwai.web import bookings, callbacks, paging
-from fwai.web.answer import answer
 from fwai.web.errors import conflict, problems
-from fwai.web.models import ContactChange, ContactShown, ErasedShown, Forbidden, ForbiddenPage
+from fwai.web.models import ContactBody, ContactUpdate, DoNotCallEntry, DoNotCallPage, ErasureBody
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 from fwai.web.values import number
 
@@ -29,7 +29,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/contacts/{phone}",
         tags=["contacts"],
         summary="What is known of a person",
-        response_model=ContactShown,
+        response_model=ContactBody,
         responses=problems(),
     )
     async def one(phone: Phone) -> Response:
@@ -38,7 +38,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         contact = await services.contacts.get(who)
         promised = await services.callbacks.open_for(who)
         booked = await services.bookings.open_for(who, services.clock())
-        newest = await services.calls.page(phone=who, most=NEWEST)
+        newest = await services.calls.page(phone=who, limit=NEWEST)
         return answer(
             _shown(contact)
             | {
@@ -61,10 +61,10 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/contacts/{phone}",
         tags=["contacts"],
         summary="Forbid calls to a person, or permit them again",
-        response_model=Forbidden,
+        response_model=DoNotCallEntry,
         responses=problems(400, 413, 415),
     )
-    async def change(phone: Phone, body: ContactChange) -> Response:
+    async def change(phone: Phone, body: ContactUpdate) -> Response:
         who = number(phone)
         await services.contacts.set_do_not_call(who, body.do_not_call, body.reason)
         return answer(_shown(await services.contacts.get(who)))
@@ -73,7 +73,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/contacts/{phone}",
         tags=["contacts"],
         summary="Erase a person",
-        response_model=ErasedShown,
+        response_model=ErasureBody,
         responses=problems(409, 413, 415),
     )
     async def erase(phone: Phone) -> Response:
@@ -82,7 +82,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         That they must not be called is kept: without it they would be called again.
         """
         who = number(phone)
-        open_calls = await services.calls.page(phone=who, states=_NOT_OVER, most=1)
+        open_calls = await services.calls.page(phone=who, states=_NOT_OVER, limit=1)
         if open_calls:
             raise _live(f"Call {open_calls[0].call.id} is not over; hang it up first.")
         erased = await services.erase(who)
@@ -95,7 +95,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/do-not-call",
         tags=["contacts"],
         summary="List people who must not be called",
-        response_model=ForbiddenPage,
+        response_model=DoNotCallPage,
         responses=problems(),
     )
     async def forbidden(limit: paging.Limit = paging.USUAL, cursor: paging.Cursor = "") -> Response:

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from fwai.errors import BusyError, FieldError, RefusedError, StoreError
-from fwai.problem import MEDIA_TYPE, ProblemError
+from fwai.http.problem import MEDIA_TYPE, ProblemError
 
 RETRY_S: Final = "10"
-MOST_ERRORS: Final = 20
+MAX_ERRORS: Final = 20
 _PLACES: Final = ("body", "query", "path", "header")
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
 _MEANINGS: Final[Mapping[int, str]] = {
@@ -138,7 +138,7 @@ def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     if any(error["type"] == "json_invalid" for error in errors):
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
     named = [{"field": _path(error["loc"]), "detail": _fix(error)} for error in errors]
-    named = named[:MOST_ERRORS]
+    named = named[:MAX_ERRORS]
     problem = invalid(named[0]["field"], named[0]["detail"])
     if len(named) > 1:
         problem.errors = tuple(named)

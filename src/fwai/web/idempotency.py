@@ -18,18 +18,18 @@ from typing import Annotated, Any, Final
 import structlog
 from fastapi import Header, Request, Response
 
-from fwai.access import Client
 from fwai.errors import FieldError, RefusedError, StoreError
-from fwai.problem import ProblemError
-from fwai.web.answer import answer
+from fwai.http.access import Client
+from fwai.http.problem import ProblemError
 from fwai.web.errors import conflict, invalid, problem_of
+from fwai.web.responses import answer
 from fwai.web.services import Claimed, RequestBook
 from fwai.web.values import canonical
 
 WAIT_S: Final = 10.0
 ABANDONED: Final = timedelta(seconds=60)
-MOST_GIVEN_UP: Final = 1_000
-MOST_KEY: Final = 255
+MAX_GIVEN_UP: Final = 1_000
+MAX_KEY: Final = 255
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]{1,255}")
 
 Key = Annotated[
@@ -37,7 +37,7 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         description="The same key with the same body has one effect, and the same answer for 24 h.",
-        max_length=MOST_KEY,
+        max_length=MAX_KEY,
     ),
 ]
 
@@ -113,7 +113,7 @@ class Idempotency:
         if key is None:
             return _response(await work(Use("", self._clock())))
         if not _PRINTABLE.fullmatch(key):
-            raise invalid("Idempotency-Key", f"send 1 to {MOST_KEY} printable ASCII characters")
+            raise invalid("Idempotency-Key", f"send 1 to {MAX_KEY} printable ASCII characters")
         client: Client = request.state.client
         place = (_scope(route, client.id), key)
         await self._landed(place)
@@ -182,7 +182,7 @@ class Idempotency:
 
     def _give_up(self, generation: str) -> None:
         self._given_up[generation] = None
-        if len(self._given_up) > MOST_GIVEN_UP:
+        if len(self._given_up) > MAX_GIVEN_UP:
             del self._given_up[next(iter(self._given_up))]
 
 

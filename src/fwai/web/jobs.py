@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Response
 from fwai.domain.call_event import stamp
 from fwai.domain.job import Job, JobState
 from fwai.web import paging
-from fwai.web.answer import answer
 from fwai.web.errors import conflict, problems, unknown
-from fwai.web.models import JobPage, JobShown, ReplayAsked, Replayed
+from fwai.web.models import JobBody, JobPage, Replayed, ReplayRequest
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices, Place
 from fwai.web.values import safe_id
 
 EVENT: Final = "event"
-MOST_REPLAYED: Final = 1_000
+MAX_REPLAYED: Final = 1_000
 
 
 def add(api: APIRouter, services: ApiServices) -> None:
@@ -37,7 +37,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
     ) -> Response:
         """Return work, the newest first. `dead` and `unknown` wait for an operator."""
         found = await services.jobs.page(
-            states=status, kind=kind, after=paging.place_of(cursor), most=limit + 1
+            states=status, kind=kind, after=paging.place_of(cursor), limit=limit + 1
         )
         return answer(paging.page("jobs", found, limit, _shown, _place_in_list))
 
@@ -45,7 +45,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/jobs/{job_id}",
         tags=["jobs"],
         summary="One piece of work",
-        response_model=JobShown,
+        response_model=JobBody,
         responses=problems(404),
     )
     async def one(job_id: str) -> Response:
@@ -55,7 +55,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/jobs/{job_id}/retry",
         tags=["jobs"],
         summary="Try dead or unknown work again",
-        response_model=JobShown,
+        response_model=JobBody,
         responses=problems(404, 409, 413, 415),
     )
     async def retry(job_id: str) -> Response:
@@ -73,12 +73,12 @@ def add(api: APIRouter, services: ApiServices) -> None:
         response_model=Replayed,
         responses=problems(400, 413, 415),
     )
-    async def replay(body: ReplayAsked | None = None) -> Response:
+    async def replay(body: ReplayRequest | None = None) -> Response:
         """Try to deliver every event again that was given up."""
         since = body.since if body is not None else None
         dead = await _dead_events(services, since)
-        revived = [await services.jobs.revive(job.id) for job in dead[:MOST_REPLAYED]]
-        return answer({"replayed": sum(revived), "more": len(dead) > MOST_REPLAYED})
+        revived = [await services.jobs.revive(job.id) for job in dead[:MAX_REPLAYED]]
+        return answer({"replayed": sum(revived), "more": len(dead) > MAX_REPLAYED})
 
 
 async def _known(services: ApiServices, job_id: str) -> Job:
@@ -92,13 +92,13 @@ async def _dead_events(services: ApiServices, since: datetime | None) -> list[Jo
     """Return the newest dead events, at most one more than are replayed."""
     dead: list[Job] = []
     after: Place | None = None
-    while len(dead) <= MOST_REPLAYED:
+    while len(dead) <= MAX_REPLAYED:
         found = await services.jobs.page(
-            states=[JobState.DEAD], kind=EVENT, after=after, most=paging.MOST
+            states=[JobState.DEAD], kind=EVENT, after=after, limit=paging.MAX_PAGE
         )
         fitting = [job for job in found if since is None or job.created_at >= since]
         dead += fitting
-        if len(fitting) < paging.MOST:
+        if len(fitting) < paging.MAX_PAGE:
             break
         after = _place_in_list(found[-1])
     return dead

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fwai.domain.booking import BookingState
 from fwai.domain.call import CallState, Direction
-from fwai.domain.callback import MOST_NOTE, CallbackState
+from fwai.domain.callback import MAX_NOTE, CallbackState
 from fwai.domain.job import JobState
 from fwai.web.values import JsonObject, Moment, Plain, Text
 
-MOST_SAID = 500
-MOST_REASON = 200
+MAX_SAID = 500
+MAX_REASON = 200
 
 Stamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Context = dict[Text, Plain]
@@ -24,13 +24,13 @@ NextCursor = Annotated[
 ]
 
 
-class Asked(BaseModel):
+class RequestBody(BaseModel):
     """What is sent: a field that is not known is a mistake."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class NewCall(Asked):
+class NewCall(RequestBody):
     """Somebody is to be called; only ``to`` is needed."""
 
     to: Annotated[Text, Field(max_length=40, description="With its country code.")]
@@ -171,32 +171,32 @@ class Transcript(BaseModel):
     transcript: list[Said]
 
 
-class Words(Asked):
+class SayRequest(RequestBody):
     """What the agent is to say, in its own voice."""
 
-    text: Annotated[Text, Field(min_length=1, max_length=MOST_SAID)]
+    text: Annotated[Text, Field(min_length=1, max_length=MAX_SAID)]
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"text": "The course begins on Monday."}]}
     )
 
 
-class Handover(Asked):
+class TransferRequest(RequestBody):
     """Why a human is needed."""
 
-    reason: Annotated[Text, Field(max_length=MOST_REASON)] = ""
+    reason: Annotated[Text, Field(max_length=MAX_REASON)] = ""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "asked for a person"}]})
 
 
-class CallOrdered(BaseModel):
+class CallActionAccepted(BaseModel):
     """What was asked of a call is being done."""
 
     call_id: str
     status: CallState
 
 
-class ToolOrder(Asked):
+class ToolRequestBody(RequestBody):
     """A tool to be run for a person, named by ``to`` or by a call with them."""
 
     arguments: Annotated[JsonObject, Field(default_factory=dict)]
@@ -234,7 +234,7 @@ class ToolAnswer(BaseModel):
     )
 
 
-class ToolShown(BaseModel):
+class ToolBody(BaseModel):
     """A tool."""
 
     name: str
@@ -248,17 +248,17 @@ class ToolShown(BaseModel):
 class ToolList(BaseModel):
     """All tools."""
 
-    tools: list[ToolShown]
+    tools: list[ToolBody]
 
 
-class NewPromise(Asked):
+class CallbackRequest(RequestBody):
     """Somebody is to be called back."""
 
     to: Annotated[Text, Field(max_length=40, description="With its country code.")]
     when: Annotated[
         Text, Field(max_length=200, description="ISO 8601, or words such as `tomorrow 5 pm`.")
     ]
-    note: Annotated[Text, Field(max_length=MOST_NOTE)] = ""
+    note: Annotated[Text, Field(max_length=MAX_NOTE)] = ""
     agent: Annotated[Text, Field(max_length=100)] = ""
     provider: Annotated[Text, Field(max_length=40)] = ""
 
@@ -269,7 +269,7 @@ class NewPromise(Asked):
     )
 
 
-class CallbackShown(BaseModel):
+class CallbackBody(BaseModel):
     """A promise to call back."""
 
     callback_id: str
@@ -288,11 +288,11 @@ class CallbackShown(BaseModel):
 class CallbackPage(BaseModel):
     """Callbacks, the soonest first."""
 
-    callbacks: list[CallbackShown]
+    callbacks: list[CallbackBody]
     next_cursor: NextCursor
 
 
-class BookingShown(BaseModel):
+class BookingBody(BaseModel):
     """A demo."""
 
     booking_id: str
@@ -310,11 +310,11 @@ class BookingShown(BaseModel):
 class BookingPage(BaseModel):
     """Demos, the earliest first."""
 
-    bookings: list[BookingShown]
+    bookings: list[BookingBody]
     next_cursor: NextCursor
 
 
-class AgentShown(BaseModel):
+class AgentBody(BaseModel):
     """An agent of prompts.json."""
 
     id: str
@@ -330,7 +330,7 @@ class AgentShown(BaseModel):
 class AgentList(BaseModel):
     """All agents."""
 
-    agents: list[AgentShown]
+    agents: list[AgentBody]
 
 
 class Remembered(BaseModel):
@@ -342,30 +342,30 @@ class Remembered(BaseModel):
     text: str
 
 
-class ContactShown(BaseModel):
+class ContactBody(BaseModel):
     """What is known of a person."""
 
     phone: str
     do_not_call: bool
     reason: str
     memory: list[Remembered]
-    callbacks: list[CallbackShown] = Field(description="Those that are not over.")
-    bookings: list[BookingShown] = Field(description="Those that are not over.")
+    callbacks: list[CallbackBody] = Field(description="Those that are not over.")
+    bookings: list[BookingBody] = Field(description="Those that are not over.")
     calls: list[CallSummary] = Field(description="The newest.")
 
 
-class ContactChange(Asked):
+class ContactUpdate(RequestBody):
     """Whether a person may be called."""
 
     do_not_call: bool
-    reason: Annotated[Text, Field(max_length=MOST_REASON)] = ""
+    reason: Annotated[Text, Field(max_length=MAX_REASON)] = ""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"do_not_call": True, "reason": "asked by mail"}]}
     )
 
 
-class Forbidden(BaseModel):
+class DoNotCallEntry(BaseModel):
     """A person who must not be called."""
 
     phone: str
@@ -373,14 +373,14 @@ class Forbidden(BaseModel):
     reason: str
 
 
-class ForbiddenPage(BaseModel):
+class DoNotCallPage(BaseModel):
     """People who must not be called, by number."""
 
-    contacts: list[Forbidden]
+    contacts: list[DoNotCallEntry]
     next_cursor: NextCursor
 
 
-class ErasedShown(BaseModel):
+class ErasureBody(BaseModel):
     """How much was removed."""
 
     calls: int
@@ -391,7 +391,7 @@ class ErasedShown(BaseModel):
     contact: bool
 
 
-class JobShown(BaseModel):
+class JobBody(BaseModel):
     """A piece of work; what it is about is not shown."""
 
     job_id: str
@@ -408,11 +408,11 @@ class JobShown(BaseModel):
 class JobPage(BaseModel):
     """Work, the newest first."""
 
-    jobs: list[JobShown]
+    jobs: list[JobBody]
     next_cursor: NextCursor
 
 
-class ReplayAsked(Asked):
+class ReplayRequest(RequestBody):
     """Which dead events are to be delivered again."""
 
     since: Annotated[Moment | None, Field(description="Those that happened then or later.")] = None

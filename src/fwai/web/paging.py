@@ -13,17 +13,17 @@ from fwai.errors import FieldError
 from fwai.web.services import Place
 from fwai.web.values import known_moment, safe_id
 
-MOST: Final = 200
+MAX_PAGE: Final = 200
 USUAL: Final = 50
-_MOST_CURSOR: Final = 200
+_MAX_CURSOR: Final = 200
 _FIX: Final = "take next_cursor of an earlier page as it stands"
 
 ItemT = TypeVar("ItemT")
 
-Limit = Annotated[int, Query(ge=1, le=MOST, description="How many to return at most.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many to return at most.")]
 Cursor = Annotated[
     str,
-    Query(max_length=_MOST_CURSOR, description="`next_cursor` of the page before, as it stands."),
+    Query(max_length=_MAX_CURSOR, description="`next_cursor` of the page before, as it stands."),
 ]
 
 

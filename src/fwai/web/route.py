@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
-from fwai.access import Access
-from fwai.problem import ProblemError
+from fwai.http.access import Access
+from fwai.http.problem import ProblemError
 from fwai.web.errors import problem_of
 
 MAX_BODY_BYTES: Final = 256 * 1024

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
+from fwai.calls.live_events import Watch
 from fwai.domain.agent import AgentProfile, ToolSpec
 from fwai.domain.booking import Booking
 from fwai.domain.call import Call, CallId, CallState, Direction
@@ -16,8 +17,7 @@ from fwai.domain.events import ToolResult
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import Job, JobState
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
-from fwai.interfaces import CallActions
-from fwai.watch import Watch
+from fwai.interfaces.media import CallActions
 
 Place = tuple[datetime, str]
 
@@ -41,7 +41,7 @@ class CallBook(Protocol):
         created_from: datetime | None = None,
         created_to: datetime | None = None,
         after: tuple[datetime, CallId] | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[CallRecord]:
         """Return the newest calls first."""
         ...
@@ -129,7 +129,7 @@ class LiveCalls(Protocol):
         ...
 
 
-class ToolDesk(Protocol):
+class ToolCatalog(Protocol):
     """The tools of this server; as ``tools.registry.ToolRegistry``."""
 
     @property
@@ -169,7 +169,7 @@ class CallbackBook(Protocol):
         phone: str = "",
         due_before: datetime | None = None,
         after: Place | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[Callback]:
         """Return the soonest first."""
         ...
@@ -197,7 +197,7 @@ class BookingBook(Protocol):
         to: datetime | None = None,
         phone: str = "",
         after: Place | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[Booking]:
         """Return the earliest first."""
         ...
@@ -226,7 +226,7 @@ class People(Protocol):
         """Whether a person must not be called."""
         ...
 
-    async def page_do_not_call(self, after: str = "", most: int = 50) -> list[Contact]:
+    async def page_do_not_call(self, after: str = "", limit: int = 50) -> list[Contact]:
         """Return who must not be called, by number."""
         ...
 
@@ -256,7 +256,7 @@ class JobBook(Protocol):
         states: Collection[JobState] = (),
         kind: str = "",
         after: Place | None = None,
-        most: int = 50,
+        limit: int = 50,
     ) -> list[Job]:
         """Return the newest first."""
         ...
@@ -346,8 +346,8 @@ class ApiServices:
         live: The calls that this process carries.
         watch: Tells what happens in calls.
         tools: The tools.
-        tool_context: Makes what ``ToolDesk.use`` takes of ``to``, ``scope``, ``call``, ``actions``
-            and ``trusted``; as the class ``ToolContext``.
+        tool_context: Makes what ``ToolCatalog.use`` takes of ``to``, ``scope``, ``call``,
+            ``actions`` and ``trusted``; as the class ``ToolContext``.
         schedule: Writes a callback, and tells of it; True when it is new.
         erase: Removes what is kept of a number.
         recordings_dir: None when nothing was ever recorded.
@@ -360,7 +360,7 @@ class ApiServices:
     cancel: Callable[[Call], Awaitable[bool]]
     live: LiveCalls
     watch: Watch
-    tools: ToolDesk
+    tools: ToolCatalog
     tool_context: Callable[..., Any]
     callbacks: CallbackBook
     schedule: Callable[[NewCallback], Awaitable[tuple[Callback, bool]]]

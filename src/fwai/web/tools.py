@@ -9,12 +9,12 @@ from fastapi import APIRouter, Request, Response
 from fwai.domain.agent import ToolSpec
 from fwai.domain.events import ToolResult
 from fwai.errors import FieldError
-from fwai.problem import ProblemError
-from fwai.web.answer import answer
+from fwai.http.problem import ProblemError
 from fwai.web.calls import known
 from fwai.web.errors import conflict, invalid, problems, unknown
 from fwai.web.idempotency import Idempotency, Key, Reply, Use
-from fwai.web.models import ToolAnswer, ToolList, ToolOrder, ToolShown
+from fwai.web.models import ToolAnswer, ToolBody, ToolList, ToolRequestBody
+from fwai.web.responses import answer
 from fwai.web.services import ApiServices
 from fwai.web.values import number
 
@@ -38,7 +38,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         "/tools/{name}",
         tags=["tools"],
         summary="One tool",
-        response_model=ToolShown,
+        response_model=ToolBody,
         responses=problems(404),
     )
     async def one(name: str) -> Response:
@@ -55,7 +55,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         responses=problems(400, 404, 409, 413, 415),
     )
     async def use(
-        name: str, body: ToolOrder, request: Request, idempotency_key: Key = None
+        name: str, body: ToolRequestBody, request: Request, idempotency_key: Key = None
     ) -> Response:
         """Run a tool for the person of `to`, or of the call `call_id`.
 
@@ -147,7 +147,9 @@ def _lacking(name: str, missing: str) -> Mapping[str, Any]:
     }
 
 
-async def _run(services: ApiServices, name: str, body: ToolOrder, use: Use) -> Mapping[str, Any]:
+async def _run(
+    services: ApiServices, name: str, body: ToolRequestBody, use: Use
+) -> Mapping[str, Any]:
     if (body.to is None) == (body.call_id is None):
         raise invalid("to", "give either to, a number, or call_id, a call with the person")
     make = services.tool_context

@@ -14,7 +14,7 @@ from fwai.domain import phone
 from fwai.domain.hours import on_the_clock
 from fwai.errors import FieldError
 
-MOST_DEPTH: Final = 6
+MAX_DEPTH: Final = 6
 _YEARS: Final = range(2000, 2201)
 _MOMENT_FIX: Final = "write a moment with its offset, as in 2026-11-23T10:00:00+05:30"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -144,8 +144,8 @@ def json_object(value: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _walk(value: object, depth: int) -> None:
-    if depth > MOST_DEPTH:
-        raise ValueError(f"nest at most {MOST_DEPTH} levels deep")
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nest at most {MAX_DEPTH} levels deep")
     match value:
         case str():
             whole(value)

@@ -13,12 +13,12 @@ from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import ExotelWebhooks, router
 from fwai.domain.call import CallState
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.simulator.caller import AwaitHangUp, HangUp, Step, Wait
-from fwai.simulator.exotel_api import ExotelApi
-from fwai.simulator.exotel_applets import ContentType
-from fwai.simulator.exotel_phone import ExotelPhone
-from fwai.simulator.fate import Fate, MessageFate, Outcome, Refusal
-from fwai.simulator.plivo_voice import standard_repertoire
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Step, Wait
+from fwai.simulator.common.fate import Fate, MessageFate, Outcome, Refusal
+from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.exotel.api import ExotelApi
+from fwai.simulator.exotel.applets import ContentType
+from fwai.simulator.exotel.phone import ExotelPhone
 from unit.adapters.handler_kit import OURS, TOKEN, FakeReports, PlacedCalls, an_order
 from unit.adapters.media_server import listening
 

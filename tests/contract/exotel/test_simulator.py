@@ -12,15 +12,15 @@ from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import ExotelCodec
 from fwai.domain.events import CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, WireError
-from fwai.simulator.exotel_api import ExotelApi
-from fwai.simulator.exotel_applets import read_stream_url
-from fwai.simulator.exotel_ear import ExotelEar
-from fwai.simulator.exotel_garbage import KINDS
-from fwai.simulator.exotel_stream import StreamOptions, audio_of
-from fwai.simulator.exotel_wire import Decoder, Encoder, Spelling, StreamFacts
-from fwai.simulator.plivo_rest import ApiFault
-from fwai.simulator.plivo_voice import standard_repertoire
-from fwai.simulator.plivo_wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
+from fwai.simulator.common.rest import ApiFault
+from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.exotel.api import ExotelApi
+from fwai.simulator.exotel.applets import read_stream_url
+from fwai.simulator.exotel.ear import ExotelEar
+from fwai.simulator.exotel.garbage import KINDS
+from fwai.simulator.exotel.stream import StreamOptions, audio_of
+from fwai.simulator.exotel.wire import Decoder, Encoder, Spelling, StreamFacts
+from fwai.simulator.plivo.wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
 
 FACTS = StreamFacts(
     stream_id="S1",

@@ -22,9 +22,9 @@ from fwai.domain.events import (
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.setup import SessionConfig
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.gemini_live import GeminiLiveSimulator
-from fwai.simulator.scenario import Fault, Reply, ToolRequest, demo
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.gemini.scenario import Fault, Reply, ToolRequest, demo
+from fwai.simulator.gemini.server import GeminiLiveSimulator
 from unit.gemini.jumping_loop import settle
 
 CLIPS = ClipLibrary.load()

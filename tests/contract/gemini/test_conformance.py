@@ -23,9 +23,9 @@ from fwai.domain.events import (
 )
 from fwai.gemini.messages import GoAway, HandleIssued
 from fwai.gemini.setup import SessionConfig
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.gemini_live import GeminiLiveSimulator
-from fwai.simulator.scenario import Fault, Reply, Scenario, ToolRequest, demo
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.gemini.scenario import Fault, Reply, Scenario, ToolRequest, demo
+from fwai.simulator.gemini.server import GeminiLiveSimulator
 from unit.gemini.jumping_loop import settle
 
 CLIPS = ClipLibrary.load()

@@ -16,11 +16,11 @@ from fwai.domain.events import (
     DtmfPressed,
     MarkReached,
 )
-from fwai.interfaces import CallerLeg
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.plivo_ear import TimeLine
-from fwai.simulator.plivo_hearing import WINDOW_MS, audible_windows
-from fwai.simulator.recognizer import Recognizer
+from fwai.interfaces.media import CallerLeg
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.ear import TimeLine
+from fwai.simulator.common.hearing import WINDOW_MS, audible_windows
+from fwai.simulator.common.recognizer import Recognizer
 
 CLIPS = ClipLibrary.load()
 RECOGNIZER = Recognizer(CLIPS)

@@ -13,12 +13,12 @@ from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.domain.events import CallerAudio, CallerHungUp, DtmfPressed
-from fwai.interfaces import CallerLeg
-from fwai.simulator.meta_ear import HEAR_HZ, MetaEar
-from fwai.simulator.meta_media import GARBAGE, MetaMedia, Weather
-from fwai.simulator.plivo_line import Line
-from fwai.simulator.plivo_playback import Piece, PlaybackBuffer
-from fwai.simulator.plivo_voice import standard_repertoire
+from fwai.interfaces.media import CallerLeg
+from fwai.simulator.common.line import Line
+from fwai.simulator.common.playback import Piece, PlaybackBuffer
+from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.meta.ear import HEAR_HZ, MetaEar
+from fwai.simulator.meta.media import GARBAGE, MetaMedia, NetworkConditions
 
 PORTS = (42_100, 42_199)
 JITTER_BUFFER_S = 0.150
@@ -91,7 +91,7 @@ class MetaPeer:
         self.media.garble(kind)
 
     def stop_reading(self) -> None:
-        self.media.weather = Weather(deaf=True)
+        self.media.conditions = NetworkConditions(deaf=True)
 
 
 @asynccontextmanager

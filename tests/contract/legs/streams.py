@@ -16,18 +16,20 @@ from fwai.adapters.media_codec import MediaCodec
 from fwai.adapters.media_socket import MediaSocketProtocol
 from fwai.adapters.media_stream import BUFFERED_MS, WebSocketLeg
 from fwai.adapters.plivo.codec import PlivoCodec
-from fwai.interfaces import CallerLeg
-from fwai.simulator import exotel_garbage, exotel_wire, plivo_garbage
-from fwai.simulator.exotel_ear import ExotelEar
-from fwai.simulator.exotel_stream import ExotelStream, StreamOptions
-from fwai.simulator.exotel_wire import StreamFacts
-from fwai.simulator.plivo_cause import FAILED, Ending
-from fwai.simulator.plivo_line import Line
-from fwai.simulator.plivo_signature import PlivoSigner
-from fwai.simulator.plivo_stream import Account, MediaStream
-from fwai.simulator.plivo_voice import standard_repertoire
-from fwai.simulator.plivo_wire import StreamFormat
-from fwai.simulator.plivo_xml import StreamOrder
+from fwai.interfaces.media import CallerLeg
+from fwai.simulator.common.cause import FAILED, Ending
+from fwai.simulator.common.line import Line
+from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.exotel import garbage as exotel_garbage
+from fwai.simulator.exotel import wire as exotel_wire
+from fwai.simulator.exotel.ear import ExotelEar
+from fwai.simulator.exotel.stream import ExotelStream, StreamOptions
+from fwai.simulator.exotel.wire import StreamFacts
+from fwai.simulator.plivo import garbage as plivo_garbage
+from fwai.simulator.plivo.signature import PlivoSigner
+from fwai.simulator.plivo.stream import Account, MediaStream
+from fwai.simulator.plivo.wire import StreamFormat
+from fwai.simulator.plivo.xml import StreamInstruction
 
 STREAM_GOES = frozenset({"huge"})  # the WebSocket's own limit ends it; see test_media_stream
 HIGH_WATER_BYTES = BUFFERED_MS * 24
@@ -173,7 +175,7 @@ async def _talking(
 async def plivo(audio: StreamFormat, *, says_stop: bool) -> AsyncIterator[tuple[CallerLeg, Peer]]:
     """Open a Plivo stream; ``says_stop``: a stop message goes before the close."""
     async with _serving(WebSocketLeg, PlivoCodec, None) as (url, opened):
-        order = StreamOrder(
+        order = StreamInstruction(
             url=url,
             audio=audio,
             bidirectional=True,

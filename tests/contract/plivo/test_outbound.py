@@ -13,10 +13,10 @@ from fwai.adapters.plivo.line import PlivoLine
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
 from fwai.domain.call import CallState
 from fwai.errors import ApiError, ApiUnknownError, BusyError
-from fwai.simulator.caller import AwaitHangUp, HangUp, Step, Wait
-from fwai.simulator.fate import Fate, MessageFate, Outcome, Refusal
-from fwai.simulator.plivo_api import PlivoApi
-from fwai.simulator.plivo_voice import standard_repertoire
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Step, Wait
+from fwai.simulator.common.fate import Fate, MessageFate, Outcome, Refusal
+from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.plivo.api import PlivoApi
 from unit.adapters.handler_kit import OURS, FakeReports, PlacedCalls, an_order
 from unit.adapters.media_server import listening
 

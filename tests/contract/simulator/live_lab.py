@@ -17,10 +17,10 @@ from google import genai
 from google.genai import types
 from google.genai.live import AsyncSession
 
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.gemini_live import GeminiLiveSimulator
-from fwai.simulator.recognizer import Recognizer
-from fwai.simulator.scenario import Scenario
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.recognizer import Recognizer
+from fwai.simulator.gemini.scenario import Scenario
+from fwai.simulator.gemini.server import GeminiLiveSimulator
 
 MODEL = "gemini-3.8-live"
 CLIPS = ClipLibrary.load()

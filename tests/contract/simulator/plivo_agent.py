@@ -15,12 +15,12 @@ from plivo.utils import validate_signature, validate_v3_signature
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.plivo_hearing import audible_windows
-from fwai.simulator.plivo_phone import PlivoPhone
-from fwai.simulator.plivo_rest import Receive, Scope, Send, new_server, read_body
-from fwai.simulator.plivo_voice import Repertoire
-from fwai.simulator.plivo_wire import FORMATS
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.hearing import audible_windows
+from fwai.simulator.common.rest import Receive, Scope, Send, new_server, read_body
+from fwai.simulator.common.voice import Repertoire
+from fwai.simulator.plivo.phone import PlivoPhone
+from fwai.simulator.plivo.wire import FORMATS
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "a-secret-token"

@@ -17,11 +17,11 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from fwai.simulator.caller import AwaitHangUp, HangUp, Wait
-from fwai.simulator.exotel_api import ExotelApi
-from fwai.simulator.exotel_phone import ExotelPhone
-from fwai.simulator.fate import Fate, Loss, MessageFate, Outcome, Refusal
-from fwai.simulator.plivo_rest import Receive, Scope, Send, new_server, read_body
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Wait
+from fwai.simulator.common.fate import Fate, Loss, MessageFate, Outcome, Refusal
+from fwai.simulator.common.rest import Receive, Scope, Send, new_server, read_body
+from fwai.simulator.exotel.api import ExotelApi
+from fwai.simulator.exotel.phone import ExotelPhone
 
 LINE, TO = "08047100000", "+919999900001"
 EVENTS = ["ringing", "answered", "terminal"]

@@ -17,7 +17,7 @@ from contract.simulator.live_lab import (
     until_audio,
     until_calls,
 )
-from fwai.simulator.scenario import Fault, demo
+from fwai.simulator.gemini.scenario import Fault, demo
 
 
 async def test_a_voice_that_does_not_exist_is_refused_at_setup() -> None:

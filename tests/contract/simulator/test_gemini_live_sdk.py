@@ -15,7 +15,7 @@ from contract.simulator.live_lab import (
     until_audio,
     until_calls,
 )
-from fwai.simulator.scenario import Reply, ToolRequest, demo
+from fwai.simulator.gemini.scenario import Reply, ToolRequest, demo
 
 
 async def test_a_session_opens_with_an_id() -> None:

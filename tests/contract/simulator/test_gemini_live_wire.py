@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import children
 from fwai.errors import ConfigError
-from fwai.simulator.gemini_live import GeminiLiveSimulator, main
-from fwai.simulator.scenario import Fault, Reply, Scenario, demo
+from fwai.simulator.gemini.scenario import Fault, Reply, Scenario, demo
+from fwai.simulator.gemini.server import GeminiLiveSimulator, main
 
 SETUP = {"setup": {"model": "models/gemini-3.8-live"}}
 
@@ -226,7 +226,7 @@ def test_the_command_line_explains_a_broken_scenario(
 
 async def test_it_runs_on_its_own() -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "fwai.simulator.gemini_live", "--port", "0"),
+        *(sys.executable, "-m", "fwai.simulator.gemini.server", "--port", "0"),
         stdout=subprocess.PIPE,
         env=children.environment(),
     )

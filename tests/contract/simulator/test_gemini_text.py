@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from websockets.asyncio.client import connect
 
 from contract.simulator.live_lab import tls_contexts
-from fwai.simulator.gemini_live import GeminiLiveSimulator
-from fwai.simulator.live_text import TextFault, TextRequest
+from fwai.simulator.gemini.server import GeminiLiveSimulator
+from fwai.simulator.gemini.text import TextFault, TextRequest
 
 MODEL = "gemini-3.8-flash"
 TRANSCRIPT = "Summarise.\nagent: Welcome.\ncaller: I want the Hindi course.\nagent: Gladly, bye.\n"

@@ -12,9 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fwai.simulator.meta import MetaSimulator, meta_error
-from fwai.simulator.meta_messages import WINDOW_CLOSED, MessageFate
-from fwai.simulator.plivo_rest import (
+from fwai.simulator.common.rest import (
     ApiAnswer,
     ApiFault,
     Receive,
@@ -24,6 +22,8 @@ from fwai.simulator.plivo_rest import (
     read_body,
     write_answer,
 )
+from fwai.simulator.meta.messages import WINDOW_CLOSED, MessageFate
+from fwai.simulator.meta.server import MetaSimulator, meta_error
 
 SECRET, TOKEN = "app-secret", "EAAtoken"
 TEXT = {

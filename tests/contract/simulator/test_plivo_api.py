@@ -10,11 +10,11 @@ import plivo.rest.client
 import pytest
 
 from contract.simulator.plivo_agent import AUTH_ID, TOKEN, AgentStream, repertoire, running
-from fwai.simulator.caller import AwaitHangUp, Wait
-from fwai.simulator.fate import Fate
-from fwai.simulator.plivo_api import PlivoApi
-from fwai.simulator.plivo_cause import BUSY, NO_ANSWER
-from fwai.simulator.plivo_rest import ApiFault
+from fwai.simulator.common.caller import AwaitHangUp, Wait
+from fwai.simulator.common.cause import BUSY, NO_ANSWER
+from fwai.simulator.common.fate import Fate
+from fwai.simulator.common.rest import ApiFault
+from fwai.simulator.plivo.api import PlivoApi
 
 FROM, TO = "918888800000", "919999900001"
 

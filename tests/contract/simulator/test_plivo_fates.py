@@ -16,10 +16,10 @@ from contract.simulator.plivo_agent import (
     repertoire,
     running,
 )
-from fwai.simulator.caller import AwaitHangUp, Wait
-from fwai.simulator.fate import Fate, Loss, MessageFate, Outcome, Refusal
-from fwai.simulator.plivo_api import PlivoApi
-from fwai.simulator.plivo_cause import HangupCause
+from fwai.simulator.common.caller import AwaitHangUp, Wait
+from fwai.simulator.common.cause import HangupCause
+from fwai.simulator.common.fate import Fate, Loss, MessageFate, Outcome, Refusal
+from fwai.simulator.plivo.api import PlivoApi
 
 FROM, TO = "918888800000", "+919999900001"
 STAY = [AwaitHangUp(5)]

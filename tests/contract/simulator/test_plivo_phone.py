@@ -6,7 +6,7 @@ import base64
 import pytest
 
 from contract.simulator.plivo_agent import MULAW, AgentStream, running
-from fwai.simulator.caller import (
+from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     Drop,
@@ -18,8 +18,8 @@ from fwai.simulator.caller import (
     Step,
     Wait,
 )
-from fwai.simulator.plivo_garbage import KINDS
-from fwai.simulator.plivo_wire import FORMATS
+from fwai.simulator.plivo.garbage import KINDS
+from fwai.simulator.plivo.wire import FORMATS
 
 
 async def silent(stream: AgentStream) -> None:
@@ -234,8 +234,8 @@ async def test_a_refused_stream_is_tried_three_times() -> None:
     [
         (500, "<Response/>", "7011", "answer_failed"),
         (200, "<Response>&</Response>", "8011", "answer_failed"),
-        (200, "<Response/>", "4010", "orders"),
-        (200, "<Response><Hangup/></Response>", "4000", "orders"),
+        (200, "<Response/>", "4010", "instructions"),
+        (200, "<Response><Hangup/></Response>", "4000", "instructions"),
     ],
 )
 async def test_answers_without_a_stream(status: int, xml: str, code: str, by: str) -> None:

@@ -13,10 +13,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 from fwai.integrations.smtp import Attachment, Mail, Mailer, Security, SmtpOptions
-from fwai.simulator.mailbox import Mailbox
-from fwai.simulator.mailbox_fault import (
+from fwai.simulator.mail.fault import (
     MailFault,
-    Stage,
+    SimulatedWorld,
     busy,
     hang,
     lost_after_text,
@@ -24,6 +23,7 @@ from fwai.simulator.mailbox_fault import (
     refuse_auth,
     try_later,
 )
+from fwai.simulator.mail.server import Mailbox
 
 ADDRESS = "asha.secret@example.org"
 MAIL = Mail("<job-1@example.com>", ADDRESS, "नमस्ते", "Hello\n.dots\n..\n.\nend", "<p>Hello</p>")
@@ -184,7 +184,7 @@ async def test_a_failure_is_called_what_it_is(
 
 
 @pytest.mark.parametrize("at", ["connect", "ehlo", "mail", "rcpt"])
-async def test_a_server_silent_before_the_text_may_be_asked_again(at: Stage) -> None:
+async def test_a_server_silent_before_the_text_may_be_asked_again(at: SimulatedWorld) -> None:
     async with Mailbox() as box:
         box.faults.append(hang(at))
         error = await failure(mailer(box, timeout_s=0.1))
@@ -194,7 +194,7 @@ async def test_a_server_silent_before_the_text_may_be_asked_again(at: Stage) -> 
 
 
 @pytest.mark.parametrize("at", ["data", "text"])
-async def test_a_server_silent_after_the_text_may_have_taken_it(at: Stage) -> None:
+async def test_a_server_silent_after_the_text_may_have_taken_it(at: SimulatedWorld) -> None:
     async with Mailbox() as box:
         box.faults.append(hang(at))
         error = await failure(mailer(box, timeout_s=0.05))

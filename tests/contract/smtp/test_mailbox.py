@@ -6,7 +6,7 @@ import smtplib
 import aiosmtplib
 import pytest
 
-from fwai.simulator.mailbox import Mailbox
+from fwai.simulator.mail.server import Mailbox
 
 
 async def talk(box: Mailbox, *lines: str) -> list[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fwai.store.database import Database
+from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
-from fwai.store.work_tables import metadata
 from unit.store.kit import Clock, Kept, a_database, jobs_in, kept_in, sqlite_url
 
 

@@ -9,7 +9,7 @@ import pytest
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import Dead, Done, JobOutcome, NewJob, Unknown
 from fwai.errors import StoreError
-from fwai.store.bookings import MOST_MINUTES, Bookings
+from fwai.store.bookings import MAX_MINUTES, Bookings
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
 from unit.store.kit import NOW, OTHER_PHONE, PHONE, Clock, at, jobs_in
@@ -90,7 +90,7 @@ async def test_a_full_slot_is_refused_and_nothing_is_written(
         (30, 30, 0),
         (30, 31, 1),
         (70, 5, 1),
-        (0, MOST_MINUTES, 1),
+        (0, MAX_MINUTES, 1),
     ],
 )
 async def test_demos_overlap_when_they_share_a_moment(
@@ -102,10 +102,10 @@ async def test_demos_overlap_when_they_share_a_moment(
 
 
 async def test_a_long_demo_takes_what_is_far_behind_its_start(bookings: Bookings) -> None:
-    await booked(bookings, "b:1", 0, MOST_MINUTES)
+    await booked(bookings, "b:1", 0, MAX_MINUTES)
 
-    assert await bookings.taken(at((MOST_MINUTES - 1) * 60.0), 1) == 1
-    assert await bookings.taken(at(MOST_MINUTES * 60.0), 1) == 0
+    assert await bookings.taken(at((MAX_MINUTES - 1) * 60.0), 1) == 1
+    assert await bookings.taken(at(MAX_MINUTES * 60.0), 1) == 0
 
 
 async def test_of_many_for_the_last_place_one_gets_it(
@@ -250,7 +250,7 @@ async def test_nobody_is_told_of_a_demo_that_has_begun(
     assert await jobs.lease(9, ["off", "letter"]) == []
 
 
-@pytest.mark.parametrize("minutes", [0, -1, MOST_MINUTES + 1])
+@pytest.mark.parametrize("minutes", [0, -1, MAX_MINUTES + 1])
 async def test_a_length_that_is_none_is_refused(bookings: Bookings, minutes: int) -> None:
     with pytest.raises(ValueError, match="minutes"):
         await bookings.book(replace(NEW, minutes=minutes), 1)
@@ -293,7 +293,7 @@ async def test_pages_hold_each_demo_once_the_earliest_first(bookings: Bookings) 
 
     seen: list[Booking] = []
     while page := await bookings.page(
-        phone=PHONE, most=2, after=(seen[-1].starts_at, seen[-1].id) if seen else None
+        phone=PHONE, limit=2, after=(seen[-1].starts_at, seen[-1].id) if seen else None
     ):
         seen += page
 

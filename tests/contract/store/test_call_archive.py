@@ -9,7 +9,7 @@ import pytest
 from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.record import joined
 from fwai.errors import StoreError
-from fwai.interfaces import CallArchive, CallLog, Recorder
+from fwai.interfaces.media import CallArchive, CallLog, Recorder
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import read_transcript

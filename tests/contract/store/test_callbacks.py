@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fwai.domain.call import CallEnding, CallId, CallState, Direction, EndReason
-from fwai.domain.callback import MOST_NOTE, Callback, CallbackState, NewCallback
+from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.job import Done, JobState, Later, NewJob
 from fwai.errors import StoreError
 from fwai.store.callbacks import Callbacks
@@ -125,7 +125,7 @@ async def test_nothing_is_promised_when_what_follows_fails(
 async def test_a_note_is_cut_and_cleaned(callbacks: Callbacks) -> None:
     callback, _ = await callbacks.schedule(replace(NEW, note="a\x00\ud800" + "x" * 999))
 
-    assert callback.note == "a?" + "x" * (MOST_NOTE - 2)
+    assert callback.note == "a?" + "x" * (MAX_NOTE - 2)
 
 
 async def test_what_is_unknown_changes_nothing(callbacks: Callbacks) -> None:
@@ -492,7 +492,7 @@ async def test_pages_hold_each_callback_once_the_soonest_first(callbacks: Callba
 
     seen: list[Callback] = []
     while page := await callbacks.page(
-        most=2, after=(seen[-1].due_at, seen[-1].id) if seen else None
+        limit=2, after=(seen[-1].due_at, seen[-1].id) if seen else None
     ):
         seen += page
 

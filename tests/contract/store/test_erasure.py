@@ -8,21 +8,21 @@ from sqlalchemy import Table, func, insert, select
 
 from fwai.domain.booking import NewBooking
 from fwai.domain.call import CallId, CallState
+from fwai.domain.call_permission import CallPermission
 from fwai.domain.callback import NewCallback
 from fwai.domain.contact import Contact, MemoryEntry
 from fwai.domain.job import NewJob
-from fwai.domain.standing import Standing
 from fwai.errors import StoreError
 from fwai.store.bookings import Bookings
+from fwai.store.call_permissions import CallPermissions
 from fwai.store.callbacks import Callbacks
 from fwai.store.contacts import Contacts
 from fwai.store.database import Database
 from fwai.store.erasure import PORTION, Erased, Erasure, spellings
+from fwai.store.idempotency_keys import IdempotencyKeys
+from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
-from fwai.store.requests import Requests
-from fwai.store.standings import Standings
 from fwai.store.tables import calls, tool_calls, turns
-from fwai.store.work_tables import metadata
 from unit.store.kit import (
     BUSY,
     DAY,
@@ -81,8 +81,8 @@ class People:
         self.callbacks = Callbacks(database, jobs, clock=clock)
         self.bookings = Bookings(database, jobs, clock=clock)
         self.contacts = Contacts(database, clock=clock)
-        self.standings = Standings(database)
-        self.requests = Requests(database, clock=clock)
+        self.standings = CallPermissions(database)
+        self.requests = IdempotencyKeys(database, clock=clock)
         self.jobs = jobs
 
     async def know(self, phone: str, call_id: str) -> None:
@@ -120,7 +120,7 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     assert left.pop("jobs") == 3
     assert set(left.values()) == {1}, left
     assert await kept.calls.get(CallId("b-1")) is not None
-    assert await people.standings.load(OTHER_PHONE) != Standing()
+    assert await people.standings.load(OTHER_PHONE) != CallPermission()
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_what_was_promised_to_others_in_an_erased_call_goes_with_its_job(
 
     assert (erased.callbacks, erased.bookings, erased.jobs) == (1, 1, 2)
     assert [job.kind for job in await people.jobs.page()] == ["sms"]
-    assert await people.standings.load(OTHER_PHONE) != Standing()
+    assert await people.standings.load(OTHER_PHONE) != CallPermission()
 
 
 async def test_what_still_waits_to_be_written_comes_not_back(erasure: Erasure, kept: Kept) -> None:

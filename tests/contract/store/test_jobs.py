@@ -8,7 +8,7 @@ from sqlalchemy import insert
 
 from fwai.domain.call import CallState
 from fwai.domain.job import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     Again,
     Dead,
     Done,
@@ -23,7 +23,7 @@ from fwai.domain.job import (
 )
 from fwai.errors import StoreError
 from fwai.store.database import Database
-from fwai.store.job_rows import MOST_ERROR
+from fwai.store.job_rows import MAX_ERROR
 from fwai.store.jobs import LEASE_S, Jobs
 from fwai.store.tables import calls
 from unit.store.kit import NOW, PHONE, Clock, at, jobs_in
@@ -208,7 +208,7 @@ async def test_a_start_releases_what_the_same_process_left(
         (Unknown("no answer came"), JobState.UNKNOWN, "no answer came"),
         (Dropped("they called us"), JobState.CANCELED, "they called us"),
         (Dropped(), JobState.CANCELED, None),
-        (Dead("x" * 999), JobState.DEAD, "x" * MOST_ERROR),
+        (Dead("x" * 999), JobState.DEAD, "x" * MAX_ERROR),
     ],
 )
 async def test_a_final_outcome_ends_a_job(
@@ -273,17 +273,17 @@ async def test_after_too_many_attempts_an_operator_must_look(jobs: Jobs, clock: 
     await jobs.enqueue(new())
     states = []
 
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         states.append(await jobs.settle(await leased(jobs), Again("busy")))
         clock.move(7200)
 
-    assert states == [JobState.WAITING] * (MOST_ATTEMPTS - 1) + [JobState.DEAD]
+    assert states == [JobState.WAITING] * (MAX_ATTEMPTS - 1) + [JobState.DEAD]
 
 
 async def test_what_is_put_off_counts_as_no_attempt(jobs: Jobs, clock: Clock) -> None:
     await jobs.enqueue(new())
 
-    for _ in range(MOST_ATTEMPTS + 2):
+    for _ in range(MAX_ATTEMPTS + 2):
         job = await leased(jobs)
         assert job.attempts == 1
         await jobs.begin(job)
@@ -524,7 +524,7 @@ async def test_pages_hold_each_job_once_the_newest_first(jobs: Jobs, clock: Cloc
 
     seen: list[Job] = []
     while page := await jobs.page(
-        kind="sms", most=2, after=(seen[-1].created_at, seen[-1].id) if seen else None
+        kind="sms", limit=2, after=(seen[-1].created_at, seen[-1].id) if seen else None
     ):
         seen += page
 

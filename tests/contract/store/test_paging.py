@@ -31,7 +31,7 @@ def ids(page: list[CallRecord]) -> list[str]:
 async def walked(kept: Kept, most: int, **filters: tuple[CallState, ...]) -> list[str]:
     seen: list[CallRecord] = []
     cursor: tuple[datetime, CallId] | None = None
-    while page := await kept.calls.page(after=cursor, most=most, **filters):  # type: ignore[arg-type]
+    while page := await kept.calls.page(after=cursor, limit=most, **filters):  # type: ignore[arg-type]
         assert len(page) <= most
         seen += page
         cursor = (page[-1].created_at, page[-1].call.id)
@@ -66,10 +66,10 @@ async def test_pages_of_several_states_are_in_one_order(kept: Kept, most: int) -
 async def test_a_call_that_comes_in_between_moves_no_page(kept: Kept) -> None:
     for number in range(4):
         await opened(kept, f"c-{number}", after_s=number)
-    first = await kept.calls.page(most=2)
+    first = await kept.calls.page(limit=2)
     await opened(kept, "new", after_s=9)
 
-    rest = await kept.calls.page(most=2, after=(first[-1].created_at, first[-1].call.id))
+    rest = await kept.calls.page(limit=2, after=(first[-1].created_at, first[-1].call.id))
 
     assert ids(first) == ["c-3", "c-2"]
     assert ids(rest) == ["c-1", "c-0"]

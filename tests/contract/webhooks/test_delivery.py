@@ -14,9 +14,9 @@ from standardwebhooks import Webhook
 
 from contract.webhooks.receiver import Dns, answer, certificate, forever, hang, receiving, stay
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.integrations.poster import GIVE_UP_S, Poster, retry_gap_s, webhook_http
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
+from fwai.integrations.webhook_client import GIVE_UP_S, WebhookClient, retry_gap_s, webhook_http
 from fwai.integrations.workflow import WorkflowClient
 
 SECRET = "whsec_" + base64.b64encode(b"Letters-and-digits-0123456789_ab").decode()
@@ -48,8 +48,8 @@ def url(port: int) -> str:
     return f"http://127.0.0.1:{port}{PATH}"
 
 
-def poster(http: httpx.AsyncClient, port: int) -> Poster:
-    return Poster(http, SIGNER, UrlGuard([f"127.0.0.1:{port}"]))
+def poster(http: httpx.AsyncClient, port: int) -> WebhookClient:
+    return WebhookClient(http, SIGNER, UrlGuard([f"127.0.0.1:{port}"]))
 
 
 def workflows(http: httpx.AsyncClient, port: int) -> WorkflowClient:
@@ -181,12 +181,12 @@ async def test_a_name_that_moves_between_check_and_connection_gains_nothing(
         guard = UrlGuard([f"n8n.internal.example:{receiver.port}"], lookup=dns)
         target = f"http://n8n.internal.example:{receiver.port}{PATH}"
 
-        await Poster(http, SIGNER, guard).post(target, "m", BODY)
+        await WebhookClient(http, SIGNER, guard).post(target, "m", BODY)
 
         assert dns.asked == ["n8n.internal.example"]
         assert receiver.requests[0].headers["host"] == f"n8n.internal.example:{receiver.port}"
         with pytest.raises(ApiError, match="never posted to") as failure:
-            await Poster(http, SIGNER, guard).post(target, "m", BODY)
+            await WebhookClient(http, SIGNER, guard).post(target, "m", BODY)
     assert not failure.value.retryable
     assert receiver.connections == 1
 
@@ -199,7 +199,7 @@ async def test_a_name_that_leads_inside_is_refused_before_anything_is_sent(
         guard = UrlGuard([f"*.example.com:{receiver.port}"], lookup=Dns("127.0.0.1"))
 
         with pytest.raises(ApiError, match="private network"):
-            await Poster(http, SIGNER, guard).post(
+            await WebhookClient(http, SIGNER, guard).post(
                 f"https://hooks.example.com:{receiver.port}/", "m", BODY
             )
 
@@ -218,7 +218,7 @@ async def test_tls_is_spoken_with_the_name_and_not_the_address(tmp_path: Path) -
         target = f"https://n8n.example.com:{receiver.port}{PATH}"
         guard = UrlGuard([], [target], lookup=Dns("127.0.0.1"))
 
-        assert (await Poster(http, SIGNER, guard).post(target, "m", BODY)).status == 200
+        assert (await WebhookClient(http, SIGNER, guard).post(target, "m", BODY)).status == 200
 
     assert asked == ["n8n.example.com"]
 
@@ -230,7 +230,7 @@ async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None
         guard = UrlGuard([], [target], lookup=Dns("127.0.0.1"))
 
         with pytest.raises(ApiError, match="certificate is not valid"):
-            await Poster(http, SIGNER, guard).post(target, "m", BODY)
+            await WebhookClient(http, SIGNER, guard).post(target, "m", BODY)
 
     assert receiver.requests == []
 

@@ -14,8 +14,8 @@ from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, DtmfPressed
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.recognizer import Recognizer
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.recognizer import Recognizer
 
 CLIPS: Final = ClipLibrary.load()
 RECOGNIZER: Final = Recognizer(CLIPS)

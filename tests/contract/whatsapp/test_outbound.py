@@ -14,17 +14,17 @@ from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.adapters.whatsapp.account import WhatsApp, WhatsAppOptions, open_whatsapp
-from fwai.adapters.whatsapp.contacts import MemoryStandings
 from fwai.adapters.whatsapp.dialer import PermissionNeededError
 from fwai.adapters.whatsapp.peer import WebRtcPeer
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
 from fwai.adapters.whatsapp.token import AppKeys
 from fwai.domain.call import CallState
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.simulator.caller import HangUp, Wait
-from fwai.simulator.meta import MetaSimulator, meta_error
-from fwai.simulator.meta_messages import MessageFate
-from fwai.simulator.meta_phone import MetaCall
-from fwai.simulator.plivo_rest import ApiFault
+from fwai.simulator.common.caller import HangUp, Wait
+from fwai.simulator.common.rest import ApiFault
+from fwai.simulator.meta.messages import MessageFate
+from fwai.simulator.meta.phone import MetaCall
+from fwai.simulator.meta.server import MetaSimulator, meta_error
 from fwai.templates.whatsapp_templates import render
 from unit.adapters.handler_kit import OURS, FakeReports, PlacedCalls, an_order
 from unit.adapters.media_server import listening
@@ -80,7 +80,7 @@ async def house(folder: Path, user: User | None = None) -> AsyncIterator[House]:
             graph_url=meta.url,
         )
         async with open_whatsapp(
-            options, http, peer, calls, MemoryStandings(), reports=reports
+            options, http, peer, calls, InMemoryCallPermissions(), reports=reports
         ) as number:
             app.include_router(number.router)
             found.append(House(meta, number, calls, reports))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fwai.domain.call import CallId, CallOffer, CallState, DialOrder, StreamTicket
 from fwai.domain.events import CallerEvent, CallerHungUp
 from fwai.errors import BusyError
-from fwai.interfaces import CallControl, CallerLeg, OutboundLine
+from fwai.interfaces.media import CallControl, CallerLeg, OutboundLine
 
 TOKEN = "tok-_1"
 TICKET = StreamTicket(CallId("20261122-ab"), TOKEN)

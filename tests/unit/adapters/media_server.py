@@ -22,7 +22,7 @@ from fwai.adapters.media_socket import MediaSocketProtocol
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
 from fwai.domain.events import CallerEvent, CallerHungUp
-from fwai.interfaces import CallerLeg
+from fwai.interfaces.media import CallerLeg
 from unit.adapters.handler_kit import FakeCalls, FakeReports
 
 TOKEN = "stream-token"

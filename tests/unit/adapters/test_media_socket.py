@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from fwai.adapters import media_socket
 from fwai.adapters.media_socket import MediaSocketProtocol, take_over
-from fwai.sockets import Socket
+from fwai.http.websocket import Socket
 
 ADVICE = (
     "changed in this version: go through adapters/media_socket.py with its source beside you, run "

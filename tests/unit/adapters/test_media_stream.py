@@ -15,7 +15,7 @@ from websockets.frames import Opcode
 from fwai import log
 from fwai.adapters import media_stream
 from fwai.domain.events import CallerAudio, CallerHungUp, DtmfPressed, MarkReached
-from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.media_server import (
     HOOKS,
     PATH,

@@ -10,8 +10,8 @@ import pytest
 from fakes import CALL, a_record
 from fwai.calls.after_call import (
     INSTRUCTION,
-    MOST_SUMMARY,
-    MOST_TRANSCRIPT,
+    MAX_SUMMARY,
+    MAX_TRANSCRIPT,
     AfterCall,
     answer_schema,
     as_text,
@@ -134,7 +134,7 @@ async def test_what_nobody_asked_for_is_left_out_and_lengths_are_bounded() -> No
     await desk.run()
 
     assert desk.record is not None
-    assert len(desk.record.summary or "") == MOST_SUMMARY
+    assert len(desk.record.summary or "") == MAX_SUMMARY
     assert desk.record.extracted == {"interest": None, "budget": None}
 
 
@@ -192,7 +192,7 @@ def said(pieces: Sequence[str]) -> list[TurnRecord]:
 def test_of_a_very_long_call_the_end_is_read() -> None:
     text = as_text(said(["word " * 2000] * 20 + ["the very end"]))
 
-    assert len(text) == MOST_TRANSCRIPT
+    assert len(text) == MAX_TRANSCRIPT
     assert text.endswith("caller: the very end")
 
 

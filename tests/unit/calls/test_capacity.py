@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from fwai.calls import capacity
-from fwai.calls.capacity import LEAST_FREE_KB, MOST_LAG_S, Capacity, free_memory_kb
+from fwai.calls.capacity import MAX_LAG_S, MIN_FREE_KB, Capacity, free_memory_kb
 
-PLENTY = f"MemTotal: 1 kB\nMemAvailable: {LEAST_FREE_KB} kB\nSwapFree: 0 kB\n"
+PLENTY = f"MemTotal: 1 kB\nMemAvailable: {MIN_FREE_KB} kB\nSwapFree: 0 kB\n"
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def test_a_fixed_number_is_the_whole_rule(active: int, admitted: bool, meminfo: 
 
 @pytest.mark.usefixtures("meminfo")
 def test_a_late_clock_means_no_further_call() -> None:
-    measured = Capacity(None, lambda: MOST_LAG_S + 0.001)
+    measured = Capacity(None, lambda: MAX_LAG_S + 0.001)
 
     assert measured.refusal(3) == "the machine is too busy"
-    assert Capacity(None, lambda: MOST_LAG_S).refusal(3) is None
+    assert Capacity(None, lambda: MAX_LAG_S).refusal(3) is None
 
 
 @pytest.mark.usefixtures("meminfo")
@@ -42,7 +42,7 @@ def test_a_late_clock_is_no_reason_when_there_is_no_call() -> None:
 
 
 def test_little_memory_means_no_further_call(meminfo: Path) -> None:
-    meminfo.write_text(f"MemAvailable: {LEAST_FREE_KB - 1} kB\nSwapFree: 1 kB\n")
+    meminfo.write_text(f"MemAvailable: {MIN_FREE_KB - 1} kB\nSwapFree: 1 kB\n")
 
     assert Capacity(None, lambda: 0.0).refusal(0) == "the machine is short of memory"
 

@@ -13,7 +13,7 @@ from fwai.calls.dialer import (
     CALLBACK,
     EVIDENCE_S,
     GRACE_S,
-    MOST_TRIES,
+    MAX_TRIES,
     CallbackDialer,
     Dialer,
     DialLimits,
@@ -35,7 +35,7 @@ from fwai.errors import (
     StoreError,
     WireError,
 )
-from fwai.interfaces import OutboundLine
+from fwai.interfaces.media import OutboundLine
 from fwai.store.callbacks import Callbacks
 from unit.jobs.kit import PHONE, T0, Begun, a_job, no_mark
 from unit.store.kit import Clock, a_database, jobs_in, sqlite_url
@@ -320,7 +320,7 @@ async def test_no_answer_is_unknown_and_never_dialled_again(desk: Desk) -> None:
     assert desk.archive.endings == {}, "its news may still come"
 
 
-@pytest.mark.parametrize("attempt", range(1, MOST_TRIES))
+@pytest.mark.parametrize("attempt", range(1, MAX_TRIES))
 async def test_a_passing_refusal_is_tried_again(desk: Desk, attempt: int) -> None:
     desk.phones.answer = ApiError("plivo", "too many requests", retryable=True)
 
@@ -332,7 +332,7 @@ async def test_a_passing_refusal_is_tried_again(desk: Desk, attempt: int) -> Non
     ("refusal", "attempts", "cause"),
     [
         (ApiError("plivo", "refused (HTTP 400)"), 1, "plivo: refused (HTTP 400)"),
-        (ApiError("plivo", "too many", retryable=True), MOST_TRIES, "plivo: too many"),
+        (ApiError("plivo", "too many", retryable=True), MAX_TRIES, "plivo: too many"),
         (WireError("no SDP"), 1, "no SDP"),
     ],
 )

@@ -7,12 +7,12 @@ import pytest
 
 import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
-from fwai.calls.ledger import Ledger
+from fwai.calls.call_records import CallRecords
 from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import STREAM_S, CallManager
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
 from fwai.errors import ApiError, BusyError, StoreError
-from fwai.interfaces import Recorder
+from fwai.interfaces.media import Recorder
 
 INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+918888800000")
 
@@ -20,7 +20,7 @@ INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+
 class House:
     """A manager with fakes around it."""
 
-    def __init__(self, most_calls: int | None = 10) -> None:
+    def __init__(self, max_calls: int | None = 10) -> None:
         self.agents: list[FakeAgent] = []
         self.archive = FakeArchive()
         self.control = FakeControl()
@@ -30,7 +30,7 @@ class House:
             tools=FakeTools(),
             archive=self.archive,
             limits=SessionLimits(),
-            most_calls=most_calls,
+            max_calls=max_calls,
             recorder_for=self._no_recorder,
         )
 
@@ -56,11 +56,11 @@ class House:
         return [ending.reason for ending in self.archive.endings.values()]
 
 
-def inside(act: Callable[[House], Awaitable[None]], most_calls: int | None = 10) -> House:
+def inside(act: Callable[[House], Awaitable[None]], max_calls: int | None = 10) -> House:
     """Run ``act`` with a running manager on a clock that jumps; nothing may be left after it."""
 
     async def main() -> House:
-        house = House(most_calls)
+        house = House(max_calls)
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(house.calls.run(ready))
@@ -198,7 +198,7 @@ def test_admission_stops_at_the_configured_number() -> None:
                 CallOffer("plivo", "carrier-2", Direction.INBOUND, "", ""), house.control
             )
 
-    inside(act, most_calls=1)
+    inside(act, max_calls=1)
 
 
 def test_draining_admits_nothing_and_lets_calls_go_on() -> None:
@@ -264,7 +264,7 @@ def test_a_sick_database_does_not_silence_the_phone() -> None:
             raise StoreError("database: disk I/O error")
 
     async def act(house: House) -> None:
-        house.calls._ledger = Ledger(SickArchive())
+        house.calls._records = CallRecords(SickArchive())
         token = await house.offer()
         leg = FakeCaller([(2.0, HANG_UP)])
         leg_was_carried = await house.calls.carry(token, "carrier-1", leg)

@@ -10,9 +10,9 @@ import pytest
 
 from fwai.calls.outbound import (
     HORIZON_DAYS,
-    MOST_CONTEXT,
-    MOST_CONTEXT_NAME,
-    MOST_CONTEXT_VALUE,
+    MAX_CONTEXT,
+    MAX_CONTEXT_NAME,
+    MAX_CONTEXT_VALUE,
     CallRequest,
     DialRules,
     Outbound,
@@ -158,9 +158,9 @@ async def test_who_forbade_it_is_not_called(desk: Desk) -> None:
         ("webhook_url", {"webhook_url": "https://elsewhere.example.com/"}),
         ("not_before", {"not_before": datetime(2026, 11, 24, 10, 0)}),  # noqa: DTZ001
         ("not_before", {"not_before": T0 + timedelta(days=HORIZON_DAYS)}),
-        ("context", {"context": {str(n): "x" for n in range(MOST_CONTEXT + 1)}}),
-        ("context", {"context": {"n" * (MOST_CONTEXT_NAME + 1): "x"}}),
-        ("context", {"context": {"n": "x" * (MOST_CONTEXT_VALUE + 1)}}),
+        ("context", {"context": {str(n): "x" for n in range(MAX_CONTEXT + 1)}}),
+        ("context", {"context": {"n" * (MAX_CONTEXT_NAME + 1): "x"}}),
+        ("context", {"context": {"n": "x" * (MAX_CONTEXT_VALUE + 1)}}),
     ],
 )
 async def test_what_cannot_be_right_is_named(desk: Desk, field: str, wrong: dict[str, Any]) -> None:

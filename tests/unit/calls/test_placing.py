@@ -24,7 +24,7 @@ from fwai.domain.call import (
 from fwai.domain.events import AgentAudio, AgentEvent, CallerAudio, CallerEvent, GenerationEnded
 from fwai.domain.events import Interrupted as Cut
 from fwai.errors import ApiError, ApiUnknownError, BusyError
-from fwai.interfaces import Recorder
+from fwai.interfaces.media import Recorder
 
 ID = CallId("c-1")
 CALL = Call(ID, "plivo", Direction.OUTBOUND, "+919999900001", "+918888800000", "FWAI_Core")
@@ -75,7 +75,7 @@ class House:
             tools=FakeTools(),
             archive=self.archive,
             limits=SessionLimits(dead_s=1e6),
-            most_calls=10,
+            max_calls=10,
             recorder_for=self._no_recorder,
             speaks_to_machines=lambda _: self.speaks,
         )

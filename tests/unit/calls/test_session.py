@@ -12,7 +12,7 @@ from fwai.audio.pcm import silence
 from fwai.calls.limits import GREET, NEARLY_OVER, STAY, STILL_THERE, SessionLimits
 from fwai.calls.pacer import Pacer
 from fwai.calls.session import CallSession
-from fwai.calls.story import Story
+from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import EndReason
 from fwai.domain.events import (
     AgentAudio,
@@ -78,7 +78,14 @@ def carry(
             hung_up.append(loop.time())
 
         session = CallSession(
-            CALL, caller, agent, tools, Story(log), Pacer(), limits or SessionLimits(), hang_up
+            CALL,
+            caller,
+            agent,
+            tools,
+            TranscriptWriter(log),
+            Pacer(),
+            limits or SessionLimits(),
+            hang_up,
         )
         started = loop.time()
         reason = await session.run()
@@ -438,8 +445,8 @@ def test_words_that_were_heard_are_kept_within_a_second() -> None:
         async def hang_up() -> None: ...
 
         session = CallSession(
-            CALL, caller, FakeAgent(reply(0.0, 20, words)), FakeTools(), Story(log), Pacer(),
-            SessionLimits(), hang_up,
+            CALL, caller, FakeAgent(reply(0.0, 20, words)), FakeTools(), TranscriptWriter(log),
+            Pacer(), SessionLimits(), hang_up,
         )  # fmt: skip
         loop.call_later(3.1, lambda: seen.append(len(log.turns()[0][1])))
         await session.run()
@@ -528,7 +535,7 @@ def run_with(
 
         limits = SessionLimits(dead_s=1e6)
         session = CallSession(
-            CALL, caller, agent, FakeTools(), Story(FakeLog()), Pacer(), limits, hang_up
+            CALL, caller, agent, FakeTools(), TranscriptWriter(FakeLog()), Pacer(), limits, hang_up
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(act(session, caller, agent))

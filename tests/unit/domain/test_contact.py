@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwai.domain.contact import (
-    MOST_ENTRIES,
-    MOST_TEXT,
+    MAX_ENTRIES,
+    MAX_TEXT,
     MemoryEntry,
     entry_json,
     read_entry,
@@ -27,7 +27,7 @@ def test_the_newest_calls_are_kept_whatever_order_they_are_written_in(order: lis
         memory = remembered(memory, entry(number))
 
     kept = [one.call_id for one in memory]
-    assert kept == [f"c-{number}" for number in range(9 - MOST_ENTRIES, 9)]
+    assert kept == [f"c-{number}" for number in range(9 - MAX_ENTRIES, 9)]
 
 
 def test_a_call_that_is_written_again_replaces_itself() -> None:
@@ -38,4 +38,4 @@ def test_a_call_that_is_written_again_replaces_itself() -> None:
 
 def test_an_entry_survives_being_kept_and_is_bounded() -> None:
     assert read_entry(json.loads(json.dumps(entry_json(entry(1))))) == entry(1)
-    assert len(entry_json(entry(1, "x" * 5000))["text"]) == MOST_TEXT
+    assert len(entry_json(entry(1, "x" * 5000))["text"]) == MAX_TEXT

@@ -6,7 +6,7 @@ from fwai.domain.job import (
     FIRST_GAP_S,
     JITTER,
     LONGEST_GAP_S,
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     JobState,
     action_key,
     gap_s,
@@ -21,7 +21,7 @@ def test_only_waiting_and_running_jobs_go_on() -> None:
 
 
 def test_the_gap_grows_to_its_longest() -> None:
-    gaps = [gap_s(attempt, 0.5) for attempt in range(1, MOST_ATTEMPTS + 1)]
+    gaps = [gap_s(attempt, 0.5) for attempt in range(1, MAX_ATTEMPTS + 1)]
 
     assert gaps[:3] == [FIRST_GAP_S, FIRST_GAP_S * 4, FIRST_GAP_S * 16]
     assert gaps == sorted(gaps)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.domain.transcript import MOST_CHARS_PER_MS, AgentTranscript, CallerSpeech, Heard
+from fwai.domain.transcript import MAX_CHARS_PER_MS, AgentTranscript, CallerSpeech, Heard
 
 word = st.text("abcdeé", min_size=1, max_size=8)
 sentence = st.lists(word, min_size=1, max_size=25).map(" ".join)
@@ -53,7 +53,7 @@ def test_nothing_heard_is_nothing_said() -> None:
 def test_text_that_came_long_before_its_sound_waits() -> None:
     transcript = reply("word " * 200, 40.0, over=False)
 
-    assert sum(len(piece.text) for piece in transcript.heard(40.0)) <= 40 * MOST_CHARS_PER_MS
+    assert sum(len(piece.text) for piece in transcript.heard(40.0)) <= 40 * MAX_CHARS_PER_MS
 
 
 @given(

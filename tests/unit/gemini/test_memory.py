@@ -13,7 +13,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.gemini.memory import GO_ON, HISTORY_CHARS, MOST_OWED, Memory
+from fwai.gemini.memory import GO_ON, HISTORY_CHARS, MAX_OWED, Memory
 
 CALL = ToolCall("t", "send_sms", {})
 SPEECH = "speech"
@@ -94,10 +94,10 @@ def test_a_blocking_model_speaks_next_about_its_tool() -> None:
 
 
 def test_what_is_owed_is_bounded_and_the_newest_is_kept() -> None:
-    memory = after(*[str(number) for number in range(MOST_OWED + 2)])
+    memory = after(*[str(number) for number in range(MAX_OWED + 2)])
 
     assert memory.reopened(resumed=True)[1].split("\n") == [
-        str(number) for number in range(2, MOST_OWED + 2)
+        str(number) for number in range(2, MAX_OWED + 2)
     ]
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fwai.errors import ApiAuthError, ApiError
-from fwai.gemini.text import MOST_ANSWER, TextModel
+from fwai.gemini.text import MAX_ANSWER, TextModel
 
 SCHEMA = {"type": "object", "properties": {"summary": {"type": "string"}}}
 KEY = "google-secret"
@@ -125,6 +125,6 @@ async def test_an_answer_that_is_none_may_be_one_the_next_time(body: str) -> Non
 
 async def test_an_endless_answer_is_not_asked_for_again() -> None:
     with pytest.raises(ApiError) as failed:
-        await Google(httpx.Response(200, text=" " * (MOST_ANSWER + 1))).ask()
+        await Google(httpx.Response(200, text=" " * (MAX_ANSWER + 1))).ask()
 
     assert not failed.value.retryable

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwai.integrations.smtp import (
-    MOST_BYTES,
+    MAX_BYTES,
     Attachment,
     Mail,
     Mailer,
@@ -136,8 +136,8 @@ def test_what_is_this_machine() -> None:
         {"reply_to": "a@example.org\nBcc: x@example.com"},
         {"message_id": "job-1@example.com"},
         {"message_id": "<job-1@example.com>\r\nBcc: x@example.com"},
-        {"text": "x" * (MOST_BYTES + 1)},
-        {"attachments": (Attachment("a.bin", "application/pdf", bytes(MOST_BYTES)),)},
+        {"text": "x" * (MAX_BYTES + 1)},
+        {"attachments": (Attachment("a.bin", "application/pdf", bytes(MAX_BYTES)),)},
     ],
 )
 def test_a_mail_that_must_not_be_sent_cannot_be_made(changes: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fwai.domain.job import (
-    MOST_ATTEMPTS,
+    MAX_ATTEMPTS,
     Again,
     Dead,
     Done,
@@ -153,7 +153,7 @@ class MemoryJobs:
         if not self._ours(job):
             return None
         if isinstance(outcome, Again) and (
-            job.attempts < MOST_ATTEMPTS or outcome.after_s is not None
+            job.attempts < MAX_ATTEMPTS or outcome.after_s is not None
         ):
             gap = gap_s(job.attempts, 0.5) if outcome.after_s is None else outcome.after_s
             return self._wait(job, job.attempts, self._clock() + timedelta(seconds=gap), outcome)

@@ -12,9 +12,9 @@ from fwai.errors import ApiError, StoreError
 from fwai.jobs.worker import (
     JOB_S,
     LONGEST_SLEEP_S,
+    RETRY_MAX_S,
+    RETRY_S,
     SETTLE_TRIES,
-    SICK_MOST_S,
-    SICK_S,
     STOP_S,
     JobHandler,
     Worker,
@@ -25,7 +25,9 @@ from unit.jobs.kit import LEASE_S, T0, Begin, MemoryJobs, loop_clock
 class Shop:
     """A worker, its queue, and a note of what ran when."""
 
-    def __init__(self, handlers: Mapping[str, JobHandler] | None = None, places: int = 8) -> None:
+    def __init__(
+        self, handlers: Mapping[str, JobHandler] | None = None, concurrency: int = 8
+    ) -> None:
         self.clock = loop_clock()
         self.jobs = MemoryJobs(self.clock)
         self.ran: list[tuple[float, str]] = []
@@ -33,7 +35,7 @@ class Shop:
         self.takes_s = 0.0
         self.outcomes: list[JobOutcome] = []
         self.worker = Worker(
-            self.jobs, handlers or {"sms": self.handle}, places=places, clock=self.clock
+            self.jobs, handlers or {"sms": self.handle}, concurrency=concurrency, clock=self.clock
         )
         self.jobs.on_new = self.worker.wake
 
@@ -181,7 +183,7 @@ def test_a_wake_up_during_the_look_at_the_queue_is_not_lost() -> None:
 
 def test_no_more_at_once_than_there_are_places_and_the_rest_follows_on() -> None:
     def make() -> Shop:
-        shop = Shop(places=2)
+        shop = Shop(concurrency=2)
         shop.takes_s = 10.0
         return shop
 
@@ -197,7 +199,7 @@ def test_no_more_at_once_than_there_are_places_and_the_rest_follows_on() -> None
 
 def test_full_places_do_not_make_it_ask_again_and_again() -> None:
     def make() -> Shop:
-        shop = Shop(places=1)
+        shop = Shop(concurrency=1)
         shop.takes_s = 60.0
         return shop
 
@@ -296,7 +298,7 @@ def test_a_sick_database_is_asked_ever_more_rarely_and_work_goes_on_after_it() -
     async def act(shop: Shop) -> None:
         shop.jobs.sick = 6
         await shop.put("a")
-        await asyncio.sleep(SICK_S * (1 + 2 + 4 + 8) + 2 * SICK_MOST_S + 1)
+        await asyncio.sleep(RETRY_S * (1 + 2 + 4 + 8) + 2 * RETRY_MAX_S + 1)
 
     shop = inside(act)
     assert shop.jobs.asked <= 10
@@ -330,7 +332,7 @@ def test_a_fault_nobody_thought_of_ends_neither_the_worker_nor_the_calls(
 
     async def act(shop: Shop) -> None:
         await shop.put("a")
-        await asyncio.sleep(SICK_S * (1 + 2 + 4) + 1)
+        await asyncio.sleep(RETRY_S * (1 + 2 + 4) + 1)
 
     assert inside(act, make).state("a") is JobState.DONE
     assert capsys.readouterr().out.count("jobs_not_read") == 3
@@ -349,7 +351,7 @@ def test_what_was_done_is_written_once_the_database_is_well() -> None:
 
     async def act(shop: Shop) -> None:
         await shop.put("a")
-        await asyncio.sleep(SICK_S * SETTLE_TRIES + 1)
+        await asyncio.sleep(RETRY_S * SETTLE_TRIES + 1)
 
     assert inside(act, make).state("a") is JobState.DONE
 
@@ -372,7 +374,7 @@ def test_what_could_not_be_written_comes_again_with_its_mark() -> None:
 
     async def act(shop: Shop) -> None:
         await shop.put("a")
-        await asyncio.sleep(LEASE_S + SICK_S * SETTLE_TRIES + 40)
+        await asyncio.sleep(LEASE_S + RETRY_S * SETTLE_TRIES + 40)
 
     shop = inside(act, make)
     assert seen == [None, T0]
@@ -472,7 +474,7 @@ def test_a_job_that_a_report_settled_meanwhile_stays_as_the_report_says() -> Non
 
 def test_stopping_lets_what_runs_come_to_its_end_and_begins_nothing_more() -> None:
     def make() -> Shop:
-        shop = Shop(places=1)
+        shop = Shop(concurrency=1)
         shop.takes_s = STOP_S - 1
         return shop
 

@@ -8,15 +8,15 @@ import httpx
 import pytest
 
 from fwai.errors import ApiAuthError, ApiError
-from fwai.simulator.n8n_client import (
+from fwai.simulator.common.rest import ApiAnswer, ApiFault, ApiRequest
+from fwai.simulator.common.rest_server import Arrival, RestServer
+from fwai.simulator.n8n.client import (
     FlowClient,
     event_body,
     signed_headers,
     signing_key,
     verified,
 )
-from fwai.simulator.plivo_rest import ApiAnswer, ApiFault, ApiRequest
-from fwai.simulator.rest_server import Arrival, RestServer
 
 NOW = 1_795_000_000.0
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdefABCDEF").decode()

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from fwai.domain.call import CallState
-from fwai.store.opening import StoreOptions, open_store
+from fwai.store.open import StoreOptions, open_store
 from unit.store.kit import KOLKATA, a_call
 
 

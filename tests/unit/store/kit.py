@@ -13,13 +13,13 @@ from sqlalchemy import event
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.store.batch_writer import BatchWriter
 from fwai.store.calls import Calls
 from fwai.store.database import Database
-from fwai.store.files import FileWriter
+from fwai.store.file_writer import FileWriter
+from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
 from fwai.store.tables import instant
-from fwai.store.work_tables import metadata
-from fwai.store.writer import BatchWriter
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 T0 = 1_795_492_800.0  # 2026-11-24T09:30:00+05:30

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import children
 from fwai.domain.call import CallState, EndReason
-from fwai.store.opening import StoreOptions, open_store
+from fwai.store.open import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import KOLKATA, a_call
 

@@ -4,8 +4,8 @@ from sqlalchemy import insert
 
 from fwai.domain.job import NewJob
 from fwai.store.database import Database
+from fwai.store.job_tables import jobs
 from fwai.store.jobs import new_row
-from fwai.store.work_tables import jobs
 from unit.store.kit import NOW, Clock, at, jobs_in, plans
 
 MANY = 10_000

@@ -16,7 +16,7 @@ import children
 from fwai.errors import StoreError
 from fwai.store import migrate
 from fwai.store.database import Database
-from fwai.store.work_tables import metadata
+from fwai.store.job_tables import metadata
 from unit.store.kit import sqlite_url
 
 
@@ -105,7 +105,7 @@ def test_the_program_builds_a_database_in_this_process(
 
 
 def test_the_server_never_loads_alembic() -> None:
-    program = "import sys, fwai.store.opening; sys.exit('alembic' in sys.modules)"
+    program = "import sys, fwai.store.open; sys.exit('alembic' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", program], env=children.environment(), check=False)
     assert done.returncode == 0

@@ -8,9 +8,9 @@ import pytest
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.domain.callback import CallbackState
 from fwai.store.bookings import Bookings
+from fwai.store.call_reader import CallReader
 from fwai.store.callbacks import Callbacks
 from fwai.store.database import Database
-from fwai.store.reading import CallReader
 from unit.store.kit import NOW, PHONE, Clock, at, jobs_in, plans
 
 AFTER = {"after": (NOW, CallId("c-1"))}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from fwai.errors import StoreError
-from fwai.store.files import FileWriter
+from fwai.store.file_writer import FileWriter
 from fwai.store.recording import HEADER_BYTES, WavRecorder, repair
 
 RATE = 8000

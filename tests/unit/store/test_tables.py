@@ -9,8 +9,8 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.schema import CreateTable
 
 from fwai.store.database import Database
+from fwai.store.job_tables import metadata
 from fwai.store.tables import Instant, calls, instant, turns
-from fwai.store.work_tables import metadata
 from unit.store.kit import T0
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fwai.domain.call import CallId, CallState
 from fwai.errors import StoreError
-from fwai.store.files import FileWriter
+from fwai.store.file_writer import FileWriter
 from fwai.store.transcript_files import (
     TranscriptFile,
     append_ending,

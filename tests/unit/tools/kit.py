@@ -50,7 +50,7 @@ class Actions:
 
 
 @dataclass
-class Orders:
+class JobSubmission:
     """A worker that settles every job at once, as it is told."""
 
     state: JobState = JobState.DONE

@@ -5,11 +5,11 @@ import pytest
 from fakes import CALL
 from fwai.domain.job import JobState
 from fwai.tools.ask_call_permission import ask_call_permission
-from unit.tools.kit import PHONE, Orders, run, use
+from unit.tools.kit import PHONE, JobSubmission, run, use
 
 
 async def test_the_request_is_a_job_for_the_person_on_the_line() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(ask_call_permission(orders), {"name": "Asha", "topic": "the Hindi course"})
 
@@ -24,14 +24,14 @@ async def test_the_request_is_a_job_for_the_person_on_the_line() -> None:
     ("state", "word"), [(JobState.DEAD, "not sent"), (JobState.UNKNOWN, "not known")]
 )
 async def test_what_became_of_it_is_told_as_it_is(state: JobState, word: str) -> None:
-    result = await run(ask_call_permission(Orders(state)), {})
+    result = await run(ask_call_permission(JobSubmission(state)), {})
 
     assert not result.ok
     assert word in result.text
 
 
 async def test_an_operator_may_ask_somebody_who_does_not_call() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await use(ask_call_permission(orders), {"topic": "your order"}, to="+919999900009")
 
@@ -40,7 +40,7 @@ async def test_an_operator_may_ask_somebody_who_does_not_call() -> None:
 
 
 async def test_nobody_is_asked_twice_a_day() -> None:
-    orders = Orders(before=1)
+    orders = JobSubmission(before=1)
 
     result = await run(ask_call_permission(orders), {})
 

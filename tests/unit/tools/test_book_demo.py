@@ -15,19 +15,19 @@ from fwai.domain.call import Call, CallId
 from fwai.domain.job import NewJob
 from fwai.domain.phone import Reach
 from fwai.errors import FieldError
-from fwai.tools.acting import DayLimit
 from fwai.tools.base import Tool
 from fwai.tools.book_demo import (
     MAX_BOOKINGS_PER_CALL,
-    MOST_OPEN,
+    MAX_OPEN,
     WITHHELD_A_DAY,
     BookDemoArgs,
     book_demo,
 )
-from fwai.tools.booking_letters import BookingLetters
+from fwai.tools.booking_messages import BookingMessages
+from fwai.tools.message_jobs import DayLimit
 from fwai.tools.recipient import EVERYWHERE
 from fwai.tools.send_email import MAX_EMAILS_PER_DAY, email_limit, send_email
-from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, Orders, noon, run, use
+from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, JobSubmission, noon, run, use
 
 ALL = ("send_email", "send_sms", "send_whatsapp")
 DEMO = {"when": "tomorrow 5 pm", "name": "Asha", "interest": "Data course"}
@@ -112,7 +112,7 @@ def tool(
     mails: DayLimit | None = None,
     reach: Reach = EVERYWHERE,
 ) -> Tool[BookDemoArgs]:
-    letters = BookingLetters(
+    letters = BookingMessages(
         announce or Announced(), INDIA, "Acme Academy", frozenset(channels), reach
     )
     return book_demo(book, lambda: rules, letters, zone=INDIA, mails=mails, clock=noon)
@@ -414,7 +414,7 @@ async def test_what_else_is_booked_is_mentioned() -> None:
 
 async def test_a_person_has_only_so_many_demos() -> None:
     book = Book()
-    for hour in range(10, 10 + MOST_OPEN):
+    for hour in range(10, 10 + MAX_OPEN):
         book.add(datetime(2026, 11, 24, hour, 0, tzinfo=INDIA), phone=PHONE)
 
     result = await run(tool(book), DEMO)
@@ -511,7 +511,7 @@ async def test_the_last_demo_of_a_caller_without_a_number_is_told_again() -> Non
 async def test_invitations_count_with_the_mails_to_their_address_before_anything_is_booked() -> (
     None
 ):
-    book, orders = Book(), Orders()
+    book, orders = Book(), JobSubmission()
     mails = email_limit(orders)
     mailing, booking = send_email(orders, mails), tool(book, mails=mails)
     letter = {"to": MAIL["email"], "confirmed": True, "body": "One."}
@@ -535,7 +535,7 @@ async def test_invitations_count_with_the_mails_to_their_address_before_anything
 async def test_a_slot_that_is_full_uses_up_no_mail() -> None:
     book = Book()
     book.add(FIVE)
-    booking = tool(book, mails=DayLimit(Orders(), "send_email", "e-mail", 1))
+    booking = tool(book, mails=DayLimit(JobSubmission(), "send_email", "e-mail", 1))
 
     full = await run(booking, DEMO | MAIL)
     free = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 4 pm"})
@@ -544,7 +544,7 @@ async def test_a_slot_that_is_full_uses_up_no_mail() -> None:
 
 
 async def test_where_no_mail_goes_out_none_is_counted() -> None:
-    mails = DayLimit(Orders(), "send_email", "e-mail", 0)
+    mails = DayLimit(JobSubmission(), "send_email", "e-mail", 0)
 
     assert (await run(tool(Book(), channels=["send_sms"], mails=mails), DEMO | MAIL)).ok
 

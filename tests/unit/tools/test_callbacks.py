@@ -15,7 +15,7 @@ from fwai.errors import FieldError, StoreError
 from fwai.tools.base import Tool
 from fwai.tools.callbacks import (
     MAX_CHANGES_PER_CALL,
-    MOST_OPEN,
+    MAX_OPEN,
     ScheduleCallbackArgs,
     cancel_callback,
     do_not_call,
@@ -299,20 +299,20 @@ async def test_the_time_that_another_call_agreed_is_not_promised_twice() -> None
 
 async def test_a_person_has_only_so_many() -> None:
     book = Book()
-    for days in range(MOST_OPEN):
+    for days in range(MAX_OPEN):
         book.add(NOW + timedelta(days=days + 2))
 
     result = await run(tool(book), {"when": "tomorrow 5 pm"})
 
     assert not result.ok
     assert "3 callbacks are agreed with them already" in result.text
-    assert len(book.kept) == MOST_OPEN
+    assert len(book.kept) == MAX_OPEN
 
 
 async def test_the_promise_that_this_call_keeps_does_not_count() -> None:
     book = Book()
     mine = book.add(NOW, state=CallbackState.CALLING)
-    for days in range(MOST_OPEN - 1):
+    for days in range(MAX_OPEN - 1):
         book.add(NOW + timedelta(days=days + 2))
 
     result = await run(

@@ -6,7 +6,7 @@ from fakes import CALL
 from fwai.domain.job import JobState
 from fwai.errors import FieldError
 from fwai.tools.send_email import MAX_EMAILS_PER_CALL, MAX_EMAILS_PER_DAY, send_email
-from unit.tools.kit import PHONE, Actions, Orders, run, use
+from unit.tools.kit import PHONE, Actions, JobSubmission, run, use
 
 MAIL = {
     "subject": "Fees",
@@ -17,7 +17,7 @@ MAIL = {
 
 
 async def test_a_confirmed_address_gets_the_mail() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_email(orders), MAIL)
 
@@ -42,7 +42,7 @@ async def test_a_confirmed_address_gets_the_mail() -> None:
     ],
 )
 async def test_an_address_is_understood_as_it_is_spelt(said: str, to: str) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     await run(send_email(orders), {**MAIL, "to": said})
 
@@ -51,7 +51,7 @@ async def test_an_address_is_understood_as_it_is_spelt(said: str, to: str) -> No
 
 @pytest.mark.parametrize("to", ["asha", "a@b", "a@example.com, b@example.com", "<a@example.com>"])
 async def test_what_is_no_address_is_asked_for_again(to: str) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_email(orders), {**MAIL, "to": to})
 
@@ -65,7 +65,7 @@ async def test_what_is_no_address_is_asked_for_again(to: str) -> None:
 
 @pytest.mark.parametrize("to", [{}, {"to": None}, {"to": " "}])
 async def test_without_an_address_it_is_asked_for(to: dict[str, str | None]) -> None:
-    orders = Orders()
+    orders = JobSubmission()
     rest = {"subject": "Fees", "body": "One."}
 
     result = await run(send_email(orders), rest | to)
@@ -76,7 +76,7 @@ async def test_without_an_address_it_is_asked_for(to: dict[str, str | None]) -> 
 
 
 async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_email(orders), {**MAIL, "confirmed": False})
 
@@ -86,7 +86,7 @@ async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
 
 
 async def test_an_operator_need_not_confirm() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await use(send_email(orders), {**MAIL, "confirmed": False}, to="")
 
@@ -95,7 +95,7 @@ async def test_an_operator_need_not_confirm() -> None:
 
 
 async def test_one_call_sends_only_so_many() -> None:
-    orders, actions = Orders(), Actions(heard=True)
+    orders, actions = JobSubmission(), Actions(heard=True)
     tool = send_email(orders)
 
     results = [
@@ -106,7 +106,7 @@ async def test_one_call_sends_only_so_many() -> None:
 
 
 async def test_one_address_gets_only_so_many_a_day_whoever_asks() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_email(orders)
 
     results = [
@@ -126,13 +126,13 @@ async def test_one_address_gets_only_so_many_a_day_whoever_asks() -> None:
 
 
 async def test_one_person_is_sent_only_so_many_a_day() -> None:
-    result = await run(send_email(Orders(before=MAX_EMAILS_PER_DAY)), MAIL)
+    result = await run(send_email(JobSubmission(before=MAX_EMAILS_PER_DAY)), MAIL)
 
     assert not result.ok
 
 
 async def test_mail_for_a_caller_without_a_number_is_nobodys() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_email(orders), MAIL, caller="")
 
@@ -141,7 +141,7 @@ async def test_mail_for_a_caller_without_a_number_is_nobodys() -> None:
 
 
 async def test_all_callers_without_a_number_are_one_and_a_restart_forgets_nothing() -> None:
-    orders = Orders(wishes={"": MAX_EMAILS_PER_DAY})
+    orders = JobSubmission(wishes={"": MAX_EMAILS_PER_DAY})
     tool = send_email(orders)
 
     assert not (await run(tool, MAIL, caller="")).ok
@@ -150,7 +150,7 @@ async def test_all_callers_without_a_number_are_one_and_a_restart_forgets_nothin
 
 
 async def test_an_address_is_read_back_before_its_first_mail() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
     tool = send_email(orders)
 
     results = [await run(tool, MAIL, actions=actions) for _ in range(2)]
@@ -161,7 +161,7 @@ async def test_an_address_is_read_back_before_its_first_mail() -> None:
 
 
 async def test_a_subject_becomes_one_line() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     await run(send_email(orders), {**MAIL, "subject": "Fees\r\nBcc: x@example.com"})
 
@@ -169,7 +169,7 @@ async def test_a_subject_becomes_one_line() -> None:
 
 
 async def test_a_server_that_refused_is_told() -> None:
-    result = await run(send_email(Orders(JobState.DEAD)), MAIL)
+    result = await run(send_email(JobSubmission(JobState.DEAD)), MAIL)
 
     assert (result.ok, result.text) == (
         False,

@@ -11,13 +11,13 @@ from fwai.domain.job import JobState
 from fwai.domain.phone import Reach
 from fwai.errors import FieldError, StoreError
 from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms
-from unit.tools.kit import OTHER, PHONE, Actions, Orders, run, use
+from unit.tools.kit import OTHER, PHONE, Actions, JobSubmission, run, use
 
 TEXT = {"text": "Foundations of AI: eight weeks."}
 
 
 async def test_the_caller_gets_the_message() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), TEXT)
 
@@ -41,14 +41,14 @@ async def test_the_caller_gets_the_message() -> None:
     ],
 )
 async def test_the_agent_may_only_say_what_is_known(state: JobState, ok: bool, words: str) -> None:
-    result = await run(send_sms(Orders(state)), TEXT)
+    result = await run(send_sms(JobSubmission(state)), TEXT)
 
     assert result.ok is ok
     assert words in result.text
 
 
 async def test_the_same_message_asked_for_again_is_the_same_message() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
     tool = send_sms(orders)
 
     results = [await run(tool, TEXT, actions=actions) for _ in range(MAX_SMS_PER_CALL + 2)]
@@ -59,7 +59,7 @@ async def test_the_same_message_asked_for_again_is_the_same_message() -> None:
 
 
 async def test_the_same_message_asked_for_twice_at_once_is_one() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     await asyncio.gather(run(tool, TEXT), run(tool, TEXT))
@@ -68,7 +68,7 @@ async def test_the_same_message_asked_for_twice_at_once_is_one() -> None:
 
 
 async def test_another_text_is_another_message() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     await run(tool, TEXT)
@@ -78,7 +78,7 @@ async def test_another_text_is_another_message() -> None:
 
 
 async def test_one_call_sends_only_so_many() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
     tool = send_sms(orders)
 
     results = [
@@ -94,7 +94,7 @@ async def test_one_call_sends_only_so_many() -> None:
 
 
 async def test_one_person_gets_only_so_many_a_day() -> None:
-    orders = Orders(before=MAX_SMS_PER_DAY - 1)
+    orders = JobSubmission(before=MAX_SMS_PER_DAY - 1)
     tool = send_sms(orders)
 
     first = await run(tool, TEXT)
@@ -110,7 +110,7 @@ async def test_one_person_gets_only_so_many_a_day() -> None:
 
 
 async def test_a_number_that_was_confirmed_gets_the_message() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), {**TEXT, "to": "+91 99999-00009", "confirmed": True})
 
@@ -123,7 +123,7 @@ async def test_a_number_that_was_confirmed_gets_the_message() -> None:
 async def test_a_number_that_was_not_confirmed_is_read_back_first(
     confirmed: dict[str, bool],
 ) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), {**TEXT, "to": OTHER, **confirmed})
 
@@ -133,7 +133,7 @@ async def test_a_number_that_was_not_confirmed_is_read_back_first(
 
 
 async def test_a_number_is_read_back_before_its_first_message_and_not_again() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
     tool = send_sms(orders)
     args = {"to": OTHER, "confirmed": True}
 
@@ -145,7 +145,7 @@ async def test_a_number_is_read_back_before_its_first_message_and_not_again() ->
 
 
 async def test_no_text_goes_to_a_country_out_of_reach() -> None:
-    orders, satellite = Orders(), "+882160000001"
+    orders, satellite = JobSubmission(), "+882160000001"
     tool = send_sms(orders, Reach(frozenset({"91"})))
 
     own = await run(tool, TEXT, caller=satellite)
@@ -168,7 +168,7 @@ def stranger(number: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("caller", [PHONE, ""])
 async def test_one_caller_has_only_so_many_strangers_texted_a_day(caller: str) -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     results = []
@@ -184,7 +184,7 @@ async def test_one_caller_has_only_so_many_strangers_texted_a_day(caller: str) -
 
 @pytest.mark.parametrize("caller", [PHONE, ""])
 async def test_what_a_caller_had_sent_before_a_restart_is_counted(caller: str) -> None:
-    orders = Orders(wishes={caller: MAX_SMS_PER_DAY})
+    orders = JobSubmission(wishes={caller: MAX_SMS_PER_DAY})
 
     result = await run(send_sms(orders), stranger(1), caller=caller)
 
@@ -193,7 +193,7 @@ async def test_what_a_caller_had_sent_before_a_restart_is_counted(caller: str) -
 
 
 async def test_many_calls_at_once_do_not_all_find_room() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     async def ask(number: int) -> bool:
@@ -206,14 +206,14 @@ async def test_many_calls_at_once_do_not_all_find_room() -> None:
 
 
 async def test_an_operator_is_not_counted_as_the_caller() -> None:
-    orders = Orders(wishes={PHONE: MAX_SMS_PER_DAY, "": MAX_SMS_PER_DAY})
+    orders = JobSubmission(wishes={PHONE: MAX_SMS_PER_DAY, "": MAX_SMS_PER_DAY})
 
     assert (await use(send_sms(orders), {**TEXT, "to": OTHER})).ok
     assert (await use(send_sms(orders), {**TEXT, "to": OTHER}, to="", scope="2")).ok
 
 
 async def test_the_callers_own_number_needs_no_confirmation() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), {**TEXT, "to": PHONE})
 
@@ -232,7 +232,7 @@ async def test_the_callers_own_number_needs_no_confirmation() -> None:
     ],
 )
 async def test_what_is_no_whole_number_is_asked_for_again(to: str, words: str) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), {**TEXT, "to": to, "confirmed": True})
 
@@ -242,7 +242,7 @@ async def test_what_is_no_whole_number_is_asked_for_again(to: str, words: str) -
 
 
 async def test_a_withheld_number_gets_none() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
 
     result = await run(send_sms(orders), TEXT, caller="", actions=actions)
 
@@ -254,7 +254,7 @@ async def test_a_withheld_number_gets_none() -> None:
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * 481])
 async def test_a_message_has_words_and_is_short(text: str) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_sms(orders), {"text": text})
 
@@ -267,7 +267,7 @@ async def test_a_message_has_words_and_is_short(text: str) -> None:
 
 
 async def test_an_operator_chooses_the_recipient() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     await use(tool, TEXT)
@@ -277,7 +277,7 @@ async def test_an_operator_chooses_the_recipient() -> None:
 
 
 async def test_the_same_request_again_sends_nothing_and_another_request_does() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     tool = send_sms(orders)
 
     for scope in ("request-1", "request-1", "request-2"):
@@ -287,20 +287,20 @@ async def test_the_same_request_again_sends_nothing_and_another_request_does() -
 
 
 async def test_a_day_has_its_limit_for_an_operator_too() -> None:
-    result = await use(send_sms(Orders(before=MAX_SMS_PER_DAY)), TEXT)
+    result = await use(send_sms(JobSubmission(before=MAX_SMS_PER_DAY)), TEXT)
 
     assert not result.ok
 
 
 async def test_a_wrong_number_names_the_argument() -> None:
     with pytest.raises(FieldError) as caught:
-        await use(send_sms(Orders()), {**TEXT, "to": "12"})
+        await use(send_sms(JobSubmission()), {**TEXT, "to": "12"})
 
     assert caught.value.field == "to"
 
 
 async def test_a_database_that_fails_is_told_as_not_known() -> None:
-    result = await run(send_sms(Orders(error=StoreError("disk full"))), TEXT)
+    result = await run(send_sms(JobSubmission(error=StoreError("disk full"))), TEXT)
 
     assert not result.ok
     assert "not known whether it was done" in result.text

@@ -10,7 +10,7 @@ from fakes import CALL
 from fwai.errors import FieldError
 from fwai.templates.whatsapp_templates import TEMPLATES, Template
 from fwai.tools.send_whatsapp import MAX_WHATSAPP_PER_CALL, MAX_WHATSAPP_PER_DAY, send_whatsapp
-from unit.tools.kit import PHONE, Actions, Orders, run, use
+from unit.tools.kit import PHONE, Actions, JobSubmission, run, use
 
 REMINDER = {"template": "callback_scheduled", "parameters": {"name": "Asha", "when": "5 pm"}}
 
@@ -20,7 +20,7 @@ def values(template: dict[str, Any]) -> list[str]:
 
 
 async def test_a_text_goes_with_a_template_that_may_stand_in_for_it() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_whatsapp(orders), {"text": "Eight weeks.\nEvenings."})
 
@@ -34,7 +34,7 @@ async def test_a_text_goes_with_a_template_that_may_stand_in_for_it() -> None:
 
 
 async def test_the_stand_in_calls_the_person_by_name_where_it_is_known() -> None:
-    orders = Orders()
+    orders = JobSubmission()
     call = replace(CALL, context={"customer_name": "Asha"})
 
     await run(send_whatsapp(orders), {"text": "Eight weeks."}, call=call)
@@ -44,7 +44,7 @@ async def test_the_stand_in_calls_the_person_by_name_where_it_is_known() -> None
 
 @pytest.mark.parametrize("templates", [{}, TEMPLATES])
 async def test_a_text_that_fits_no_template_goes_alone(templates: Mapping[str, Template]) -> None:
-    orders = Orders()
+    orders = JobSubmission()
     text = "word " * 200 if templates else "Short."
 
     await run(send_whatsapp(orders, templates), {"text": text})
@@ -60,7 +60,7 @@ async def test_a_text_that_fits_no_template_goes_alone(templates: Mapping[str, T
     ],
 )
 async def test_a_template_is_rendered(parameters: object) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_whatsapp(orders), {**REMINDER, "parameters": parameters})
 
@@ -85,7 +85,7 @@ async def test_a_template_is_rendered(parameters: object) -> None:
 async def test_what_meta_would_refuse_is_refused_before(
     args: dict[str, Any], field: str, words: str
 ) -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_whatsapp(orders), args)
 
@@ -98,7 +98,7 @@ async def test_what_meta_would_refuse_is_refused_before(
 
 
 async def test_a_withheld_number_gets_none() -> None:
-    orders = Orders()
+    orders = JobSubmission()
 
     result = await run(send_whatsapp(orders), {"text": "Hello"}, caller="")
 
@@ -108,7 +108,7 @@ async def test_a_withheld_number_gets_none() -> None:
 
 
 async def test_the_same_again_sends_nothing_and_there_are_limits() -> None:
-    orders, actions = Orders(), Actions()
+    orders, actions = JobSubmission(), Actions()
     tool = send_whatsapp(orders)
 
     same = [await run(tool, REMINDER, actions=actions) for _ in range(5)]
@@ -116,12 +116,12 @@ async def test_the_same_again_sends_nothing_and_there_are_limits() -> None:
 
     assert all(result.ok for result in same)
     assert [result.ok for result in others] == [True] * (MAX_WHATSAPP_PER_CALL - 1) + [False]
-    assert not (await run(send_whatsapp(Orders(before=MAX_WHATSAPP_PER_DAY)), REMINDER)).ok
+    assert not (await run(send_whatsapp(JobSubmission(before=MAX_WHATSAPP_PER_DAY)), REMINDER)).ok
 
 
 def test_the_model_is_told_which_templates_there_are() -> None:
-    described = send_whatsapp(Orders()).description
+    described = send_whatsapp(JobSubmission()).description
 
     assert "callback_scheduled (name, when): confirm that we will call back" in described
     assert "call_permission" not in described
-    assert "There are no templates" in send_whatsapp(Orders(), {}).description
+    assert "There are no templates" in send_whatsapp(JobSubmission(), {}).description

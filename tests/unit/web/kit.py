@@ -11,21 +11,21 @@ import httpx
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
-from fwai.access import Access
+from fwai.calls.live_events import LiveEvents
 from fwai.calls.outbound import CallRequest, DialRules, Outbound, Placed
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.hours import CallingHours
+from fwai.http.access import Access
 from fwai.store.bookings import Bookings
 from fwai.store.callbacks import Callbacks
 from fwai.store.contacts import Contacts
 from fwai.store.database import Database
 from fwai.store.erasure import Erasure
-from fwai.store.requests import Requests
+from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.tools.base import Outcome, Tool, ToolContext
 from fwai.tools.registry import ToolRegistry
-from fwai.watch import CallBoard
 from fwai.web.api import router
 from fwai.web.openapi import document
 from fwai.web.services import ApiServices
@@ -96,7 +96,7 @@ class House:
     services: ApiServices
     kept: Kept
     live: Live
-    board: CallBoard
+    board: LiveEvents
     clock: Clock
     notes: list[tuple[NoteArgs, ToolContext]]
     placed: list[CallRequest]
@@ -161,7 +161,7 @@ async def house(
     async with a_database(sqlite_url(folder)) as database:
         clock = Clock()
         kept = kept_in(database, folder)
-        live, board, notes = Live(), CallBoard(), list[tuple[NoteArgs, ToolContext]]()
+        live, board, notes = Live(), LiveEvents(), list[tuple[NoteArgs, ToolContext]]()
         placed: list[CallRequest] = []
         services = _services(database, kept, folder, clock, live, board, notes, placed)
         services = replace(services, **changes)
@@ -189,7 +189,7 @@ def _services(
     folder: Path,
     clock: Clock,
     live: Live,
-    board: CallBoard,
+    board: LiveEvents,
     notes: list[tuple[NoteArgs, ToolContext]],
     placed: list[CallRequest],
 ) -> ApiServices:
@@ -226,7 +226,7 @@ def _services(
         contacts=contacts,
         erase=Erasure(database, kept.transcripts, kept.recordings, kept.files.flush).erase,
         jobs=jobs,
-        requests=Requests(database, clock=clock),
+        requests=IdempotencyKeys(database, clock=clock),
         rules=rules,
         agents=AGENTS,
         recordings_dir=kept.recordings,

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from fwai.errors import StoreError
-from fwai.store.requests import KEPT, Claim
+from fwai.store.idempotency_keys import KEPT, Claim
 from fwai.web import idempotency
 from unit.web.kit import KEY, House, house, problem
 
@@ -228,7 +228,7 @@ async def test_what_failed_for_a_while_is_tried_again_at_once(home: House) -> No
 async def test_what_was_given_up_is_not_remembered_without_end(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "MOST_GIVEN_UP", 1)
+    monkeypatch.setattr(idempotency, "MAX_GIVEN_UP", 1)
     keys = idempotency.Idempotency(home.services.requests, home.clock)
     for name in ("a", "b", "c"):
         keys._give_up(name)

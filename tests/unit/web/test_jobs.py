@@ -104,8 +104,8 @@ async def test_dead_events_are_delivered_again(home: House) -> None:
 async def test_no_more_than_a_thousand_at_a_time(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "MOST_REPLAYED", 2)
-    monkeypatch.setattr(paging, "MOST", 2)
+    monkeypatch.setattr(routes, "MAX_REPLAYED", 2)
+    monkeypatch.setattr(paging, "MAX_PAGE", 2)
     for number in range(3):
         home.clock.move(1)
         await settled(home, Dead("x"), key=str(number))

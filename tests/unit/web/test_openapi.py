@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fwai.problem import MEDIA_TYPE
+from fwai.http.problem import MEDIA_TYPE
 from fwai.web.openapi import TAGS
 from unit.web.kit import House
 
@@ -56,7 +56,14 @@ async def test_every_route_tells_of_its_refusals(home: House) -> None:
 
 async def test_every_body_has_examples(home: House) -> None:
     schemas = home.app.openapi()["components"]["schemas"]
-    for name in ("NewCall", "Words", "Handover", "ToolOrder", "NewPromise", "ContactChange"):
+    for name in (
+        "NewCall",
+        "SayRequest",
+        "TransferRequest",
+        "ToolRequestBody",
+        "CallbackRequest",
+        "ContactUpdate",
+    ):
         assert schemas[name]["examples"], name
     assert schemas["Problem"]["examples"]
     assert schemas["Problem"]["properties"]["errors"]["items"] == {

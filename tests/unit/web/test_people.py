@@ -12,7 +12,7 @@ from fwai.domain.contact import MemoryEntry
 from fwai.domain.job import Done, NewJob
 from fwai.store.bookings import Bookings
 from fwai.store.jobs import Jobs
-from fwai.tools.booking_letters import BookingLetters
+from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.send_email import SEND_EMAIL
 from fwai.tools.send_sms import SEND_SMS
 from unit.store.kit import KOLKATA, NOW, OTHER_PHONE, PHONE
@@ -156,7 +156,7 @@ async def test_a_demo_that_is_canceled_takes_its_letters_back(home: House) -> No
     def nobody_is_told(kind: str, key: str, data: object, call: object) -> list[NewJob]:
         return []
 
-    letters = BookingLetters(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
+    letters = BookingMessages(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
     store: Bookings = home.services.bookings  # type: ignore[assignment]
     jobs: Jobs = home.services.jobs  # type: ignore[assignment]
     store.letters = letters

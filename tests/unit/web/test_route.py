@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from fwai.access import COOKIE, Access
 from fwai.errors import BusyError, StoreError
+from fwai.http.access import COOKIE, Access
 from fwai.web import route
 from fwai.web.route import MAX_BODY_BYTES
 from unit.store.kit import PHONE

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from fwai.access import Access
+from fwai.http.access import Access
 from fwai.web.services import ApiServices
 from unit.web.kit import KEY, house, served
 from unit.web.seeds import Known, fill

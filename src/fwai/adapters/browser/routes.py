@@ -11,20 +11,20 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from fwai.access import Access, Client
 from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
 from fwai.adapters.webrtc.peer import PeerOptions
+from fwai.calls.live_events import Event, Watch, Watching
 from fwai.domain.call import CallId
 from fwai.errors import BusyError, WireError
-from fwai.interfaces import CallHandler
-from fwai.problem import MEDIA_TYPE, ProblemError, ProblemRoute
-from fwai.watch import Event, Watch, Watching
+from fwai.http.access import Access, Client
+from fwai.http.problem import MEDIA_TYPE, ProblemError, ProblemRoute
+from fwai.interfaces.media import CallHandler
 
 MAX_BODY_BYTES: Final = 64 * 1024
 HEARTBEAT_S: Final = 15.0
 RETRY_S: Final = "10"
-MOST_STREAMS: Final = 4  # of one call's events at the same time
+MAX_STREAMS: Final = 4  # of one call's events at the same time
 
 _log = structlog.get_logger()
 
@@ -207,7 +207,7 @@ class _Streams:
         Raises:
             ProblemError: Too many look on.
         """
-        if self._open.get(call_id, 0) >= MOST_STREAMS:
+        if self._open.get(call_id, 0) >= MAX_STREAMS:
             raise ProblemError(
                 "too-many-streams", "Too many streams", 429, "Close another stream of this call."
             )

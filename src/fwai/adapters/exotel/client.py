@@ -20,9 +20,9 @@ import httpx
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 
 EXOTEL_API_URL: Final = "https://api.exotel.com"
-MOST_URL: Final = 600  # characters of a StreamUrl, and not one more
-MOST_SMS: Final = 2000
-MOST_CUSTOM: Final = 128
+MAX_URL: Final = 600  # characters of a StreamUrl, and not one more
+MAX_SMS: Final = 2000
+MAX_CUSTOM: Final = 128
 KEPT: Final = 1000
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 _NAME: Final = "exotel"
@@ -108,8 +108,8 @@ class ExotelClient:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
             ValueError: ``stream_url`` is longer than Exotel takes.
         """
-        if len(stream_url) >= MOST_URL:
-            raise ValueError(f"stream_url must be shorter than {MOST_URL} characters")
+        if len(stream_url) >= MAX_URL:
+            raise ValueError(f"stream_url must be shorter than {MAX_URL} characters")
         what = {"StreamUrl": stream_url, "StreamType": "bidirectional"}
         events = ["ringing", "answered", "terminal"]
         return await self._connect(to, what, events, status_url, ring_timeout_s, time_limit_s)
@@ -217,8 +217,8 @@ class ExotelClient:
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
         """
-        if len(text) > MOST_SMS:
-            raise ApiError(_NAME, f"a message of more than {MOST_SMS} characters")
+        if len(text) > MAX_SMS:
+            raise ApiError(_NAME, f"a message of more than {MAX_SMS} characters")
         form: dict[str, str | list[str]] = {
             "From": self._caller_id,
             "To": to,
@@ -228,7 +228,7 @@ class ExotelClient:
             "Priority": "normal",
             **{name: value for name, value in self._dlt.items() if value},
         }
-        if reference and len(reference) <= MOST_CUSTOM:
+        if reference and len(reference) <= MAX_CUSTOM:
             form["CustomField"] = reference
         if report_url:
             form["StatusCallback"] = report_url

@@ -28,8 +28,8 @@ from fwai.errors import WireError
 
 SAMPLE_RATES: Final = (8000, 16000, 24000)
 GRAIN_BYTES: Final = 320  # every message is a multiple of it
-LEAST_BYTES: Final = 3200
-MOST_BYTES: Final = 100_000
+MIN_BYTES: Final = 3200
+MAX_BYTES: Final = 100_000
 CHUNK_BYTES: Final[Mapping[int, int]] = {8000: 3200, 16000: 3200, 24000: 3840}
 SLACK_MS: Final = 160.0  # a top-up of the carrier, one tick of the clock, and some lateness
 _DIGITS: Final = frozenset("0123456789*#")
@@ -101,7 +101,7 @@ class ExotelCodec:
         self.bytes_per_ms = sample_rate * width // 1000
         # The rules are written for linear samples; half as many bytes of mu-law last as long.
         self._chunk_bytes = self._asked_chunk_bytes or CHUNK_BYTES[sample_rate] * width // 2
-        self._least_bytes = min(LEAST_BYTES * width // 2, self._chunk_bytes)
+        self._least_bytes = min(MIN_BYTES * width // 2, self._chunk_bytes)
         self.lead_ms = self._chunk_bytes / self.bytes_per_ms + SLACK_MS
 
     # ---- from Exotel --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from fwai.adapters.exotel.client import KEPT, MOST_URL, ExotelClient
+from fwai.adapters.exotel.client import KEPT, MAX_URL, ExotelClient
 from fwai.adapters.exotel.webhook import e164
 from fwai.domain.call import CallId, DialOrder
 from fwai.errors import ApiError
@@ -52,15 +52,15 @@ class ExotelLine:
         Exotel cannot tell machines from people here: ``detect_machine`` does nothing.
         """
         where = self._stream_url(order.token)
-        if len(where) >= MOST_URL:
-            text = f"the stream's address has {MOST_URL} characters or more; shorten PUBLIC_URL"
+        if len(where) >= MAX_URL:
+            text = f"the stream's address has {MAX_URL} characters or more; shorten PUBLIC_URL"
             raise ApiError(_NAME, text)
         sid = await self._client.dial(
             order.to,
             stream_url=where,
             status_url=self._url("status", "call", order.call_id),
             ring_timeout_s=order.ring_s,
-            time_limit_s=order.most_s,
+            time_limit_s=order.max_s,
         )
         self.belongs(sid, order.call_id)
         return sid

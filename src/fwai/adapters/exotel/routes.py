@@ -13,7 +13,7 @@ from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import SAMPLE_RATES, ExotelCodec, ExotelStarted
 from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.webhook import (
-    MOST_ID_CHARS,
+    MAX_ID_CHARS,
     Fields,
     basic_fits,
     final_state,
@@ -28,7 +28,7 @@ from fwai.adapters.exotel.webhook import (
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, WireError
-from fwai.interfaces import CallHandler, MessageReports
+from fwai.interfaces.media import CallHandler, MessageReports
 
 PROVIDER: Final = "exotel"
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -125,11 +125,11 @@ def router(
     api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
     either = ["GET", "POST"]
     request_fields = Annotated[Fields, Depends(_fields(hooks))]
-    desk = _Desk(hooks, calls, client, line, reports)
+    requests = _RequestHandler(hooks, calls, client, line, reports)
 
     @api.api_route("/voicebot", methods=either, operation_id="exotel_voicebot")
     async def voicebot(fields: request_fields) -> Response:
-        return await desk.voicebot(fields)
+        return await requests.voicebot(fields)
 
     @api.head("/voicebot", include_in_schema=False)
     async def probe(_: request_fields) -> Response:
@@ -137,30 +137,30 @@ def router(
 
     @api.api_route("/status", methods=either, operation_id="exotel_status")
     async def status(fields: request_fields) -> Response:
-        await desk.status(fields)
+        await requests.status(fields)
         return Response()
 
     @api.api_route("/sms-status", methods=either, operation_id="exotel_sms_status")
     async def sms_status(fields: request_fields) -> Response:
-        await desk.message(fields)
+        await requests.message(fields)
         return Response()
 
     @api.api_route("/passthru", methods=either, operation_id="exotel_passthru")
     async def passthru(fields: request_fields) -> Response:
-        return Response(status_code=302 if desk.to_human(fields) else 200)
+        return Response(status_code=302 if requests.to_human(fields) else 200)
 
     @api.websocket("/stream")
     async def static_stream(websocket: WebSocket, secret: str) -> None:
-        await desk.stream(websocket, secret, websocket.query_params.get("t", ""))
+        await requests.stream(websocket, secret, websocket.query_params.get("t", ""))
 
     @api.websocket("/stream/{token}")
     async def stream(websocket: WebSocket, secret: str, token: str) -> None:
-        await desk.stream(websocket, secret, token)
+        await requests.stream(websocket, secret, token)
 
     return api
 
 
-class _Desk:
+class _RequestHandler:
     """Decides on each request and each stream."""
 
     def __init__(
@@ -234,7 +234,7 @@ class _Desk:
 
     def _our_call(self, fields: Fields) -> CallId:
         """Return our id of a call that we placed; it came in the URL, or its sid is known."""
-        call_id = CallId(fields.get("call", "")[:MOST_ID_CHARS])
+        call_id = CallId(fields.get("call", "")[:MAX_ID_CHARS])
         return call_id or self._line.our_call(fields.get("callsid", ""))
 
     def to_human(self, fields: Fields) -> bool:

@@ -25,7 +25,7 @@ from fwai.domain import phone
 from fwai.domain.call import CallState, Direction
 
 MAX_DEPTH: Final = 4
-MOST_ID_CHARS: Final = 128
+MAX_ID_CHARS: Final = 128
 _STATES: Final[Mapping[str, CallState]] = {
     "completed": CallState.COMPLETED,
     "failed": CallState.FAILED,
@@ -235,14 +235,14 @@ class MessageNews:
 
 def message_news(fields: Fields) -> MessageNews | None:
     """Read a delivery callback; None when it names no message or no status."""
-    message_id = fields.get("smssid", "")[:MOST_ID_CHARS]
+    message_id = fields.get("smssid", "")[:MAX_ID_CHARS]
     status = fields.get("status", "")[:40]
     detail = fields.get("detailedstatus", "")[:60]
     if not message_id or not (status or detail):
         return None
     failed = status.lower().startswith("fail")
     error = (fields.get("detailedstatuscode") or detail or status)[:40] if failed else ""
-    reference = (fields.get("job") or fields.get("customfield", ""))[:MOST_ID_CHARS]
+    reference = (fields.get("job") or fields.get("customfield", ""))[:MAX_ID_CHARS]
     return MessageNews(message_id, detail or status, error, reference)
 
 

@@ -46,7 +46,7 @@ class PlivoLine:
             ring_url=url("ring"),
             machine_url=url("machine") if order.detect_machine else "",
             ring_timeout_s=order.ring_s,
-            time_limit_s=order.most_s,
+            time_limit_s=order.max_s,
         )
         self._requested[request_id] = None
         while len(self._requested) > KEPT:

@@ -25,11 +25,11 @@ from fwai.adapters.plivo.webhook import (
 from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, WireError
-from fwai.interfaces import CallControl, CallHandler, MessageReports
+from fwai.interfaces.media import CallControl, CallHandler, MessageReports
 
 PROVIDER: Final = "plivo"
 MAX_FORM_BYTES: Final = 64 * 1024
-MOST_ID_CHARS: Final = 128
+MAX_ID_CHARS: Final = 128
 NO_ERROR: Final = "000"
 CONTENT_TYPES: Final = {
     "mulaw8k": "audio/x-mulaw;rate=8000",
@@ -146,10 +146,10 @@ def _add_news(
 
 async def _reported(form: Fields, reports: MessageReports) -> None:
     status, error = form.get("Status", "")[:40], form.get("ErrorCode", "")[:20]
-    message_id = form.get("MessageUUID", "")[:MOST_ID_CHARS]
+    message_id = form.get("MessageUUID", "")[:MAX_ID_CHARS]
     _log.info("plivo_message_status", message_id=message_id, status=status, error=error)
     if message_id and status:
-        job = form.get("job", "")[:MOST_ID_CHARS]
+        job = form.get("job", "")[:MAX_ID_CHARS]
         error = "" if error == NO_ERROR else error
         await reports.reported(PROVIDER, message_id, status, reference=job, error=error)
 
@@ -200,7 +200,7 @@ async def _ended(form: Fields, calls: CallHandler) -> None:
 
 def _our_call(form: Fields) -> CallId:
     """Return our id of a call that we placed; it came in the URL, which is signed."""
-    return CallId(form.get("call", "")[:MOST_ID_CHARS])
+    return CallId(form.get("call", "")[:MAX_ID_CHARS])
 
 
 async def _stream(

@@ -71,7 +71,11 @@ class AvDecoder:
         except av.FFmpegError as exc:
             raise WireError("webrtc: a packet is not Opus") from exc
         pcm = b"".join(bytes(frame.planes[0])[: 2 * frame.samples] for frame in frames)
-        self._last, self._gain = self._resampler.feed(pcm), 1.0
+        converted = self._resampler.feed(pcm)
+        # The filter holds its first samples back, once: silence stands in, so that audio keeps
+        # its length.
+        missing = len(pcm) // self._divisor - len(converted)
+        self._last, self._gain = bytes(max(missing, 0)) + converted, 1.0
         return self._last
 
     def recover(self, following: bytes, ticks: int) -> bytes:  # noqa: ARG002 - it cannot be had

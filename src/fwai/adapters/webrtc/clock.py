@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 PTIME_S: Final = 0.020
-MOST_AT_ONCE: Final = 3
+MAX_AT_ONCE: Final = 3
 
 _log = structlog.get_logger()
 
@@ -54,7 +54,7 @@ class MediaClock:
         assert self._loop is not None  # noqa: S101 - set by add
         now = self._loop.time()
         due = 1 + max(int((now - self._due) / PTIME_S), 0)
-        frames = min(due, MOST_AT_ONCE)
+        frames = min(due, MAX_AT_ONCE)
         for leg in list(self._legs):
             try:
                 leg.beat(now, frames, due - frames)

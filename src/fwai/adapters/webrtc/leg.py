@@ -15,11 +15,11 @@ from typing import Final, Protocol
 import structlog
 
 from fwai.adapters.webrtc import rtcp
+from fwai.adapters.webrtc.audio_receiver import AudioReceiver
+from fwai.adapters.webrtc.audio_sender import AudioSender, Identity
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.opus import TICKS_HZ
 from fwai.adapters.webrtc.sdp import Remote
-from fwai.adapters.webrtc.sound_receiver import SoundReceiver
-from fwai.adapters.webrtc.sound_sender import Identity, SoundSender
 from fwai.domain.events import CallerEvent, CallerHungUp, MarkReached
 from fwai.errors import WireError
 
@@ -133,8 +133,8 @@ class WebRtcLeg:
         self._rate = sample_rate
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._in = SoundReceiver(sample_rate, remote.sound, self._tell)
-        self._out = SoundSender(sample_rate, remote.sound, identity)
+        self._in = AudioReceiver(sample_rate, remote.sound, self._tell)
+        self._out = AudioSender(sample_rate, remote.sound, identity)
         self._hear: Callable[[CallerEvent], None] | None = None
         self._early: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
         self._timer: asyncio.TimerHandle | None = None

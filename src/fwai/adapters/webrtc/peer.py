@@ -7,11 +7,12 @@ delivered first, and no sound before `WebRtcLeg.release`.
 import secrets
 from dataclasses import dataclass, field
 
-from fwai.adapters.webrtc import guard, sdp
+from fwai.adapters.webrtc import library_check as guard
+from fwai.adapters.webrtc import sdp
+from fwai.adapters.webrtc.audio_sender import Identity
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.ports import UdpPorts, media_addresses
-from fwai.adapters.webrtc.sound_sender import Identity
 from fwai.adapters.webrtc.transport import MediaTransport
 
 CALLER_HZ = 16_000

@@ -22,7 +22,7 @@ MAX_CANDIDATES: Final = 16
 OFFERED_SOUND: Final = 111
 OFFERED_EVENTS: Final = {126: 8_000}
 
-LEAST_BITRATE: Final = 6_000  # below that Opus cannot be understood
+MIN_BITRATE: Final = 6_000  # below that Opus cannot be understood
 
 _TYPES: Final = frozenset(range(128)) - frozenset(range(64, 96))  # those look like RTCP
 _REVERSED: Final = {"sendonly": "recvonly", "recvonly": "sendonly"}
@@ -166,7 +166,7 @@ def _sound(codecs: Sequence[Any]) -> Sound | None:
                 events=events,
                 fec=str(said.get("useinbandfec", 0)) == "1",
                 max_rate=int(said.get("maxplaybackrate") or 48_000),
-                max_bitrate=max(int(most), LEAST_BITRATE) if most else None,
+                max_bitrate=max(int(most), MIN_BITRATE) if most else None,
             )
     return None
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import httpx
 from fastapi import APIRouter
 
+from fwai.adapters.whatsapp.call_state import CallTimers, Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.client import META_GRAPH_URL, META_GRAPH_VERSION, WhatsAppClient
-from fwai.adapters.whatsapp.contacts import Contacts, StandingStore
-from fwai.adapters.whatsapp.desk import Desk
 from fwai.adapters.whatsapp.dialer import WhatsAppDialer
+from fwai.adapters.whatsapp.event_router import WebhookRouter
+from fwai.adapters.whatsapp.interfaces import MediaPeer
 from fwai.adapters.whatsapp.line import WhatsAppLine
-from fwai.adapters.whatsapp.live import CallTimers, Progress
-from fwai.adapters.whatsapp.media import MediaPeer
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
+from fwai.adapters.whatsapp.permissions import CallPermissionStore, PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.token import AppKeys, TokenKeeper
-from fwai.interfaces import CallHandler, MessageReports
+from fwai.interfaces.media import CallHandler, MessageReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def open_whatsapp(
     http: httpx.AsyncClient,
     peer: MediaPeer,
     handler: CallHandler,
-    store: StandingStore,
+    store: CallPermissionStore,
     on_progress: Callable[[Progress], None] = lambda _: None,
     reports: MessageReports | None = None,
 ) -> AsyncIterator[WhatsApp]:
@@ -83,7 +83,7 @@ async def open_whatsapp(
     await tokens.open()
     graph = (options.graph_url, options.graph_version)
     client = WhatsAppClient(http, options.phone_number_id, tokens, *graph)
-    contacts = Contacts(store)
+    contacts = PermissionUpdates(store)
     followers: list[Callable[[Progress], None]] = [on_progress]
 
     def progressed(progress: Progress) -> None:
@@ -96,7 +96,7 @@ async def open_whatsapp(
         followers.append(dialer.progressed)
         line = WhatsAppLine(dialer, calls)
         messages = WhatsAppMessages(client, contacts, group, reports)
-        endpoint = router(_hooks(options), Desk(calls, contacts, messages).take)
+        endpoint = router(_hooks(options), WebhookRouter(calls, contacts, messages).take)
         background = [
             group.create_task(contacts.run(), name="whatsapp_contacts"),
             group.create_task(tokens.run(), name="whatsapp_token"),

@@ -14,22 +14,22 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from fwai.adapters.whatsapp.call_setup import CallSetup, SetupContext
+from fwai.adapters.whatsapp.call_state import PROVIDER, CallTimers, Progress, Seen, WhatsAppCall
 from fwai.adapters.whatsapp.events import (
     CallConnect,
     CallProgress,
     CallTerminated,
     Party,
 )
-from fwai.adapters.whatsapp.live import PROVIDER, CallTimers, LiveCall, Progress, Seen
-from fwai.adapters.whatsapp.media import MediaPeer
-from fwai.adapters.whatsapp.set_up import Lines, SetUp
+from fwai.adapters.whatsapp.interfaces import MediaPeer
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
-from fwai.interfaces import CallHandler
+from fwai.interfaces.media import CallHandler
 
 REMEMBER_S: Final = 86_400.0
-MOST_TASKS: Final = 2_000
-MOST_EARLY: Final = 256
+MAX_TASKS: Final = 2_000
+MAX_EARLY: Final = 256
 
 _log = structlog.get_logger()
 
@@ -94,9 +94,9 @@ class WhatsAppCalls:
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
         self._clock = clock
-        lines = Lines(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
-        self._set_up = SetUp(lines, self._tell, self._ended)
-        self._live: dict[str, LiveCall] = {}
+        lines = SetupContext(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
+        self._setup = CallSetup(lines, self._tell, self._ended)
+        self._live: dict[str, WhatsAppCall] = {}
         self._seen = Seen(clock, REMEMBER_S)
         self._over = Seen(clock, REMEMBER_S)
         self._hung_up = Seen(clock, REMEMBER_S)
@@ -139,8 +139,8 @@ class WhatsAppCalls:
         if reason := "over already" if event.call_id in self._over else late:
             _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
             return
-        live = LiveCall(event.call_id, Direction.INBOUND, event.user)
-        self._begin(live, self._set_up.inbound(live, event))
+        live = WhatsAppCall(event.call_id, Direction.INBOUND, event.user)
+        self._begin(live, self._setup.inbound(live, event))
 
     def _terminated(self, event: CallTerminated) -> None:
         """A call is over, whoever ended it."""
@@ -204,7 +204,7 @@ class WhatsAppCalls:
 
     def _keep_early(self, event: CallEvent) -> bool:
         """Keep an event that may belong to a call that is just being placed."""
-        if not self._dialling or len(self._early) >= MOST_EARLY:
+        if not self._dialling or len(self._early) >= MAX_EARLY:
             return False
         self._early.append(event)
         return True
@@ -230,11 +230,11 @@ class WhatsAppCalls:
             raise BusyError("draining")
         self._dialling += 1
         try:
-            pending, call_id = await self._set_up.place(to, reference)
-            live = LiveCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
+            pending, call_id = await self._setup.place(to, reference)
+            live = WhatsAppCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
             live.ring_s = ring_s
             self._tell(live, CallState.DIALING)
-            if call_id in self._over or not self._begin(live, self._set_up.outbound(live, pending)):
+            if call_id in self._over or not self._begin(live, self._setup.outbound(live, pending)):
                 await pending.close()
                 self._tell(live, CallState.FAILED, "over at once")
         finally:
@@ -280,13 +280,13 @@ class WhatsAppCalls:
                 if not live.carried:
                     endings.create_task(self._close(live), name=f"whatsapp_end:{live.id}")
 
-    async def _close(self, live: LiveCall) -> None:
+    async def _close(self, live: WhatsAppCall) -> None:
         await self._hang_up_quietly(live.id)
         live.over.set()
         live.cancel()
         await self._ended(live, CallState.FAILED, "server stopped")
 
-    def _begin(self, live: LiveCall, work: Coroutine[Any, Any, None]) -> bool:
+    def _begin(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
         """Start the call's task; the call is known until it is done."""
         self._live[live.id] = live
         live.task = self._start(work, f"whatsapp:{live.id}")
@@ -297,7 +297,7 @@ class WhatsAppCalls:
         return True
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        if self._closed or self._tasks >= MOST_TASKS:
+        if self._closed or self._tasks >= MAX_TASKS:
             work.close()
             _log.error("whatsapp_not_taken", tasks=self._tasks, closed=self._closed)
             return None
@@ -309,13 +309,13 @@ class WhatsAppCalls:
     def _done(self, _: asyncio.Task[None]) -> None:
         self._tasks -= 1
 
-    async def _ended(self, live: LiveCall, state: CallState, cause: str) -> None:
+    async def _ended(self, live: WhatsAppCall, state: CallState, cause: str) -> None:
         """Tell everybody that a call is over; the first word counts."""
         self._tell(live, state, cause)
         call_id = CallId(live.reference)
         await self._calls.ended(PROVIDER, live.id, state, cause, call_id=call_id)
 
-    def _tell(self, live: LiveCall, state: CallState, cause: str = "") -> None:
+    def _tell(self, live: WhatsAppCall, state: CallState, cause: str = "") -> None:
         if live.direction is Direction.OUTBOUND and not live.told:
             live.told = state.final
             self._on_progress(Progress(live.id, live.reference, live.user, state, cause))

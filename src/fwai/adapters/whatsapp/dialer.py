@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from fwai.adapters.whatsapp.call_state import PROVIDER, Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.codes import (
@@ -20,11 +21,10 @@ from fwai.adapters.whatsapp.codes import (
     PERMISSION_LIMIT,
     WINDOW_CLOSED,
 )
-from fwai.adapters.whatsapp.contacts import Contacts
 from fwai.adapters.whatsapp.events import Party
-from fwai.adapters.whatsapp.live import PROVIDER, Progress
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call import CallState
-from fwai.domain.standing import FRESH_S, Standing, can
+from fwai.domain.call_permission import FRESH_S, CallPermission, can
 from fwai.errors import ApiError
 
 LOOK_UP_GAP_S: Final = 0.25  # Meta allows five look-ups in a second
@@ -72,7 +72,7 @@ class WhatsAppDialer:
     def __init__(
         self,
         api: PermissionApi,
-        contacts: Contacts,
+        contacts: PermissionUpdates,
         calls: WhatsAppCalls,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,7 +99,7 @@ class WhatsAppDialer:
             _log.warning("whatsapp_dial_refused", code=exc.code, reason=exc.meaning.words)
             if exc.code != NO_PERMISSION:
                 raise
-            standing = await self._contacts.change(to.key, Standing.refused)
+            standing = await self._contacts.change(to.key, CallPermission.refused)
             raise PermissionNeededError(may_ask=standing.may_ask(self._clock())) from exc
 
     async def ask(self, to: Party, text: str, template: Mapping[str, Any] | None = None) -> str:
@@ -158,7 +158,7 @@ class WhatsAppDialer:
             now = self._clock()
             self._contacts.note(progress.user.key, lambda kept: kept.connected(now))
         elif progress.state in _MISSED:
-            self._contacts.note(progress.user.key, Standing.missed)
+            self._contacts.note(progress.user.key, CallPermission.missed)
 
     async def _must_permit(self, to: Party) -> None:
         now = self._clock()

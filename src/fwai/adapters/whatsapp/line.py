@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from fwai.adapters.whatsapp.call_state import PROVIDER
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.dialer import WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party
-from fwai.adapters.whatsapp.live import PROVIDER
 from fwai.domain.call import DialOrder
 from fwai.errors import ApiError, StoreError
 from fwai.templates.whatsapp_templates import TEMPLATES

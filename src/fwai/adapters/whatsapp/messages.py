@@ -13,17 +13,17 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from fwai.adapters.whatsapp.call_state import PROVIDER
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.codes import WINDOW_CLOSED
-from fwai.adapters.whatsapp.contacts import Contacts
 from fwai.adapters.whatsapp.events import MessageStatus, Party
-from fwai.adapters.whatsapp.live import PROVIDER
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.errors import ApiError, StoreError
-from fwai.interfaces import MessageReports
+from fwai.interfaces.media import MessageReports
 
 MAX_TEXT_CHARS: Final = 4096
-MOST_KEPT: Final = 10_000
-MOST_TASKS: Final = 1_000
+MAX_KEPT: Final = 10_000
+MAX_TASKS: Final = 1_000
 _RANK: Final = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3}
 
 _log = structlog.get_logger()
@@ -62,7 +62,7 @@ class WhatsAppMessages:
     def __init__(
         self,
         api: MessageApi,
-        contacts: Contacts,
+        contacts: PermissionUpdates,
         group: asyncio.TaskGroup,
         reports: MessageReports | None = None,
         clock: Callable[[], float] = time.time,
@@ -174,7 +174,7 @@ class WhatsAppMessages:
             _log.error("whatsapp_report_not_kept", reason=str(exc))
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        if self._tasks >= MOST_TASKS:
+        if self._tasks >= MAX_TASKS:
             work.close()
             _log.error("whatsapp_report_not_kept", reason="too many wait")
             return
@@ -196,7 +196,7 @@ class WhatsAppMessages:
         return message_id
 
     def _forget_oldest(self) -> None:
-        if len(self._sent) > MOST_KEPT:
+        if len(self._sent) > MAX_KEPT:
             del self._sent[next(iter(self._sent))]
 
 

@@ -1,7 +1,7 @@
 """The real `MediaPeer`: WebRTC legs for WhatsApp. Import it only when WhatsApp is enabled."""
 
 from fwai.adapters.webrtc import peer
-from fwai.adapters.whatsapp.media import MediaLeg, PendingMedia
+from fwai.adapters.whatsapp.interfaces import MediaLeg, PendingMedia
 
 
 class WebRtcPeer:

@@ -35,8 +35,8 @@ from fwai.domain.phone import caller_number
 from fwai.errors import SignatureError, WireError
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta's own limit
-MOST_EVENTS: Final = 1_000
-MOST_ID_CHARS: Final = 255
+MAX_EVENTS: Final = 1_000
+MAX_ID_CHARS: Final = 255
 VOICEMAIL: Final = "voicemail"
 
 _PREFIX: Final = "sha256="
@@ -123,7 +123,7 @@ def read(body: bytes, phone_number_id: str = "") -> Payload:
     for found in _changes(payload, phone_number_id):
         if isinstance(found, _Ignored):
             ignored.append(found.kind)
-        elif len(events) < MOST_EVENTS:
+        elif len(events) < MAX_EVENTS:
             events.append(found)
         else:
             ignored.append("too_many")
@@ -245,7 +245,7 @@ def _settings(value: Json) -> SettingsChanged:
     settings = _object(value, "phone_number_settings")
     calling = _object(settings, "calling")
     return SettingsChanged(
-        phone_number_id=_text(settings, "phone_number_id")[:MOST_ID_CHARS],
+        phone_number_id=_text(settings, "phone_number_id")[:MAX_ID_CHARS],
         calling=_word(calling, "status"),
         sip=_word(_object(calling, "sip"), "status"),
         callback_permission=_word(calling, "callback_permission_status"),
@@ -257,11 +257,11 @@ def _party(item: Json, value: Json, role: str) -> Party:
     number_key, id_key = (
         ("recipient_id", "recipient_user_id") if role == "recipient" else (role, f"{role}_user_id")
     )
-    number, user_id = caller_number(_text(item, number_key)), _text(item, id_key)[:MOST_ID_CHARS]
+    number, user_id = caller_number(_text(item, number_key)), _text(item, id_key)[:MAX_ID_CHARS]
     contacts = list(_objects(value, "contacts"))
     if len(contacts) == 1 and not (number and user_id):
         number = number or caller_number(_text(contacts[0], "wa_id"))
-        user_id = user_id or _text(contacts[0], "user_id")[:MOST_ID_CHARS]
+        user_id = user_id or _text(contacts[0], "user_id")[:MAX_ID_CHARS]
     return Party(number, user_id)
 
 
@@ -310,7 +310,7 @@ def _word(item: Json, key: str) -> str:
 
 def _id(item: Json) -> str:
     value = _text(item, "id")
-    return value if len(value) <= MOST_ID_CHARS else ""
+    return value if len(value) <= MAX_ID_CHARS else ""
 
 
 def _seconds(value: object) -> float | None:

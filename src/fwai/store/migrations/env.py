@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from fwai.store.database import Database
-from fwai.store.work_tables import metadata
+from fwai.store.job_tables import metadata
 
 LOCK_ID = 0x66776169  # "fwai": whoever migrates a PostgreSQL database holds this advisory lock
 

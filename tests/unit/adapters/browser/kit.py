@@ -9,15 +9,15 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from fwai.access import Access
 from fwai.adapters.browser.routes import BrowserCalls, router
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
+from fwai.calls.live_events import LiveEvents
 from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
-from fwai.interfaces import CallControl, CallerLeg
-from fwai.watch import CallBoard
+from fwai.http.access import Access
+from fwai.interfaces.media import CallControl, CallerLeg
 from unit.adapters.handler_kit import FakeCalls
 
 KEY = "key-of-an-operator-0123456789"
@@ -65,7 +65,7 @@ class Desk:
 
     app: FastAPI
     calls: Calls
-    board: CallBoard
+    board: LiveEvents
     client: httpx.AsyncClient
 
     def stranger(self, address: str = "203.0.113.9", **headers: str) -> httpx.AsyncClient:
@@ -90,7 +90,7 @@ async def desk(
     **options: Any,  # noqa: ANN401 - of BrowserCalls
 ) -> AsyncIterator[Desk]:
     calls = calls or Calls()
-    board = CallBoard()
+    board = LiveEvents()
     limits = LegLimits(connect_s=connect_s)
     peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
     async with asyncio.TaskGroup() as tasks:

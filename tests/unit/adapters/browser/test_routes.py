@@ -10,7 +10,7 @@ import pytest
 
 from contract.webrtc.lab import Phone
 from fwai.adapters.browser.page_files import PageFiles
-from fwai.adapters.browser.routes import MAX_BODY_BYTES, MOST_STREAMS
+from fwai.adapters.browser.routes import MAX_BODY_BYTES, MAX_STREAMS
 from fwai.domain.call import CallId, CallState
 from unit.adapters.browser.kit import KEY, Calls, Desk, desk
 
@@ -176,7 +176,7 @@ async def test_a_call_belongs_to_who_began_it(phone: Phone) -> None:
 
 
 def _watchers(house: Desk, call_id: str) -> int:
-    story = house.board._stories.get(CallId(call_id))
+    story = house.board._histories.get(CallId(call_id))
     return len(story.watchers) if story is not None else 0
 
 
@@ -185,11 +185,11 @@ async def test_streams_of_one_call_are_limited(phone: Phone) -> None:
         call_id = await begin(house, phone)
         events = f"{CALLS}/{call_id}/events"
         async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
-            open_ones = [tasks.create_task(house.client.get(events)) for _ in range(MOST_STREAMS)]
-            while _watchers(house, call_id) < MOST_STREAMS:  # noqa: ASYNC110
+            open_ones = [tasks.create_task(house.client.get(events)) for _ in range(MAX_STREAMS)]
+            while _watchers(house, call_id) < MAX_STREAMS:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             refused = await house.client.get(events)
             house.board.publish(CallId(call_id), "end")
 
     assert refused.status_code == 429
-    assert [task.result().status_code for task in open_ones] == [200] * MOST_STREAMS
+    assert [task.result().status_code for task in open_ones] == [200] * MAX_STREAMS

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from fwai.adapters.exotel.client import KEPT, MOST_SMS, ExotelClient
+from fwai.adapters.exotel.client import KEPT, MAX_SMS, ExotelClient
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 
 SID, KEY, TOKEN = "acme1", "api-key", "a-very-secret-token"
@@ -141,7 +141,7 @@ async def test_a_text_that_is_too_long_is_not_sent() -> None:
     exotel = Exotel(httpx.Response(200, json=SMS))
 
     with pytest.raises(ApiError):
-        await ask(exotel, lambda client: client.send_sms("+91", "x" * (MOST_SMS + 1)))
+        await ask(exotel, lambda client: client.send_sms("+91", "x" * (MAX_SMS + 1)))
 
     assert exotel.requests == []
 

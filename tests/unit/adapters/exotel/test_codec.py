@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.adapters.exotel.codec import GRAIN_BYTES, LEAST_BYTES, MOST_BYTES, ExotelCodec
+from fwai.adapters.exotel.codec import GRAIN_BYTES, MAX_BYTES, MIN_BYTES, ExotelCodec
 from fwai.audio import g711
 from fwai.domain.events import CallerHungUp
 from fwai.errors import WireError
-from fwai.simulator.exotel_wire import Decoder, Spelling
-from fwai.simulator.plivo_wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
+from fwai.simulator.exotel.wire import Decoder, Spelling
+from fwai.simulator.plivo.wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
 
 RATES = [8000, 16000, 24000]
 
@@ -235,7 +235,7 @@ def test_no_sample_is_lost_and_every_message_keeps_the_rules(
         for message in messages:
             wire = payload(message)
             assert len(wire) % GRAIN_BYTES == 0
-            assert min(chunk or LEAST_BYTES, LEAST_BYTES // (1 + mulaw)) <= len(wire) <= MOST_BYTES
+            assert min(chunk or MIN_BYTES, MIN_BYTES // (1 + mulaw)) <= len(wire) <= MAX_BYTES
             heard += codec.to_pcm(wire)
         if run is None:
             del heard[len(said) :]  # the padding

@@ -12,7 +12,7 @@ from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import ExotelWebhooks
 from fwai.domain.call import CallId
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.interfaces import CallTransfer, OutboundLine, SmsSender
+from fwai.interfaces.media import CallTransfer, OutboundLine, SmsSender
 from unit.adapters.handler_kit import OURS, TOKEN, an_order
 
 HOOKS = ExotelWebhooks("https://voice.example.com", "acme1", "08047100000", "s/1")
@@ -44,7 +44,7 @@ async def on(exotel: Exotel, *work: Work, hooks: ExotelWebhooks = HOOKS) -> Exot
 
 
 def dial(line: ExotelLine) -> Awaitable[object]:
-    return line.dial(an_order(ring_s=30, most_s=600, detect_machine=True))
+    return line.dial(an_order(ring_s=30, max_s=600, detect_machine=True))
 
 
 async def test_it_is_all_that_a_line_must_be() -> None:

@@ -13,7 +13,7 @@ import virtual_time
 from fwai.adapters.exotel.codec import ExotelCodec
 from fwai.calls.pacer import Pacer
 from fwai.calls.voice import DRY_S, MODEL_HZ, Voice
-from fwai.simulator.plivo_playback import PlaybackBuffer
+from fwai.simulator.common.playback import PlaybackBuffer
 
 RATES = [8000, 16000, 24000]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fwai.config import load_settings
+from fwai.config.settings import load_settings
 from fwai.errors import ConfigError
 
 GOOD = {

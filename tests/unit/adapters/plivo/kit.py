@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from fakes import FakeControl
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
-from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.handler_kit import FakeCalls, FakeReports
 
 PUBLIC_URL = "https://voice.example.com"

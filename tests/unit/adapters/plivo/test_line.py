@@ -12,7 +12,7 @@ from fwai.adapters.plivo.client import DETECTION, PlivoClient
 from fwai.adapters.plivo.line import KEPT, PlivoLine
 from fwai.domain.call import CallId, DialOrder
 from fwai.errors import ApiError, ApiUnknownError, BusyError
-from fwai.interfaces import CallTransfer, OutboundLine, SmsSender
+from fwai.interfaces.media import CallTransfer, OutboundLine, SmsSender
 from unit.adapters.handler_kit import OURS, an_order
 
 PUBLIC_URL = "https://voice.example.com/fwai"
@@ -70,7 +70,7 @@ async def test_it_is_all_that_a_line_must_be() -> None:
 async def test_every_address_of_a_call_names_it() -> None:
     plivo = Plivo([FIRED])
 
-    assert await on(plivo, dial(call_id=CallId("a/b&c"), ring_s=30, most_s=600)) == ["r-1"]
+    assert await on(plivo, dial(call_id=CallId("a/b&c"), ring_s=30, max_s=600)) == ["r-1"]
 
     body = plivo.bodies[0]
     for name in ("answer", "hangup", "ring"):

@@ -7,7 +7,7 @@ import pytest
 
 from fwai.adapters.plivo.webhook import EMPTY_XML
 from fwai.domain.call import CallState, Direction
-from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.handler_kit import OURS, FakeCalls
 from unit.adapters.plivo.kit import HANG_UP, HOOKS, INBOUND, PUBLIC_URL, Line
 

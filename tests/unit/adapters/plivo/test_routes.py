@@ -8,7 +8,7 @@ import pytest
 from fwai.adapters.plivo.routes import MAX_FORM_BYTES
 from fwai.adapters.plivo.webhook import BUSY_XML, EMPTY_XML
 from fwai.domain.call import CallOffer, CallState, Direction
-from fwai.simulator.plivo_signature import PlivoSigner
+from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.handler_kit import FakeCalls
 from unit.adapters.plivo.kit import (
     HANG_UP,

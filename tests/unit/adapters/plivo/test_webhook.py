@@ -26,7 +26,7 @@ from fwai.adapters.plivo.webhook import (
 )
 from fwai.domain.call import CallState
 from fwai.errors import SignatureError
-from fwai.simulator.plivo_signature import sign_v2, sign_v3
+from fwai.simulator.plivo.signature import sign_v2, sign_v3
 
 TOKEN = "testtoken0000"
 NONCE = "n1"

@@ -4,7 +4,7 @@ import pytest
 import structlog.testing
 
 import virtual_time
-from fwai.adapters.webrtc.clock import MOST_AT_ONCE, PTIME_S, MediaClock
+from fwai.adapters.webrtc.clock import MAX_AT_ONCE, PTIME_S, MediaClock
 
 
 class Beaten:
@@ -90,7 +90,7 @@ def test_short_delays_are_caught_up_and_long_ones_left_out(
     asyncio.run(main())
 
     assert leg.beats[0][1:] == (frames, skipped)
-    assert frames <= MOST_AT_ONCE
+    assert frames <= MAX_AT_ONCE
 
 
 def test_the_clock_rests_without_legs_and_begins_again() -> None:

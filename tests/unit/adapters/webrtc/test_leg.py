@@ -10,12 +10,12 @@ import structlog.testing
 
 import virtual_time
 from fwai.adapters.webrtc import rtcp, rtp, sdp
+from fwai.adapters.webrtc.audio_sender import Identity
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import HEARD_S, LegLimits, WebRtcLeg
-from fwai.adapters.webrtc.sound_sender import Identity
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import WireError
-from fwai.interfaces import CallerLeg
+from fwai.interfaces.media import CallerLeg
 
 RATE = 24_000
 FRAME = 960

@@ -6,8 +6,8 @@ import pytest
 from fwai.adapters.webrtc import opus
 from fwai.adapters.webrtc.av_opus import AvDecoder, AvEncoder
 from fwai.errors import WireError
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.recognizer import Recognizer
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.recognizer import Recognizer
 
 LIBRARY = opus.library()
 RATES = (16_000, 24_000)

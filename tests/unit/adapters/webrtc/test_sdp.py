@@ -204,4 +204,4 @@ def test_a_damaged_offer_is_read_or_refused(at: int, size: int, instead: str) ->
 def test_a_bitrate_that_cannot_be_is_not_taken_at_its_word() -> None:
     remote = sdp.read(META.replace("maxaveragebitrate=20000", "maxaveragebitrate=-5"))
 
-    assert remote.sound.max_bitrate == sdp.LEAST_BITRATE
+    assert remote.sound.max_bitrate == sdp.MIN_BITRATE

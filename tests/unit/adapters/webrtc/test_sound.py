@@ -3,12 +3,12 @@
 import pytest
 
 from fwai.adapters.webrtc import rtp
+from fwai.adapters.webrtc.audio_receiver import AudioReceiver
+from fwai.adapters.webrtc.audio_sender import ENCODED_SILENCE, AudioSender, Identity
 from fwai.adapters.webrtc.sdp import Sound
-from fwai.adapters.webrtc.sound_receiver import SoundReceiver
-from fwai.adapters.webrtc.sound_sender import ENCODED_SILENCE, Identity, SoundSender
 from fwai.domain.events import CallerAudio, CallerEvent, DtmfPressed
-from fwai.simulator.clips import ClipLibrary
-from fwai.simulator.recognizer import Recognizer
+from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.recognizer import Recognizer
 
 RATE = 24_000
 FRAME = 960  # bytes
@@ -17,13 +17,13 @@ US = Identity(ssrc=7, name="us", sequence=0x7FFF, timestamp=0xFFFFF000)
 CLIPS = ClipLibrary.load()
 
 
-def speaker() -> SoundSender:
-    return SoundSender(RATE, SOUND, US)
+def speaker() -> AudioSender:
+    return AudioSender(RATE, SOUND, US)
 
 
-def listener() -> tuple[SoundReceiver, list[CallerEvent]]:
+def listener() -> tuple[AudioReceiver, list[CallerEvent]]:
     told: list[CallerEvent] = []
-    return SoundReceiver(RATE, SOUND, told.append), told
+    return AudioReceiver(RATE, SOUND, told.append), told
 
 
 def heard(told: list[CallerEvent]) -> bytes:
@@ -100,7 +100,7 @@ def test_frames_are_sent_twice_to_a_side_that_loses_many_and_for_a_while() -> No
 
 
 def test_frames_are_never_sent_twice_to_a_side_that_cannot_use_it() -> None:
-    out = SoundSender(RATE, Sound(fec=False), US)
+    out = AudioSender(RATE, Sound(fec=False), US)
     del out._encoder
 
     out.report_loss(0.5)
@@ -164,7 +164,7 @@ def test_a_packet_that_is_not_opus_is_concealed() -> None:
 
 def test_another_source_is_decoded_afresh() -> None:
     first, (ear, told) = speaker(), listener()
-    second = SoundSender(RATE, SOUND, Identity(8, "other", 1, 1))
+    second = AudioSender(RATE, SOUND, Identity(8, "other", 1, 1))
 
     ear.receive(first.packet(), 0.0)
     ear.receive(second.packet(), 0.5)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fakes import FakeCaller
+from fwai.adapters.whatsapp.call_state import CallTimers, Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.events import CallConnect, CallProgress, CallTerminated, Party
-from fwai.adapters.whatsapp.live import CallTimers, Progress
-from fwai.adapters.whatsapp.media import MediaLeg, PendingMedia
+from fwai.adapters.whatsapp.interfaces import MediaLeg, PendingMedia
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError
-from fwai.interfaces import CallControl, CallerLeg
+from fwai.interfaces.media import CallControl, CallerLeg
 from unit.adapters.handler_kit import FakeCalls
 
 NOW = 1_790_000_000.0

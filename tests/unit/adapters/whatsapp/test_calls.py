@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 import virtual_time
+from fwai.adapters.whatsapp.call_state import Seen
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import Problem
-from fwai.adapters.whatsapp.live import Seen
 from fwai.domain.call import CallState, Direction
 from fwai.errors import ApiError, ApiUnknownError, WireError
 from unit.adapters.whatsapp.kit import (

@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from fwai.adapters.whatsapp.client import GraphError
-from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
 from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.line import WhatsAppLine
-from fwai.domain.standing import Standing
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
+from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, ApiUnknownError, StoreError
-from fwai.interfaces import OutboundLine
+from fwai.interfaces.media import OutboundLine
 from unit.adapters.handler_kit import OURS, an_order
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of
 
-PERMITTED = Standing().replied(NOW, accepted=True, permanent=True, expires_at=None)
+PERMITTED = CallPermission().replied(NOW, accepted=True, permanent=True, expires_at=None)
 DENIED = {"permission": {"status": "no_permission"}, "actions": []}
 
 
@@ -38,18 +38,20 @@ class Api:
         return f"wamid.{len(self.sent)}"
 
 
-class Sick(MemoryStandings):
-    async def load(self, user: str) -> Standing:
+class Sick(InMemoryCallPermissions):
+    async def load(self, user: str) -> CallPermission:
         raise StoreError("disk")
 
 
 class House:
     """A line with its world."""
 
-    def __init__(self, *known: Standing, store: MemoryStandings | None = None) -> None:
+    def __init__(
+        self, *known: CallPermission, store: InMemoryCallPermissions | None = None
+    ) -> None:
         self.world = World()
         self.api = Api()
-        self.store = store or MemoryStandings()
+        self.store = store or InMemoryCallPermissions()
         if known:
             self.store._kept[USER.number] = known[0]
 
@@ -67,7 +69,7 @@ class House:
         return outcome
 
     def line(self, calls: Any) -> WhatsAppLine:  # noqa: ANN401
-        dialer = WhatsAppDialer(self.api, Contacts(self.store), calls, lambda: NOW)
+        dialer = WhatsAppDialer(self.api, PermissionUpdates(self.store), calls, lambda: NOW)
         return WhatsAppLine(dialer, calls)
 
 
@@ -131,7 +133,7 @@ async def test_hanging_up_ends_the_ringing() -> None:
 
 
 async def test_within_a_day_of_the_users_word_the_question_is_free() -> None:
-    house = House(Standing().heard_from(NOW))
+    house = House(CallPermission().heard_from(NOW))
 
     await house.ask(name="Asha", topic="the course")
 
@@ -162,7 +164,7 @@ async def test_only_a_number_is_needed() -> None:
 
 
 async def test_a_window_that_meta_says_is_closed_makes_it_a_template() -> None:
-    house = House(Standing().heard_from(NOW))
+    house = House(CallPermission().heard_from(NOW))
     house.api.faults["interactive"] = GraphError(Problem(131047), 400)
 
     await house.ask()
@@ -183,7 +185,7 @@ async def test_nobody_is_asked_twice_a_day() -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 61, "two\nlines"])
 async def test_what_does_not_fit_the_template_is_not_sent(name: str) -> None:
-    house = House(Standing().heard_from(NOW))
+    house = House(CallPermission().heard_from(NOW))
 
     with pytest.raises(ValueError, match="name"):
         await house.ask(name=name)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from fwai.adapters.whatsapp.client import GraphError
-from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
-from fwai.adapters.whatsapp.messages import MOST_KEPT, MOST_TASKS, WhatsAppMessages
-from fwai.domain.standing import Standing
+from fwai.adapters.whatsapp.messages import MAX_KEPT, MAX_TASKS, WhatsAppMessages
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
+from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, StoreError
 from unit.adapters.handler_kit import FakeReports
 from unit.adapters.whatsapp.kit import NOW, USER
@@ -37,7 +37,7 @@ class Api:
         return f"wamid.{len(self.sent)}"
 
 
-class Desk:
+class WebhookRouter:
     """Messages with their world."""
 
     def __init__(
@@ -45,12 +45,12 @@ class Desk:
     ) -> None:
         self.api = Api(**faults)
         self.reports = FakeReports()
-        store = MemoryStandings()
+        store = InMemoryCallPermissions()
         if heard:
-            store._kept[USER.key] = Standing().heard_from(NOW)
+            store._kept[USER.key] = CallPermission().heard_from(NOW)
         self.messages = WhatsAppMessages(
             self.api,
-            Contacts(store),
+            PermissionUpdates(store),
             group,
             self.reports,
             lambda: NOW,
@@ -70,7 +70,7 @@ class Desk:
 
 async def test_text_inside_the_window_and_a_template_outside() -> None:
     async with asyncio.TaskGroup() as group:
-        inside, outside = Desk(group), Desk(group, heard=False)
+        inside, outside = WebhookRouter(group), WebhookRouter(group, heard=False)
         await inside.messages.send(USER, "Hi", TEMPLATE)
         await outside.messages.send(USER, "Hi", TEMPLATE)
         await inside.messages.send(USER, "", TEMPLATE)
@@ -83,23 +83,23 @@ async def test_text_inside_the_window_and_a_template_outside() -> None:
 
 
 async def test_a_store_that_cannot_be_read_means_a_template() -> None:
-    class Sick(MemoryStandings):
-        async def load(self, user: str) -> Standing:
+    class Sick(InMemoryCallPermissions):
+        async def load(self, user: str) -> CallPermission:
             raise StoreError("disk")
 
     async with asyncio.TaskGroup() as group:
         api = Api()
-        await WhatsAppMessages(api, Contacts(Sick()), group).send(USER, "Hi", TEMPLATE)
+        await WhatsAppMessages(api, PermissionUpdates(Sick()), group).send(USER, "Hi", TEMPLATE)
     assert api.sent == ["template"]
 
 
 async def test_a_text_that_meta_refuses_at_once_becomes_a_template() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group, text=CLOSED)
+        desk = WebhookRouter(group, text=CLOSED)
         await desk.messages.send(USER, "Hi", TEMPLATE)
         with pytest.raises(GraphError):
             await desk.messages.send(USER, "Hi")
-        other = Desk(group, text=GraphError(Problem(131026), 400))
+        other = WebhookRouter(group, text=GraphError(Problem(131026), 400))
         with pytest.raises(GraphError):
             await other.messages.send(USER, "Hi", TEMPLATE)
     assert desk.api.sent == ["text", "template", "text"]
@@ -108,14 +108,14 @@ async def test_a_text_that_meta_refuses_at_once_becomes_a_template() -> None:
 
 async def test_a_text_that_meta_refuses_later_becomes_a_template_once() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         await desk.messages.send(USER, "Hi", TEMPLATE)
         desk.status("failed", 131047)
         desk.status("failed", 131047)
-        sick = Desk(group, template=CLOSED)
+        sick = WebhookRouter(group, template=CLOSED)
         await sick.messages.send(USER, "Hi", TEMPLATE)
         sick.status("failed", 131047)
-        other = Desk(group)
+        other = WebhookRouter(group)
         await other.messages.send(USER, "Hi", TEMPLATE)
         other.status("failed", 131026)
     assert desk.api.sent == ["text", "template"]
@@ -126,7 +126,7 @@ async def test_a_text_that_meta_refuses_later_becomes_a_template_once() -> None:
 @pytest.mark.parametrize("early", [["sent"], ["failed"], ["sent", "failed"]])
 async def test_a_status_that_is_faster_than_the_answer_loses_no_template(early: list[str]) -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         for status in early:
             desk.status(status, *([131047] if status == "failed" else []))
         await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
@@ -141,7 +141,7 @@ async def test_a_status_that_is_faster_than_the_answer_loses_no_template(early: 
 
 async def test_what_failed_early_for_another_reason_stays_failed() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         desk.status("failed", 131026, reference="job-7")
         await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
 
@@ -151,7 +151,7 @@ async def test_what_failed_early_for_another_reason_stays_failed() -> None:
 
 async def test_an_early_status_without_our_reference_learns_it() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         desk.status("sent", reference="")
         await asyncio.sleep(0)
         await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
@@ -162,7 +162,7 @@ async def test_an_early_status_without_our_reference_learns_it() -> None:
 
 async def test_each_report_has_its_own_error() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         desk.status("sent")
         desk.status("failed", 131026)  # before the first report was made
 
@@ -171,7 +171,7 @@ async def test_each_report_has_its_own_error() -> None:
 
 async def test_statuses_only_move_forward() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         await desk.messages.send(USER, "Hi")
         for status in ("delivered", "sent", "delivered", "failed", "odd", "read", "sent"):
             desk.status(status)
@@ -180,7 +180,7 @@ async def test_statuses_only_move_forward() -> None:
 
 async def test_a_failed_message_stays_failed() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         await desk.messages.send(USER, "Hi")
         for status in ("sent", "failed", "delivered", "read", "failed"):
             desk.status(status)
@@ -189,14 +189,14 @@ async def test_a_failed_message_stays_failed() -> None:
 
 async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         desk.status("delivered")
         await desk.messages.send(USER, "Hi")
         desk.status("sent")
-        for number in range(MOST_KEPT + 3):
+        for number in range(MAX_KEPT + 3):
             desk.status("sent", message_id=str(number))
     assert desk.statuses[:2] == [("wamid.1", "delivered"), ("0", "sent")]
-    assert len(desk.messages._sent) == MOST_KEPT
+    assert len(desk.messages._sent) == MAX_KEPT
 
 
 # ---- reports ------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() ->
 
 async def test_what_is_reported_names_what_the_message_was_sent_with() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         await desk.messages.send_text(USER.number, "Hi", None, "job-7")
         for status in ("sent", "delivered", "sent"):
             desk.status(status)
@@ -218,7 +218,7 @@ async def test_what_is_reported_names_what_the_message_was_sent_with() -> None:
 
 async def test_after_a_restart_metas_own_word_names_it() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         desk.status("sent", message_id="wamid.9", reference="job-8")
         desk.status("failed", 131026, message_id="wamid.9")
 
@@ -230,7 +230,7 @@ async def test_after_a_restart_metas_own_word_names_it() -> None:
 
 async def test_a_text_that_a_template_replaces_has_not_failed() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
+        desk = WebhookRouter(group)
         await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
         desk.status("failed", 131047)
         for _ in range(3):
@@ -243,7 +243,7 @@ async def test_a_text_that_a_template_replaces_has_not_failed() -> None:
 
 async def test_a_text_whose_template_fails_too_has() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group, template=CLOSED)
+        desk = WebhookRouter(group, template=CLOSED)
         await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
         desk.status("failed", 131047)
 
@@ -257,14 +257,16 @@ async def test_a_report_that_cannot_be_kept_harms_nobody() -> None:
 
     async with asyncio.TaskGroup() as group:
         api = Api()
-        messages = WhatsAppMessages(api, Contacts(MemoryStandings()), group, Sick())
+        messages = WhatsAppMessages(
+            api, PermissionUpdates(InMemoryCallPermissions()), group, Sick()
+        )
         messages.status(MessageStatus("wamid.1", "sent", USER, NOW))
 
 
 async def test_only_so_many_reports_wait() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = Desk(group)
-        for number in range(MOST_TASKS + 3):
+        desk = WebhookRouter(group)
+        for number in range(MAX_TASKS + 3):
             desk.status("sent", message_id=str(number))
 
-    assert len(desk.reports.heard) == MOST_TASKS
+    assert len(desk.reports.heard) == MAX_TASKS

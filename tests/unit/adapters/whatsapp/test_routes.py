@@ -12,8 +12,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from fwai.adapters.whatsapp.contacts import Contacts, MemoryStandings
-from fwai.adapters.whatsapp.desk import Desk
+from fwai.adapters.whatsapp.event_router import WebhookRouter
 from fwai.adapters.whatsapp.events import (
     AccountChanged,
     ErrorsReported,
@@ -26,6 +25,7 @@ from fwai.adapters.whatsapp.events import (
     TemplateChanged,
 )
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of, connect, until
@@ -153,9 +153,9 @@ async def test_a_body_that_never_ends_is_413() -> None:
 async def test_every_event_finds_its_way_at_once() -> None:
     world = World(faults={"answer": 60.0})
     async with calls_of(world, set_up_s=0.1) as calls, asyncio.TaskGroup() as group:
-        contacts = Contacts(MemoryStandings())
+        contacts = PermissionUpdates(InMemoryCallPermissions())
         messages = WhatsAppMessages(_NoApi(), contacts, group)
-        desk = Desk(calls, contacts, messages, lambda: NOW)
+        desk = WebhookRouter(calls, contacts, messages, lambda: NOW)
         reply = PermissionReply(
             "wamid.1", USER, accepted=True, permanent=True, automatic=False, expires_at=None, at=NOW
         )

@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from fwai.adapters.whatsapp.events import CallConnect
-from fwai.adapters.whatsapp.webhook import MOST_EVENTS, challenge, read, read_problem, verify
+from fwai.adapters.whatsapp.webhook import MAX_EVENTS, challenge, read, read_problem, verify
 from fwai.errors import SignatureError
 
 SECRET = "s3cret"
@@ -63,12 +63,12 @@ def test_without_a_secret_nothing_is_let_in() -> None:
 
 def test_only_so_many_events_are_taken_from_one_payload() -> None:
     status = {"id": "wamid.1", "status": "sent"}
-    change = {"field": "messages", "value": {"statuses": [status] * (MOST_EVENTS + 1)}}
+    change = {"field": "messages", "value": {"statuses": [status] * (MAX_EVENTS + 1)}}
     body = {"object": "whatsapp_business_account", "entry": [{"changes": [change]}]}
 
     payload = read(json.dumps(body).encode())
 
-    assert len(payload.events) == MOST_EVENTS
+    assert len(payload.events) == MAX_EVENTS
     assert payload.ignored == ("too_many",)
 
 

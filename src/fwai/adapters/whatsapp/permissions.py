@@ -1,0 +1,108 @@
+"""What is kept of users: permission to call them and when they were last heard.
+
+Webhooks must be answered at once, so what they change goes through a bounded queue to one worker:
+the order is kept and the database is never waited for.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from fwai.domain.call_permission import CallPermission
+from fwai.errors import StoreError
+
+MAX_WAITING: Final = 2_000
+MAX_KEPT: Final = 10_000
+
+Change = Callable[[CallPermission], CallPermission]
+
+_log = structlog.get_logger()
+
+
+class CallPermissionStore(Protocol):
+    """Where standings are kept; ``user`` is an E.164 number or a user id."""
+
+    async def load(self, user: str) -> CallPermission:
+        """Return what is kept; of an unknown user an empty standing.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        ...
+
+    async def change(self, user: str, change: Change) -> CallPermission:
+        """Apply ``change`` in one transaction and return what is kept now.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        ...
+
+
+class InMemoryCallPermissions:
+    """Permissions of this process alone; implements `CallPermissionStore`, bounded."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, CallPermission] = {}
+
+    async def load(self, user: str) -> CallPermission:
+        """Return what is kept."""
+        return self._kept.get(user, CallPermission())
+
+    async def change(self, user: str, change: Change) -> CallPermission:
+        """Apply ``change``."""
+        new = change(self._kept.pop(user, CallPermission()))
+        self._kept[user] = new
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return new
+
+
+class PermissionUpdates:
+    """Applies what webhooks say, in order, without making them wait."""
+
+    def __init__(self, store: CallPermissionStore) -> None:
+        self._store = store
+        self._waiting: asyncio.Queue[tuple[str, Change]] = asyncio.Queue(MAX_WAITING)
+
+    def note(self, user: str, change: Change) -> None:
+        """Have ``change`` applied soon; never waits, and drops it when too many wait."""
+        if not user:
+            return
+        try:
+            self._waiting.put_nowait((user, change))
+        except asyncio.QueueFull:
+            _log.warning("whatsapp_contact_not_kept", reason="too many wait")
+
+    async def load(self, user: str) -> CallPermission:
+        """Return what is kept of a user.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        return await self._store.load(user)
+
+    async def change(self, user: str, change: Change) -> CallPermission:
+        """Apply ``change`` now.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        return await self._store.change(user, change)
+
+    async def run(self) -> None:
+        """Apply what waits; to be run for the server's life."""
+        while True:
+            user, change = await self._waiting.get()
+            try:
+                await self._store.change(user, change)
+            except StoreError as exc:
+                _log.error("whatsapp_contact_not_kept", reason=str(exc))
+            finally:
+                self._waiting.task_done()
+
+    async def settled(self) -> None:
+        """Wait until nothing waits; for tests and for the end of the server."""
+        await self._waiting.join()

@@ -1,0 +1,44 @@
+"""Sees to it that no call stays open whose dial job came to nothing.
+
+Most dial jobs close their call themselves; not one that failed too often, was cut off, or killed
+its process again and again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from fwai.calls.dialer import GRACE_S, WATCH
+from fwai.calls.outbound import DIAL
+from fwai.domain.job import Job, JobState, NewJob
+
+
+def closing(job: Job, at: datetime) -> NewJob:
+    """Return the job that closes the call of a dial job, if nobody carries it by then."""
+    call_id = job.payload["call_id"]
+    return NewJob(
+        WATCH,
+        f"{WATCH}:{call_id}:{job.id}",
+        {"call_id": call_id},
+        run_at=at,
+        call_id=job.call_id,
+        phone=job.phone,
+    )
+
+
+def dial_cleanup_jobs(
+    ring_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> Callable[[Job, JobState], Sequence[NewJob]]:
+    """Return what names the jobs that follow a job's reaching a state, for ``Jobs.follows``.
+
+    Args:
+        ring_s: How long a call rings: one of which nobody knows may ring until then.
+        clock: The time now, aware.
+    """
+    patience = {JobState.DEAD: timedelta(0), JobState.UNKNOWN: timedelta(seconds=ring_s + GRACE_S)}
+
+    def follow(job: Job, state: JobState) -> Sequence[NewJob]:
+        if job.kind != DIAL or state not in patience:
+            return ()
+        return [closing(job, clock() + patience[state])]
+
+    return follow

@@ -1,0 +1,128 @@
+"""Commands for the operator of a running server: they ask its API on this machine."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+
+from fwai.config.settings import Settings, load_settings
+
+TIMEOUT_S: Final = 20.0
+POLL_S: Final = 1.0
+FINAL: Final = ("completed", "no_answer", "busy", "failed", "canceled", "rejected")
+EXIT_FAILED: Final = 1
+
+
+class _NotDoneError(Exception):
+    """The server did not do it; the text says why."""
+
+
+def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands to a parser's."""
+    call = commands.add_parser("call", help="let the running server call somebody")
+    call.add_argument("--to", required=True, metavar="NUMBER", help="whom, as +919999900000")
+    call.add_argument("--provider", default="", help="who carries it; the first one by default")
+    call.add_argument("--agent", default="", help="who speaks; the first one by default")
+    call.add_argument("--note", default="", help="what the agent should know: {{note}}")
+    call.add_argument("--no-wait", action="store_true", help="do not wait for its end")
+    call.add_argument("--json", action="store_true", help="print JSON")
+    jobs = commands.add_parser("jobs", help="what could not be done, and trying it again")
+    jobs.add_argument("--state", default="dead,unknown", help="states, by commas")
+    jobs.add_argument("--retry", metavar="ID", help="try one again; events: all dead events")
+    jobs.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what ``args`` say and return the exit code."""
+    settings = load_settings()
+    try:
+        with _client(settings) as server:
+            return _call(server, args) if args.command == "call" else _jobs(server, args)
+    except _NotDoneError as exc:
+        print(str(exc), file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+
+
+def _client(settings: Settings) -> httpx.Client:
+    key = next(iter(settings.api_keys), None)
+    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+    everywhere = settings.host in ("0.0.0.0", "::", "")  # noqa: S104 - asked, not bound
+    host = "127.0.0.1" if everywhere else settings.host
+    host = f"[{host}]" if ":" in host else host
+    return httpx.Client(
+        base_url=f"http://{host}:{settings.port}/api",
+        headers=headers,
+        timeout=TIMEOUT_S,
+        trust_env=False,
+    )
+
+
+def _ask(server: httpx.Client, method: str, path: str, **how: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    try:
+        response = server.request(method, path, **how)
+    except httpx.HTTPError as exc:
+        where = str(server.base_url).rpartition("/api")[0]
+        text = f"No server answers at {where} ({type(exc).__name__}); start it with: make run"
+        raise _NotDoneError(text) from None
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if not response.is_success:
+        field = f"{body['field']}: " if body.get("field") else ""
+        raise _NotDoneError(f"{field}{body.get('detail') or f'HTTP {response.status_code}'}")
+    return dict(body)
+
+
+def _call(server: httpx.Client, args: argparse.Namespace) -> int:
+    order = {"to": args.to, "provider": args.provider, "agent": args.agent}
+    order = {name: value for name, value in order.items() if value}
+    if args.note:
+        order["context"] = {"note": args.note}
+    placed = _ask(server, "POST", "/calls", json=order)
+    call_id, status = placed["call_id"], placed["status"]
+    if args.no_wait or status == "scheduled":
+        _show(args, placed, f"{call_id}: {status}, due {placed.get('due_at')}")
+        return 0
+    seen = ""
+    while True:
+        call = _ask(server, "GET", f"/calls/{call_id}")
+        if call["status"] != seen:
+            seen = call["status"]
+            if not args.json:
+                print(f"{call_id}: {seen}", flush=True)  # noqa: T201
+        if seen in FINAL:
+            break
+        time.sleep(POLL_S)
+    lines = [f"{one['role']:>7}  {one['text']}" for one in call.get("transcript") or ()]
+    _show(args, call, "\n".join([f"ended: {call['cause'] or call['end_reason']}", *lines]))
+    return 0 if seen == "completed" else EXIT_FAILED
+
+
+def _jobs(server: httpx.Client, args: argparse.Namespace) -> int:
+    if args.retry == "events":
+        answer = _ask(server, "POST", "/events/replay", json={})
+        _show(args, answer, f"events that are tried again: {answer.get('replayed')}")
+        return 0
+    if args.retry:
+        answer = _ask(server, "POST", f"/jobs/{args.retry}/retry")
+        _show(args, answer, f"{args.retry}: is tried again")
+        return 0
+    states = [("status", state) for state in args.state.split(",") if state]
+    answer = _ask(server, "GET", "/jobs", params=[*states, ("limit", "200")])
+    lines = [_line(job) for job in answer["jobs"]]
+    _show(args, answer, "\n".join(lines) or "nothing")
+    return 0
+
+
+def _show(args: argparse.Namespace, answer: Mapping[str, Any], text: str) -> None:
+    print(json.dumps(answer, ensure_ascii=False) if args.json else text)  # noqa: T201
+
+
+def _line(job: Mapping[str, Any]) -> str:
+    why = job["error"] or ""
+    return f"{job['job_id']}  {job['kind']:<14} {job['status']:<8} {job['run_at']}  {why}".rstrip()

@@ -1,0 +1,83 @@
+"""Which settings of tools, outbound calls and events cannot be right, with the fix for each."""
+
+import re
+from typing import TYPE_CHECKING
+
+from fwai.domain.email_address import address
+from fwai.domain.hours import CallingHours
+from fwai.domain.phone import normalise
+from fwai.integrations.signing import check_secret
+from fwai.integrations.url_guard import UrlGuard
+
+if TYPE_CHECKING:
+    from fwai.config.settings import Settings
+
+
+def wrong_work(settings: "Settings") -> list[str]:
+    """Return what cannot be right of tools, outbound calls and events."""
+    problems = []
+    try:
+        CallingHours.parse(settings.calling_hours)
+    except ValueError as exc:
+        problems.append(f"CALLING_HOURS: {exc}")
+    problems += [
+        f"CALLING_COUNTRIES: {code!r} is no country code; such as 91"
+        for code in settings.calling_countries
+        if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code)
+    ]
+    if settings.human_handoff_number:
+        try:
+            normalise(settings.human_handoff_number)
+        except ValueError as exc:
+            problems.append(f"HUMAN_HANDOFF_NUMBER: {exc}")
+    return [*problems, *_wrong_mail(settings), *_wrong_events(settings)]
+
+
+def mail_sender(settings: "Settings") -> str:
+    """Return the address mails come from; empty when none is known."""
+    return settings.smtp_sender or (settings.smtp_user if "@" in settings.smtp_user else "")
+
+
+def _wrong_mail(settings: "Settings") -> list[str]:
+    if not settings.smtp_host:
+        return []
+    sender = mail_sender(settings)
+    if not sender:
+        return ["SMTP_SENDER: missing; set it to the address your mails come from"]
+    from fwai.integrations.smtp import SmtpOptions
+
+    try:
+        address(sender)
+    except ValueError:
+        return ["SMTP_SENDER: must be one plain address, such as desk@example.com"]
+    try:
+        SmtpOptions(
+            settings.smtp_host,
+            settings.smtp_port,
+            sender=sender.strip().lower(),
+            security=settings.smtp_security,
+        )
+    except ValueError as exc:
+        return [f"SMTP_SECURITY: {exc}"]
+    return []
+
+
+def _wrong_events(settings: "Settings") -> list[str]:
+    problems = []
+    url, secrets = settings.events_webhook_url, settings.event_secrets
+    try:
+        guard = UrlGuard(settings.webhook_allowed_hosts, own=[url] if url else [])
+        if url:
+            guard.check(url)
+    except ValueError as exc:
+        problems.append(f"EVENTS_WEBHOOK_URL, WEBHOOK_ALLOWED_HOSTS: {exc}")
+    if (url or settings.webhook_allowed_hosts) and not secrets:
+        problems.append(
+            "EVENTS_WEBHOOK_SECRET: missing; without it nobody can tell that an event is ours"
+        )
+    for secret in secrets:
+        try:
+            check_secret(secret)
+        except ValueError as exc:
+            problems.append(f"EVENTS_WEBHOOK_SECRET: {exc}")
+    return problems

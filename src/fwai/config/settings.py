@@ -1,0 +1,433 @@
+"""Settings from the environment and ``.env``; every problem is reported at once, with its fix.
+
+Only ``__main__`` and ``app`` see `Settings`; everything else gets plain values. Each field's
+description is what ``.env.example`` says about it; a test holds the two together.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from fwai.config.checks import is_loopback as is_loopback  # noqa: PLC0414 - part of this module, too
+from fwai.config.checks import is_set, missing, wrong, wrong_anyway
+from fwai.config.outbound_checks import wrong_work
+from fwai.domain.phone import Reach, country_code, normalise
+from fwai.errors import ConfigError
+
+INDIA: Final = "91"
+
+# What makes an installation "configured": with none of these set, the server runs the demo.
+_CREDENTIALS: Final = (
+    "call_provider",
+    "google_api_key",
+    "plivo_auth_id",
+    "plivo_auth_token",
+    "plivo_phone_number",
+    "exotel_sid",
+    "exotel_api_key",
+    "exotel_api_token",
+    "exotel_caller_id",
+    "exotel_webhook_secret",
+    "phone_number_id",
+    "meta_access_token",
+    "meta_app_id",
+    "meta_app_secret",
+    "meta_verify_token",
+    "public_url",
+    "plivo_callback_url",
+)
+
+
+class Settings(BaseSettings):
+    """All of the server's settings; names are the environment's, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+    )
+
+    call_provider: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Who carries calls: plivo, exotel, whatsapp. Several by commas.",
+    )
+    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104
+    port: int = Field(default=3000, ge=1, le=65535, description="Port to listen on.")
+    debug: bool = Field(default=False, description="Development only: more detail in logs.")
+    public_url: str = Field(
+        default="",
+        description="This server as providers see it: https://voice.example.com. "
+        "PLIVO_CALLBACK_URL means the same.",
+    )
+    plivo_callback_url: str = Field(default="", description="Older name of PUBLIC_URL.")
+    allow_unsigned_webhooks: bool = Field(
+        default=False, description="Development only: accept webhooks without a valid signature."
+    )
+
+    google_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Key of the Gemini API, from Google AI Studio."
+    )
+    gemini_model: str = Field(default="gemini-3.8-live", description="Any Live model.")
+    gemini_live_url: str = Field(
+        default="wss://generativelanguage.googleapis.com",
+        description="Live endpoint; ws://127.0.0.1:8003 is the bundled simulator.",
+    )
+    tts_voice: str = Field(default="Puck", description="Voice of agents that name none.")
+
+    plivo_auth_id: str = Field(default="", description="Plivo's Auth ID: MA... or SA...")
+    plivo_auth_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="Its Auth Token. While you rotate it: new,old.",
+    )
+    plivo_phone_number: str = Field(default="", description="Your Plivo number, +91...")
+    plivo_api_url: str = Field(default="https://api.plivo.com", description="Plivo's REST API.")
+    plivo_audio: Literal["mulaw8k", "l16_16k"] = Field(
+        default="mulaw8k", description="mulaw8k, or l16_16k for wideband."
+    )
+    plivo_l16_byteorder: Literal["little", "big"] = Field(
+        default="little", description="Change only if l16_16k sounds like loud noise."
+    )
+    plivo_ws_signature: Literal["off", "log", "require"] = Field(
+        default="log",
+        description="off, log or require the signature of the stream's handshake.",
+    )
+
+    plivo_dlt_entity_id: str = Field(
+        default="", description="India: the registered sender of text messages."
+    )
+    plivo_dlt_template_id: str = Field(
+        default="", description="India: the registered wording of text messages."
+    )
+    plivo_dlt_template_category: str = Field(
+        default="", description="India: its category, such as service_implicit."
+    )
+
+    exotel_sid: str = Field(default="", description="Exotel's account SID.")
+    exotel_api_key: SecretStr = Field(default=SecretStr(""), description="Exotel's API key.")
+    exotel_api_token: SecretStr = Field(default=SecretStr(""), description="Its API token.")
+    exotel_caller_id: str = Field(default="", description="Your ExoPhone, such as 08047100000.")
+    exotel_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Unguessable part of every address given to Exotel: openssl rand -hex 24",
+    )
+    exotel_basic_user: str = Field(
+        default="", description="When set, Exotel must send it when it opens a stream."
+    )
+    exotel_basic_password: SecretStr = Field(
+        default=SecretStr(""), description="Its password; never the API token."
+    )
+    exotel_sample_rate: Literal[8000, 16000, 24000] = Field(
+        default=8000, description="8000, 16000 or 24000 Hz."
+    )
+    exotel_chunk_bytes: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="Audio of one message to Exotel, a multiple of 320; 0 takes what suits.",
+    )
+    exotel_dlt_entity_id: str = Field(
+        default="", description="India: the registered sender of text messages."
+    )
+    exotel_dlt_template_id: str = Field(
+        default="", description="India: the registered wording of text messages."
+    )
+    exotel_api_url: str = Field(
+        default="https://api.exotel.com",
+        description="Exotel's REST API; accounts in India: https://api.in.exotel.com",
+    )
+
+    phone_number_id: str = Field(default="", description="WhatsApp: id of your number at Meta.")
+    meta_access_token: SecretStr = Field(
+        default=SecretStr(""), description="A system user's token, best one that never expires."
+    )
+    meta_app_id: str = Field(default="", description="Meta app; needed to inspect the token.")
+    meta_app_secret: SecretStr = Field(default=SecretStr(""), description="Signs Meta's webhooks.")
+    meta_verify_token: SecretStr = Field(
+        default=SecretStr(""), description="Your word for verifying the webhook."
+    )
+    meta_graph_url: str = Field(
+        default="https://graph.facebook.com", description="Meta's Graph API."
+    )
+    meta_graph_version: str = Field(default="v25.0", description="Its version.")
+    whatsapp_use_pre_accept: bool = Field(
+        default=True, description="false accepts calls before the media is connected."
+    )
+
+    browser_calls: bool = Field(
+        default=False,
+        description="Offer /console/talk: talk to an agent with a browser. Loads WebRTC (30 MB).",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(),
+        description="Keys of operators and n8n, by commas; without one only this machine may.",
+    )
+    public_ip: str = Field(
+        default="", description="This server's public IPv4 address, for WebRTC behind a NAT."
+    )
+    rtc_udp_port_min: int = Field(
+        default=10_000, ge=1024, le=65_535, description="First UDP port of WebRTC calls."
+    )
+    rtc_udp_port_max: int = Field(
+        default=20_000, ge=1024, le=65_535, description="Last one; two ports per call."
+    )
+
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///data/fwai.db",
+        repr=False,  # it may hold a password
+        description="Or postgresql+asyncpg://user:password@host/name.",
+    )
+    data_dir: Path = Field(default=Path("data"), description="Database and recordings.")
+    transcripts_dir: Path = Field(default=Path("transcripts"), description="Transcripts.")
+    prompts_file: Path = Field(default=Path("prompts.json"), description="The agents.")
+    enable_transcripts: bool = Field(
+        default=True, description="false writes no word of any call anywhere."
+    )
+    record_calls: bool = Field(
+        default=False, description="Two-channel recordings under DATA_DIR/recordings."
+    )
+    max_concurrent_calls: Literal["auto"] | int = Field(
+        default="auto", description="A number, or auto for what this machine can carry."
+    )
+    max_call_seconds: int = Field(
+        default=900, ge=30, le=14_400, description="Longest call; the agent is told 30 s before."
+    )
+    timezone: str = Field(default="Asia/Kolkata", description="Where you are.")
+    calling_hours: str = Field(
+        default="09:00-21:00",
+        description="Outbound calls and callbacks stay inside; 00:00-24:00 is always.",
+    )
+    calling_countries: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Country codes that may be called and texted, by commas: 91,971. Empty takes "
+        "those of your own numbers; * is everywhere.",
+    )
+    human_handoff_number: str = Field(
+        default="", description="A human who takes calls over: enables transfer_call."
+    )
+    business_name: str = Field(
+        default="", description="Your name in mails, invitations and text messages."
+    )
+    outbound_calls_at_once: int = Field(
+        default=10, ge=1, le=1_000, description="Calls placed that ring or run, per provider."
+    )
+    outbound_calls_per_second: float = Field(
+        default=1.0, gt=0, le=100, description="Calls begun in a second, per provider."
+    )
+    ring_seconds: int = Field(
+        default=45, ge=10, le=120, description="How long an outbound call rings."
+    )
+    callback_attempts: int = Field(
+        default=3, ge=1, le=10, description="Calls made for one callback until it is reached."
+    )
+    callback_retry_minutes: int = Field(
+        default=15, ge=1, le=1_440, description="Between two of them."
+    )
+    callback_window_minutes: int = Field(
+        default=120,
+        ge=1,
+        le=10_080,
+        description="How late a callback is still made, after the server was down.",
+    )
+
+    smtp_host: str = Field(default="", description="Mail server; enables send_email.")
+    smtp_port: int = Field(default=587, ge=1, le=65_535, description="587, or 465 for TLS.")
+    smtp_user: str = Field(default="", description="Its user; also the sender, if none is set.")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="Its password.")
+    smtp_sender: str = Field(default="", description="Address mails come from.")
+    smtp_security: Literal["auto", "starttls", "tls", "none"] = Field(
+        default="auto", description="auto, starttls, tls; none only on this machine."
+    )
+
+    events_webhook_url: str = Field(
+        default="", description="Where events of calls go, such as n8n's webhook."
+    )
+    events_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Signs them: whsec_ and base64 of printable text; needed with the URL. "
+        "For a rotation: new,old.",
+    )
+    webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts that webhook_url of a request may name, by commas; *.example.com too.",
+    )
+    gemini_text_model: str = Field(
+        default="",
+        description="Text model that sums calls up and fills extract; empty does neither.",
+    )
+    gemini_text_url: str = Field(
+        default="https://generativelanguage.googleapis.com",
+        description="Its endpoint; http://127.0.0.1:8003 is the bundled simulator.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console on a terminal."
+    )
+
+    @field_validator("call_provider", "webhook_allowed_hosts", "calling_countries", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("exotel_sample_rate", mode="before")
+    @classmethod
+    def _whole(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("plivo_phone_number")
+    @classmethod
+    def _e164(cls, value: str) -> str:
+        try:
+            return normalise(value)
+        except ValueError:
+            return value  # reported with everything else
+
+    @property
+    def demo(self) -> bool:
+        """Whether nothing is configured, so that the server simulates the outside world."""
+        return not any(is_set(getattr(self, name)) for name in _CREDENTIALS)
+
+    @property
+    def base_url(self) -> str:
+        """Public URL without a slash at the end."""
+        return (self.public_url or self.plivo_callback_url).rstrip("/")
+
+    @property
+    def plivo_tokens(self) -> tuple[str, ...]:
+        """Tokens that may sign; the first one is used for REST."""
+        parts = self.plivo_auth_token.get_secret_value().split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def reach(self) -> Reach:
+        """Which countries may be called and texted."""
+        if self.calling_countries:
+            return Reach(frozenset(code.lstrip("+") for code in self.calling_countries))
+        lines = (self.plivo_phone_number, self.exotel_caller_id, self.human_handoff_number)
+        ours = {country_code(line) for line in lines if line.startswith("+")}
+        if self.exotel_caller_id.startswith("0"):
+            ours.add(INDIA)  # an ExoPhone as people there write it
+        return Reach(frozenset(ours))
+
+    @property
+    def event_secrets(self) -> tuple[str, ...]:
+        """Secrets that sign events; the first one is the current."""
+        parts = self.events_webhook_secret.get_secret_value().split(",")
+        return tuple(part.strip() for part in parts if part.strip())
+
+    @property
+    def exotel_basic(self) -> tuple[str, str] | None:
+        """User and password of Exotel's handshake, or None."""
+        if not self.exotel_basic_user:
+            return None
+        return self.exotel_basic_user, self.exotel_basic_password.get_secret_value()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the business."""
+        return ZoneInfo(self.timezone)
+
+
+class _GivenSettings(Settings):
+    """Settings that look at nothing but what they are given: for the demo and for tests."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool = True) -> Settings:
+    """Read and check everything.
+
+    Args:
+        values: By field name; they count more than the environment.
+        environment: Whether the environment and ``.env`` count at all.
+
+    Raises:
+        ConfigError: Every problem at once, each naming its variable and the fix.
+    """
+    kind = Settings if environment else _GivenSettings
+    problems: list[str] = []
+    try:
+        settings = _read(kind, values or {})
+    except ValidationError as exc:
+        unreadable = {str(error["loc"][0]): error for error in exc.errors(include_url=False)}
+        problems += [_problem(name, error) for name, error in unreadable.items()]
+        # Others stand in for them, so that the rest is reported now and not at the next start.
+        stand_ins = {name: Settings.model_fields[name].get_default() for name in unreadable}
+        settings = _read(kind, {**(values or {}), **stand_ins})
+    if not settings.demo:
+        problems += [*missing(settings), *wrong(settings)]
+    problems += [*wrong_anyway(settings), *wrong_work(settings)]
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    try:
+        return kind(**values)
+    except UnicodeDecodeError:
+        raise ConfigError([".env: not UTF-8; save it as UTF-8"]) from None
+    except OSError as exc:
+        raise ConfigError([f".env: cannot be read ({exc.strerror}); check its owner"]) from None
+
+
+def _problem(name: str, error: Mapping[str, Any]) -> str:
+    """Say what a value must be; the value itself only where it cannot be a secret."""
+    context = error.get("ctx", {})
+    match name, error["type"]:
+        case "max_concurrent_calls", _:
+            fix = "must be auto or a whole number of at least 1"
+        case _, "literal_error":
+            fix = f"must be {context['expected']}, not {error['input']!r}"
+        case _, "bool_parsing":
+            fix = "must be true or false"
+        case _, "int_parsing" | "int_type":
+            fix = "must be a whole number"
+        case _, "greater_than_equal":
+            fix = f"must be at least {context['ge']}"
+        case _, "less_than_equal":
+            fix = f"must be at most {context['le']}"
+        case _:
+            fix = str(error["msg"])
+    return f"{name.upper()}: {fix}"
+
+
+def quiet_libraries() -> None:
+    """Set what libraries read from the environment when they are first imported."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

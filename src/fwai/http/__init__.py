@@ -1,0 +1,1 @@
+"""HTTP and WebSocket plumbing shared by all routes: access, problems, bodies, event streams."""

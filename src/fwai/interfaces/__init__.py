@@ -1,0 +1,1 @@
+"""The Protocols that parts of the server know each other by; each is defined once, here."""

@@ -1,0 +1,67 @@
+"""Messages to people: sent once, whatever happens in between.
+
+Theory of operation. Before a message goes out its job is marked. A provider's refusal is final or
+worth another try; no answer is *unknown* and never repeated by itself. After a crash behind the
+mark nobody knows whether it went out, but providers report how a message fares to an address that
+names the job: that report proves it sent. Only when none came for `EVIDENCE_S` it is sent again.
+Mail needs no proof: it carries the same Message-ID each time, which makes it one message to every
+receiver.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, Later, Unknown
+from fwai.errors import ApiError, ApiUnknownError, BusyError
+
+EVIDENCE_S: Final = 120.0
+
+Send = Callable[[Job], Awaitable[str]]
+Begin = Callable[[], Awaitable[None]]
+
+
+class MessageSender:
+    """Handles one kind of message.
+
+    Args:
+        send: Sends what the job's payload says and returns the provider's id of it; raises
+            ``ApiError`` or ``BusyError``, and ``ValueError`` when the payload can never be sent.
+        repeatable: Sending it twice is the same as sending it once.
+        evidence_s: How long a report may take after a crash.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        repeatable: bool = False,
+        evidence_s: float = EVIDENCE_S,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._send = send
+        self._repeatable = repeatable
+        self._evidence = timedelta(seconds=evidence_s)
+        self._clock = clock
+        self._since = clock()
+
+    async def __call__(self, job: Job, begin: Begin) -> JobOutcome:
+        """Send it."""
+        if job.begun_at is not None and not self._repeatable:
+            # A report that came while this server was down is told again only now.
+            settled_by = max(job.begun_at, self._since) + self._evidence
+            if self._clock() < settled_by:
+                return Later(settled_by, "waiting for the provider's report", begun=True)
+        if not self._repeatable:
+            await begin()
+        try:
+            ref = await self._send(job)
+        except ApiUnknownError as exc:
+            return Again(str(exc)) if self._repeatable else Unknown(str(exc))
+        except ApiError as exc:
+            return Again(str(exc)) if exc.retryable else Dead(str(exc))
+        except BusyError as exc:
+            return Again(str(exc))
+        except ValueError as exc:
+            return Dead(str(exc))
+        return Done(ref=ref)

@@ -1,0 +1,1 @@
+"""prompts.json: its loader, and the default file that ships with the package."""

@@ -1,0 +1,1 @@
+"""The listening socket, uvicorn, and a stop that lets calls finish."""

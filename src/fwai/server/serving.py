@@ -1,0 +1,111 @@
+"""Listening: the socket, uvicorn, and an end that does not cut calls."""
+
+import asyncio
+import socket
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+
+from fwai.adapters.media_socket import MediaSocketProtocol
+from fwai.errors import ConfigError
+from fwai.wiring.app import Server
+
+BACKLOG: Final = 256
+POLL_S: Final = 0.2
+GRACE_S: Final = 5  # for requests that still run, such as event streams, once calls are over
+STOP_S: Final = 15.0  # for calls that were ended: a REST call and a close each
+
+_log = structlog.get_logger()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind the listening socket; port 0 takes a free one.
+
+    Raises:
+        ConfigError: The address cannot be had; it is named with the fix.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as exc:
+        listener.close()
+        raise ConfigError(
+            [f"PORT: cannot listen on {host}:{port} ({exc.strerror}); set PORT to a free one"]
+        ) from None
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn that lets calls finish before it closes their sockets.
+
+    The first signal stops admission and lets calls end by themselves, the second one ends them.
+
+    Args:
+        server: What is served.
+        drain_s: Longest wait for running calls.
+    """
+
+    def __init__(self, server: Server, drain_s: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                server.app,
+                loop="uvloop",
+                http="httptools",
+                ws=MediaSocketProtocol,
+                ws_per_message_deflate=False,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=GRACE_S,
+                backlog=BACKLOG,
+            )
+        )
+        self._calls = server.calls
+        self._drain_s = drain_s
+        self._signals = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second signal ends running calls, a third one does not even wait."""
+        self._signals += 1
+        self._calls.drain()
+        if self._signals > 2:
+            super().handle_exit(sig, frame)
+
+    async def drain_watch(self) -> None:
+        """Exit once a drain was asked for and the last call is over; owned by whoever serves.
+
+        uvicorn waits for the routes of open streams, so calls must be over before it is told.
+        """
+        while not self._calls.draining:  # noqa: ASYNC110 - a signal handler cannot set an event
+            await asyncio.sleep(POLL_S)
+        if self._calls.active:
+            _log.info("drain_started", calls=self._calls.active)
+        await self._until_no_call(self._drain_s)
+        self._calls.stop()
+        self._signals = 0
+        await self._until_no_call(STOP_S)
+        self.should_exit = True
+
+    async def _until_no_call(self, max_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + max_s
+        while self._calls.active and self._signals < 2 and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
+
+
+async def serve(server: Server, listener: socket.socket, drain_s: float) -> None:
+    """Serve until a signal came and the calls are over."""
+    http = DrainingServer(server, drain_s)
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(http.drain_watch(), name="drain_watch")
+        await http.serve(sockets=[listener])
+        server.calls.stop()
+        watch.cancel()

@@ -1,0 +1,167 @@
+"""A provider's REST API on loopback: listens, keeps what was asked, fails on demand.
+
+What a provider adds are three methods: ``_read`` makes a request out of what arrived or refuses it,
+``_answer`` carries it out, and ``_dress`` gives an answer its outer form. Everything that a request
+sets going is a task of the server's; leaving the context ends them all.
+"""
+
+import asyncio
+import socket
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from fwai.simulator.common.rest import (
+    ApiAnswer,
+    ApiFault,
+    ApiRequest,
+    BadRequestError,
+    Receive,
+    Scope,
+    Send,
+    hang,
+    new_server,
+    read_body,
+    write_answer,
+)
+
+KEEP: Final = 1000
+SHUTDOWN_LIMIT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request before anybody has looked at it; names of headers are in lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class RestServer(ABC):
+    """One provider's REST API; use as an async context manager.
+
+    Args:
+        name: What its tasks are called.
+        port: Where to listen on loopback; 0 takes a free port.
+
+    Attributes:
+        requests: The last 1000 requests that had the right credentials.
+        faults: What goes wrong next; append an ``ApiFault``.
+    """
+
+    def __init__(self, name: str, port: int = 0) -> None:
+        self.requests: deque[ApiRequest] = deque(maxlen=KEEP)
+        self.faults: list[ApiFault] = []
+        self._name = name
+        self._port = port
+        self._listener: socket.socket
+        self._server = new_server(self._serve)
+        self._tasks = asyncio.TaskGroup()
+        self._work: set[asyncio.Task[None]] = set()
+
+    @property
+    def url(self) -> str:
+        """Base address, without a version."""
+        return f"http://127.0.0.1:{self._port}"
+
+    # ---- what a provider adds ------------------------------------------------------------------
+
+    @abstractmethod
+    def _read(self, arrival: Arrival) -> ApiRequest | ApiAnswer:
+        """Return the request, or what it is refused with.
+
+        Raises:
+            BadRequestError: The body cannot be read.
+        """
+
+    @abstractmethod
+    async def _answer(self, request: ApiRequest) -> ApiAnswer:
+        """Carry a request out."""
+
+    @abstractmethod
+    def _bad_request(self, text: str) -> ApiAnswer:
+        """Word the refusal of a request that cannot be read."""
+
+    def _dress(self, path: str, answer: ApiAnswer) -> ApiAnswer:
+        """Give an answer the outer form that the path asks for."""
+        del path
+        return answer
+
+    def _scripted(self, request: ApiRequest) -> ApiFault | None:
+        """Return a fault that the script of a destination has for this request."""
+        del request
+        return None
+
+    # ---- its life ------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        await self._tasks.__aenter__()
+        self._tasks.create_task(self._server.serve([self._listener]), name=self._name)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        failure: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._work:
+            task.cancel()
+        self._server.should_exit = True
+        if kind is not None and not issubclass(kind, asyncio.CancelledError):
+            kind = failure = trace = None  # it goes its way as it is, not inside a group
+        try:
+            async with asyncio.timeout(SHUTDOWN_LIMIT_S):
+                await self._tasks.__aexit__(kind, failure, trace)
+        finally:
+            self._listener.close()
+
+    def _start(self, work: Coroutine[None, None, None], name: str) -> None:
+        """Do something beside the requests until it is done or the server is left."""
+        task = self._tasks.create_task(work, name=name)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+    # ---- HTTP ----------------------------------------------------------------------------------
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request (ASGI)."""
+        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
+        query = scope["query_string"].decode()
+        path = scope["path"]
+        try:
+            body = await read_body(receive)
+            request = self._read(Arrival(scope["method"], path, query, headers, body))
+        except BadRequestError as exc:
+            request = self._bad_request(str(exc))
+        if isinstance(request, ApiAnswer):
+            await write_answer(send, self._dress(path, request))
+            return
+        self.requests.append(request)
+        answer = await self._answer_or_fail(request, receive)
+        request.status = answer.status
+        await write_answer(send, self._dress(path, answer))
+
+    async def _answer_or_fail(self, request: ApiRequest, receive: Receive) -> ApiAnswer:
+        fault = next((one for one in self.faults if one.strikes(request)), None)
+        if fault is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self.faults.remove(fault)
+        else:
+            fault = self._scripted(request)
+        if fault is None:
+            return await self._answer(request)
+        if fault.carried_out:
+            await self._answer(request)
+        if fault.hang_s > 0:
+            await hang(receive, fault.hang_s)
+        return ApiAnswer(fault.status, fault.body)

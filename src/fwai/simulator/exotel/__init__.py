@@ -1,0 +1,1 @@
+"""A simulated Exotel: telephones, applets, media streams and the REST API."""

@@ -1,0 +1,197 @@
+"""One connection to the simulated Live service, from its setup message to its close.
+
+One task listens to the client, one conducts the agent's turns. Whatever ends the session (the
+client leaves, the client errs, a fault strikes, time is up) is raised and takes all tasks with it.
+"""
+
+import asyncio
+import uuid
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from fwai.simulator.gemini.ear import Ear
+from fwai.simulator.gemini.link import Link, LinkAbort
+from fwai.simulator.gemini.memory import Conversation
+from fwai.simulator.gemini.record import SessionRecord
+from fwai.simulator.gemini.reply import Spoken
+from fwai.simulator.gemini.scenario import Fault, Moment
+from fwai.simulator.gemini.setup import Setup, read_setup
+from fwai.simulator.gemini.turns import TurnConductor, World
+from fwai.simulator.gemini.wire import LiveClose, content, invalid, read_client, seconds
+
+SETUP_LIMIT_S = 30.0
+SESSION_LIMIT_S = 3_480.0
+"""Connections have been seen to end after 58 minutes sharp."""
+
+
+class LiveSession:
+    """Serves one client.
+
+    Args:
+        socket: The connection, open; ``run`` closes it.
+        record: What is kept of it.
+        world: What it shares with others.
+    """
+
+    def __init__(self, socket: ServerConnection, record: SessionRecord, world: World) -> None:
+        self._socket = socket
+        self._record = record
+        self._world = world
+        self._scenario = world.scenario
+        self._link = Link(socket, world.clock, record)
+        self._tasks = asyncio.TaskGroup()
+        self._conductor: TurnConductor | None = None
+
+    async def run(self) -> None:
+        """Serve until the connection is over; never raises what a client can cause."""
+        verdict: LiveClose | LinkAbort | None = None
+        try:
+            async with asyncio.timeout(SESSION_LIMIT_S), self._tasks:
+                ear, conductor = await self._open()
+                self._tasks.create_task(conductor.run(), name="conduct")
+                await self._listen(ear)
+        except* (LiveClose, LinkAbort) as group:
+            verdict = _first(group)
+        except* ConnectionClosed as group:
+            by_client = _closed_by_client(group)
+            self._record.closed_by = "client" if by_client else "server"
+            if by_client and self._conductor is not None:
+                self._conductor.tool_calls.close()
+        except* TimeoutError:
+            verdict = LiveClose(1011, "Deadline expired before operation could complete.")
+        await self._hang_up(verdict)
+
+    async def strike(self, fault: Fault) -> None:
+        """Let a fault happen now, whatever moment it names.
+
+        Raises:
+            LiveClose: It closes the session.
+            LinkAbort: It cuts the wire.
+        """
+        match fault.kind:
+            case "close":
+                raise LiveClose(fault.close_code, fault.close_reason)
+            case "abort":
+                raise LinkAbort
+            case "stall":
+                self._link.stalled = True
+            case "go_away":
+                await self._link.send({"goAway": {"timeLeft": seconds(fault.time_left_ms)}})
+                self._tasks.create_task(self._leave(fault), name="go_away")
+            case "phantom_interrupted":
+                if self._conductor is None or not self._conductor.interrupt():
+                    await self._link.send(content(interrupted=True))
+            case "error_frame":
+                error = {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}
+                await self._link.send({"error": error})
+            case "unknown_message":
+                await self._link.send({"futureSignal": {"level": 1}})
+            case _:
+                raise ValueError(f"{fault.kind} is no fault of a moment")
+
+    def strike_soon(self, fault: Fault) -> None:
+        """Let a fault happen from outside; the session must be running."""
+        self._tasks.create_task(self.strike(fault), name=f"fault:{fault.kind}")
+
+    async def _open(self) -> tuple[Ear, TurnConductor]:
+        """Take the setup message, answer it, and return who listens and who conducts."""
+        setup = await self._take_setup()
+        index = self._record.index
+        if self._scenario.session_fault(index, "setup_hang"):
+            await self._socket.wait_closed()
+        for fault in self._scenario.strikes(index, "setup"):
+            await self._link.clock.sleep(fault.after_ms)
+            await self.strike(fault)
+        conversation = self._recall(setup)
+        conductor = self._conductor = TurnConductor(
+            self._link, self._world, setup, conversation, self._tasks, self._fate
+        )
+        history_due = setup.history_first and not self._record.resumed
+        ear = Ear(self._record, setup, conversation, conductor, history_due=history_due)
+        self._record.session_id = uuid.uuid4().hex
+        await self._link.send({"setupComplete": {"sessionId": self._record.session_id}})
+        self._world.changed()
+        await self._fate("open", None)
+        return ear, conductor
+
+    async def _take_setup(self) -> Setup:
+        async with asyncio.timeout(SETUP_LIMIT_S):
+            kind, body = read_client(await self._socket.recv())
+        if kind != "setup":
+            raise invalid("The first message must be setup.")
+        self._record.setup = body
+        self._world.changed()
+        setup = read_setup(body)
+        self._record.handle = setup.handle
+        return setup
+
+    def _recall(self, setup: Setup) -> Conversation:
+        """Return the conversation of the client's handle, or a new one, or refuse the handle."""
+        if setup.handle is None:
+            return Conversation()
+        fault = self._scenario.session_fault(self._record.index, "refuse_handle")
+        if fault:
+            raise LiveClose(fault.close_code, fault.close_reason)
+        remembered = self._world.memory.recall(setup.handle)
+        if remembered is None:
+            code = self._scenario.unknown_handle_code
+            raise LiveClose(code, "BidiGenerateContent session not found")
+        model, conversation = remembered
+        if model != setup.model:
+            raise invalid("The model cannot be changed when a session is resumed.")
+        self._record.resumed = True
+        return conversation
+
+    async def _listen(self, ear: Ear) -> None:
+        while True:
+            kind, body = read_client(await self._socket.recv())
+            ear.take(kind, body)
+            self._world.changed()
+
+    async def _fate(self, moment: Moment, spoken: Spoken | None) -> None:
+        """Let the faults of this moment, and of this turn if it is one, happen."""
+        turn = spoken.turn if spoken else None
+        for fault in self._scenario.strikes(self._record.index, moment, turn):
+            if moment == "audio" and spoken is not None:
+                if spoken.judged_ms < fault.after_ms <= spoken.sent_ms:
+                    await self.strike(fault)
+            elif fault.after_ms:
+                self._tasks.create_task(self._later(fault), name=f"fault:{fault.kind}")
+            else:
+                await self.strike(fault)
+        if moment == "audio" and spoken is not None:
+            spoken.judged_ms = spoken.sent_ms
+
+    async def _later(self, fault: Fault) -> None:
+        await self._link.clock.sleep(fault.after_ms)
+        await self.strike(fault)
+
+    async def _leave(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.time_left_ms / 1000)
+        raise LiveClose(fault.close_code, fault.close_reason)
+
+    async def _hang_up(self, verdict: LiveClose | LinkAbort | None) -> None:
+        if verdict is not None and self._record.closed_by is None:
+            self._record.closed_by = "server"
+        if isinstance(verdict, LinkAbort):
+            self._socket.transport.abort()
+            await self._socket.wait_closed()
+        elif verdict is not None:
+            await self._socket.close(verdict.code, verdict.reason)
+        self._record.close_code = self._socket.close_code
+        self._world.changed()
+
+
+def _first(group: BaseExceptionGroup[LiveClose | LinkAbort]) -> LiveClose | LinkAbort:
+    error = group.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _closed_by_client(group: BaseExceptionGroup[ConnectionClosed]) -> bool:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return isinstance(error, ConnectionClosed) and error.rcvd_then_sent is not False

@@ -1,0 +1,1 @@
+"""A simulated SMTP server that keeps what it is sent."""

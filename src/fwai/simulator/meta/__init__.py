@@ -1,0 +1,1 @@
+"""A simulated Meta: WhatsApp users, WebRTC media, webhooks and the Graph API."""

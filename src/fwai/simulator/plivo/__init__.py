@@ -1,0 +1,1 @@
+"""A simulated Plivo: telephones, webhooks, media streams and the REST API."""

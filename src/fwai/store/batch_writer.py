@@ -1,0 +1,181 @@
+"""The one task that writes turns and tool calls to the database, many rows in a transaction.
+
+Theory of operation: ``add`` only appends to a bounded list. ``run`` writes it when the oldest row
+is a second old or 200 rows wait. A batch that fails for a reason that can pass (locked, disk
+full, server away) stays and is tried again with growing pauses; inserting a row twice does
+nothing, so an answer that was lost does no harm. A row that can never be written (its call is
+unknown) is dropped alone and counted. Above 10 000 rows new ones are dropped and counted: the
+transcript files have them anyway.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import Any
+
+import structlog
+from sqlalchemy import Table
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fwai.store.database import Database, cause_of, insert_into
+
+FLUSH_S = 1.0
+FLUSH_ROWS = 200
+CHUNK_ROWS = 500
+MAX_ROWS = 10_000
+STOP_S = 10.0
+RETRY_MAX_S = 30.0
+
+Row = Mapping[str, Any]
+
+_log = structlog.get_logger()
+
+
+class BatchWriter:
+    """Inserts rows in batches; ``run`` is its one task.
+
+    Attributes:
+        dropped_rows: Rows that were never written, since the start.
+        on_written: Told the tables of each batch that was committed; must not block.
+    """
+
+    def __init__(
+        self, database: Database, *, flush_s: float = FLUSH_S, max_rows: int = MAX_ROWS
+    ) -> None:
+        self.dropped_rows = 0
+        self.on_written: Callable[[frozenset[str]], None] = lambda _: None
+        self._database = database
+        self._flush_s = flush_s
+        self._max_rows = max_rows
+        self._rows: list[tuple[Table, Row]] = []
+        self._writing = asyncio.Lock()
+        self._wake_event = asyncio.Event()
+        self._many = asyncio.Event()
+        self._stopping = False
+        self._dropping = False
+        self._failing = False
+
+    @property
+    def pending_rows(self) -> int:
+        """What is accepted and not yet in the database."""
+        return len(self._rows)
+
+    def add(self, table: Table, row: Row) -> None:
+        """Accept a row; never blocks, drops it when too many wait."""
+        if len(self._rows) >= self._max_rows:
+            self.dropped_rows += 1
+            if not self._dropping:
+                self._dropping = True
+                _log.error("database_rows_dropped", pending=len(self._rows))
+            return
+        self._rows.append((table, row))
+        self._wake_event.set()
+        if len(self._rows) >= FLUSH_ROWS and not self._failing:
+            self._many.set()
+
+    async def run(self) -> None:
+        """Write batches until ``stop``; what is left when cancelled is written first."""
+        pause = self._flush_s
+        try:
+            while not self._stopping:
+                await self._wake_event.wait()
+                await self._linger(pause)
+                if await self.flush():
+                    pause = self._flush_s
+                else:
+                    pause = min(max(pause, FLUSH_S) * 2, RETRY_MAX_S)
+        finally:
+            await self._finish()
+
+    def stop(self) -> None:
+        """Let ``run`` write the rest and return."""
+        self._stopping = True
+        self._wake_event.set()
+        self._many.set()
+
+    async def flush(self) -> bool:
+        """Write what is pending now; False when the database failed and the rows are kept."""
+        async with self._writing:
+            while self._rows:
+                if not await self._write_chunk():
+                    return False
+            if not self._stopping:
+                self._wake_event.clear()
+                self._many.clear()
+            return True
+
+    async def _linger(self, pause: float) -> None:
+        if self._failing and not self._stopping:
+            self._many.clear()  # the number of rows is no reason to hurry now
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._many.wait()
+
+    async def _finish(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.flush()
+        except TimeoutError:
+            pass
+        if self._rows:
+            _log.error("database_rows_lost", rows=len(self._rows))
+
+    async def _write_chunk(self) -> bool:
+        chunk = self._rows[:CHUNK_ROWS]
+        try:
+            async with self._database.engine.begin() as connection:
+                await _insert(connection, chunk)
+        except (SQLAlchemyError, OSError, TimeoutError) as exc:
+            if not _poisoned(exc):
+                self._report(exc)
+                return False
+            return await self._write_singly(chunk)
+        del self._rows[: len(chunk)]
+        self._report(None)
+        self.on_written(frozenset(table.name for table, _ in chunk))
+        return True
+
+    async def _write_singly(self, chunk: Sequence[tuple[Table, Row]]) -> bool:
+        """Write row by row, to lose only the one that cannot be written."""
+        refused = Counter[str]()
+        for entry in chunk:
+            try:
+                async with self._database.engine.begin() as connection:
+                    await _insert(connection, [entry])
+            except (SQLAlchemyError, OSError, TimeoutError) as exc:
+                if not _poisoned(exc):
+                    self._report(exc)
+                    return False
+                refused[type(exc).__name__] += 1
+            del self._rows[0]
+        self.dropped_rows += refused.total()
+        _log.error("database_rows_refused", **refused)
+        self._report(None)
+        return True
+
+    def _report(self, exc: BaseException | None) -> None:
+        if exc is not None and not self._failing:
+            _log.error("database_write_failed", cause=type(cause_of(exc)).__name__)
+        elif exc is None and self._failing:
+            _log.warning("database_writes_resumed", dropped_rows=self.dropped_rows)
+            self._dropping = False
+        self._failing = exc is not None
+
+
+def _poisoned(exc: BaseException) -> bool:
+    """Whether the row itself is at fault, so that another try cannot help."""
+    if isinstance(exc, DBAPIError):
+        return isinstance(exc, IntegrityError | DataError)
+    return isinstance(exc, StatementError)
+
+
+async def _insert(connection: AsyncConnection, entries: Sequence[tuple[Table, Row]]) -> None:
+    by_table = sorted(entries, key=lambda entry: entry[0].name)
+    for _, group in groupby(by_table, key=lambda entry: entry[0].name):
+        rows = list(group)
+        insert = insert_into(connection.dialect.name, rows[0][0])
+        statement = insert.on_conflict_do_nothing()
+        await connection.execute(statement, [dict(row) for _, row in rows])

@@ -1,0 +1,134 @@
+"""The tables of what is to be done and of who is known; `tables` has those of calls."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+)
+
+from fwai.store.tables import Instant
+from fwai.store.tables import metadata as metadata  # noqa: PLC0414 - the whole, once these are in it
+
+
+class JobColumns(TypedColumns):
+    """One row per job.
+
+    ``run_at`` is when it was asked for. ``next_at`` is when a worker must look at it: the next try,
+    or the end of the lease of whoever works on it; null when it is finished.
+    """
+
+    id = Column(String(40), primary_key=True)
+    kind = Column(String(32), nullable=False)
+    key = Column(String(160), nullable=False, unique=True)
+    payload = Column(JSON, nullable=False)
+    state = Column(String(16), nullable=False)
+    run_at = Column(Instant, nullable=False)
+    next_at = Column(Instant)
+    attempts = Column(Integer, nullable=False)
+    begun_at = Column(Instant)
+    leased_by = Column(String(64), nullable=False)
+    call_id = Column(String(64), nullable=False)
+    phone = Column(String(64), nullable=False)
+    ref = Column(String(255), nullable=False)
+    result = Column(JSON(none_as_null=True))
+    error = Column(Text)
+    created_at = Column(Instant, nullable=False)
+    finished_at = Column(Instant)
+
+
+class CallbackColumns(TypedColumns):
+    """One row per promise to call somebody back."""
+
+    id = Column(String(40), primary_key=True)
+    key = Column(String(160), nullable=False, unique=True)
+    phone = Column(String(64), nullable=False)
+    provider = Column(String(16), nullable=False)
+    agent = Column(String(128), nullable=False)
+    due_at = Column(Instant, nullable=False)
+    note = Column(Text, nullable=False)
+    state = Column(String(16), nullable=False)
+    attempts = Column(Integer, nullable=False)
+    source_call_id = Column(String(64), nullable=False)
+    last_call_id = Column(String(64), nullable=False)
+    created_at = Column(Instant, nullable=False)
+    written_at = Column(Instant, nullable=False)
+
+
+class BookingColumns(TypedColumns):
+    """One row per demo."""
+
+    id = Column(String(40), primary_key=True)
+    key = Column(String(160), nullable=False, unique=True)
+    phone = Column(String(64), nullable=False)
+    name = Column(String(200), nullable=False)
+    interest = Column(Text, nullable=False)
+    email = Column(String(254), nullable=False)
+    starts_at = Column(Instant, nullable=False)
+    minutes = Column(Integer, nullable=False)
+    call_id = Column(String(64), nullable=False)
+    state = Column(String(16), nullable=False)
+    created_at = Column(Instant, nullable=False)
+
+
+class ContactColumns(TypedColumns):
+    """One row per person: what is remembered, and whether they may be called."""
+
+    phone = Column(String(64), primary_key=True)
+    memory = Column(JSON, nullable=False)
+    do_not_call = Column(Boolean, nullable=False)
+    reason = Column(String(200), nullable=False)
+    written_at = Column(Instant, nullable=False)
+
+
+class CallPermissionColumns(TypedColumns):
+    """One row per WhatsApp user; times are Unix time, 0 is never (see `domain.standing`)."""
+
+    user = Column(String(128), primary_key=True)
+    grant = Column(String(16), nullable=False)
+    expires_at = Column(Float, nullable=False)
+    asked_at = Column(JSON, nullable=False)
+    unanswered = Column(Integer, nullable=False)
+    user_at = Column(Float, nullable=False)
+    checked_at = Column(Float, nullable=False)
+
+
+class RequestColumns(TypedColumns):
+    """One row per request that named an Idempotency-Key; kept for a day.
+
+    ``generation`` is new each time the key is used again after that day. ``status`` and ``body``
+    are the answer, null while it is being worked on.
+    """
+
+    scope = Column(String(64), primary_key=True)
+    key = Column(String(255), primary_key=True)
+    fingerprint = Column(String(64), nullable=False)
+    generation = Column(String(40), nullable=False)
+    claimed_at = Column(Instant, nullable=False)
+    status = Column(Integer)
+    body = Column(JSON(none_as_null=True))
+
+
+jobs = Table(
+    "jobs",
+    metadata,
+    JobColumns,
+    Index(None, "next_at"),
+    Index(None, "state", "created_at"),
+    Index(None, "ref"),
+    Index(None, "phone"),
+    Index(None, "call_id"),
+)
+callbacks = Table(
+    "callbacks", metadata, CallbackColumns, Index(None, "state", "due_at"), Index(None, "phone")
+)
+bookings = Table("bookings", metadata, BookingColumns, Index(None, "starts_at"))
+contacts = Table("contacts", metadata, ContactColumns)
+standings = Table("standings", metadata, CallPermissionColumns)
+requests = Table("requests", metadata, RequestColumns, Index(None, "claimed_at"))

@@ -1,0 +1,182 @@
+"""Opens and closes the whole store, in the one order that loses nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from fwai.domain.call import Call, CallState
+from fwai.store.batch_writer import BatchWriter
+from fwai.store.bookings import Bookings
+from fwai.store.call_log import FollowTool, follow_no_tool
+from fwai.store.call_permissions import CallPermissions
+from fwai.store.callbacks import Callbacks
+from fwai.store.calls import Calls
+from fwai.store.contacts import Contacts
+from fwai.store.crash_recovery import Follow, follow_nothing
+from fwai.store.database import Database
+from fwai.store.erasure import Erasure
+from fwai.store.file_writer import FileWriter
+from fwai.store.idempotency_keys import IdempotencyKeys
+from fwai.store.jobs import Jobs
+from fwai.store.migrate import ensure_schema
+from fwai.store.recording import WavRecorder
+from fwai.store.transcript_files import call_path
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How to open the store.
+
+    Attributes:
+        url: ``DATABASE_URL``.
+        zone: Days and times of transcript files.
+        transcripts_dir: None keeps no words anywhere.
+        recordings_dir: None records nothing.
+        old_transcripts_dir: Where transcripts of earlier times are, to be erased, also when none
+            are kept now; None is ``transcripts_dir``.
+        old_recordings_dir: The same for recordings.
+        instance: Names this process among those that share the database; 64 characters at most.
+        living: Other instances that run now and carry their own calls.
+        keep: States of outbound calls that survive a restart: something still acts on them.
+        follow: What is to be done when a call reaches a state.
+        follow_tool: What is to be done when a tool has run.
+    """
+
+    url: str
+    zone: ZoneInfo
+    transcripts_dir: Path | None
+    recordings_dir: Path | None = None
+    old_transcripts_dir: Path | None = None
+    old_recordings_dir: Path | None = None
+    instance: str = ""
+    living: Collection[str] = ()
+    keep: Collection[CallState] = ()
+    follow: Follow = follow_nothing
+    follow_tool: FollowTool = follow_no_tool
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open store: one object per thing that is kept."""
+
+    database: Database
+    writer: BatchWriter
+    files: FileWriter
+    calls: Calls
+    jobs: Jobs
+    callbacks: Callbacks
+    bookings: Bookings
+    contacts: Contacts
+    standings: CallPermissions
+    requests: IdempotencyKeys
+    erasure: Erasure
+    options: StoreOptions
+
+    async def recorder(self, call: Call, sample_rate: int, started_at: float) -> WavRecorder | None:
+        """Begin to record a call, or return None when recording is off.
+
+        Args:
+            call: It was opened before.
+            sample_rate: Of the caller's leg, in Hz.
+            started_at: The session clock's time now, in seconds.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        if self.options.recordings_dir is None:
+            return None
+        path = call_path(call.id, time.time(), self.options.zone, ".wav")
+        await self.calls.set_recording(call.id, path)
+        whole = self.options.recordings_dir / path
+        return WavRecorder(whole, sample_rate, started_at, self.files)
+
+
+@asynccontextmanager
+async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
+    """Bring the schema up to date, close what a crash left open, and run the two writers.
+
+    At the end of the block, when no call runs any more, everything is written and closed.
+
+    Raises:
+        StoreError: The database cannot be used; the text says what to do.
+    """
+    await ensure_schema(options.url)
+    database = await Database.open(options.url)
+    try:
+        writer = BatchWriter(database)
+        files = FileWriter()
+        jobs = Jobs(
+            database,
+            instance=options.instance,
+            keep_words=options.transcripts_dir is not None,
+        )
+        writer.on_written = lambda tables: jobs.notify() if "jobs" in tables else None
+        calls = Calls(
+            database,
+            writer,
+            files,
+            transcripts_dir=options.transcripts_dir,
+            recordings_dir=options.recordings_dir,
+            zone=options.zone,
+            instance=options.instance,
+            jobs=jobs,
+            follow=options.follow,
+            follow_tool=options.follow_tool,
+        )
+
+        async def flush() -> None:
+            await files.flush()
+            await writer.flush()
+
+        await jobs.release()
+        dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
+        _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
+        async with _running(files, writer, database):
+            yield Store(
+                database,
+                writer,
+                files,
+                calls,
+                jobs,
+                Callbacks(database, jobs, calls),
+                Bookings(database, jobs),
+                Contacts(database),
+                CallPermissions(database),
+                IdempotencyKeys(database),
+                Erasure(
+                    database,
+                    options.old_transcripts_dir or options.transcripts_dir,
+                    options.old_recordings_dir or options.recordings_dir,
+                    flush,
+                ),
+                options,
+            )
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _running(
+    files: FileWriter, writer: BatchWriter, database: Database
+) -> AsyncIterator[None]:
+    """Run the writers; an error of the block is not wrapped, and both write the rest first."""
+    tasks = asyncio.TaskGroup()
+    await tasks.__aenter__()
+    tasks.create_task(files.run(), name="file_writer")
+    tasks.create_task(writer.run(), name="database_writer")
+    tidier = tasks.create_task(database.keep_small(), name="database_log")
+    try:
+        yield
+    finally:
+        tidier.cancel()
+        files.stop()
+        writer.stop()
+        await tasks.__aexit__(None, None, None)

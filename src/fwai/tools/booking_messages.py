@@ -1,0 +1,173 @@
+"""What goes out about a demo: invitation, confirmation, news, and its cancellation. No I/O."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from fwai.domain.booking import Booking
+from fwai.domain.call import Call
+from fwai.domain.call_event import DEMO_BOOKED
+from fwai.domain.job import NewJob
+from fwai.domain.phone import Reach
+from fwai.templates.whatsapp_templates import TemplateError, render
+from fwai.tools.message_jobs import Announce
+from fwai.tools.recipient import EVERYWHERE
+from fwai.tools.send_email import SEND_EMAIL
+from fwai.tools.send_sms import SEND_SMS
+from fwai.tools.send_whatsapp import SEND_WHATSAPP
+from fwai.tools.times import written
+
+TEMPLATE: Final = "demo_booked"
+CANCELED_TEMPLATE: Final = "demo_canceled"
+MAX_TOPIC: Final = 100
+_WHATSAPP: Final = "whatsapp"
+_WORDS: Final = {
+    SEND_EMAIL: "an e-mail with the invitation",
+    SEND_SMS: "a text message",
+    SEND_WHATSAPP: "a WhatsApp message",
+}
+
+
+class BookingMessages:
+    """Makes the jobs of a booking; the same booking has the same ones.
+
+    Args:
+        announce: Tells others of it.
+        zone: Whose clock is written.
+        business: Who gives the demo.
+        channels: Kinds of messages that are configured: `SEND_EMAIL`, `SEND_SMS`, `SEND_WHATSAPP`.
+        reach: Where text messages may go; others get none.
+    """
+
+    def __init__(
+        self,
+        announce: Announce,
+        zone: ZoneInfo,
+        business: str,
+        channels: Collection[str],
+        reach: Reach = EVERYWHERE,
+    ) -> None:
+        self._announce = announce
+        self._zone = zone
+        self._business = business
+        self._channels = channels
+        self._reach = reach
+
+    def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
+        """Return all that is to be done."""
+        letters = [
+            NewJob(
+                kind,
+                _key(booking, kind),
+                self._payload(kind, booking),
+                call_id=booking.call_id,
+                phone=booking.phone,
+            )
+            for kind in self._kinds(booking, call)
+        ]
+        return [*letters, *self._news(booking, call)]
+
+    def keys(self, booking: Booking) -> list[str]:
+        """Return the keys of all letters that may confirm it."""
+        return [_key(booking, kind) for kind in _WORDS]
+
+    def canceled(self, booking: Booking, sent: Collection[str]) -> list[NewJob]:
+        """Return the mail that takes the invitation back, if that may have been sent."""
+        key = _key(booking, SEND_EMAIL)
+        if key not in sent or SEND_EMAIL not in self._channels:
+            return []
+        payload = self._mail(booking)
+        del payload["values"]["duration"]
+        payload["template"] = CANCELED_TEMPLATE
+        payload["invitation"] |= {"cancelled": True, "sequence": 1}
+        off = NewJob(
+            SEND_EMAIL, f"{key}:canceled", payload, call_id=booking.call_id, phone=booking.phone
+        )
+        return [off]
+
+    def words(self, booking: Booking, call: Call | None) -> list[str]:
+        """Return what is sent to the person, in words."""
+        return [_WORDS[kind] for kind in self._kinds(booking, call)]
+
+    @property
+    def mails(self) -> bool:
+        """Whether e-mail is among what may go out."""
+        return SEND_EMAIL in self._channels
+
+    def _kinds(self, booking: Booking, call: Call | None) -> list[str]:
+        kinds = [SEND_EMAIL] if booking.email and self.mails else []
+        if booking.phone:
+            on_whatsapp = call is not None and call.provider == _WHATSAPP
+            order = (SEND_WHATSAPP, SEND_SMS) if on_whatsapp else (SEND_SMS, SEND_WHATSAPP)
+            kinds += [kind for kind in order if self._goes(kind, booking.phone)][:1]
+        return kinds
+
+    def _goes(self, kind: str, phone: str) -> bool:
+        return kind in self._channels and (kind != SEND_SMS or self._reach.allows(phone))
+
+    def _payload(self, kind: str, booking: Booking) -> dict[str, Any]:
+        if kind == SEND_EMAIL:
+            return self._mail(booking)
+        text = (
+            f"{self._business}: your demo of {_topic(booking)} is booked for {self._at(booking)}."
+        )
+        if kind == SEND_SMS:
+            return {"to": booking.phone, "text": text}
+        values = {
+            "name": _line(booking.name),
+            "topic": _topic(booking),
+            "when": self._at(booking),
+        }
+        try:
+            template = render(TEMPLATE, values)
+        except TemplateError:
+            template = None
+        return {"to": booking.phone, "text": text, "template": template}
+
+    def _mail(self, booking: Booking) -> dict[str, Any]:
+        topic = _topic(booking)
+        return {
+            "to": booking.email,
+            "template": TEMPLATE,
+            "values": {
+                "name": _line(booking.name),
+                "when": self._at(booking),
+                "topic": topic,
+                "duration": f"{booking.minutes} minutes",
+            },
+            "invitation": {
+                "uid": booking.id,
+                "starts_at": booking.starts_at.astimezone(self._zone).isoformat(),
+                "minutes": booking.minutes,
+                "summary": f"{self._business}: demo of {topic}",
+                "description": f"A demo for {_line(booking.name)}: {_line(booking.interest)}",
+            },
+        }
+
+    def _news(self, booking: Booking, call: Call | None) -> Sequence[NewJob]:
+        facts = {
+            "booking_id": booking.id,
+            "name": booking.name,
+            "when": booking.starts_at.astimezone(self._zone).isoformat(),
+            "minutes": booking.minutes,
+            "interest": booking.interest,
+            "email": booking.email or None,
+            "phone": booking.phone or None,
+            "call_id": booking.call_id or None,
+        }
+        return self._announce(DEMO_BOOKED, booking.id, facts, call)
+
+    def _at(self, booking: Booking) -> str:
+        return written(booking.starts_at.astimezone(self._zone))
+
+
+def _key(booking: Booking, kind: str) -> str:
+    return f"booking:{booking.id}:{kind}"
+
+
+def _topic(booking: Booking) -> str:
+    return _line(booking.interest)[:MAX_TOPIC].strip()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,1 @@
+"""Wiring: builds every object of a server once, by constructors, in one visible order."""

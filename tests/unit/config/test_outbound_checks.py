@@ -1,0 +1,91 @@
+"""Which settings of tools, outbound calls and events cannot be right."""
+
+from typing import Any
+
+import pytest
+
+from fwai.config.outbound_checks import mail_sender, wrong_work
+from fwai.config.settings import load_settings
+from fwai.errors import ConfigError
+
+SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
+MAIL = {"smtp_host": "mail.example.com", "smtp_sender": "desk@example.com"}
+EVENTS = {
+    "events_webhook_url": "https://n8n.example.com/webhook/events",
+    "events_webhook_secret": SECRET,
+}
+
+
+def problems(**values: Any) -> list[str]:  # noqa: ANN401 - settings
+    """Return what is said of work alone, of settings with nothing else in them."""
+    try:
+        return wrong_work(load_settings(values, environment=False))
+    except ConfigError as exc:
+        return list(exc.problems)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"calling_hours": "00:00-24:00"},
+        {"human_handoff_number": "+91 99999 00009"},
+        MAIL,
+        {"smtp_host": "mail.example.com", "smtp_user": "desk@example.com"},
+        EVENTS,
+        {"events_webhook_secret": SECRET, "webhook_allowed_hosts": "n8n.example.com"},
+    ],
+)
+def test_what_is_right_is_not_objected_to(values: dict[str, Any]) -> None:
+    assert problems(**values) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({"calling_hours": "9-21"}, "CALLING_HOURS"),
+        ({"calling_hours": "21:00-09:00"}, "CALLING_HOURS"),
+        ({"human_handoff_number": "12345"}, "HUMAN_HANDOFF_NUMBER"),
+        ({"smtp_host": "mail.example.com"}, "SMTP_SENDER: missing"),
+        ({"smtp_host": "mail.example.com", "smtp_user": "desk"}, "SMTP_SENDER: missing"),
+        (MAIL | {"smtp_sender": "Desk <desk@example.com>, x"}, "SMTP_SENDER: must be one"),
+        (EVENTS | {"events_webhook_secret": ""}, "EVENTS_WEBHOOK_SECRET: missing"),
+        ({"webhook_allowed_hosts": "n8n.example.com"}, "EVENTS_WEBHOOK_SECRET: missing"),
+        (EVENTS | {"events_webhook_secret": "short"}, "EVENTS_WEBHOOK_SECRET"),
+        (EVENTS | {"events_webhook_url": "ftp://n8n.example.com/"}, "EVENTS_WEBHOOK_URL"),
+    ],
+)
+def test_what_cannot_be_right_is_named_with_its_fix(values: dict[str, Any], names: str) -> None:
+    found = problems(**values)
+
+    assert len(found) == 1, found
+    assert names in found[0]
+    assert len(found[0]) > len(names) + 10
+
+
+def test_all_problems_are_told_at_once_and_no_secret_is() -> None:
+    found = problems(
+        calling_hours="never",
+        human_handoff_number="x",
+        smtp_host="mail.example.com",
+        events_webhook_url="https://n8n.example.com/x",
+        events_webhook_secret="not-a-good-secret",
+    )
+
+    assert len(found) == 4
+    assert "not-a-good-secret" not in " ".join(found)
+
+
+@pytest.mark.parametrize(
+    ("sender", "user", "found"),
+    [
+        ("desk@example.com", "user@example.com", "desk@example.com"),
+        ("", "user@example.com", "user@example.com"),
+        ("", "user", ""),
+        ("", "", ""),
+    ],
+)
+def test_mails_come_from_the_sender_or_the_user(sender: str, user: str, found: str) -> None:
+    settings = load_settings({"smtp_sender": sender, "smtp_user": user}, environment=False)
+
+    assert mail_sender(settings) == found

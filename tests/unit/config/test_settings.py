@@ -1,0 +1,424 @@
+"""Settings: every problem at once, each with its variable and its fix, and no secret in sight."""
+
+import importlib.util
+import itertools
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwai.config.checks import AVAILABLE
+from fwai.config.settings import Settings, is_loopback, load_settings
+from fwai.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = {
+    "call_provider": "plivo",
+    "google_api_key": "google-secret",
+    "plivo_auth_id": "MAXXXXXXXXXXXXXXXXXX",
+    "plivo_auth_token": "plivo-secret",
+    "plivo_phone_number": "+918888800000",
+    "public_url": "https://voice.example.com",
+}
+PROVIDER_UNKNOWN = (
+    f"CALL_PROVIDER: skype is not available in this version; use {', '.join(AVAILABLE)}"
+)
+SECRETS = ("google-secret", "plivo-secret", "old-secret", "database-secret")
+
+
+def given(values: Mapping[str, Any] | None = None) -> Settings:
+    return load_settings(values, environment=False)
+
+
+def good(**changes: object) -> Settings:
+    return given({**GOOD, **changes})
+
+
+def problems(values: Mapping[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        given(values)
+    return refused.value.problems
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with no .env, and an environment with none of our variables."""
+    for name in list(os.environ):
+        if name.lower() in Settings.model_fields:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+# ---- demo, or configured ------------------------------------------------------------------------
+
+
+def test_nothing_configured_is_demo_mode() -> None:
+    assert given().demo
+
+
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_provider_is_nothing_configured(value: str) -> None:
+    assert given({"call_provider": value}).demo
+
+
+@pytest.mark.parametrize("changes", [{"port": 8080}, {"log_level": "debug"}, {"debug": True}])
+def test_how_to_run_is_no_configuration_of_calls(changes: dict[str, object]) -> None:
+    assert given(changes).demo
+
+
+@pytest.mark.parametrize("name", [*GOOD, "plivo_callback_url"])
+def test_one_credential_alone_is_no_demo_and_the_others_are_missed(name: str) -> None:
+    value = {**GOOD, "plivo_callback_url": "https://voice.example.com"}[name]
+
+    assert problems({name: value})
+
+
+def test_a_full_configuration_is_no_demo() -> None:
+    settings = good()
+
+    assert not settings.demo
+    assert settings.call_provider == ("plivo",)
+    assert settings.base_url == "https://voice.example.com"
+
+
+# ---- what is missing ----------------------------------------------------------------------------
+
+
+def test_everything_missing_is_reported_together_with_its_fix() -> None:
+    assert problems({"call_provider": "plivo"}) == (
+        "GOOGLE_API_KEY: missing; create one in Google AI Studio",
+        "PLIVO_AUTH_ID: missing; copy it from Plivo's console",
+        "PLIVO_AUTH_TOKEN: missing; copy it from Plivo's console",
+        "PLIVO_PHONE_NUMBER: missing; set it to your number, +91...",
+        "PUBLIC_URL: missing; set it to https://your.domain",
+    )
+
+
+def test_provider_credentials_without_a_model_key_are_refused() -> None:
+    assert problems({**GOOD, "google_api_key": ""}) == (
+        "GOOGLE_API_KEY: missing; create one in Google AI Studio",
+    )
+
+
+def test_a_model_key_without_a_provider_is_refused() -> None:
+    assert problems({"google_api_key": "google-secret"}) == (
+        f"CALL_PROVIDER: missing; set it to {' or '.join(AVAILABLE)}",
+    )
+
+
+def test_what_is_wrong_and_what_is_missing_are_reported_together() -> None:
+    found = problems(
+        {
+            "call_provider": "plivo,skype",
+            "port": "many",
+            "timezone": "Mars/Base",
+            "debug": "perhaps",
+        }
+    )
+
+    assert {problem.partition(":")[0] for problem in found} == {
+        "CALL_PROVIDER", "PORT", "DEBUG", "TIMEZONE", "GOOGLE_API_KEY", "PLIVO_AUTH_ID",
+        "PLIVO_AUTH_TOKEN", "PLIVO_PHONE_NUMBER", "PUBLIC_URL",
+    }  # fmt: skip
+
+
+def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
+    assert problems({"port": "many"}) == ("PORT: must be a whole number",)
+
+
+# ---- what is wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"call_provider": "skype"}, PROVIDER_UNKNOWN),
+        ({"call_provider": "plivo, Skype"}, PROVIDER_UNKNOWN),
+        ({"port": "0"}, "PORT: must be at least 1"),
+        ({"port": "65536"}, "PORT: must be at most 65535"),
+        ({"port": "http"}, "PORT: must be a whole number"),
+        ({"debug": "perhaps"}, "DEBUG: must be true or false"),
+        ({"plivo_audio": "mp3"}, "PLIVO_AUDIO: must be 'mulaw8k' or 'l16_16k', not 'mp3'"),
+        (
+            {"plivo_ws_signature": "yes"},
+            "PLIVO_WS_SIGNATURE: must be 'off', 'log' or 'require', not 'yes'",
+        ),
+        ({"log_format": "xml"}, "LOG_FORMAT: must be 'auto', 'json' or 'console', not 'xml'"),
+        (
+            {"log_level": "loud"},
+            "LOG_LEVEL: must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not 'LOUD'",
+        ),
+        ({"max_call_seconds": "5"}, "MAX_CALL_SECONDS: must be at least 30"),
+        (
+            {"max_concurrent_calls": "lots"},
+            "MAX_CONCURRENT_CALLS: must be auto or a whole number of at least 1",
+        ),
+        ({"max_concurrent_calls": "0"}, "MAX_CONCURRENT_CALLS: must be auto or at least 1"),
+        ({"max_concurrent_calls": "-3"}, "MAX_CONCURRENT_CALLS: must be auto or at least 1"),
+        ({"timezone": "Mars/Base"}, "TIMEZONE: unknown zone 'Mars/Base'; such as Asia/Kolkata"),
+        ({"timezone": "../etc"}, "TIMEZONE: unknown zone '../etc'; such as Asia/Kolkata"),
+        ({"timezone": "Asia"}, "TIMEZONE: unknown zone 'Asia'; such as Asia/Kolkata"),
+        (
+            {"plivo_phone_number": "080 1234"},
+            "PLIVO_PHONE_NUMBER: write the number in international form, such as +919999900000",
+        ),
+        (
+            {"gemini_live_url": "https://example.com"},
+            "GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator",
+        ),
+        (
+            {"gemini_live_url": "ws://[::1"},
+            "GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator",
+        ),
+        ({"plivo_api_url": "api.plivo.com"}, "PLIVO_API_URL: must be https://host"),
+        (
+            {"database_url": "mysql://user:database-secret@host/name"},
+            "DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://...",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_fix(changes: dict[str, object], problem: str) -> None:
+    assert problems({**GOOD, **changes}) == (problem,)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://voice.example.com",
+        "voice.example.com",
+        "https://",
+        "https:///path",
+        "wss://voice.example.com",
+        "HTTPS://voice.example.com",
+        "https://voice.example.com?x=1",
+        "https://voice.example.com#x",
+        "https://user:plivo-secret@voice.example.com",
+        "https://voice.example.com:port",
+        "https://[::1",
+    ],
+)
+@pytest.mark.parametrize("name", ["public_url", "plivo_callback_url"])
+def test_a_public_url_is_https_and_nothing_but_an_address(url: str, name: str) -> None:
+    assert problems({**GOOD, "public_url": "", name: url}) == (
+        "PUBLIC_URL: must be https://host, as providers see it, without a query",
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:3000", "http://localhost:3000", "http://[::1]:3000"]
+)
+def test_loopback_needs_no_certificate(url: str) -> None:
+    assert good(public_url=url).base_url == url
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.0.0.9", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("localhost.example.com", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine_and_nothing_else(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+# ---- what is understood -------------------------------------------------------------------------
+
+
+def test_the_older_name_of_the_public_url_is_understood() -> None:
+    old = good(public_url="", plivo_callback_url="https://old.example.com/")
+    both = good(plivo_callback_url="https://old.example.com")
+
+    assert old.base_url == "https://old.example.com"
+    assert both.base_url == "https://voice.example.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("https://voice.example.com/", "https://voice.example.com"),
+        ("https://voice.example.com:8443/", "https://voice.example.com:8443"),
+        ("https://voice.example.com/calls/", "https://voice.example.com/calls"),
+    ],
+)
+def test_a_slash_at_the_end_of_the_public_url_does_not_count(url: str, base: str) -> None:
+    assert good(public_url=url).base_url == base
+
+
+@pytest.mark.parametrize(("value", "most"), [("auto", "auto"), ("1", 1), ("250", 250), (7, 7)])
+def test_the_most_calls_are_a_number_or_auto(value: object, most: object) -> None:
+    assert good(max_concurrent_calls=value).max_concurrent_calls == most
+
+
+@pytest.mark.parametrize("value", ["plivo", " Plivo ", "PLIVO,", "plivo,,"])
+def test_providers_are_read_from_a_list_by_commas(value: str) -> None:
+    assert good(call_provider=value).call_provider == ("plivo",)
+
+
+@pytest.mark.parametrize("value", ["+91 88888-00000", "918888800000", "00918888800000"])
+def test_the_number_is_brought_to_one_form(value: str) -> None:
+    """It goes into every call and message as it stands here."""
+    assert good(plivo_phone_number=value).plivo_phone_number == "+918888800000"
+
+
+@pytest.mark.parametrize(
+    ("value", "tokens"), [("a", ("a",)), ("new, old", ("new", "old")), ("new,,", ("new",))]
+)
+def test_a_token_may_be_rotated(value: str, tokens: tuple[str, ...]) -> None:
+    assert good(plivo_auth_token=value).plivo_tokens == tokens
+
+
+def test_log_levels_may_be_written_small() -> None:
+    assert good(log_level="warning").log_level == "WARNING"
+
+
+def test_the_zone_is_ready_for_use() -> None:
+    assert good(timezone="Europe/Berlin").zone.key == "Europe/Berlin"
+
+
+# ---- secrets ------------------------------------------------------------------------------------
+
+
+def test_settings_show_no_secret() -> None:
+    settings = good(
+        plivo_auth_token="plivo-secret,old-secret",
+        database_url="postgresql+asyncpg://user:database-secret@host/name",
+    )
+
+    shown = f"{settings} {settings!r}"
+
+    assert "voice.example.com" in shown
+    assert not any(secret in shown for secret in SECRETS)
+
+
+def test_errors_show_no_secret() -> None:
+    found = problems(
+        {
+            **GOOD,
+            "plivo_auth_token": "plivo-secret,old-secret",
+            "database_url": "mysql://user:database-secret@host/name",
+            "public_url": "http://user:plivo-secret@host",
+            "port": "google-secret",
+            "max_concurrent_calls": "google-secret",
+            "debug": "plivo-secret",
+        }
+    )
+
+    assert not any(secret in " ".join(found) for secret in SECRETS)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        good().port = 1
+
+
+# ---- where they come from -----------------------------------------------------------------------
+
+
+def test_the_environment_counts_more_than_the_file(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine / ".env").write_text("PORT=1111\nHOST=127.0.0.1\n", encoding="utf-8")
+    monkeypatch.setenv("PORT", "2222")
+
+    settings = load_settings()
+
+    assert (settings.host, settings.port) == ("127.0.0.1", 2222)
+    assert load_settings({"port": 3333}).port == 3333
+
+
+def test_what_is_given_alone_looks_neither_at_environment_nor_file(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine / ".env").write_text("HOST=127.0.0.1\nGOOGLE_API_KEY=k\n", encoding="utf-8")
+    monkeypatch.setenv("PORT", "2222")
+
+    settings = given()
+
+    assert settings.demo
+    assert settings.model_fields_set == set()
+
+
+@pytest.mark.usefixtures("machine")
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("CALL_PROVIDER", "")
+
+    assert load_settings().demo
+
+
+def test_a_byte_order_mark_does_not_hide_the_first_variable(machine: Path) -> None:
+    (machine / ".env").write_text("PORT=1111\n", encoding="utf-8-sig")
+
+    assert load_settings().port == 1111
+
+
+def test_a_file_that_is_no_utf8_is_named_with_the_fix(machine: Path) -> None:
+    (machine / ".env").write_bytes("PORT=1111\n".encode("utf-16"))
+
+    with pytest.raises(ConfigError, match=r"\.env: not UTF-8; save it as UTF-8"):
+        load_settings()
+
+
+def test_what_we_do_not_know_is_ignored(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (machine / ".env").write_text("SOMEBODY_ELSES=1\n", encoding="utf-8")
+    monkeypatch.setenv("SOMETHING_ELSE", "x")
+
+    assert load_settings().demo
+
+
+# ---- .env.example -------------------------------------------------------------------------------
+
+
+def generated() -> str:
+    path = ROOT / "scripts" / "env_example.py"
+    spec = importlib.util.spec_from_file_location("env_example", path)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    text: str = script.text()
+    return text
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Return value and comment of every variable in the file."""
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    found = {}
+    for comment, line in itertools.pairwise(lines):
+        name, equals, value = line.removeprefix("# ").partition("=")
+        if equals and name.isupper() and comment.startswith("# "):
+            found[name.lower()] = (value, comment[2:])
+    return found
+
+
+def test_the_example_file_is_what_the_settings_say() -> None:
+    current = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+    assert current == generated(), "run: python scripts/env_example.py"
+
+
+def test_every_setting_is_documented_and_nothing_else_is() -> None:
+    assert set(documented()) == set(Settings.model_fields)
+    for name, (_, comment) in documented().items():
+        assert comment == Settings.model_fields[name].description
+
+
+def test_documented_defaults_are_the_defaults() -> None:
+    written = {name: value for name, (value, _) in documented().items() if value}
+
+    assert given(written) == given()
+
+
+def test_the_example_copied_as_it_is_starts_the_demo(machine: Path) -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    (machine / ".env").write_text(example, encoding="utf-8")
+
+    assert load_settings().demo
