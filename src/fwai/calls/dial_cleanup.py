@@ -7,17 +7,16 @@ its process again and again.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from fwai.calls.dialer import GRACE_S, WATCH
-from fwai.calls.outbound import DIAL
-from fwai.domain.job import Job, JobState, NewJob
+from fwai.calls.dialer import GRACE_S
+from fwai.domain.job import DIAL, WATCH_CALL, Job, JobState, NewJob
 
 
 def closing(job: Job, at: datetime) -> NewJob:
     """Return the job that closes the call of a dial job, if nobody carries it by then."""
     call_id = job.payload["call_id"]
     return NewJob(
-        WATCH,
-        f"{WATCH}:{call_id}:{job.id}",
+        WATCH_CALL,
+        f"{WATCH_CALL}:{call_id}:{job.id}",
         {"call_id": call_id},
         run_at=at,
         call_id=job.call_id,

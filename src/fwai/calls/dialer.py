@@ -18,10 +18,23 @@ from typing import Final, Protocol
 
 import structlog
 
-from fwai.calls.outbound import DIAL, CallRequest, DialRules, People, Placed
+from fwai.calls.outbound import CallRequest, DialRules, People, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
 from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
-from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome, Later, NewJob, Unknown
+from fwai.domain.job import (
+    DIAL,
+    WATCH_CALL,
+    Begin,
+    Dead,
+    Done,
+    Dropped,
+    Job,
+    JobOutcome,
+    NewJob,
+    Postpone,
+    Retry,
+    Unknown,
+)
 from fwai.domain.record import CallRecord
 from fwai.errors import (
     ApiError,
@@ -34,8 +47,6 @@ from fwai.errors import (
 )
 from fwai.interfaces.media import OutboundLine
 
-WATCH: Final = "watch_call"
-CALLBACK: Final = "callback"
 EVIDENCE_S: Final = 60.0
 FULL_S: Final = 2.0
 BUSY_MAX_S: Final = 60.0
@@ -43,8 +54,6 @@ MAX_TRIES: Final = 3
 GRACE_S: Final = 60.0
 NEWS_S: Final = 15.0  # how late a provider's news of a call that stopped ringing may come
 MAX_TURNS: Final = 20_000
-
-Begin = Callable[[], Awaitable[None]]
 
 _log = structlog.get_logger()
 
@@ -209,8 +218,8 @@ class Dialer:
                 continue
             watched.append(
                 NewJob(
-                    WATCH,
-                    f"{WATCH}:{call.id}",
+                    WATCH_CALL,
+                    f"{WATCH_CALL}:{call.id}",
                     {"call_id": call.id},
                     run_at=max(record.written_at, self._since) + patience,
                     call_id=call.id,
@@ -240,7 +249,7 @@ class Dialer:
         # News that came while this server was down are told again only now.
         until = max(begun_at, self._since) + timedelta(seconds=patience_s)
         if self._clock() < until:
-            return Later(until, "waiting for the provider's news", begun=True)
+            return Postpone(until, "waiting for the provider's news", begun=True)
         if not heard:
             return None
         await self._close(call, CallState.FAILED, EndReason.SERVER_CRASHED)
@@ -255,13 +264,13 @@ class Dialer:
         opens_at = self._rules.hours.next_open(now, self._rules.zone)
         if opens_at > now:
             await self._archive.set_state(call.id, CallState.SCHEDULED, now.timestamp())
-            return Later(opens_at, "outside calling hours")
+            return Postpone(opens_at, "outside calling hours")
         full = self._in_use(call.provider) >= self._limits.at_once
         turn = self._turn(call, now, full=full)
         if turn is None:
             return None
         most = "as the provider may carry" if full else "a second as the provider may begin"
-        return Later(turn, f"as many calls {most}")
+        return Postpone(turn, f"as many calls {most}")
 
     def _in_use(self, provider: str) -> int:
         return self._placer.outbound(provider) + self._starting[provider]
@@ -315,11 +324,11 @@ class Dialer:
             # Each try costs a model session and a request: ask a full provider ever more rarely.
             busy_s = self._busy_s.get(call.provider, FULL_S)
             self._busy_s[call.provider] = min(busy_s * 2, BUSY_MAX_S)
-            return Later(self._clock() + timedelta(seconds=busy_s), str(exc))
+            return Postpone(self._clock() + timedelta(seconds=busy_s), str(exc))
         except (ApiError, WireError) as exc:
             retryable = isinstance(exc, ApiError) and exc.retryable
             if retryable and job.attempts < MAX_TRIES:
-                return Again(str(exc))
+                return Retry(str(exc))
             return await self._refused(call, exc)
         except Exception:
             # Whether it was placed is not known. Nobody carries it, so it must not stay open.
@@ -332,7 +341,7 @@ class Dialer:
         try:
             await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, cause_of(exc))
         except StoreError:  # nothing was placed: the refusal may be heard once more
-            return Again("the call's end could not be kept")
+            return Retry("the call's end could not be kept")
         return Dead(str(exc))
 
     async def _close(
@@ -391,7 +400,7 @@ class CallbackDialer:
             return Done({"state": CallbackState.MISSED.value})
         opens_at = hours.next_open(now, zone)
         if opens_at > now:
-            return Later(opens_at, "outside calling hours")
+            return Postpone(opens_at, "outside calling hours")
         # Before it is placed: a call that is over at once must find its promise waiting for it.
         callback = await self._callbacks.started(callback.id, call_id)
         if callback is None:

@@ -14,11 +14,10 @@ from fwai.calls.live_call import new_call_id
 from fwai.domain import phone
 from fwai.domain.call import Call, CallId, CallState, Direction
 from fwai.domain.hours import CallingHours
-from fwai.domain.job import NewJob
+from fwai.domain.job import DIAL, NewJob
 from fwai.domain.phone import Reach
 from fwai.errors import FieldError, RefusedError
 
-DIAL: Final = "dial"
 MAX_CONTEXT: Final = 40
 MAX_CONTEXT_NAME: Final = 64
 MAX_CONTEXT_VALUE: Final = 2_000

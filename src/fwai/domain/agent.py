@@ -1,29 +1,13 @@
-"""Who speaks for us on a call, and what it may do."""
+"""An agent of prompts.json: its voice, its prompt, and what it may do."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from fwai.domain.webhook_tool import WebhookToolSpec
+from fwai.domain.webhook_tool import WebhookToolSpec
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
-    """A tool as the model sees it.
-
-    Attributes:
-        name: What the model calls it.
-        description: When to use it, in words for the model.
-        parameters: JSON Schema of its arguments in the subset Live accepts; empty for none.
-    """
-
-    name: str
-    description: str
-    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +46,7 @@ class AgentProfile:
     speaks_to_machines: bool = False
     sums_up: bool = False
     extract: Mapping[str, Any] = field(default_factory=dict)
-    webhooks: "tuple[WebhookToolSpec, ...]" = ()
+    webhooks: tuple[WebhookToolSpec, ...] = ()
 
 
 def placeholders(text: str) -> frozenset[str]:

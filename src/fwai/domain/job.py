@@ -1,4 +1,4 @@
-"""What is to be done later, and must be done once: a message, a dial, an event to deliver.
+"""Background jobs: kinds, states, outcomes, and the type of their handlers.
 
 Theory of operation. A job is a row, written in the transaction of what caused it; its key makes a
 second one of the same kind impossible. A worker leases due jobs; when the lease runs out, as after
@@ -10,10 +10,24 @@ and its handler must look for evidence before it acts.
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
+
+# ---- kinds: each names the handler of its jobs; they stand in the database ----------------------
+
+DIAL: Final = "dial"
+WATCH_CALL: Final = "watch_call"
+CALLBACK: Final = "callback"
+FOLLOW_UP: Final = "follow"
+SUMMARY: Final = "summary"
+EVENT: Final = "event"
+HOUSEKEEPING: Final = "housekeeping"
+SEND_SMS: Final = "send_sms"
+SEND_EMAIL: Final = "send_email"
+SEND_WHATSAPP: Final = "send_whatsapp"
+ASK_CALL_PERMISSION: Final = "ask_call_permission"
 
 MAX_ATTEMPTS: Final = 8
 FIRST_GAP_S: Final = 5.0
@@ -100,15 +114,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """It did not work and nothing happened: try again, after a growing gap or after ``after_s``."""
+class Retry:
+    """It did not work and nothing happened: try again, after a growing delay or ``after_s``."""
 
     why: str
     after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Postpone:
     """It is not the time for it: try at ``run_at``, which counts as no attempt.
 
     Attributes:
@@ -141,10 +155,21 @@ class Dropped:
     why: str = ""
 
 
-JobOutcome = Done | Again | Later | Dead | Unknown | Dropped
+JobOutcome = Done | Retry | Postpone | Dead | Unknown | Dropped
+
+Begin = Callable[[], Awaitable[None]]
+"""Marks the job as begun; awaited right before the first thing that must not happen twice."""
 
 
-def gap_s(attempts: int, jitter: float) -> float:
+class JobHandler(Protocol):
+    """Does the work of one kind of job."""
+
+    def __call__(self, job: Job, begin: Begin) -> Awaitable[JobOutcome]:
+        """Do it; await ``begin`` before the first thing that must not happen twice."""
+        ...
+
+
+def retry_delay_s(attempts: int, jitter: float) -> float:
     """Return how long to wait after so many attempts, in seconds.
 
     Args:

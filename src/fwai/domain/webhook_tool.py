@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from fwai.domain.agent import ToolSpec
+from fwai.domain.tool import ToolSpec
 
 MAX_TIMEOUT_S: Final = 30.0
 DEFAULT_TIMEOUT_S: Final = 10.0

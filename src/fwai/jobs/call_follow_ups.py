@@ -5,23 +5,18 @@ step can be repeated: jobs have keys, memory replaces what it has of the same ca
 is settled only by the call that was made for it.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 from fwai.domain.call import CallId, CallState, EndReason
 from fwai.domain.call_event import call_data, call_summary, event_type
 from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.caller_memory import digest
 from fwai.domain.contact import MemoryEntry
-from fwai.domain.job import Done, Dropped, Job, JobOutcome, NewJob
+from fwai.domain.job import FOLLOW_UP, SUMMARY, Begin, Done, Dropped, Job, JobOutcome, NewJob
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 from fwai.jobs.events import Events
-
-FOLLOW: Final = "follow"
-SUMMARY: Final = "summary"
-
-Begin = Callable[[], Awaitable[None]]
 
 
 class Reader(Protocol):
@@ -77,7 +72,7 @@ def follow_up_jobs(call_id: CallId, state: CallState) -> Sequence[NewJob]:
     # A final state is one and the same, whichever it is: it is reached once.
     name = "ended" if state.final else state.value
     payload = {"call_id": call_id, "state": state.value}
-    return [NewJob(FOLLOW, f"{FOLLOW}:{call_id}:{name}", payload, call_id=call_id)]
+    return [NewJob(FOLLOW_UP, f"{FOLLOW_UP}:{call_id}:{name}", payload, call_id=call_id)]
 
 
 class CallFollowUps:

@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from fwai.domain.call_event import event_body
-from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, NewJob
+from fwai.domain.job import EVENT, Begin, Dead, Done, Job, JobOutcome, NewJob, Retry
 from fwai.errors import ApiError
 
-EVENT: Final = "event"
 GIVE_UP_S: Final = 86_400.0
 _NOWHERE: Final = "EVENTS_WEBHOOK_URL (with EVENTS_WEBHOOK_SECRET) is not set any more"
 
-Begin = Callable[[], Awaitable[None]]
 Post = Callable[[str, str, bytes], Awaitable[int]]
 
 
@@ -87,7 +85,7 @@ class Events:
                 return Dead(str(exc))
             jitter = secrets.randbelow(1000) / 1000.0
             asked = getattr(exc, "retry_after_s", None)
-            return Again(str(exc), after_s=self._gap_s(job.attempts, jitter, asked))
+            return Retry(str(exc), after_s=self._gap_s(job.attempts, jitter, asked))
         except ValueError as exc:
             return Dead(str(exc))
         return Done({"status": status})

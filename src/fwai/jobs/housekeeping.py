@@ -1,17 +1,14 @@
 """Once a day: forgets what was done and need not be known any more."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from fwai.domain.job import Done, Job, JobOutcome, NewJob
+from fwai.domain.job import HOUSEKEEPING, Begin, Done, Job, JobOutcome, NewJob
 
-HOUSEKEEPING: Final = "housekeeping"
 JOBS_KEPT: Final = timedelta(days=7)
 GIVEN_UP_KEPT: Final = timedelta(days=30)  # for the operator to look at, or to try again
 REQUESTS_KEPT: Final = timedelta(days=1)
-
-Begin = Callable[[], Awaitable[None]]
 
 
 class Jobs(Protocol):

@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, Later, Unknown
+from fwai.domain.job import Begin, Dead, Done, Job, JobOutcome, Postpone, Retry, Unknown
 from fwai.errors import ApiError, ApiUnknownError, BusyError
 
 EVIDENCE_S: Final = 120.0
 
 Send = Callable[[Job], Awaitable[str]]
-Begin = Callable[[], Awaitable[None]]
 
 
 class MessageSender:
@@ -51,17 +50,17 @@ class MessageSender:
             # A report that came while this server was down is told again only now.
             settled_by = max(job.begun_at, self._since) + self._evidence
             if self._clock() < settled_by:
-                return Later(settled_by, "waiting for the provider's report", begun=True)
+                return Postpone(settled_by, "waiting for the provider's report", begun=True)
         if not self._repeatable:
             await begin()
         try:
             ref = await self._send(job)
         except ApiUnknownError as exc:
-            return Again(str(exc)) if self._repeatable else Unknown(str(exc))
+            return Retry(str(exc)) if self._repeatable else Unknown(str(exc))
         except ApiError as exc:
-            return Again(str(exc)) if exc.retryable else Dead(str(exc))
+            return Retry(str(exc)) if exc.retryable else Dead(str(exc))
         except BusyError as exc:
-            return Again(str(exc))
+            return Retry(str(exc))
         except ValueError as exc:
             return Dead(str(exc))
         return Done(ref=ref)

@@ -1,8 +1,6 @@
 """What becomes of jobs whose settings were taken away: they are given up, for somebody to see."""
 
-from collections.abc import Awaitable, Callable
-
-from fwai.domain.job import Dead, Job, JobOutcome
+from fwai.domain.job import Begin, Dead, Job, JobOutcome
 
 
 class Unconfigured:
@@ -21,7 +19,7 @@ class Unconfigured:
     async def __call__(
         self,
         job: Job,
-        begin: Callable[[], Awaitable[None]],  # noqa: ARG002 - nothing is done
+        begin: Begin,  # noqa: ARG002 - nothing is done
     ) -> JobOutcome:
         """Give it up."""
         return Dead(f"{job.kind} is not configured any more; it needs {self._needs}")

@@ -3,21 +3,21 @@
 Theory of operation. The worker sleeps until the next job is due, or until somebody tells it of a
 new one; it never asks in between (`poll_s` is for a database that other processes write to). As
 many handlers run at once as `concurrency` allows; each is a task of `run`. A handler whose work
-cannot be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not repeated
-but reported as unknown. What is cancelled in the middle keeps its lease and its mark for the next
-start.
+cannot be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not
+repeated but reported as unknown. What is cancelled in the middle keeps its lease and its mark for
+the next start.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 import structlog
 
-from fwai.domain.job import Again, Dead, Job, JobOutcome, JobState, Unknown
+from fwai.domain.job import Dead, Job, JobHandler, JobOutcome, JobState, Retry, Unknown
 from fwai.errors import FwaiError, StoreError
 
 CONCURRENCY: Final = 8
@@ -35,14 +35,6 @@ _log = structlog.get_logger()
 
 class LeaseLostError(FwaiError):
     """Somebody else works on the job by now: do nothing more for it."""
-
-
-class JobHandler(Protocol):
-    """Does the work of one kind of job."""
-
-    def __call__(self, job: Job, begin: Callable[[], Awaitable[None]]) -> Awaitable[JobOutcome]:
-        """Do it; await ``begin`` before the first thing that must not happen twice."""
-        ...
 
 
 class JobStore(Protocol):
@@ -211,15 +203,15 @@ class Worker:
             return None
         except StoreError as exc:
             _log.error("job_failed", kind=job.kind, error=str(exc))
-            return Unknown("the database failed in the middle") if begun else Again("database")
+            return Unknown("the database failed in the middle") if begun else Retry("database")
         except TimeoutError:
             why = f"took over {JOB_S:.0f} s"
-            return Unknown(why) if begun else Again(why)
+            return Unknown(why) if begun else Retry(why)
         except Exception as exc:  # noqa: BLE001 - one broken job must not stop the others
             # The exception's text may hold personal data; its kind and place do not.
             _log.error("job_crashed", kind=job.kind, error=type(exc).__name__, exc_info=True)
             why = f"fault on our side: {type(exc).__name__}"
-            return Unknown(why) if begun else Again(why)
+            return Unknown(why) if begun else Retry(why)
 
     async def _settle(self, job: Job, outcome: JobOutcome) -> None:
         for attempt in range(1, SETTLE_TRIES + 1):
@@ -261,7 +253,7 @@ def _report(job: Job, outcome: JobOutcome, state: JobState) -> None:
     why = getattr(outcome, "why", "")
     if state in (JobState.DEAD, JobState.UNKNOWN):
         _log.error("job_given_up", kind=job.kind, state=state.value, reason=why)
-    elif isinstance(outcome, Again):
+    elif isinstance(outcome, Retry):
         _log.warning("job_put_off", kind=job.kind, attempt=job.attempts, reason=why)
     else:
         _log.info("job_settled", kind=job.kind, state=state.value)

@@ -17,17 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fwai.domain.call import CallState
 from fwai.domain.job import (
     MAX_ATTEMPTS,
-    Again,
     Dead,
     Done,
     Dropped,
     Job,
     JobOutcome,
     JobState,
-    Later,
     NewJob,
+    Postpone,
+    Retry,
     Unknown,
-    gap_s,
+    retry_delay_s,
 )
 from fwai.store.database import Database
 from fwai.store.job_reader import JobReader
@@ -345,12 +345,12 @@ class Jobs(JobReader):
                 if not self._keep_words:
                     values["payload"] = {}
                 return values | {"result": clean(result), "ref": ref[:255]}
-            case Again(why, after_s):
+            case Retry(why, after_s):
                 if job.attempts >= MAX_ATTEMPTS and after_s is None:
                     return finished(JobState.DEAD, why, now)
-                gap = gap_s(job.attempts, self._jitter()) if after_s is None else after_s
+                gap = retry_delay_s(job.attempts, self._jitter()) if after_s is None else after_s
                 return waiting(now + timedelta(seconds=gap), why, job.attempts)
-            case Later(run_at, why, begun):
+            case Postpone(run_at, why, begun):
                 values = waiting(run_at, why, job.attempts - 1)
                 return values | {"begun_at": job.begun_at if begun else None}
             case Dead(why):

@@ -4,11 +4,11 @@ from typing import Final
 
 from pydantic import Field
 
+from fwai.domain.job import ASK_CALL_PERMISSION
 from fwai.errors import ToolError
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 
-ASK_CALL_PERMISSION: Final = "ask_call_permission"
 MAX_A_DAY: Final = 1  # as Meta has it
 
 

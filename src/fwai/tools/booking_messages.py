@@ -7,14 +7,11 @@ from zoneinfo import ZoneInfo
 from fwai.domain.booking import Booking
 from fwai.domain.call import Call
 from fwai.domain.call_event import DEMO_BOOKED
-from fwai.domain.job import NewJob
+from fwai.domain.job import SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, NewJob
 from fwai.domain.phone import Reach
 from fwai.templates.whatsapp_templates import TemplateError, render
 from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
-from fwai.tools.send_email import SEND_EMAIL
-from fwai.tools.send_sms import SEND_SMS
-from fwai.tools.send_whatsapp import SEND_WHATSAPP
 from fwai.tools.times import written
 
 TEMPLATE: Final = "demo_booked"

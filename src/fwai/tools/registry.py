@@ -7,9 +7,9 @@ from typing import Any, Final
 import structlog
 from pydantic import ValidationError
 
-from fwai.domain.agent import ToolSpec
 from fwai.domain.call import Call
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces.media import CallActions
 from fwai.tools.base import ByHand, Outcome, Tool, ToolContext

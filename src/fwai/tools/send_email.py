@@ -4,12 +4,12 @@ from typing import Final
 
 from pydantic import Field
 
+from fwai.domain.job import SEND_EMAIL
 from fwai.errors import ToolError
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 from fwai.tools.recipient import CONFIRMED, address_for
 
-SEND_EMAIL: Final = "send_email"
 MAX_EMAILS_PER_CALL: Final = 2
 MAX_EMAILS_PER_DAY: Final = 5
 

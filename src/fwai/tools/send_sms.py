@@ -4,12 +4,12 @@ from typing import Final
 
 from pydantic import Field
 
+from fwai.domain.job import SEND_SMS
 from fwai.domain.phone import Reach
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 from fwai.tools.recipient import CONFIRMED, EVERYWHERE, number_for
 
-SEND_SMS: Final = "send_sms"
 MAX_SMS_PER_CALL: Final = 3
 MAX_SMS_PER_DAY: Final = 10
 

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
+from fwai.domain.job import SEND_WHATSAPP
 from fwai.errors import FieldError, ToolError
 from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
 from fwai.tools.base import Args, Outcome, Tool, ToolContext
 from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
 
-SEND_WHATSAPP: Final = "send_whatsapp"
 MAX_WHATSAPP_PER_CALL: Final = 3
 MAX_WHATSAPP_PER_DAY: Final = 10
 FALLBACK: Final = "call_summary"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from fwai.domain.call_event import stamp
-from fwai.domain.job import Job, JobState
+from fwai.domain.job import EVENT, Job, JobState
 from fwai.web import paging
 from fwai.web.errors import conflict, problems, unknown
 from fwai.web.models import JobBody, JobPage, Replayed, ReplayRequest
@@ -15,7 +15,6 @@ from fwai.web.responses import answer
 from fwai.web.services import ApiServices, Place
 from fwai.web.values import safe_id
 
-EVENT: Final = "event"
 MAX_REPLAYED: Final = 1_000
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
 
 from fwai.calls.live_events import Watch
-from fwai.domain.agent import AgentProfile, ToolSpec
+from fwai.domain.agent import AgentProfile
 from fwai.domain.booking import Booking
 from fwai.domain.call import Call, CallId, CallState, Direction
 from fwai.domain.callback import Callback, CallbackState, NewCallback
@@ -17,6 +17,7 @@ from fwai.domain.events import ToolResult
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import Job, JobState
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
+from fwai.domain.tool import ToolSpec
 from fwai.interfaces.media import CallActions
 
 Place = tuple[datetime, str]

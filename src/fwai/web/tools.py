@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from fwai.domain.agent import ToolSpec
 from fwai.domain.events import ToolResult
+from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError
 from fwai.http.problem import ProblemError
 from fwai.web.calls import known

@@ -15,9 +15,9 @@ import structlog
 
 from fwai.calls.after_call import AfterCall
 from fwai.calls.dial_cleanup import closing, dial_cleanup_jobs
-from fwai.calls.dialer import CALLBACK, WATCH, CallbackDialer, Dialer, DialLimits
+from fwai.calls.dialer import CallbackDialer, Dialer, DialLimits
 from fwai.calls.manager import CallManager
-from fwai.calls.outbound import DIAL, DialRules, Outbound
+from fwai.calls.outbound import DialRules, Outbound
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.availability import DEFAULT, Availability, read_availability
@@ -32,7 +32,18 @@ from fwai.domain.callback import Callback, CallbackPolicy, CallbackState, NewCal
 from fwai.domain.caller_memory import recall
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.hours import CallingHours
-from fwai.domain.job import Job, NewJob
+from fwai.domain.job import (
+    CALLBACK,
+    DIAL,
+    EVENT,
+    FOLLOW_UP,
+    HOUSEKEEPING,
+    SUMMARY,
+    WATCH_CALL,
+    Job,
+    JobHandler,
+    NewJob,
+)
 from fwai.domain.record import CallRecord
 from fwai.errors import ConfigError
 from fwai.gemini.text import TextModel
@@ -41,14 +52,14 @@ from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.webhook_client import WebhookClient, retry_gap_s
 from fwai.integrations.workflow import WorkflowClient
 from fwai.interfaces.media import CallArchive, OutboundLine
-from fwai.jobs.call_follow_ups import FOLLOW, SUMMARY, CallFollowUps
+from fwai.jobs.call_follow_ups import CallFollowUps
 from fwai.jobs.delivery_reports import DeliveryReports
-from fwai.jobs.events import EVENT, Events
-from fwai.jobs.housekeeping import HOUSEKEEPING, Housekeeping
+from fwai.jobs.events import Events
+from fwai.jobs.housekeeping import Housekeeping
 from fwai.jobs.message_sender import MessageSender
 from fwai.jobs.submission import JobSubmission
 from fwai.jobs.unconfigured import Unconfigured
-from fwai.jobs.worker import JobHandler, Worker
+from fwai.jobs.worker import Worker
 from fwai.store.callback_import import import_once
 from fwai.store.open import Store
 
@@ -268,9 +279,9 @@ class Office:
         )
         self.handlers |= {
             DIAL: self.dialer.dial,
-            WATCH: self.dialer.watch,
+            WATCH_CALL: self.dialer.watch,
             CALLBACK: callbacks,
-            FOLLOW: following,
+            FOLLOW_UP: following,
             HOUSEKEEPING: Housekeeping(store.jobs, store.requests),
         }
         self._slow[EVENT] = self.events.deliver

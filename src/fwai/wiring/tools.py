@@ -9,20 +9,20 @@ from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.availability import Availability
 from fwai.domain.email_address import address
-from fwai.domain.job import Job
+from fwai.domain.job import ASK_CALL_PERMISSION, SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, Job
 from fwai.integrations.workflow import WorkflowClient
 from fwai.interfaces.media import CallTransfer, SmsSender
 from fwai.store.open import Store
-from fwai.tools.ask_call_permission import ASK_CALL_PERMISSION, ask_call_permission
+from fwai.tools.ask_call_permission import ask_call_permission
 from fwai.tools.base import Tool
 from fwai.tools.book_demo import book_demo
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.callbacks import cancel_callback, do_not_call, schedule_callback
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
-from fwai.tools.send_email import SEND_EMAIL, email_limit, send_email
-from fwai.tools.send_sms import SEND_SMS, send_sms
-from fwai.tools.send_whatsapp import SEND_WHATSAPP, send_whatsapp
+from fwai.tools.send_email import email_limit, send_email
+from fwai.tools.send_sms import send_sms
+from fwai.tools.send_whatsapp import send_whatsapp
 from fwai.tools.transfer_call import transfer_call
 from fwai.tools.workflow import workflow_tool
 from fwai.wiring.jobs import Office

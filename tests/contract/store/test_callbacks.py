@@ -7,7 +7,7 @@ import pytest
 
 from fwai.domain.call import CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
-from fwai.domain.job import Done, JobState, Later, NewJob
+from fwai.domain.job import Done, JobState, NewJob, Postpone
 from fwai.errors import StoreError
 from fwai.store.callbacks import Callbacks
 from fwai.store.calls import Calls
@@ -422,7 +422,7 @@ async def test_a_call_whose_job_looks_whether_it_may_be_dialled_is_canceled_too(
     await dialled.callbacks.cancel(callback.id)
 
     assert await dialled.call_state() is CallState.CANCELED
-    assert await jobs.settle(job, Later(at(9))) is JobState.WAITING
+    assert await jobs.settle(job, Postpone(at(9))) is JobState.WAITING
 
 
 @pytest.mark.parametrize("state", [CallState.RINGING, CallState.IN_PROGRESS])

@@ -9,17 +9,17 @@ from sqlalchemy import insert
 from fwai.domain.call import CallState
 from fwai.domain.job import (
     MAX_ATTEMPTS,
-    Again,
     Dead,
     Done,
     Dropped,
     Job,
     JobOutcome,
     JobState,
-    Later,
     NewJob,
+    Postpone,
+    Retry,
     Unknown,
-    gap_s,
+    retry_delay_s,
 )
 from fwai.errors import StoreError
 from fwai.store.database import Database
@@ -249,13 +249,13 @@ async def test_what_did_not_work_is_tried_again_after_growing_gaps(
     for _ in range(3):
         job = await leased(jobs)
         await jobs.begin(job)
-        assert await jobs.settle(job, Again("busy")) is JobState.WAITING
+        assert await jobs.settle(job, Retry("busy")) is JobState.WAITING
         due = await jobs.next_at()
         assert due is not None
         gaps.append((due - clock()).total_seconds())
         clock.now = due
 
-    assert gaps == [gap_s(attempt, 0.5) for attempt in (1, 2, 3)]
+    assert gaps == [retry_delay_s(attempt, 0.5) for attempt in (1, 2, 3)]
     waiting = await jobs.by_key("sms:1")
     assert waiting is not None
     assert (waiting.error, waiting.begun_at, waiting.attempts) == ("busy", None, 3)
@@ -264,7 +264,7 @@ async def test_what_did_not_work_is_tried_again_after_growing_gaps(
 async def test_a_provider_may_say_when_to_try_again(jobs: Jobs) -> None:
     await jobs.enqueue(new())
 
-    await jobs.settle(await leased(jobs), Again("slow down", after_s=7))
+    await jobs.settle(await leased(jobs), Retry("slow down", after_s=7))
 
     assert await jobs.next_at() == at(7)
 
@@ -274,7 +274,7 @@ async def test_after_too_many_attempts_an_operator_must_look(jobs: Jobs, clock: 
     states = []
 
     for _ in range(MAX_ATTEMPTS):
-        states.append(await jobs.settle(await leased(jobs), Again("busy")))
+        states.append(await jobs.settle(await leased(jobs), Retry("busy")))
         clock.move(7200)
 
     assert states == [JobState.WAITING] * (MAX_ATTEMPTS - 1) + [JobState.DEAD]
@@ -287,7 +287,7 @@ async def test_what_is_put_off_counts_as_no_attempt(jobs: Jobs, clock: Clock) ->
         job = await leased(jobs)
         assert job.attempts == 1
         await jobs.begin(job)
-        assert await jobs.settle(job, Later(clock.move(60), "night")) is JobState.WAITING
+        assert await jobs.settle(job, Postpone(clock.move(60), "night")) is JobState.WAITING
         assert await jobs.next_at() == clock()
 
     put_off = await jobs.by_key("sms:1")
@@ -363,7 +363,7 @@ async def test_calls_that_no_job_will_dial_any_more_are_found(
     outcomes: dict[str, JobOutcome] = {
         "dead": Dead("no"),
         "unknown": Unknown("perhaps"),
-        "waits": Again("busy"),
+        "waits": Retry("busy"),
     }
     async with database.write() as connection:
         for name in outcomes:
@@ -438,7 +438,7 @@ async def test_a_provider_s_word_proves_what_was_begun(jobs: Jobs, clock: Clock)
     found = await jobs.by_ref("m-unknown")
     assert found is not None
     assert (found.id, found.state, found.error) == (unknown.id, JobState.DONE, None)
-    assert await jobs.settle(begun, Again("timeout")) is None
+    assert await jobs.settle(begun, Retry("timeout")) is None
     assert not await jobs.proven(begun.id, "other")
 
 

@@ -18,7 +18,7 @@ from fwai.calls.after_call import (
 )
 from fwai.domain.call import CallId, CallState
 from fwai.domain.contact import MemoryEntry
-from fwai.domain.job import Again, Dead, Done, Dropped, JobOutcome
+from fwai.domain.job import Dead, Done, Dropped, JobOutcome, Retry
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 from fwai.errors import ApiAuthError, ApiError
 from unit.jobs.kit import T0, a_job, no_mark
@@ -168,7 +168,7 @@ async def test_an_agent_without_memory_keeps_none() -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (ApiError("gemini", "busy", retryable=True), Again),
+        (ApiError("gemini", "busy", retryable=True), Retry),
         (ApiError("gemini", "refused"), Dead),
         (ApiAuthError("gemini", "key"), Dead),
     ],

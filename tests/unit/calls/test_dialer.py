@@ -10,7 +10,6 @@ import pytest
 
 from fakes import FakeArchive, a_record
 from fwai.calls.dialer import (
-    CALLBACK,
     EVIDENCE_S,
     GRACE_S,
     MAX_TRIES,
@@ -23,7 +22,18 @@ from fwai.calls.outbound import CallRequest, DialRules, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, Direction, EndReason
 from fwai.domain.callback import Callback, CallbackPolicy, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
-from fwai.domain.job import Again, Dead, Done, Dropped, Job, JobOutcome, JobState, Later, Unknown
+from fwai.domain.job import (
+    CALLBACK,
+    Dead,
+    Done,
+    Dropped,
+    Job,
+    JobOutcome,
+    JobState,
+    Postpone,
+    Retry,
+    Unknown,
+)
 from fwai.domain.job import NewJob as New
 from fwai.domain.record import CallRecord
 from fwai.errors import (
@@ -173,7 +183,7 @@ async def test_outside_calling_hours_it_waits_for_the_morning(desk: Desk) -> Non
 
     outcome = await desk.dial()
 
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postpone)
     assert outcome.run_at == datetime(2026, 11, 25, 9, 0, tzinfo=KOLKATA)
     assert desk.archive.states[CallId("c-1")] is CallState.SCHEDULED
     assert (desk.phones.orders, desk.mark.times) == ([], 0)
@@ -211,7 +221,7 @@ async def test_a_full_provider_is_asked_ever_more_rarely(desk: Desk) -> None:
     gaps = []
     for _ in range(8):
         outcome = await desk.dial()
-        assert isinstance(outcome, Later)
+        assert isinstance(outcome, Postpone)
         gaps.append((outcome.run_at - desk.clock.now).total_seconds())
         desk.clock.now = outcome.run_at
 
@@ -233,7 +243,7 @@ async def test_each_waiting_call_gets_a_moment_of_its_own() -> None:
     outcomes = [await desk.dial(f"c-{number}") for number in range(5)]
 
     assert outcomes[0] == Done(ref="p-1")
-    turns = [outcome.run_at for outcome in outcomes if isinstance(outcome, Later)]
+    turns = [outcome.run_at for outcome in outcomes if isinstance(outcome, Postpone)]
     assert turns == [in_s(0.5), in_s(1.0), in_s(1.5), in_s(2.0)]
     for number, turn in enumerate(turns, 1):
         desk.clock.now = turn
@@ -250,7 +260,7 @@ async def test_a_newcomer_takes_nobodys_turn() -> None:
 
     newcomer = await desk.dial("c-2")
 
-    assert isinstance(newcomer, Later)
+    assert isinstance(newcomer, Postpone)
     assert newcomer.run_at == in_s(2.0)
     assert await desk.dial("c-1") == Done(ref="p-1")
 
@@ -291,7 +301,7 @@ async def test_two_that_are_dialled_at_once_do_not_both_take_the_last_line() -> 
     job = a_job("dial", payload={"call_id": "c-0"})
     await desk.dialer.dial(job, while_marking)
 
-    assert isinstance(others[0], Later)
+    assert isinstance(others[0], Postpone)
     assert len(desk.phones.orders) == 1
 
 
@@ -302,7 +312,7 @@ async def test_waiting_for_a_line_leaves_the_processor_alone() -> None:
     for number in range(50):
         desk.keep(replace(CALL, id=CallId(f"c-{number}")))
         outcome = await desk.dial(f"c-{number}")
-        assert isinstance(outcome, Later)
+        assert isinstance(outcome, Postpone)
         turns.append(outcome.run_at)
 
     assert turns == sorted(set(turns))
@@ -324,7 +334,7 @@ async def test_no_answer_is_unknown_and_never_dialled_again(desk: Desk) -> None:
 async def test_a_passing_refusal_is_tried_again(desk: Desk, attempt: int) -> None:
     desk.phones.answer = ApiError("plivo", "too many requests", retryable=True)
 
-    assert isinstance(await desk.dial(attempts=attempt), Again)
+    assert isinstance(await desk.dial(attempts=attempt), Retry)
     assert desk.archive.endings == {}
 
 
@@ -350,7 +360,7 @@ async def test_a_refusal_that_cannot_be_kept_is_heard_once_more(desk: Desk) -> N
     desk.phones.answer = ApiError("plivo", "refused (HTTP 400)")
     desk.archive.sick = 1
 
-    assert isinstance(await desk.dial(), Again), "nothing was placed, so nothing is unknown"
+    assert isinstance(await desk.dial(), Retry), "nothing was placed, so nothing is unknown"
     desk.clock.move(5)
     assert isinstance(await desk.dial(attempts=2), Dead)
     assert desk.ending[0] is CallState.FAILED
@@ -361,7 +371,7 @@ async def test_no_room_is_no_attempt(desk: Desk) -> None:
 
     outcome = await desk.dial()
 
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postpone)
     assert not outcome.begun
 
 
@@ -394,7 +404,7 @@ async def test_a_crash_before_the_provider_was_asked_dials_once_the_news_had_the
 
     first = await desk.dial(begun_at=T0)
 
-    assert first == Later(in_s(EVIDENCE_S), "waiting for the provider's news", begun=True)
+    assert first == Postpone(in_s(EVIDENCE_S), "waiting for the provider's news", begun=True)
     desk.clock.move(EVIDENCE_S)
     assert await desk.dial(begun_at=T0) == Done(ref="p-1")
     assert len(desk.phones.orders) == 1
@@ -407,7 +417,7 @@ async def test_news_that_came_while_the_server_was_down_get_their_time_again(des
 
     outcome = await desk.dial(begun_at=T0)
 
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postpone)
     assert outcome.run_at == in_s(3600 + EVIDENCE_S)
     assert outcome.begun
 
@@ -417,7 +427,7 @@ async def test_it_is_not_dialled_again_while_it_may_still_ring() -> None:
     desk.keep(state=CallState.DIALING)
     desk.clock.move(120)
 
-    assert isinstance(await desk.dial(begun_at=T0), Later)
+    assert isinstance(await desk.dial(begun_at=T0), Postpone)
     assert desk.phones.orders == []
 
 
@@ -432,7 +442,7 @@ async def test_a_call_whose_news_came_is_not_dialled_again_and_not_left_open(
 
     outcome = await desk.dial(begun_at=T0)
 
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postpone)
     assert outcome.begun
     desk.clock.now = outcome.run_at
     assert await desk.dial(begun_at=T0) == Done(ref=provider_call_id)
@@ -705,7 +715,7 @@ async def test_the_night_does_not_count_as_late() -> None:
     outcome = await desk.call(run_at=evening)
 
     morning = datetime(2026, 11, 25, 9, 0, tzinfo=KOLKATA)
-    assert isinstance(outcome, Later)
+    assert isinstance(outcome, Postpone)
     assert outcome.run_at == morning
     desk.clock.now = morning
     assert await desk.call(run_at=evening) == Done({"call_id": "cb_1-1"})

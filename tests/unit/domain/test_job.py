@@ -9,7 +9,7 @@ from fwai.domain.job import (
     MAX_ATTEMPTS,
     JobState,
     action_key,
-    gap_s,
+    retry_delay_s,
 )
 
 
@@ -21,7 +21,7 @@ def test_only_waiting_and_running_jobs_go_on() -> None:
 
 
 def test_the_gap_grows_to_its_longest() -> None:
-    gaps = [gap_s(attempt, 0.5) for attempt in range(1, MAX_ATTEMPTS + 1)]
+    gaps = [retry_delay_s(attempt, 0.5) for attempt in range(1, MAX_ATTEMPTS + 1)]
 
     assert gaps[:3] == [FIRST_GAP_S, FIRST_GAP_S * 4, FIRST_GAP_S * 16]
     assert gaps == sorted(gaps)
@@ -30,9 +30,9 @@ def test_the_gap_grows_to_its_longest() -> None:
 
 @given(attempt=st.integers(1, 500), jitter=st.floats(0.0, 0.999))
 def test_the_gap_is_spread_by_a_fifth_either_way(attempt: int, jitter: float) -> None:
-    middle = gap_s(attempt, 0.5)
+    middle = retry_delay_s(attempt, 0.5)
 
-    assert middle * (1 - JITTER) <= gap_s(attempt, jitter) <= middle * (1 + JITTER)
+    assert middle * (1 - JITTER) <= retry_delay_s(attempt, jitter) <= middle * (1 + JITTER)
 
 
 def test_the_same_action_has_the_same_key_whatever_the_order_of_its_arguments() -> None:

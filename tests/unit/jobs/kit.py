@@ -8,15 +8,15 @@ from typing import Any
 
 from fwai.domain.job import (
     MAX_ATTEMPTS,
-    Again,
     Dead,
     Done,
     Dropped,
     Job,
     JobOutcome,
     JobState,
-    Later,
     NewJob,
+    Postpone,
+    Retry,
     Unknown,
     gap_s,
 )
@@ -152,12 +152,12 @@ class MemoryJobs:
         await asyncio.sleep(0)
         if not self._ours(job):
             return None
-        if isinstance(outcome, Again) and (
+        if isinstance(outcome, Retry) and (
             job.attempts < MAX_ATTEMPTS or outcome.after_s is not None
         ):
             gap = gap_s(job.attempts, 0.5) if outcome.after_s is None else outcome.after_s
             return self._wait(job, job.attempts, self._clock() + timedelta(seconds=gap), outcome)
-        if isinstance(outcome, Later):
+        if isinstance(outcome, Postpone):
             return self._wait(job, job.attempts - 1, outcome.run_at, outcome)
         state = _FINAL.get(type(outcome), JobState.DEAD)
         self.rows[job.id] = replace(
@@ -197,8 +197,8 @@ class MemoryJobs:
     def keys(self, kind: str) -> list[str]:
         return [job.key for job in self.rows.values() if job.kind == kind]
 
-    def _wait(self, job: Job, attempts: int, at: datetime, outcome: Again | Later) -> JobState:
-        kept = job.begun_at if isinstance(outcome, Later) and outcome.begun else None
+    def _wait(self, job: Job, attempts: int, at: datetime, outcome: Retry | Postpone) -> JobState:
+        kept = job.begun_at if isinstance(outcome, Postpone) and outcome.begun else None
         self.rows[job.id] = replace(
             self.rows[job.id],
             state=JobState.WAITING,

@@ -10,10 +10,10 @@ from fakes import a_record
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
 from fwai.domain.contact import MemoryEntry, remembered
-from fwai.domain.job import Done, Dropped, Job
+from fwai.domain.job import EVENT, FOLLOW_UP, SUMMARY, Done, Dropped, Job
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
-from fwai.jobs.call_follow_ups import FOLLOW, SUMMARY, CallFollowUps, follow_up_jobs
-from fwai.jobs.events import EVENT, Events
+from fwai.jobs.call_follow_ups import CallFollowUps, follow_up_jobs
+from fwai.jobs.events import Events
 from unit.jobs.kit import PHONE, T0, MemoryJobs, a_job, no_mark
 from unit.store.kit import Clock
 
@@ -89,7 +89,9 @@ class Desk:
 
     async def follow(self, state: CallState) -> object:
         (new,) = follow_up_jobs(ID, state)
-        job = a_job(FOLLOW, key=new.key, payload=new.payload, created_at=T0 + timedelta(seconds=4))
+        job = a_job(
+            FOLLOW_UP, key=new.key, payload=new.payload, created_at=T0 + timedelta(seconds=4)
+        )
         return await self.following(job, no_mark)
 
     def events(self) -> list[Job]:

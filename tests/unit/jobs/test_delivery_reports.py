@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from fwai.domain.call import CallId, CallState
-from fwai.domain.job import Dead, Done, Job, JobState, NewJob
+from fwai.domain.job import EVENT, Dead, Done, Job, JobState, NewJob
 from fwai.domain.record import CallRecord
 from fwai.jobs.delivery_reports import MAX_WORD, DeliveryReports
-from fwai.jobs.events import EVENT, Events
+from fwai.jobs.events import Events
 from unit.jobs.kit import PHONE, T0, MemoryJobs
 from unit.store.kit import Clock, a_call
 

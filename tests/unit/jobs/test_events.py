@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fwai.domain.call_event import ENDED
-from fwai.domain.job import Again, Dead, Done
+from fwai.domain.job import EVENT, Dead, Done, Retry
 from fwai.errors import ApiError
-from fwai.jobs.events import EVENT, GIVE_UP_S, Events
+from fwai.jobs.events import GIVE_UP_S, Events
 from unit.jobs.kit import PHONE, T0, a_job, no_mark
 from unit.store.kit import Clock
 
@@ -122,7 +122,7 @@ async def test_a_receiver_that_fails_five_times_gets_it_on_the_sixth() -> None:
 
     for attempt in range(1, 6):
         outcome = await made.deliver(an_event(attempts=attempt), no_mark)
-        assert outcome == Again("webhook: HTTP 500", after_s=10.0 * attempt)
+        assert outcome == Retry("webhook: HTTP 500", after_s=10.0 * attempt)
         clock.move(10.0 * attempt)
 
     assert isinstance(await made.deliver(an_event(attempts=6), no_mark), Done)
@@ -133,12 +133,12 @@ async def test_a_receiver_may_ask_for_time() -> None:
 
     outcome = await made.deliver(an_event(), no_mark)
 
-    assert isinstance(outcome, Again)
+    assert isinstance(outcome, Retry)
     assert outcome.after_s == 40.0
 
 
 @pytest.mark.parametrize(
-    ("age_s", "outcome"), [(GIVE_UP_S - 1, Again), (GIVE_UP_S, Dead), (GIVE_UP_S * 3, Dead)]
+    ("age_s", "outcome"), [(GIVE_UP_S - 1, Retry), (GIVE_UP_S, Dead), (GIVE_UP_S * 3, Dead)]
 )
 async def test_it_is_given_up_after_a_day(age_s: float, outcome: type) -> None:
     made, clock = events(Receiver(ApiError("webhook", "HTTP 500", retryable=True)))
@@ -157,7 +157,7 @@ async def test_what_can_never_be_delivered_is_given_up_at_once(fault: Exception)
 
 
 @pytest.mark.parametrize(
-    ("age_s", "outcome"), [(0.0, Again), (GIVE_UP_S - 1, Again), (GIVE_UP_S, Dead)]
+    ("age_s", "outcome"), [(0.0, Retry), (GIVE_UP_S - 1, Retry), (GIVE_UP_S, Dead)]
 )
 async def test_a_dead_letter_that_is_replayed_is_tried_for_a_day_again(
     age_s: float, outcome: type

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from fwai.domain.job import Again, Dead, Done, Dropped, JobOutcome, Later, NewJob, Unknown
+from fwai.domain.job import Dead, Done, Dropped, JobOutcome, NewJob, Postpone, Retry, Unknown
 from fwai.store.jobs import Jobs
 from unit.jobs.kit import MemoryJobs
 from unit.store.kit import Clock, a_database, at, jobs_in, sqlite_url
 
 OUTCOMES: list[JobOutcome] = [
     Done({"a": 1}, "m-1"),
-    Again("no"),
-    Again("no", after_s=7.0),
-    Later(at(500), "not now"),
-    Later(at(500), "not now", begun=True),
+    Retry("no"),
+    Retry("no", after_s=7.0),
+    Postpone(at(500), "not now"),
+    Postpone(at(500), "not now", begun=True),
     Dead("never"),
     Unknown("who knows"),
     Dropped("not wanted"),

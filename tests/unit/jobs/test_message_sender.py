@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from fwai.domain.job import Again, Dead, Done, Job, JobOutcome, JobState, Later, NewJob, Unknown
+from fwai.domain.job import Dead, Done, Job, JobOutcome, JobState, NewJob, Postpone, Retry, Unknown
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
 from fwai.jobs.message_sender import EVIDENCE_S, MessageSender
 from unit.jobs.kit import T0, Begun, MemoryJobs, a_job
@@ -47,13 +47,13 @@ async def test_a_message_is_marked_and_then_sent(clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("fault", "outcome", "of_mail"),
     [
-        (ApiError("p", "full", retryable=True), Again, Again),
+        (ApiError("p", "full", retryable=True), Retry, Retry),
         (ApiError("p", "refused"), Dead, Dead),
         (ApiAuthError("p", "key"), Dead, Dead),
-        (ApiUnknownError("p", "no answer"), Unknown, Again),
-        (ApiUnknownError("p", "no answer", retryable=True), Unknown, Again),
+        (ApiUnknownError("p", "no answer"), Unknown, Retry),
+        (ApiUnknownError("p", "no answer", retryable=True), Unknown, Retry),
         (ValueError("too long"), Dead, Dead),
-        (BusyError("p: as many as it may"), Again, Again),
+        (BusyError("p: as many as it may"), Retry, Retry),
     ],
 )
 async def test_what_the_provider_says_decides(
@@ -72,7 +72,7 @@ async def test_after_a_crash_it_waits_for_the_providers_report(clock: Clock) -> 
 
     waits = await sending(a_job(begun_at=T0), mark)
 
-    assert waits == Later(T0 + timedelta(seconds=EVIDENCE_S), waits.why, begun=True)  # type: ignore[union-attr]
+    assert waits == Postpone(T0 + timedelta(seconds=EVIDENCE_S), waits.why, begun=True)  # type: ignore[union-attr]
     assert (provider.taken, mark.times) == ([], 0)
     clock.move(EVIDENCE_S)
     assert await sending(a_job(begun_at=T0), mark) == Done(ref="m-1")
@@ -86,7 +86,7 @@ async def test_reports_that_came_while_the_server_was_down_get_their_time_again(
     clock.move(7200)
     restarted = MessageSender(provider, clock=clock)
 
-    assert isinstance(await restarted(a_job(begun_at=T0), Begun()), Later)
+    assert isinstance(await restarted(a_job(begun_at=T0), Begun()), Postpone)
     assert provider.taken == []
 
 

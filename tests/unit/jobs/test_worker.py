@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 import pytest
 
 import virtual_time
-from fwai.domain.job import Again, Done, Dropped, Job, JobOutcome, JobState, Later, NewJob, Unknown
+from fwai.domain.job import (
+    Done,
+    Dropped,
+    Job,
+    JobHandler,
+    JobOutcome,
+    JobState,
+    NewJob,
+    Postpone,
+    Retry,
+    Unknown,
+)
 from fwai.errors import ApiError, StoreError
 from fwai.jobs.worker import (
     JOB_S,
@@ -16,7 +27,6 @@ from fwai.jobs.worker import (
     RETRY_S,
     SETTLE_TRIES,
     STOP_S,
-    JobHandler,
     Worker,
 )
 from unit.jobs.kit import LEASE_S, T0, Begin, MemoryJobs, loop_clock
@@ -216,7 +226,10 @@ def test_full_places_do_not_make_it_ask_again_and_again() -> None:
 def test_what_is_put_off_is_done_when_it_is_time() -> None:
     def make() -> Shop:
         shop = Shop()
-        shop.outcomes = [Later(T0 + timedelta(seconds=300), "not now"), Again("no", after_s=40.0)]
+        shop.outcomes = [
+            Postpone(T0 + timedelta(seconds=300), "not now"),
+            Retry("no", after_s=40.0),
+        ]
         return shop
 
     async def act(shop: Shop) -> None:
@@ -534,7 +547,7 @@ def test_a_worker_that_is_cancelled_leaves_no_task() -> None:
         (Done(), JobState.DONE),
         (Unknown("x"), JobState.UNKNOWN),
         (Dropped("x"), JobState.CANCELED),
-        (Again("refused"), JobState.WAITING),
+        (Retry("refused"), JobState.WAITING),
     ],
 )
 def test_whoever_waits_gets_the_job_as_soon_as_it_is_settled(
@@ -558,7 +571,7 @@ def test_whoever_waits_gets_the_job_as_soon_as_it_is_settled(
 def test_whoever_waits_for_what_is_over_or_was_put_off_does_not_wait() -> None:
     def make() -> Shop:
         shop = Shop()
-        shop.outcomes = [Done(), Again("refused", after_s=500.0)]
+        shop.outcomes = [Done(), Retry("refused", after_s=500.0)]
         return shop
 
     async def act(shop: Shop) -> None:

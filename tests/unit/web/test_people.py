@@ -9,12 +9,10 @@ import pytest
 from fwai.domain.booking import NewBooking
 from fwai.domain.call import CallId
 from fwai.domain.contact import MemoryEntry
-from fwai.domain.job import Done, NewJob
+from fwai.domain.job import SEND_EMAIL, SEND_SMS, Done, NewJob
 from fwai.store.bookings import Bookings
 from fwai.store.jobs import Jobs
 from fwai.tools.booking_messages import BookingMessages
-from fwai.tools.send_email import SEND_EMAIL
-from fwai.tools.send_sms import SEND_SMS
 from unit.store.kit import KOLKATA, NOW, OTHER_PHONE, PHONE
 from unit.web.kit import AGENTS, House, problem
 
