@@ -18,7 +18,7 @@ from fwai.domain.events import (
 )
 from fwai.domain.record import CallRecord
 from fwai.errors import ApiError
-from fwai.interfaces.media import CallActions
+from fwai.interfaces.calls import CallActions
 
 CALL = Call(
     id=CallId("20261122-0000000000000001"),

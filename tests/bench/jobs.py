@@ -21,9 +21,11 @@ import structlog
 
 from bench.measure import Spread, now_s
 from fwai.domain.job import Done, Job, JobOutcome, NewJob
+from fwai.jobs.signals import JobSignals
 from fwai.jobs.worker import Worker
 from fwai.store.job_tables import jobs as jobs_table
-from fwai.store.jobs import Jobs, new_row
+from fwai.store.job_writer import new_row
+from fwai.store.jobs import Jobs
 from fwai.store.open import StoreOptions, open_store
 
 KIND: Final = "callback"
@@ -42,8 +44,9 @@ class Bench:
         self.jobs = jobs
         self.begun: dict[str, float] = {}
         handlers = {KIND: self.handle, NEW: self.handle}
-        self.worker = Worker(jobs, handlers)
-        jobs.on_new = self.worker.wake
+        self.signals = JobSignals()
+        self.worker = Worker(jobs, handlers, self.signals)
+        jobs.on_new = self.signals.written
 
     async def handle(self, job: Job, begin: object) -> JobOutcome:
         """Note when it began."""
@@ -64,7 +67,7 @@ class Bench:
             key = f"{name}:{number}"
             asked = now_s()
             job = await self.jobs.enqueue(NewJob(NEW, key))
-            await self.worker.done(job, 10.0)
+            await self.signals.wait(self.jobs, job, 10.0)
             waits.append(self.begun[key] - asked)
             await asyncio.sleep(GAP_S)
         return Spread.of(waits).dump()
@@ -73,7 +76,7 @@ class Bench:
         """Return how many jobs a second are done when many are due at once."""
         began = now_s()
         written = [await self.jobs.enqueue(NewJob(NEW, f"{name}:{n}")) for n in range(number)]
-        await self.worker.done(written[-1], 60.0)
+        await self.signals.wait(self.jobs, written[-1], 60.0)
         return round(number / (now_s() - began), 1)
 
 

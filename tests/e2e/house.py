@@ -57,15 +57,18 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
         "transcripts_dir": folder / "transcripts",
         **overrides,
     }
+    over: list[tuple[CallSession, CallEnding]] = []
+
+    def keep(session: CallSession, ending: CallEnding) -> None:
+        over.append((session, ending))
+
     # A test that fails must leave no socket to trouble another one.
     async with (
         _closed(listener),
         open_simulated_world(int(listener.getsockname()[1]), settings) as world,
-        open_server(world.settings) as server,
+        open_server(world.settings, on_over=keep) as server,
         asyncio.TaskGroup() as tasks,
     ):
-        over: list[tuple[CallSession, CallEnding]] = []
-        server.calls.on_over = lambda session, ending: over.append((session, ending))
         http = DrainingServer(server, drain_s=5.0)
         tasks.create_task(http.serve(sockets=[listener]))
         async with asyncio.timeout(10):

@@ -51,7 +51,6 @@ async def _calls(world: SimulatedWorld, count: int) -> None:
 @pytest.mark.timeout(120)
 async def test_calls_hung_up_at_every_stage_leave_no_task_and_no_session(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
-        house.server.calls.on_over = None
         await _calls(house.world, len(STAGES))  # what is made once is made now
         await house.quiet()
         await asyncio.sleep(0.3)
@@ -60,6 +59,7 @@ async def test_calls_hung_up_at_every_stage_leave_no_task_and_no_session(tmp_pat
         await _calls(house.world, 4 * len(STAGES))
         await house.quiet()
         await asyncio.sleep(1.2)  # keep-alive connections of the telephones close
+        house.over.clear()
         gc.collect()
 
         assert len(asyncio.all_tasks()) <= tasks

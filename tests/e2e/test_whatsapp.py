@@ -51,7 +51,7 @@ class WhatsApp:
         agent = next(iter(server.agents))
         call = Call(CallId("20261122-cd"), "whatsapp", Direction.OUTBOUND, USER.number, "", agent)
         await server.store.calls.place(call, CallState.QUEUED, time.time())
-        return await server.calls.place(call, self.line, DialOrder(call.id, USER.number, ""))
+        return await server.calls.placer.place(call, self.line, DialOrder(call.id, USER.number, ""))
 
     async def quiet(self, within_s: float = 10.0) -> None:
         """Wait until nothing is left of any call on either side."""

@@ -17,7 +17,7 @@ import structlog
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
-from fwai.interfaces.media import CallArchive
+from fwai.interfaces.store import CallArchive
 
 ValueT = TypeVar("ValueT")
 

@@ -1,4 +1,4 @@
-"""Sees to it that no call stays open whose dial job came to nothing.
+"""Dial clean-up: closes calls whose dial job came to nothing.
 
 Most dial jobs close their call themselves; not one that failed too often, was cut off, or killed
 its process again and again.
@@ -11,7 +11,7 @@ from fwai.calls.dialer import GRACE_S
 from fwai.domain.job import DIAL, WATCH_CALL, Job, JobState, NewJob
 
 
-def closing(job: Job, at: datetime) -> NewJob:
+def close_call_job(job: Job, at: datetime) -> NewJob:
     """Return the job that closes the call of a dial job, if nobody carries it by then."""
     call_id = job.payload["call_id"]
     return NewJob(
@@ -38,6 +38,6 @@ def dial_cleanup_jobs(
     def follow(job: Job, state: JobState) -> Sequence[NewJob]:
         if job.kind != DIAL or state not in patience:
             return ()
-        return [closing(job, clock() + patience[state])]
+        return [close_call_job(job, clock() + patience[state])]
 
     return follow

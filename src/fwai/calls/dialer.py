@@ -14,11 +14,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
-from fwai.calls.outbound import CallRequest, DialRules, People, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
 from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.job import (
@@ -35,6 +34,7 @@ from fwai.domain.job import (
     Retry,
     Unknown,
 )
+from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.record import CallRecord
 from fwai.errors import (
     ApiError,
@@ -45,7 +45,8 @@ from fwai.errors import (
     StoreError,
     WireError,
 )
-from fwai.interfaces.media import OutboundLine
+from fwai.interfaces.calls import CallPlacer, OutboundLine
+from fwai.interfaces.store import CallStates, DialledCallbacks, DoNotCallList
 
 EVIDENCE_S: Final = 60.0
 FULL_S: Final = 2.0
@@ -63,7 +64,7 @@ class DialLimits:
     """How much is dialled at a time, per provider.
 
     Attributes:
-        at_once: Outbound calls that ring or run.
+        at_once: OutboundCalls calls that ring or run.
         per_second: Calls begun in a second.
         ring_s: How long it rings.
         max_s: How long a call may last.
@@ -75,67 +76,6 @@ class DialLimits:
     ring_s: int = 45
     max_s: int = 3600
     detect_machines: bool = True
-
-
-class Archive(Protocol):
-    """What is needed of the archive; every method raises ``StoreError``."""
-
-    async def get(self, call_id: CallId) -> CallRecord | None:
-        """Return a call."""
-        ...
-
-    async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
-        """Move a call."""
-        ...
-
-    async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
-        """Close a call."""
-        ...
-
-
-class Placer(Protocol):
-    """Places calls and carries them."""
-
-    async def place(self, call: Call, line: OutboundLine, order: DialOrder) -> str:
-        """Place a call."""
-        ...
-
-    def outbound(self, provider: str) -> int:
-        """How many calls of ours ring or run."""
-        ...
-
-    def live(self, call_id: CallId) -> bool:
-        """Whether a call rings or runs here."""
-        ...
-
-
-class Callbacks(Protocol):
-    """What is needed of the promises; every method raises ``StoreError``."""
-
-    async def get(self, callback_id: str) -> Callback | None:
-        """Return one."""
-        ...
-
-    async def started(self, callback_id: str, call_id: str) -> Callback | None:
-        """Keep that it is being called."""
-        ...
-
-    async def missed(
-        self, callback_id: str, also: Callable[[Callback], Sequence[NewJob]]
-    ) -> Callback | None:
-        """Keep that its time went by."""
-        ...
-
-    async def settle(
-        self,
-        callback_id: str,
-        call_id: str,
-        state: CallbackState,
-        retry_at: datetime | None,
-        also: Callable[[Callback], Sequence[NewJob]],
-    ) -> Callback | None:
-        """Keep what the call that is made for it came to."""
-        ...
 
 
 class Dialer:
@@ -151,9 +91,9 @@ class Dialer:
         rules: DialRules,
         limits: DialLimits,
         lines: Mapping[str, OutboundLine],
-        archive: Archive,
-        placer: Placer,
-        people: People,
+        archive: CallStates,
+        placer: CallPlacer,
+        people: DoNotCallList,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rules = rules
@@ -374,8 +314,8 @@ class CallbackDialer:
         self,
         rules: DialRules,
         policy: CallbackPolicy,
-        callbacks: Callbacks,
-        place: Callable[[CallRequest], Awaitable[Placed]],
+        callbacks: DialledCallbacks,
+        place: Callable[[CallRequest], Awaitable[AcceptedCall]],
         on_missed: Callable[[Callback], Sequence[NewJob]],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

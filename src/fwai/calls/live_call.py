@@ -1,13 +1,14 @@
-"""A call that is not over yet, as its manager sees it, and how it came out in the end."""
+"""The calls of this process that are not over, and how a call came out in the end."""
 
 import asyncio
 import secrets
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fwai.calls.session import CallSession
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
-from fwai.interfaces.media import CallControl, CallerLeg
+from fwai.interfaces.calls import CallControl
+from fwai.interfaces.media import CallerLeg
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +33,73 @@ class LiveCall:
     cause: str = ""
     machine: bool = False
     abandoned: bool = False
+
+    def end(self, reason: EndReason, state: CallState) -> None:
+        """Make the call's task end the call, wherever it stands; the first reason counts."""
+        if self.told_state is None:
+            self.told_state = state
+            self.told_reason = reason
+        if self.session is not None:
+            self.session.hang_up(reason)
+        elif not self.leg.done():
+            self.leg.cancel()
+
+
+class LiveCallRegistry:
+    """Finds live calls, by our id and by the provider's."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[CallId, LiveCall] = {}
+        self._by_provider: dict[tuple[str, str], LiveCall] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def all(self) -> list[LiveCall]:
+        """Return every call that is not over."""
+        return list(self._by_id.values())
+
+    def get(self, call_id: CallId) -> LiveCall | None:
+        """Return the call of our id."""
+        return self._by_id.get(call_id)
+
+    def find(self, provider: str, provider_call_id: str) -> LiveCall | None:
+        """Return the call of a provider's id."""
+        return self._by_provider.get((provider, provider_call_id))
+
+    def outbound(self, provider: str) -> int:
+        """Return how many outbound calls ring or run at a provider."""
+        return sum(
+            live.call.provider == provider and live.call.direction is Direction.OUTBOUND
+            for live in self._by_id.values()
+        )
+
+    def add(self, live: LiveCall) -> None:
+        """Add a call."""
+        self._by_id[live.call.id] = live
+        self._index(live)
+
+    def bind(self, live: LiveCall, provider_call_id: str) -> bool:
+        """Give a call the provider's id, whoever tells it first; False when it has it already."""
+        if live.call.provider_call_id == provider_call_id or not provider_call_id:
+            return False
+        live.call = replace(live.call, provider_call_id=provider_call_id)
+        if not live.over.is_set():
+            self._index(live)
+        return True
+
+    def remove(self, live: LiveCall) -> bool:
+        """Remove a call under every id it was known by; False when it was removed before."""
+        for key in [key for key, one in self._by_provider.items() if one is live]:
+            del self._by_provider[key]
+        if self._by_id.get(live.call.id) is not live:
+            return False
+        del self._by_id[live.call.id]
+        return True
+
+    def _index(self, live: LiveCall) -> None:
+        if live.call.provider_call_id:
+            self._by_provider[live.call.provider, live.call.provider_call_id] = live
 
 
 def ending(live: LiveCall, reason: EndReason) -> CallEnding:

@@ -4,116 +4,28 @@ Nothing is dialled here. A call that is accepted is a row and a job of one trans
 dials it when it may be dialled (see `dialer`).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from fwai.calls.live_call import new_call_id
 from fwai.domain import phone
-from fwai.domain.call import Call, CallId, CallState, Direction
-from fwai.domain.hours import CallingHours
+from fwai.domain.call import Call, CallState, Direction
 from fwai.domain.job import DIAL, NewJob
-from fwai.domain.phone import Reach
+from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.errors import FieldError, RefusedError
+from fwai.interfaces.store import DoNotCallList, OutboundCallStore
 
 MAX_CONTEXT: Final = 40
 MAX_CONTEXT_NAME: Final = 64
 MAX_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
 WORTH_DIALLING: Final = timedelta(days=1)
-NEW: Final = CallId("")
-EVERYWHERE: Final = phone.Reach()
 WHATSAPP: Final = "whatsapp"  # its users are called by name, and cost the same everywhere
 
 
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """Somebody is to be called.
-
-    Attributes:
-        to: Their number.
-        provider: Who carries it; empty takes the first of ``CALL_PROVIDER``.
-        agent: Who speaks; empty takes the first of prompts.json.
-        context: Values for the prompt's placeholders.
-        webhook_url: Where its events go besides the operator's own address.
-        not_before: When it may be dialled at the earliest, aware.
-        callback_id: The promise it keeps.
-        call_id: A chosen id, so that asking twice is asking once; empty makes a new one.
-        until: When it is no longer worth dialling; None is a day after its time.
-    """
-
-    to: str
-    provider: str = ""
-    agent: str = ""
-    context: Mapping[str, str] = field(default_factory=dict)
-    webhook_url: str = ""
-    not_before: datetime | None = None
-    callback_id: str = ""
-    call_id: CallId = NEW
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A call that was accepted.
-
-    Attributes:
-        state: ``queued``, or ``scheduled`` when it must wait for its time.
-        due_at: When it will be dialled.
-        new: False when its id was known already.
-    """
-
-    call: Call
-    state: CallState
-    due_at: datetime
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DialRules:
-    """When and whom this server may call.
-
-    Attributes:
-        providers: Those that can place calls, the default one first; with our number there.
-        agents: Those of prompts.json, the default one first.
-        reach: Countries that may be called by telephone.
-    """
-
-    providers: Mapping[str, str]
-    agents: Sequence[str]
-    hours: CallingHours
-    zone: ZoneInfo
-    reach: Reach = EVERYWHERE
-
-
-class CallKeeper(Protocol):
-    """What is needed of the archive; every method raises ``StoreError``."""
-
-    async def place(
-        self,
-        call: Call,
-        state: CallState,
-        at: float,
-        *,
-        not_before: datetime | None = None,
-        jobs: Sequence[NewJob] = (),
-    ) -> bool:
-        """Keep a call and its jobs."""
-        ...
-
-
-class People(Protocol):
-    """Who may not be called."""
-
-    async def do_not_call(self, phone: str) -> bool:
-        """Whether this person must not be called; raises ``StoreError``."""
-        ...
-
-
-class Outbound:
-    """Accepts calls to be placed.
+class OutboundCalls:
+    """Accepts outbound calls: checks them, keeps them, leaves them to the dialer.
 
     Args:
         may_post: Raises ``ValueError`` with the fix when events may not go to a URL.
@@ -123,8 +35,8 @@ class Outbound:
     def __init__(
         self,
         rules: DialRules,
-        archive: CallKeeper,
-        people: People,
+        archive: OutboundCallStore,
+        people: DoNotCallList,
         may_post: Callable[[str], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -134,7 +46,7 @@ class Outbound:
         self._may_post = may_post
         self._clock = clock
 
-    async def place(self, request: CallRequest) -> Placed:
+    async def place(self, request: CallRequest) -> AcceptedCall:
         """Accept a call; it is dialled at once, or when it is time.
 
         Raises:
@@ -159,7 +71,7 @@ class Outbound:
         )
         at = now.timestamp()
         new = await self._archive.place(call, state, at, not_before=not_before, jobs=[job])
-        return Placed(call, state, due_at, new)
+        return AcceptedCall(call, state, due_at, new)
 
     def _checked(self, request: CallRequest, now: datetime) -> tuple[Call, datetime | None]:
         provider = request.provider or next(iter(self._rules.providers), "")

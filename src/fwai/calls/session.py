@@ -49,7 +49,8 @@ from fwai.domain.events import (
     TurnEnded,
 )
 from fwai.domain.turns import SilencePolicy, SilenceStep, TurnTimes
-from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder, ToolRunner
+from fwai.interfaces.calls import ToolRunner
+from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
 
 MODEL_IN_HZ: Final = 16_000
 WATCH_S: Final = 1.0

@@ -4,7 +4,7 @@ import time
 
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.transcript import AgentTranscript, CallerSpeech, Heard
-from fwai.interfaces.media import CallLog
+from fwai.interfaces.store import CallLog
 
 
 class TranscriptWriter:

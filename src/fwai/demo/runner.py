@@ -129,8 +129,7 @@ async def _play_on_stage(
 
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(open_simulated_world(port, overrides))
-        server = await stack.enter_async_context(open_server(world.settings))
-        server.calls.on_over = over
+        server = await stack.enter_async_context(open_server(world.settings, on_over=over))
         freeze()
         http = DrainingServer(server, drain_s=SETTLE_S)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -2,25 +2,20 @@
 
 Two lanes in. Nearly all messages carry audio, transcript and the marks of a turn; a typed decoder
 that knows only those fields, and refuses any other, reads them at the cost of the base64. Whatever
-it refuses (tools, errors, anything new) goes to the SDK's own reader, which knows every field there
-is. Both lanes therefore agree by construction: the fast one never sees a message that has anything
-it does not understand.
+it refuses (tools, errors, anything new) goes to ``server_message``, which knows every field there
+is. The fast lane never sees a message that has anything it does not understand.
 
 Source: google-genai 3.4.0's wire, captured; Live API reference (v1beta), read 2026-11-22.
 """
 
-import base64
 import json
 import re
-import warnings
 from binascii import b2a_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from google.genai import _live_converters as converters  # read by the SDK itself; guarded by test
-from google.genai import types
 
 from fwai.domain.events import (
     AgentAudio,
@@ -35,7 +30,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.errors import WireError
+from fwai.gemini.server_message import parse
 
 # ---- what concerns the connection rather than the call --------------------------------------
 
@@ -143,7 +138,7 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
     if isinstance(message.server_content, _Content):
         _add_content(events, message.server_content)
     if isinstance(message.usage_metadata, _Usage):
-        events.append(TokensUsed(_tokens(message.usage_metadata)))
+        events.append(TokensUsed(_tokens(msgspec.to_builtins(message.usage_metadata))))
     update = message.session_resumption_update
     if isinstance(update, _Resumption) and update.resumable and update.new_handle:
         events.append(HandleIssued(update.new_handle))
@@ -175,79 +170,66 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")  # of protobuf
 
 
 def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
-    message = _parse(payload)
-    if message.setup_complete is not None:
+    message = parse(payload)
+    if message.get("setupComplete") is not None:
         yield SetupDone()
-    if message.server_content is not None:
-        yield from _content(message.server_content)
-    if message.tool_call is not None:
-        for call in message.tool_call.function_calls or ():
-            yield ToolCall(call.id or "", call.name or "", call.args or {})
-    if message.tool_call_cancellation is not None:
-        yield ToolsCancelled(tuple(message.tool_call_cancellation.ids or ()))
-    if message.usage_metadata is not None:
-        yield TokensUsed(_tokens(message.usage_metadata))
-    if message.session_resumption_update is not None:
-        update = message.session_resumption_update
-        # While it speaks or waits for a tool the server says resumable=false: the last good
-        # handle stays the one to use.
-        if update.resumable and update.new_handle:
-            yield HandleIssued(update.new_handle)
-    if message.go_away is not None:
-        yield GoAway(_seconds(message.go_away.time_left))
+    if content := message.get("serverContent"):
+        yield from _content(content)
+    for call in (message.get("toolCall") or {}).get("functionCalls") or ():
+        yield ToolCall(call.get("id") or "", call.get("name") or "", call.get("args") or {})
+    cancelled = message.get("toolCallCancellation")
+    if cancelled is not None:
+        yield ToolsCancelled(tuple(cancelled.get("ids") or ()))
+    usage = message.get("usageMetadata")
+    if usage is not None:
+        yield TokensUsed(_tokens(usage))
+    # While it speaks or waits for a tool the server says resumable=false: the last good handle
+    # stays the one to use.
+    update = message.get("sessionResumptionUpdate") or {}
+    if update.get("resumable") and update.get("newHandle"):
+        yield HandleIssued(update["newHandle"])
+    going = message.get("goAway")
+    if going is not None:
+        yield GoAway(_seconds(going.get("timeLeft")))
 
 
-def _parse(payload: bytes) -> types.LiveServerMessage:
-    try:
-        body = json.loads(payload) if payload else {}
-        if b"\\u" in payload:  # half a surrogate pair would break whoever writes it down
-            body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
-        known = converters._LiveServerMessage_from_mldev(body)  # noqa: SLF001
-        if body and not known:
-            raise WireError("live: a message of no known kind")
-        return types.LiveServerMessage._from_response(response=known, kwargs={})  # noqa: SLF001
-    except (ValueError, TypeError, AttributeError, RecursionError) as exc:
-        raise WireError(f"live: unreadable message ({type(exc).__name__})") from exc
-
-
-def _content(content: types.LiveServerContent) -> Iterator[ServerMessage]:
-    if content.input_transcription is not None and content.input_transcription.text:
-        yield CallerSaid(content.input_transcription.text)
-    if content.interrupted:
+def _content(content: Mapping[str, Any]) -> Iterator[ServerMessage]:
+    if words := (content.get("inputTranscription") or {}).get("text"):
+        yield CallerSaid(words)
+    if content.get("interrupted"):
         # Before this message's own audio: what it interrupts came earlier.
         yield Interrupted()
-    if content.output_transcription is not None and content.output_transcription.text:
-        yield AgentSaid(content.output_transcription.text)
-    if content.model_turn is not None:
-        for part in content.model_turn.parts or ():
-            if part.inline_data is not None and part.inline_data.data and not part.thought:
-                yield AgentAudio(part.inline_data.data)
-    if content.generation_complete:
+    if words := (content.get("outputTranscription") or {}).get("text"):
+        yield AgentSaid(words)
+    for part in (content.get("modelTurn") or {}).get("parts") or ():
+        pcm = (part.get("inlineData") or {}).get("data")
+        if pcm and not part.get("thought"):
+            yield AgentAudio(pcm)
+    if content.get("generationComplete"):
         yield GenerationEnded()
-    if content.turn_complete_reason is not None:
-        yield TurnRefused(str(content.turn_complete_reason.value))
-    if content.turn_complete:
+    if content.get("turnCompleteReason") is not None:
+        yield TurnRefused(content["turnCompleteReason"])
+    if content.get("turnComplete"):
         yield TurnEnded()
 
 
-def _tokens(usage: types.UsageMetadata | _Usage) -> dict[str, int]:
+def _tokens(usage: Mapping[str, Any]) -> dict[str, int]:
     counts = {
-        "prompt": usage.prompt_token_count,
-        "response": usage.response_token_count,
-        "thoughts": usage.thoughts_token_count,
-        "tool_use": usage.tool_use_prompt_token_count,
-        "cached": usage.cached_content_token_count,
-        "total": usage.total_token_count,
+        "prompt": usage.get("promptTokenCount"),
+        "response": usage.get("responseTokenCount"),
+        "thoughts": usage.get("thoughtsTokenCount"),
+        "tool_use": usage.get("toolUsePromptTokenCount"),
+        "cached": usage.get("cachedContentTokenCount"),
+        "total": usage.get("totalTokenCount"),
     }
     for prefix, details in (
-        ("prompt", usage.prompt_tokens_details),
-        ("response", usage.response_tokens_details),
+        ("prompt", usage.get("promptTokensDetails")),
+        ("response", usage.get("responseTokensDetails")),
     ):
         for detail in details or ():
-            if detail.modality is not None and detail.token_count:
-                # The SDK's enum is a string, too.
-                name = f"{prefix}_{str(getattr(detail.modality, 'value', detail.modality)).lower()}"
-                counts[name] = (counts.get(name) or 0) + detail.token_count
+            if detail.get("modality") is not None and detail.get("tokenCount"):
+                name = f"{prefix}_{detail['modality'].lower()}"
+                counts[name] = (counts.get(name) or 0) + detail["tokenCount"]
     return {name: count for name, count in counts.items() if count}
 
 
@@ -301,23 +283,4 @@ def _write(body: dict[str, Any]) -> bytes:
 
 
 def warm_up() -> None:
-    """Build the SDK's lazily made readers now rather than in the first call."""
-    # A value newer than the SDK is read as it stands; saying so for each message helps nobody.
-    warnings.filterwarnings("ignore", message=".* is not a valid ", module="google.genai")
-    sample = base64.b64encode(bytes(4)).decode()
-    read(
-        json.dumps(
-            {
-                "serverContent": {
-                    "modelTurn": {"parts": [{"inlineData": {"mimeType": "x", "data": sample}}]},
-                    "outputTranscription": {"text": "a", "finished": True},
-                    "turnComplete": True,
-                },
-                "usageMetadata": {"totalTokenCount": 1},
-            }
-        ).encode()
-    )
-    read(b'{"toolCall":{"functionCalls":[{"id":"1","name":"a","args":{"b":1}}]}}')
-    read(b'{"sessionResumptionUpdate":{"newHandle":"h","resumable":true}}')
-    read(b'{"goAway":{"timeLeft":"1s"}}')
-    read(b'{"setupComplete":{}}')
+    """Do nothing: all readers are built at import. Gone when nobody calls it any more."""

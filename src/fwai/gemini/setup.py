@@ -1,20 +1,28 @@
-"""An agent's profile as the first message of a Live session.
+"""An agent's profile as the first message of a Live session. No I/O.
 
-The SDK's public types give names, enums and validation; the message is written in camelCase. A
-contract test holds it against what the SDK itself would send.
+A contract test holds it against what the SDK would send for the same profile.
+
+Source: Live API reference (v1beta) BidiGenerateContentSetup and Schema; google-genai 3.4.0.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from google.genai import types
-
-from fwai.domain.agent import ToolSpec
-from fwai.gemini.models import family_of
-
-# Fields of the SDK's flat configuration that the wire nests under generationConfig.
-_GENERATION_FIELDS = ("responseModalities", "speechConfig", "thinkingConfig")
+from fwai.domain.tool import ToolSpec
+from fwai.gemini.json_fields import (
+    ListOf,
+    Record,
+    WrongValueError,
+    anything,
+    flag,
+    map_of,
+    number,
+    text,
+    whole,
+)
+from fwai.gemini.models import ModelFamily, family_of
 
 INPUT_HZ = 16_000
 OUTPUT_HZ = 24_000
@@ -43,95 +51,116 @@ class SessionConfig:
     target_tokens: int = 12_800
 
 
-def connect_config(config: SessionConfig, handle: str | None) -> types.LiveConnectConfig:
-    """Return the session's configuration in the SDK's own type."""
-    family = family_of(config.model)
-    return types.LiveConnectConfig(
-        response_modalities=[types.Modality.AUDIO],
-        system_instruction=config.instruction,
-        speech_config=types.SpeechConfig(
-            language_code=config.language or None,
-            voice_config=types.VoiceConfig(
-                prebuilt_voice_config=types.PrebuiltVoiceConfig(voice_name=config.voice)
-            ),
-        ),
-        thinking_config=_thinking(config.model),
-        tools=_tools(config.tools, family.tool_behaviour),
-        session_resumption=types.SessionResumptionConfig(handle=handle),
-        input_audio_transcription=types.AudioTranscriptionConfig(),
-        output_audio_transcription=types.AudioTranscriptionConfig(),
-        realtime_input_config=types.RealtimeInputConfig(
-            # Telephone lines: reluctant to see speech in noise, patient with a thinking caller.
-            automatic_activity_detection=types.AutomaticActivityDetection(
-                start_of_speech_sensitivity=types.StartSensitivity.START_SENSITIVITY_LOW,
-                end_of_speech_sensitivity=types.EndSensitivity.END_SENSITIVITY_LOW,
-                prefix_padding_ms=120,
-                silence_duration_ms=600,
-            ),
-            turn_coverage=types.TurnCoverage.TURN_INCLUDES_ONLY_ACTIVITY,
-        ),
-        context_window_compression=types.ContextWindowCompressionConfig(
-            trigger_tokens=config.trigger_tokens,
-            sliding_window=types.SlidingWindow(target_tokens=config.target_tokens),
-        )
-        if family.context_compression
-        else None,
-    )
-
-
 def setup_message(config: SessionConfig, handle: str | None = None) -> bytes:
     """Write the set-up message.
 
     Args:
         config: What the session needs to know.
         handle: Where an earlier connection of the same conversation stopped, or None.
+
+    Raises:
+        ValueError: A tool's parameters are not in the subset of JSON Schema that Live accepts;
+            tool and place are named.
     """
-    fields = connect_config(config, handle).model_dump(
-        mode="json", by_alias=True, exclude_none=True
-    )
-    setup: dict[str, object] = {
+    family = family_of(config.model)
+    setup: dict[str, Any] = {
         "model": config.model if config.model.startswith("models/") else f"models/{config.model}",
-        "generationConfig": {
-            name: fields.pop(name) for name in _GENERATION_FIELDS if name in fields
+        "generationConfig": _generation(config, family),
+        "systemInstruction": {"role": "user", "parts": [{"text": config.instruction}]},
+        "realtimeInputConfig": {
+            # Telephone lines: reluctant to see speech in noise, patient with a thinking caller.
+            "automaticActivityDetection": {
+                "startOfSpeechSensitivity": "START_SENSITIVITY_LOW",
+                "endOfSpeechSensitivity": "END_SENSITIVITY_LOW",
+                "prefixPaddingMs": 120,
+                "silenceDurationMs": 600,
+            },
+            "turnCoverage": "TURN_INCLUDES_ONLY_ACTIVITY",
         },
-        "systemInstruction": {"role": "user", "parts": [{"text": fields.pop("systemInstruction")}]},
+        "inputAudioTranscription": {},
+        "outputAudioTranscription": {},
+        "sessionResumption": {} if handle is None else {"handle": handle},
     }
-    return json.dumps({"setup": setup | fields}, ensure_ascii=False).encode()
+    if config.tools:
+        declarations = [_declaration(spec, family) for spec in config.tools]
+        setup["tools"] = [{"functionDeclarations": declarations}]
+    if family.context_compression:
+        setup["contextWindowCompression"] = {
+            "triggerTokens": config.trigger_tokens,
+            "slidingWindow": {"targetTokens": config.target_tokens},
+        }
+    # Half a surrogate pair, as a workflow may put into a call's context, must not break the call.
+    return json.dumps({"setup": setup}, ensure_ascii=False).encode(errors="replace")
 
 
-def _thinking(model: str) -> types.ThinkingConfig | None:
-    family = family_of(model)
+def _generation(config: SessionConfig, family: ModelFamily) -> dict[str, Any]:
+    speech: dict[str, Any] = {
+        "voiceConfig": {"prebuiltVoiceConfig": {"voiceName": config.voice}},
+    }
+    if config.language:
+        speech["languageCode"] = config.language
+    generation: dict[str, Any] = {"responseModalities": ["AUDIO"], "speechConfig": speech}
     if family.thinking_level:
-        return types.ThinkingConfig(thinking_level=types.ThinkingLevel(family.thinking_level))
-    if family.thinking_budget is not None:
-        return types.ThinkingConfig(thinking_budget=family.thinking_budget)
-    return None
+        generation["thinkingConfig"] = {"thinkingLevel": family.thinking_level}
+    elif family.thinking_budget is not None:
+        generation["thinkingConfig"] = {"thinkingBudget": family.thinking_budget}
+    return generation
 
 
-def _tools(specs: Sequence[ToolSpec], behaviour: str) -> types.ToolListUnion | None:
-    if not specs:
-        return None
-    declarations = [
-        types.FunctionDeclaration(
-            name=spec.name,
-            description=spec.description,
-            parameters=types.Schema.model_validate(_upper_types(spec.parameters))
-            if spec.parameters
-            else None,
-            behavior=types.Behavior(behaviour) if behaviour else None,
-        )
-        for spec in specs
-    ]
-    return [types.Tool(function_declarations=declarations)]
+def _declaration(spec: ToolSpec, family: ModelFamily) -> dict[str, Any]:
+    declaration: dict[str, Any] = {"name": spec.name, "description": spec.description}
+    if spec.parameters:
+        try:
+            declaration["parameters"] = _schema(dict(spec.parameters))
+        except WrongValueError as exc:
+            raise ValueError(f"tool {spec.name}: parameters: {exc}") from exc
+    if family.tool_behaviour:
+        declaration["behavior"] = family.tool_behaviour
+    return declaration
 
 
-def _upper_types(schema: object) -> object:
-    """Return a JSON Schema with its type names in the upper case that Live's Schema uses."""
-    if isinstance(schema, list):
-        return [_upper_types(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: value.upper() if key == "type" and isinstance(value, str) else _upper_types(value)
-        for key, value in schema.items()
+# ---- a tool's parameters ----------------------------------------------------------------------
+
+
+def _schema(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON Schema as Live's own Schema: types in upper case, bounds as numbers.
+
+    Raises:
+        WrongValueError: It has a keyword that Live's Schema does not have, or a wrong value.
+    """
+    schema = _SCHEMA(value)
+    if unknown := _SCHEMA.unknown(value):
+        raise WrongValueError(f"{unknown[0]}: not accepted by Live")
+    return {name: item for name, item in schema.items() if item is not None}
+
+
+def _type(value: object) -> str:
+    return text(value).upper()
+
+
+_SCHEMA: Final = Record(
+    {
+        "type": _type,
+        "description": text,
+        "title": text,
+        "nullable": flag,
+        "default": anything,
+        "example": anything,
+        "enum": ListOf(text),
+        "format": text,
+        "pattern": text,
+        "minLength": whole,
+        "maxLength": whole,
+        "minimum": number,
+        "maximum": number,
+        "items": _schema,
+        "minItems": whole,
+        "maxItems": whole,
+        "properties": map_of(_schema),
+        "propertyOrdering": ListOf(text),
+        "required": ListOf(text),
+        "minProperties": whole,
+        "maxProperties": whole,
+        "anyOf": ListOf(_schema),
     }
+)

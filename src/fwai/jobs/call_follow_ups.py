@@ -7,62 +7,17 @@ is settled only by the call that was made for it.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 from fwai.domain.call import CallId, CallState, EndReason
 from fwai.domain.call_event import call_data, call_summary, event_type
-from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import TOO_LATE, CallbackPolicy, CallbackState
 from fwai.domain.caller_memory import digest
 from fwai.domain.contact import MemoryEntry
 from fwai.domain.job import FOLLOW_UP, SUMMARY, Begin, Done, Dropped, Job, JobOutcome, NewJob
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
+from fwai.interfaces.jobs import JobQueue
+from fwai.interfaces.store import CallbackSettler, CallReader, ContactMemory
 from fwai.jobs.events import Events
-
-
-class Reader(Protocol):
-    """What is read of calls; every method raises ``StoreError``."""
-
-    async def get(self, call_id: CallId) -> CallRecord | None:
-        """Return a call."""
-        ...
-
-    async def turns(self, call_id: CallId) -> list[TurnRecord]:
-        """Return what was said."""
-        ...
-
-    async def tool_calls(self, call_id: CallId) -> list[ToolRecord]:
-        """Return what was done."""
-        ...
-
-
-class Queue(Protocol):
-    """Where jobs are written."""
-
-    async def enqueue(self, new: NewJob) -> Job:
-        """Write a job, unless its key is known; raises ``StoreError``."""
-        ...
-
-
-class Memory(Protocol):
-    """What is remembered of people."""
-
-    async def remember(self, phone: str, entry: MemoryEntry) -> object:
-        """Keep a call in short; raises ``StoreError``."""
-        ...
-
-
-class CallbackBook(Protocol):
-    """The promises; every method raises ``StoreError``."""
-
-    async def get(self, callback_id: str) -> Callback | None:
-        """Return one."""
-        ...
-
-    async def settle(
-        self, callback_id: str, call_id: str, state: CallbackState, retry_at: datetime | None
-    ) -> Callback | None:
-        """Keep what a call made of it."""
-        ...
 
 
 def follow_up_jobs(call_id: CallId, state: CallState) -> Sequence[NewJob]:
@@ -86,11 +41,11 @@ class CallFollowUps:
 
     def __init__(
         self,
-        calls: Reader,
-        queue: Queue,
+        calls: CallReader,
+        queue: JobQueue,
         events: Events,
-        memory: Memory,
-        callbacks: CallbackBook,
+        memory: ContactMemory,
+        callbacks: CallbackSettler,
         policy: CallbackPolicy,
         *,
         remembers: Callable[[str], bool],

@@ -2,48 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
 from fwai.domain.call import CallId
 from fwai.domain.call_event import MESSAGE_STATUS
-from fwai.domain.job import Job, NewJob
-from fwai.domain.record import CallRecord
+from fwai.domain.job import Job
 from fwai.errors import StoreError
+from fwai.interfaces.jobs import SentMessages
+from fwai.interfaces.store import CallLookup
 from fwai.jobs.events import Events
 
 MAX_WORD: Final = 60
 
 _log = structlog.get_logger()
-
-
-class SentMessages(Protocol):
-    """What is needed of the store; every method raises ``StoreError``."""
-
-    async def proven(self, job_id: str, ref: str) -> bool:
-        """Settle a job as done."""
-        ...
-
-    async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
-        """Add to the result of the job that a provider knows by ``ref``."""
-        ...
-
-    async def rename_ref(self, job_id: str, ref: str) -> bool:
-        """Keep that a message was replaced by another one."""
-        ...
-
-    async def enqueue(self, new: NewJob) -> Job:
-        """Write a job."""
-        ...
-
-
-class CallReader(Protocol):
-    """What is read of calls."""
-
-    async def get(self, call_id: CallId) -> CallRecord | None:
-        """Return a call; raises ``StoreError``."""
-        ...
 
 
 class DeliveryReports:
@@ -59,7 +32,7 @@ class DeliveryReports:
         sent: SentMessages,
         events: Events,
         clock: Callable[[], datetime],
-        calls: CallReader | None = None,
+        calls: CallLookup | None = None,
     ) -> None:
         self._sent = sent
         self._calls = calls

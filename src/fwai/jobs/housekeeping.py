@@ -2,33 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from fwai.domain.job import HOUSEKEEPING, Begin, Done, Job, JobOutcome, NewJob
+from fwai.interfaces.jobs import JobPurge
+from fwai.interfaces.store import IdempotencyPurge
 
 JOBS_KEPT: Final = timedelta(days=7)
 GIVEN_UP_KEPT: Final = timedelta(days=30)  # for the operator to look at, or to try again
 REQUESTS_KEPT: Final = timedelta(days=1)
-
-
-class Jobs(Protocol):
-    """What is needed of the jobs; every method raises ``StoreError``."""
-
-    async def purge(self, before: datetime, given_up_before: datetime) -> int:
-        """Delete what was done before a time, and what was given up before another."""
-        ...
-
-    async def enqueue(self, new: NewJob) -> Job:
-        """Write a job."""
-        ...
-
-
-class Requests(Protocol):
-    """What is needed of the kept requests."""
-
-    async def purge(self, before: datetime) -> int:
-        """Delete those from before a time; raises ``StoreError``."""
-        ...
 
 
 class Housekeeping:
@@ -36,8 +18,8 @@ class Housekeeping:
 
     def __init__(
         self,
-        jobs: Jobs,
-        requests: Requests,
+        jobs: JobPurge,
+        requests: IdempotencyPurge,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._jobs = jobs

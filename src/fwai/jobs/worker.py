@@ -1,4 +1,4 @@
-"""Does what is due: leases jobs, runs the handler of their kind, writes down what came of it.
+"""Runs background jobs: leases what is due, calls the handler of its kind, keeps the outcome.
 
 Theory of operation. The worker sleeps until the next job is due, or until somebody tells it of a
 new one; it never asks in between (`poll_s` is for a database that other processes write to). As
@@ -9,16 +9,17 @@ the next start.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from fwai.domain.job import Dead, Job, JobHandler, JobOutcome, JobState, Retry, Unknown
 from fwai.errors import FwaiError, StoreError
+from fwai.interfaces.jobs import JobLeases
+from fwai.jobs.signals import JobSignals
 
 CONCURRENCY: Final = 8
 JOB_S: Final = 90.0  # below the lease
@@ -37,43 +38,21 @@ class LeaseLostError(FwaiError):
     """Somebody else works on the job by now: do nothing more for it."""
 
 
-class JobStore(Protocol):
-    """What is needed of the store; every method raises ``StoreError``."""
-
-    async def lease(self, most: int, kinds: Collection[str]) -> list[Job]:
-        """Take jobs that are due."""
-        ...
-
-    async def begin(self, job: Job) -> bool:
-        """Mark the point of no return."""
-        ...
-
-    async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
-        """Write what became of it."""
-        ...
-
-    async def next_at(self, kinds: Collection[str]) -> datetime | None:
-        """Return when the next one of ``kinds`` is due."""
-        ...
-
-    async def get(self, job_id: str) -> Job | None:
-        """Return a job."""
-        ...
-
-
 class Worker:
     """Runs jobs.
 
     Args:
         handlers: By kind; jobs of other kinds are left alone.
+        signals: Wakes it when jobs were written, and is told of those it settled.
         poll_s: How long to sleep at most, where others write to the same database; None is as long
             as nothing is due.
     """
 
     def __init__(
         self,
-        store: JobStore,
+        store: JobLeases,
         handlers: Mapping[str, JobHandler],
+        signals: JobSignals | None = None,
         *,
         concurrency: int = CONCURRENCY,
         poll_s: float | None = None,
@@ -81,6 +60,7 @@ class Worker:
     ) -> None:
         self._store = store
         self._handlers = handlers
+        self._signals = signals or JobSignals()
         self._concurrency = concurrency
         self._poll_s = poll_s
         self._clock = clock
@@ -89,7 +69,7 @@ class Worker:
         self._stopping = False
         # By lease: a job whose lease ran out may be leased again while the first one still ends.
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._signals.subscribe(self.wake, self.stop)
 
     @property
     def running(self) -> int:
@@ -117,7 +97,7 @@ class Worker:
                     await self._take(group)
                     pause = await self._pause()
                 except Exception as exc:  # noqa: BLE001 - what ends here ends all calls with it
-                    _log_sick(exc)
+                    _log_unreadable(exc)
                     pause, retry_s = retry_s, min(retry_s * 2, RETRY_MAX_S)
                 else:
                     retry_s = RETRY_S
@@ -126,28 +106,6 @@ class Worker:
                     async with asyncio.timeout(pause):
                         await self._wake_event.wait()
             await self._finish()
-
-    async def done(self, job: Job, within_s: float) -> Job:
-        """Wait until a job is settled, at most ``within_s``, and return it as it is then.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = self._waiters[job.id]
-        waiting.add(settled)
-        try:
-            now = await self._store.get(job.id)
-            if now is not None and (now.state.final or (now.attempts and now.error)):
-                return now
-            with suppress(TimeoutError):
-                async with asyncio.timeout(within_s):
-                    await settled
-        finally:
-            waiting.discard(settled)
-            if not waiting:
-                self._waiters.pop(job.id, None)
-        return await self._store.get(job.id) or job
 
     # ---- inside ---------------------------------------------------------------------------------
 
@@ -180,9 +138,7 @@ class Worker:
             finally:
                 self._running.pop((job.id, job.attempts), None)
                 self._wake_event.set()
-                for waiter in self._waiters.get(job.id, ()):
-                    if not waiter.done():
-                        waiter.set_result(None)
+                self._signals.settled(job.id)
 
     async def _outcome(self, job: Job) -> JobOutcome | None:
         begun = False
@@ -238,7 +194,7 @@ class Worker:
                 task.cancel()
 
 
-def _log_sick(exc: Exception) -> None:
+def _log_unreadable(exc: Exception) -> None:
     if isinstance(exc, StoreError):
         _log.error("jobs_not_read", error=str(exc))
     else:  # its text may hold anything

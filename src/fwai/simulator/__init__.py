@@ -1,1 +1,1 @@
-"""The outside world, faked faithfully: a Live model, telephone providers, callers."""
+"""Simulators of the services the server talks to: Gemini, telephone providers, mail and n8n."""

@@ -1,15 +1,16 @@
 """Demos that were booked: never more at once than the capacity, whoever books at the same time."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import NewJob
+from fwai.interfaces.store import BookingNotices
 from fwai.store.database import Database
 from fwai.store.job_tables import bookings
 from fwai.store.jobs import Jobs
@@ -30,33 +31,22 @@ def nothing_else(booking: Booking) -> Iterable[NewJob]:  # noqa: ARG001
     return ()
 
 
-class Letters(Protocol):
-    """What goes out about a demo."""
-
-    def keys(self, booking: Booking) -> Collection[str]:
-        """Return the keys of the jobs that confirm it."""
-        ...
-
-    def canceled(self, booking: Booking, sent: Collection[str]) -> Iterable[NewJob]:
-        """Return what tells that it is off to whom the jobs of ``sent`` may have confirmed it."""
-        ...
-
-
 class Bookings:
     """All demos that were booked.
 
-    Attributes:
-        letters: What is taken back, and sent, when one is canceled; None until it is known.
+    Args:
+        notices: What is taken back, and sent, when one is canceled; None sends nothing.
     """
 
     def __init__(
         self,
         database: Database,
         jobs: Jobs,
+        notices: BookingNotices | None = None,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.letters: Letters | None = None
+        self.notices = notices
         self._database = database
         self._jobs = jobs
         self._clock = clock
@@ -184,10 +174,10 @@ class Bookings:
         return canceled
 
     async def _taken_back(self, connection: AsyncConnection, canceled: Booking) -> Iterable[NewJob]:
-        if self.letters is None:
+        if self.notices is None:
             return ()
-        sent = await self._jobs.withdraw(connection, self.letters.keys(canceled))
-        return self.letters.canceled(canceled, sent) if canceled.starts_at > self._clock() else ()
+        sent = await self._jobs.withdraw(connection, self.notices.keys(canceled))
+        return self.notices.canceled(canceled, sent) if canceled.starts_at > self._clock() else ()
 
     def _row(self, new: NewBooking) -> dict[str, Any]:
         return {

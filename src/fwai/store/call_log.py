@@ -8,7 +8,7 @@ from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.job import NewJob
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.job_tables import jobs
-from fwai.store.jobs import new_row
+from fwai.store.job_writer import new_row
 from fwai.store.tables import instant, tool_calls, turns
 from fwai.store.transcript_files import TranscriptFile, clean, clean_text
 

@@ -81,14 +81,6 @@ class CallReader:
         found.sort(key=lambda record: (record.created_at, record.call.id), reverse=True)
         return found[:limit]
 
-    async def recent_for(self, phone: str, limit: int) -> list[CallRecord]:
-        """Return the newest calls with a person.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        return await self.page(phone=phone, limit=limit)
-
     async def waiting_outbound(self) -> list[CallRecord]:
         """Return the calls of ours that were dialled and not answered yet, the oldest first.
 

@@ -1,4 +1,4 @@
-"""What is kept of all calls: one row each, its turns, and its transcript file.
+"""The archive of calls: one row each, its turns, and its transcript file.
 
 Theory of operation: a state only moves forward, and whether it may is decided inside the UPDATE
 itself (``WHERE state IN (...)``), so that two writers, or two processes during a hand-over, cannot
@@ -9,8 +9,7 @@ then closes the row by it.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -25,18 +24,22 @@ from fwai.domain.job import NewJob
 from fwai.errors import StoreError
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
+from fwai.store.call_logs import CallLogs
 from fwai.store.call_reader import CallReader
-from fwai.store.crash_recovery import Folders, Follow, close_dangling, follow_nothing
+from fwai.store.crash_recovery import Folders, Follow, follow_nothing
 from fwai.store.database import Database
 from fwai.store.file_writer import FileWriter
 from fwai.store.jobs import Jobs
 from fwai.store.tables import calls, instant
-from fwai.store.transcript_files import TranscriptFile, call_path, clean, clean_text
+from fwai.store.transcript_files import call_path, clean, clean_text
 
-ENDED_LOGS = 256
 NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
 WAITING_STATES = frozenset({CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING})
 LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
+
+
+def tell_nobody(call_id: CallId, ending: CallEnding, at: float) -> None:
+    """Tell nobody of a call that was canceled."""
 
 
 class Calls(CallReader):
@@ -51,8 +54,6 @@ class Calls(CallReader):
         jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
         follow_tool: What is to be done when a tool has run.
-
-    Attributes:
         on_canceled: Told of a call that was canceled before it was dialled, and the Unix time in
             seconds; must not block.
     """
@@ -71,19 +72,17 @@ class Calls(CallReader):
         jobs: Jobs | None = None,
         follow: Follow = follow_nothing,
         follow_tool: FollowTool = follow_no_tool,
+        on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody,
     ) -> None:
         super().__init__(database)
-        self.on_canceled: Callable[[CallId, CallEnding, float], None] = lambda *_: None
-        self._follow_tool = follow_tool
         self._jobs = jobs or Jobs(database)
         self._follow = follow
         self._writer = writer
-        self._files = files
         self._folders = Folders(transcripts_dir, recordings_dir, zone)
+        self._logs = CallLogs(self, writer, files, self._folders, follow_tool)
         self._instance = instance
         self._clock = clock
-        self._logs: dict[CallId, StoredCallLog] = {}
-        self._ended: deque[CallId] = deque()
+        self.on_canceled = on_canceled
 
     async def open(self, call: Call, state: CallState, at: float) -> None:
         """Keep a new call; one that is known already stays as it is.
@@ -134,7 +133,7 @@ class Calls(CallReader):
 
     def log(self, call: Call) -> StoredCallLog:
         """Return the log to write this call's story into; the same one each time."""
-        return self._log_since(call, self._clock())
+        return self._logs.since(call, self._clock())
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         """Move a call to ``state``; False when that is not a legal step or the call is unknown.
@@ -157,9 +156,9 @@ class Calls(CallReader):
         here = (calls.c.id == call_id) & calls.c.state.in_(before)
         if not await self._change(update(calls).where(here).values(values), call_id, state):
             return False
-        await self._adopt_log(call_id)
+        await self._logs.adopt(call_id)
         if state.final:
-            self._end_log(call_id, state, at, None)
+            self._logs.end(call_id, state, at, None)
         return True
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
@@ -168,19 +167,19 @@ class Calls(CallReader):
         Raises:
             ValueError: The ending's state is not final.
             StoreError: The database failed; the transcript file has the ending, and
-                ``close_dangling`` of the next start closes the call by it.
+                the next start closes the call by it.
         """
         if not ending.state.final:
             raise ValueError("a call ends in a final state")
         await self._writer.flush()
         try:
-            await self._adopt_log(call.id)
+            await self._logs.adopt(call.id)
             closed = await self._close(call, ending, at)
         except StoreError:
-            self._end_log(call.id, ending.state, at, ending)
+            self._logs.end(call.id, ending.state, at, ending)
             raise
         if closed:
-            self._end_log(call.id, ending.state, at, ending)
+            self._logs.end(call.id, ending.state, at, ending)
         return closed
 
     async def cancel_waiting(self, connection: AsyncConnection, call_id: CallId) -> bool:
@@ -214,42 +213,9 @@ class Calls(CallReader):
         at = self._clock()
         # It is canceled whatever comes of this: only its file would lack the last line.
         with suppress(StoreError):
-            await self._adopt_log(call_id)
-        self._end_log(call_id, NOT_WANTED.state, at, NOT_WANTED)
+            await self._logs.adopt(call_id)
+        self._logs.end(call_id, NOT_WANTED.state, at, NOT_WANTED)
         self.on_canceled(call_id, NOT_WANTED, at)
-
-    async def close_dangling(
-        self, now: float, *, keep: Collection[CallState] = (), living: Collection[str] = ()
-    ) -> int:
-        """Close what a process that died left open; to be called before the first call.
-
-        Each becomes ``failed`` for ``server_crashed`` at the last moment known of it, its
-        transcript file gets its ending and its recording its true size.
-
-        Args:
-            now: Unix time in seconds.
-            keep: States of outbound calls that survive a restart, such as ``scheduled``.
-            living: Instances that run beside this one and carry their own calls.
-
-        Returns:
-            How many were closed.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        moment = instant(now)
-        closed = await close_dangling(
-            self._database,
-            self._folders,
-            moment,
-            keep=keep,
-            living=living,
-            jobs=self._jobs,
-            follow=self._follow,
-        )
-        if closed:
-            self._jobs.notify()
-        return closed
 
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed.
@@ -271,62 +237,10 @@ class Calls(CallReader):
 
     # ---- inside ----------------------------------------------------------------------------
 
-    def _log_since(self, call: Call, at: float) -> StoredCallLog:
-        log = self._logs.get(call.id)
-        if log is None:
-            path = call_path(call.id, at, self._folders.zone, ".jsonl")
-            file = self._file(path)
-            if file is not None:
-                file.begin(call, at)
-            log = self._logs[call.id] = StoredCallLog(
-                call, file, self._writer, follow=self._follow_tool
-            )
-        return log
-
-    async def _adopt_log(self, call_id: CallId) -> None:
-        """Go on with the story of a call that an earlier process opened."""
-        if call_id in self._logs:
-            return
-        row = await self.get(call_id)
-        if row is None:
-            return
-        seqs = [turn.seq for turn in await self.turns(call_id)]
-        seqs += [tool_call.seq for tool_call in await self.tool_calls(call_id)]
-        file = None if row.transcript is None else self._file(Path(row.transcript))
-        if file is not None and not file.path.exists():
-            file.begin(row.call, row.created_at.timestamp())  # it was only placed until now
-        self._logs[call_id] = StoredCallLog(
-            row.call,
-            file,
-            self._writer,
-            kept=max(seqs, default=0),
-            follow=self._follow_tool,
-        )
-
-    def _file(self, path: Path) -> TranscriptFile | None:
-        root = self._folders.transcripts
-        return (
-            None if root is None else TranscriptFile(root / path, self._folders.zone, self._files)
-        )
-
-    def _end_log(
-        self, call_id: CallId, state: CallState, at: float, ending: CallEnding | None
-    ) -> None:
-        log = self._logs.get(call_id)
-        if log is not None:
-            log.ended(state, at, ending)
-            self._forget(call_id)
-
-    def _forget(self, call_id: CallId) -> None:
-        """Keep the log of an ended call for latecomers, but not for ever."""
-        self._ended.append(call_id)
-        if len(self._ended) > ENDED_LOGS:
-            self._logs.pop(self._ended.popleft(), None)
-
     def _insert(
         self, call: Call, state: CallState, at: float, ending: CallEnding | None = None
     ) -> Executable:
-        file = self._log_since(call, at).file
+        file = self._logs.since(call, at).file
         row = self._row(call, state, instant(at))
         row["transcript"] = None if file is None else "/".join(file.path.parts[-2:])
         if ending is not None:

@@ -19,7 +19,7 @@ from fwai.store.call_reader import stored_call
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
 from fwai.store.recording import repair
-from fwai.store.tables import calls, tool_calls, turns
+from fwai.store.tables import calls, instant, tool_calls, turns
 from fwai.store.transcript_files import (
     Line,
     append_ending,
@@ -51,73 +51,82 @@ class Folders:
     zone: ZoneInfo
 
 
-async def close_dangling(
-    database: Database,
-    folders: Folders,
-    now: datetime,
-    *,
-    keep: Collection[CallState] = (),
-    living: Collection[str] = (),
-    jobs: Jobs | None = None,
-    follow: Follow = follow_nothing,
-) -> int:
-    """Close every call that nobody carries any more.
+class CrashRecovery:
+    """Closes every call that nobody carries any more.
 
-    It becomes ``failed`` for ``server_crashed``, also when it was answered: that it ended well is
-    not known. Its end is the last thing known of it, not now. Where only the database missed the
-    ending, the transcript file's is taken.
-
-    Returns:
-        How many were closed.
-
-    Raises:
-        StoreError: The database failed.
+    Args:
+        jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
+        follow: What is to be done when a call reaches a state.
     """
-    open_states = [state.value for state in CallState if not state.final]
-    # Of calls that came in nothing survives their sockets.
-    kept = calls.c.state.in_([state.value for state in keep]) & (
-        calls.c.direction == Direction.OUTBOUND.value
-    )
-    here = calls.c.state.in_(open_states) & ~kept & calls.c.instance.not_in(list(living))
-    async with database.read() as connection:
-        rows = (await connection.execute(select(calls).where(here))).mappings().all()
-    closed = 0
-    for row in rows:
-        closed += await _close(database, folders, stored_call(row), now, jobs, follow)
-    return closed
 
+    def __init__(
+        self, database: Database, folders: Folders, jobs: Jobs, follow: Follow = follow_nothing
+    ) -> None:
+        self._database = database
+        self._folders = folders
+        self._jobs = jobs
+        self._follow = follow
 
-async def _close(
-    database: Database,
-    folders: Folders,
-    call: CallRecord,
-    now: datetime,
-    jobs: Jobs | None,
-    follow: Follow,
-) -> bool:
-    last = await _last_known(database, call)
-    values = await asyncio.to_thread(_values, folders, call, last, now)
-    here = (calls.c.id == call.call.id) & calls.c.state.not_in(_FINAL)
-    async with database.write() as connection:
-        result = await connection.execute(update(calls).where(here).values(values))
-        if not result.rowcount:
-            return False
-        if jobs is not None:
-            await jobs.add(connection, follow(call.call.id, CallState(values["state"])))
-    await asyncio.to_thread(_finish_files, folders, call, values)
-    _log.warning("dangling_call_closed", call_id=call.call.id, state=values["state"])
-    return True
+    async def close_calls(
+        self, at: float, *, keep: Collection[CallState] = (), living: Collection[str] = ()
+    ) -> int:
+        """Close what a process that died left open; to be called before the first call.
 
+        Each becomes ``failed`` for ``server_crashed``, also when it was answered: that it ended
+        well is not known. Its end is the last thing known of it, not now. Where only the database
+        missed the ending, the transcript file's is taken. Transcript files get their ending, and
+        recordings their true size.
 
-async def _last_known(database: Database, call: CallRecord) -> datetime:
-    moments = [call.written_at]
-    async with database.read() as connection:
-        for table in (turns, tool_calls):
-            query = select(func.max(table.c.at)).where(table.c.call_id == call.call.id)
-            moment = await connection.scalar(query)
-            if moment is not None:
-                moments.append(moment)
-    return max(moments)
+        Args:
+            at: Unix time in seconds.
+            keep: States of outbound calls that survive a restart, such as ``scheduled``.
+            living: Instances that run beside this one and carry their own calls.
+
+        Returns:
+            How many were closed.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        now = instant(at)
+        open_states = [state.value for state in CallState if not state.final]
+        # Of calls that came in nothing survives their sockets.
+        kept = calls.c.state.in_([state.value for state in keep]) & (
+            calls.c.direction == Direction.OUTBOUND.value
+        )
+        here = calls.c.state.in_(open_states) & ~kept & calls.c.instance.not_in(list(living))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(calls).where(here))).mappings().all()
+        closed = 0
+        for row in rows:
+            closed += await self._close(stored_call(row), now)
+        if closed:
+            self._jobs.notify()
+        return closed
+
+    async def _close(self, call: CallRecord, now: datetime) -> bool:
+        last = await self._last_known(call)
+        values = await asyncio.to_thread(_values, self._folders, call, last, now)
+        here = (calls.c.id == call.call.id) & calls.c.state.not_in(_FINAL)
+        async with self._database.write() as connection:
+            result = await connection.execute(update(calls).where(here).values(values))
+            if not result.rowcount:
+                return False
+            follow = self._follow(call.call.id, CallState(values["state"]))
+            await self._jobs.add(connection, follow)
+        await asyncio.to_thread(_finish_files, self._folders, call, values)
+        _log.warning("dangling_call_closed", call_id=call.call.id, state=values["state"])
+        return True
+
+    async def _last_known(self, call: CallRecord) -> datetime:
+        moments = [call.written_at]
+        async with self._database.read() as connection:
+            for table in (turns, tool_calls):
+                query = select(func.max(table.c.at)).where(table.c.call_id == call.call.id)
+                moment = await connection.scalar(query)
+                if moment is not None:
+                    moments.append(moment)
+        return max(moments)
 
 
 def _values(folders: Folders, call: CallRecord, last: datetime, now: datetime) -> dict[str, Any]:

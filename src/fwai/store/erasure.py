@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, Table, Text, cast, delete, func, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import FINAL_STATES
+from fwai.domain.erasure import Erased
 from fwai.errors import StoreError
 from fwai.store.database import Database
 from fwai.store.job_tables import bookings, callbacks, contacts, jobs, requests, standings
@@ -31,25 +32,6 @@ PORTION: Final = 200
 _OVER: Final = calls.c.state.in_(sorted(state.value for state in FINAL_STATES))
 
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Erased:
-    """How much was removed.
-
-    Attributes:
-        files: Transcripts and recordings.
-        contact: Something was remembered, and is not any more.
-        live: Calls that stay because they are not over.
-    """
-
-    calls: int = 0
-    callbacks: int = 0
-    bookings: int = 0
-    jobs: int = 0
-    files: int = 0
-    contact: bool = False
-    live: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,39 +2,18 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import bindparam, case, delete, null, type_coerce, update
 from sqlalchemy.sql.dml import ReturningInsert
 
+from fwai.domain.idempotency import Claim
 from fwai.store.database import Database
 from fwai.store.job_tables import requests
 from fwai.store.transcript_files import clean
 
 KEPT: Final = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What is known of a key, after it was claimed.
-
-    Attributes:
-        generation: Names this use of the key; new each time it is used again after `KEPT`.
-        mine: Nobody else has it: do the work, and `IdempotencyKeys.answer`.
-        same: The request is the same as the one that came first.
-        claimed_at: When this use of it began.
-        status: Of the answer; None while it is being worked on.
-        body: The answer.
-    """
-
-    generation: str
-    mine: bool
-    same: bool
-    claimed_at: datetime
-    status: int | None = None
-    body: Any = None
 
 
 class IdempotencyKeys:

@@ -37,17 +37,6 @@ class JobReader:
         """
         return await self._first(select(jobs).where(jobs.c.key == key))
 
-    async def by_ref(self, ref: str) -> Job | None:
-        """Return the newest job that a provider knows by ``ref``; none has an empty one.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        if not ref:
-            return None
-        here = select(jobs).where(jobs.c.ref == ref).order_by(jobs.c.created_at.desc())
-        return await self._first(here)
-
     async def count(self, kind: str, phone: str, since: datetime) -> int:
         """Return how many jobs of a kind were written for a person since a time.
 

@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.call import CallState
 from fwai.domain.job import (
     MAX_ATTEMPTS,
     Dead,
@@ -30,24 +29,29 @@ from fwai.domain.job import (
     retry_delay_s,
 )
 from fwai.store.database import Database
-from fwai.store.job_reader import JobReader
 from fwai.store.job_rows import finished, stored_job, waiting
 from fwai.store.job_tables import jobs
-from fwai.store.tables import calls
+from fwai.store.job_writer import OPEN_STATES, JobWriter, wake_nobody
 from fwai.store.transcript_files import clean
 
 LEASE_S: Final = 120.0
-_OPEN: Final = (JobState.WAITING.value, JobState.RUNNING.value)
 
 
-class Jobs(JobReader):
-    """All jobs.
+def follow_no_job(job: Job, state: JobState) -> Iterable[NewJob]:  # noqa: ARG001
+    """Follow no job."""
+    return ()
+
+
+class Jobs(JobWriter):
+    """All jobs: written by `JobWriter`, leased and settled here.
 
     Args:
         instance: Names this process among those that share the database.
         clock: The time now, aware.
         jitter: In [0, 1), for gaps between attempts.
         keep_words: Keep what was sent; else it is forgotten once it is sent.
+        on_new: Told that jobs were committed, none of them due before the time it is given.
+        follows: What is to be done once a job is over or put off; written in the same transaction.
     """
 
     def __init__(
@@ -58,46 +62,14 @@ class Jobs(JobReader):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
         keep_words: bool = True,
+        on_new: Callable[[datetime | None], None] = wake_nobody,
+        follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
-        super().__init__(database)
+        super().__init__(database, clock=clock, on_new=on_new)
         self._instance = instance
-        self._clock = clock
         self._jitter = jitter
         self._keep_words = keep_words
-        self.on_new: Callable[[datetime | None], None] = lambda _: None
-        # What is to be done once a job is over or put off; written in the same transaction.
-        self.follows: Callable[[Job, JobState], Iterable[NewJob]] = lambda *_: ()
-
-    # ---- writing --------------------------------------------------------------------------------
-
-    async def add(self, connection: AsyncConnection, new: Iterable[NewJob]) -> int:
-        """Write jobs within somebody's transaction and return how many are new.
-
-        Call `notify` once that is committed.
-        """
-        added = 0
-        for job in new:
-            row = new_row(job, self._clock())
-            statement = self._database.insert(jobs).values(row).on_conflict_do_nothing()
-            added += (await connection.execute(statement)).rowcount
-        return added
-
-    def notify(self, at: datetime | None = None) -> None:
-        """Wake the workers: jobs were committed, none of them due before ``at`` if it is given."""
-        self.on_new(at)
-
-    async def enqueue(self, new: NewJob) -> Job:
-        """Write a job and return it, or the one that has its key already.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        async with self._database.write() as connection:
-            await self.add(connection, [new])
-            query = select(jobs).where(jobs.c.key == new.key)
-            row = (await connection.execute(query)).mappings().one()
-        self.notify(new.run_at)
-        return stored_job(row)
+        self.follows = follows
 
     # ---- the worker's side ----------------------------------------------------------------------
 
@@ -185,73 +157,7 @@ class Jobs(JobReader):
             freeing = update(jobs).where(here).values(next_at=self._clock())
             return (await connection.execute(freeing)).rowcount
 
-    # ---- reading and the operator's side --------------------------------------------------------
-
-    async def stranded(self, kind: str) -> list[Job]:
-        """Return the finished jobs of a kind whose call was never dialled, nor closed.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        waits = calls.c.state.in_([CallState.QUEUED.value, CallState.SCHEDULED.value])
-        here = (jobs.c.kind == kind) & jobs.c.state.not_in(_OPEN) & waits
-        query = select(jobs).join(calls, calls.c.id == jobs.c.call_id).where(here)
-        async with self._database.read() as connection:
-            return [stored_job(row) for row in (await connection.execute(query)).mappings()]
-
-    async def revive(self, job_id: str) -> bool:
-        """Try a dead or unknown job again, from the start; False when it is neither.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        here = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
-        now = self._clock()
-        values = {
-            "state": JobState.WAITING.value,
-            "run_at": now,
-            "next_at": now,
-            "attempts": 0,
-            "begun_at": None,
-            "finished_at": None,
-        }
-        async with self._database.write() as connection:
-            reviving = update(jobs).where((jobs.c.id == job_id) & here).values(values)
-            revived = (await connection.execute(reviving)).rowcount == 1
-        self.notify()
-        return revived
-
-    async def cancel(self, connection: AsyncConnection, key: str) -> bool:
-        """Cancel a job that nobody has begun, within somebody's transaction."""
-        here = (jobs.c.key == key) & (jobs.c.state == JobState.WAITING.value)
-        now = self._clock()
-        values = {"state": JobState.CANCELED.value, "next_at": None, "finished_at": now}
-        return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
-
-    async def withdraw(self, connection: AsyncConnection, keys: Collection[str]) -> set[str]:
-        """Cancel jobs however far they are, within somebody's transaction.
-
-        Whoever works on one loses its lease and cannot begin; one that is done stays.
-
-        Returns:
-            The keys of those that may have had their effect.
-        """
-        here = jobs.c.key.in_(list(keys))
-        query = select(jobs.c.key, jobs.c.state, jobs.c.begun_at).where(here).with_for_update()
-        rows = (await connection.execute(query)).all()
-        stands = here & jobs.c.state.not_in([JobState.DONE.value, JobState.CANCELED.value])
-        values = {
-            "state": JobState.CANCELED.value,
-            "next_at": None,
-            "finished_at": self._clock(),
-        }
-        await connection.execute(update(jobs).where(stands).values(values))
-        effective = {JobState.DONE.value, JobState.UNKNOWN.value}
-        return {
-            row.key
-            for row in rows
-            if row.state in effective or (row.state in _OPEN and row.begun_at is not None)
-        }
+    # ---- messages, as providers report on them -----------------------------------------------
 
     async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
         """Add what became known later (delivered, failed) to the result of a job, by its ``ref``.
@@ -281,7 +187,7 @@ class Jobs(JobReader):
             StoreError: The database failed.
         """
         here = (jobs.c.id == job_id) & (jobs.c.begun_at.is_not(None))
-        here &= jobs.c.state.in_([*_OPEN, JobState.UNKNOWN.value])
+        here &= jobs.c.state.in_([*OPEN_STATES, JobState.UNKNOWN.value])
         values: dict[str, Any] = {
             "state": JobState.DONE.value,
             "next_at": None,
@@ -316,20 +222,6 @@ class Jobs(JobReader):
             await connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
             return True
 
-    async def purge(self, before: datetime, given_up_before: datetime) -> int:
-        """Delete what was done or canceled before a time, and what was given up before another.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        over = jobs.c.state.in_([JobState.DONE.value, JobState.CANCELED.value])
-        given_up = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
-        old = (over & (jobs.c.finished_at < before)) | (
-            given_up & (jobs.c.finished_at < given_up_before)
-        )
-        async with self._database.write() as connection:
-            return (await connection.execute(delete(jobs).where(old))).rowcount
-
     # ---- inside ---------------------------------------------------------------------------------
 
     async def _ours(self, connection: AsyncConnection, job: Job, values: Mapping[str, Any]) -> bool:
@@ -359,23 +251,3 @@ class Jobs(JobReader):
                 return finished(JobState.UNKNOWN, why, now)
             case Dropped(why):
                 return finished(JobState.CANCELED, why, now)
-
-
-def new_row(job: NewJob, now: datetime) -> dict[str, Any]:
-    """Return the row of a new job; for writers that insert many rows at once."""
-    run_at = job.run_at or now
-    return {
-        "id": f"job_{secrets.token_hex(12)}",
-        "kind": job.kind,
-        "key": job.key,
-        "payload": clean(job.payload),
-        "state": JobState.WAITING.value,
-        "run_at": run_at,
-        "next_at": run_at,
-        "attempts": 0,
-        "leased_by": "",
-        "call_id": job.call_id,
-        "phone": job.phone,
-        "ref": "",
-        "created_at": now,
-    }

@@ -2,28 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from fwai.domain.call import Call, CallState
+from fwai.domain.call import Call, CallEnding, CallId, CallState
+from fwai.domain.job import Job, JobState, NewJob
+from fwai.interfaces.store import BookingNotices
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.bookings import Bookings
 from fwai.store.call_log import FollowTool, follow_no_tool
 from fwai.store.call_permissions import CallPermissions
 from fwai.store.callbacks import Callbacks
-from fwai.store.calls import Calls
+from fwai.store.calls import Calls, tell_nobody
 from fwai.store.contacts import Contacts
-from fwai.store.crash_recovery import Follow, follow_nothing
+from fwai.store.crash_recovery import CrashRecovery, Folders, Follow, follow_nothing
 from fwai.store.database import Database
 from fwai.store.erasure import Erasure
 from fwai.store.file_writer import FileWriter
 from fwai.store.idempotency_keys import IdempotencyKeys
-from fwai.store.jobs import Jobs
+from fwai.store.job_writer import wake_nobody
+from fwai.store.jobs import Jobs, follow_no_job
 from fwai.store.migrate import ensure_schema
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import call_path
@@ -48,6 +52,10 @@ class StoreOptions:
         keep: States of outbound calls that survive a restart: something still acts on them.
         follow: What is to be done when a call reaches a state.
         follow_tool: What is to be done when a tool has run.
+        follow_job: What is to be done once a job is over or put off.
+        on_new_jobs: Told that jobs were committed, none of them due before the time it is given.
+        on_canceled: Told of a call that was canceled before it was dialled; must not block.
+        booking_notices: The messages that go out about bookings.
     """
 
     url: str
@@ -61,6 +69,10 @@ class StoreOptions:
     keep: Collection[CallState] = ()
     follow: Follow = follow_nothing
     follow_tool: FollowTool = follow_no_tool
+    follow_job: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job
+    on_new_jobs: Callable[[datetime | None], None] = wake_nobody
+    on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody
+    booking_notices: BookingNotices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +87,8 @@ class Store:
     callbacks: Callbacks
     bookings: Bookings
     contacts: Contacts
-    standings: CallPermissions
-    requests: IdempotencyKeys
+    call_permissions: CallPermissions
+    idempotency_keys: IdempotencyKeys
     erasure: Erasure
     options: StoreOptions
 
@@ -117,6 +129,8 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
             database,
             instance=options.instance,
             keep_words=options.transcripts_dir is not None,
+            on_new=options.on_new_jobs,
+            follows=options.follow_job,
         )
         writer.on_written = lambda tables: jobs.notify() if "jobs" in tables else None
         calls = Calls(
@@ -130,14 +144,17 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
             jobs=jobs,
             follow=options.follow,
             follow_tool=options.follow_tool,
+            on_canceled=options.on_canceled,
         )
+        folders = Folders(options.transcripts_dir, options.recordings_dir, options.zone)
+        recovery = CrashRecovery(database, folders, jobs, options.follow)
 
         async def flush() -> None:
             await files.flush()
             await writer.flush()
 
         await jobs.release()
-        dangling = await calls.close_dangling(time.time(), keep=options.keep, living=options.living)
+        dangling = await recovery.close_calls(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
         async with _running(files, writer, database):
             yield Store(
@@ -147,7 +164,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
                 calls,
                 jobs,
                 Callbacks(database, jobs, calls),
-                Bookings(database, jobs),
+                Bookings(database, jobs, options.booking_notices),
                 Contacts(database),
                 CallPermissions(database),
                 IdempotencyKeys(database),

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from fwai.domain.job import ASK_CALL_PERMISSION
 from fwai.errors import ToolError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
+from fwai.tools.message_jobs import DayLimit, Outbox
 
 MAX_A_DAY: Final = 1  # as Meta has it
 
@@ -24,10 +26,10 @@ class AskCallPermissionArgs(Args):
     )
 
 
-def ask_call_permission(orders: JobSubmission) -> Tool[AskCallPermissionArgs]:
+def ask_call_permission(jobs: JobSubmitter) -> Tool[AskCallPermissionArgs]:
     """Build the tool; its jobs are of its own kind with ``to``, ``name`` and ``topic``."""
-    limit = DayLimit(orders, ASK_CALL_PERMISSION, "request", MAX_A_DAY)
-    outbox = Outbox(orders, ASK_CALL_PERMISSION, "WhatsApp", per_call=1, limit=limit)
+    limit = DayLimit(jobs, ASK_CALL_PERMISSION, "request", MAX_A_DAY)
+    outbox = Outbox(jobs, ASK_CALL_PERMISSION, "WhatsApp", per_call=1, limit=limit)
 
     async def run(args: AskCallPermissionArgs, context: ToolContext) -> Outcome:
         if not context.to:

@@ -6,9 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from fwai.domain.call import Call
-from fwai.domain.job import action_key
-from fwai.interfaces.media import CallActions
+from fwai.interfaces.tools import ToolContext
 
 ArgsT = TypeVar("ArgsT")
 
@@ -17,38 +15,6 @@ class Args(BaseModel):
     """Arguments of a tool; texts lose the blanks around them."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
-
-
-@dataclass(frozen=True, slots=True)
-class ToolContext:
-    """Where a tool runs.
-
-    Attributes:
-        to: The person it is done for, E.164; empty when their number is withheld.
-        scope: The same action asked for twice within a scope (a call, a request) is done once.
-        call: The call it was asked for in, or None.
-        actions: What it may do to that call while it lives; None when nothing can be done to it.
-        trusted: An operator asked, not a model: recipients may be chosen freely.
-    """
-
-    to: str
-    scope: str
-    call: Call | None = None
-    actions: CallActions | None = None
-    trusted: bool = False
-
-    @property
-    def call_id(self) -> str:
-        """Our id of the call, or empty."""
-        return self.call.id if self.call is not None else ""
-
-    def allow(self, what: str, limit: int) -> bool:
-        """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
-        return self.actions is None or self.actions.allow(what, limit)
-
-    def key(self, tool: str, args: Mapping[str, Any]) -> str:
-        """Return the key of this action, for jobs and rows."""
-        return action_key(self.scope, tool, args)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,21 @@
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from fwai.domain.availability import Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
-from fwai.domain.job import NewJob
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.interfaces.store import BookingBook
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.message_jobs import DAY_S, DayLimit
 from fwai.tools.recipient import CONFIRMED, address_for
@@ -25,27 +26,6 @@ BOOK_DEMO: Final = "book_demo"
 MAX_OPEN: Final = 3
 MAX_BOOKINGS_PER_CALL: Final = 4
 WITHHELD_A_DAY: Final = 3  # demos that all callers without a number may book in 24 hours
-
-
-class BookingBook(Protocol):
-    """The demos; every method raises ``StoreError``."""
-
-    async def book(
-        self, new: NewBooking, capacity: int, also: Callable[[Booking], Iterable[NewJob]]
-    ) -> Booking | None:
-        """Write one, and what else is to be done; None if ``capacity`` others overlap it.
-
-        One whose key is known is returned as it stands.
-        """
-        ...
-
-    async def open_for(self, phone: str, now: datetime) -> list[Booking]:
-        """Return a person's demos that are not over, the earliest first."""
-        ...
-
-    async def taken_between(self, start: datetime, end: datetime) -> list[Booking]:
-        """Return the demos that overlap a span, the earliest first."""
-        ...
 
 
 class BookDemoArgs(Args):

@@ -1,9 +1,9 @@
 """Promise to call somebody back, take promises back, and never call them again."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -16,7 +16,9 @@ from fwai.domain.job import NewJob
 from fwai.domain.phone import Reach
 from fwai.domain.spoken_time import spoken
 from fwai.errors import ToolError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.interfaces.store import CallbackBook, EditableDoNotCallList
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
 from fwai.tools.times import MAX_WHEN, WHEN, moment
@@ -28,40 +30,6 @@ MAX_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
 MAX_REASON: Final = 200
 _WHATSAPP: Final = "whatsapp"
-
-
-class CallbackBook(Protocol):
-    """The promises; every method raises ``StoreError``."""
-
-    async def schedule(
-        self, new: NewCallback, also: Callable[[Callback], Iterable[NewJob]]
-    ) -> tuple[Callback, bool]:
-        """Write one, and what else is to be done; the known one and False if its key is known."""
-        ...
-
-    async def open_for(self, phone: str) -> list[Callback]:
-        """Return those of a person that are not over, the soonest first."""
-        ...
-
-    async def cancel(self, callback_id: str) -> Callback | None:
-        """Take one back."""
-        ...
-
-    async def cancel_for(self, phone: str) -> int:
-        """Take back all of a person's; return how many."""
-        ...
-
-
-class People(Protocol):
-    """Who must not be called; every method raises ``StoreError``."""
-
-    async def do_not_call(self, phone: str) -> bool:
-        """Whether calls to a person are forbidden."""
-        ...
-
-    async def set_do_not_call(self, phone: str, on: bool, reason: str) -> None:
-        """Forbid calls to a person, or permit them again."""
-        ...
 
 
 class ScheduleCallbackArgs(Args):
@@ -91,7 +59,7 @@ class DoNotCallArgs(Args):
 
 def schedule_callback(
     book: CallbackBook,
-    people: People,
+    people: EditableDoNotCallList,
     announce: Announce,
     *,
     zone: ZoneInfo,
@@ -172,7 +140,7 @@ def cancel_callback(book: CallbackBook) -> Tool[CancelCallbackArgs]:
     )
 
 
-def do_not_call(book: CallbackBook, people: People) -> Tool[DoNotCallArgs]:
+def do_not_call(book: CallbackBook, people: EditableDoNotCallList) -> Tool[DoNotCallArgs]:
     """Build the tool that forbids calls to a person who wants none."""
 
     async def run(args: DoNotCallArgs, context: ToolContext) -> Outcome:

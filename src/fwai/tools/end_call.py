@@ -4,7 +4,8 @@ from pydantic import Field
 
 from fwai.domain.call import EndReason
 from fwai.errors import ToolError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
 
 
 class EndCallArgs(Args):

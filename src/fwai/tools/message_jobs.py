@@ -7,12 +7,14 @@ asking again finds the same job and sends nothing. Nobody here ever says that so
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from fwai.domain.call import Call
 from fwai.domain.job import Job, JobState, NewJob
 from fwai.errors import ToolError
-from fwai.tools.base import Outcome, ToolContext
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Outcome
 
 WITHIN_S: Final = 5.0  # below the tools' own limit, so that what is known by then is told
 DAY_S: Final = 86_400.0
@@ -21,25 +23,6 @@ MAX_KEPT: Final = 10_000
 
 # What tells others of something: its kind, a key that the same thing has again, facts, the call.
 Announce = Callable[[str, str, Mapping[str, Any], Call | None], Sequence[NewJob]]
-
-
-class JobSubmission(Protocol):
-    """Takes work that is done once; every method raises ``StoreError``."""
-
-    async def give(self, new: NewJob, within_s: float) -> Job:
-        """Write a job, wait a little, and return it as it is then."""
-        ...
-
-    async def given(self, kind: str, phone: str) -> int:
-        """Return how many jobs of a kind a person got in the last 24 hours."""
-        ...
-
-    async def asked(self, kind: str, caller: str) -> int:
-        """Return how many jobs of a kind somebody's calls gave in the last 24 hours.
-
-        All callers without a number are one, with an empty ``caller``.
-        """
-        ...
 
 
 def told(job: Job, thing: str, taker: str) -> Outcome:
@@ -120,14 +103,14 @@ class DayLimit:
 
     def __init__(
         self,
-        orders: JobSubmission,
+        jobs: JobSubmitter,
         kind: str,
         thing: str,
         most: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.thing = thing
-        self._orders = orders
+        self._jobs = jobs
         self._kind = kind
         self._most = most
         self._count = DayCount(clock)
@@ -151,12 +134,12 @@ class DayLimit:
         written = 0
         counted: list[str] = []
         if phone:
-            written = await self._orders.given(self._kind, phone)
+            written = await self._jobs.count_for_recipient(self._kind, phone)
             counted.append(f"phone:{phone}")
         if address:
             counted.append(f"address:{address}")
         if not context.trusted and not (phone and phone == context.to):
-            written = max(written, await self._orders.asked(self._kind, context.to))
+            written = max(written, await self._jobs.count_for_caller(self._kind, context.to))
             counted.append(f"caller:{context.to}")
         # From here on nothing waits, so that many calls at once cannot all find room.
         if max([written, *map(self._count.of, counted)]) >= self._most:
@@ -186,9 +169,9 @@ class Outbox:
     """
 
     def __init__(
-        self, orders: JobSubmission, kind: str, taker: str, *, per_call: int, limit: DayLimit
+        self, jobs: JobSubmitter, kind: str, taker: str, *, per_call: int, limit: DayLimit
     ) -> None:
-        self._orders = orders
+        self._jobs = jobs
         self._kind = kind
         self._taker = taker
         self._per_call = per_call
@@ -216,7 +199,7 @@ class Outbox:
             if not context.allow(self._kind, self._per_call):
                 raise ToolError(f"No further {self._limit.thing} can be sent in this call.")
             await self._limit.take(context, key, phone=phone, address=address)
-        job = await self._orders.give(
+        job = await self._jobs.submit(
             NewJob(self._kind, key, payload, call_id=context.call_id, phone=phone), WITHIN_S
         )
         return told(job, self._limit.thing, self._taker)

@@ -6,7 +6,7 @@ from typing import Final
 from fwai.domain.email_address import address
 from fwai.domain.phone import Reach, normalise
 from fwai.errors import FieldError, ToolError
-from fwai.tools.base import ToolContext
+from fwai.interfaces.tools import ToolContext
 
 EVERYWHERE: Final = Reach()
 CONFIRMED: Final = (

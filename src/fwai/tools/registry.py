@@ -11,8 +11,9 @@ from fwai.domain.call import Call
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
-from fwai.interfaces.media import CallActions
-from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
+from fwai.interfaces.calls import CallActions
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import ByHand, Outcome, Tool
 from fwai.tools.message_jobs import NOBODY_KNOWS
 from fwai.tools.schema import parameters
 

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from fwai.domain.job import SEND_EMAIL
 from fwai.errors import ToolError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
+from fwai.tools.message_jobs import DayLimit, Outbox
 from fwai.tools.recipient import CONFIRMED, address_for
 
 MAX_EMAILS_PER_CALL: Final = 2
@@ -27,24 +29,24 @@ class SendEmailArgs(Args):
     confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the address"))
 
 
-def email_limit(orders: JobSubmission) -> DayLimit:
+def email_limit(jobs: JobSubmitter) -> DayLimit:
     """Return the limit that all tools share that send mail at a caller's wish."""
-    return DayLimit(orders, SEND_EMAIL, "e-mail", MAX_EMAILS_PER_DAY)
+    return DayLimit(jobs, SEND_EMAIL, "e-mail", MAX_EMAILS_PER_DAY)
 
 
-def send_email(orders: JobSubmission, limit: DayLimit | None = None) -> Tool[SendEmailArgs]:
+def send_email(jobs: JobSubmitter, limit: DayLimit | None = None) -> Tool[SendEmailArgs]:
     """Build the tool; its jobs are of kind ``send_email`` with ``to``, ``template``, ``values``.
 
     Args:
-        orders: Takes the jobs.
+        jobs: Takes the jobs.
         limit: What `email_limit` returned, if another tool sends mail, too.
     """
     outbox = Outbox(
-        orders,
+        jobs,
         SEND_EMAIL,
         "the mail server",
         per_call=MAX_EMAILS_PER_CALL,
-        limit=limit or email_limit(orders),
+        limit=limit or email_limit(jobs),
     )
 
     async def run(args: SendEmailArgs, context: ToolContext) -> Outcome:

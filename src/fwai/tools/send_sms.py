@@ -6,8 +6,10 @@ from pydantic import Field
 
 from fwai.domain.job import SEND_SMS
 from fwai.domain.phone import Reach
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
+from fwai.tools.message_jobs import DayLimit, Outbox
 from fwai.tools.recipient import CONFIRMED, EVERYWHERE, number_for
 
 MAX_SMS_PER_CALL: Final = 3
@@ -27,15 +29,15 @@ class SendSmsArgs(Args):
     confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the number"))
 
 
-def send_sms(orders: JobSubmission, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
+def send_sms(jobs: JobSubmitter, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
     """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``.
 
     Args:
-        orders: Takes the jobs.
+        jobs: Takes the jobs.
         reach: Where callers may have texts sent.
     """
-    limit = DayLimit(orders, SEND_SMS, "text message", MAX_SMS_PER_DAY)
-    outbox = Outbox(orders, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
+    limit = DayLimit(jobs, SEND_SMS, "text message", MAX_SMS_PER_DAY)
+    outbox = Outbox(jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
 
     async def run(args: SendSmsArgs, context: ToolContext) -> Outcome:
         to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)

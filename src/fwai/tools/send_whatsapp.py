@@ -7,9 +7,11 @@ from pydantic import BeforeValidator, Field
 
 from fwai.domain.job import SEND_WHATSAPP
 from fwai.errors import FieldError, ToolError
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.tools import ToolContext
 from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
-from fwai.tools.message_jobs import DayLimit, JobSubmission, Outbox
+from fwai.tools.base import Args, Outcome, Tool
+from fwai.tools.message_jobs import DayLimit, Outbox
 
 MAX_WHATSAPP_PER_CALL: Final = 3
 MAX_WHATSAPP_PER_DAY: Final = 10
@@ -47,18 +49,18 @@ class SendWhatsAppArgs(Args):
 
 
 def send_whatsapp(
-    orders: JobSubmission, templates: Mapping[str, Template] = TEMPLATES
+    jobs: JobSubmitter, templates: Mapping[str, Template] = TEMPLATES
 ) -> Tool[SendWhatsAppArgs]:
     """Build the tool; its jobs are of kind ``send_whatsapp`` with ``to``, ``text``, ``template``.
 
     Args:
-        orders: Takes the jobs.
+        jobs: Takes the jobs.
         templates: Those that are approved, by name. A text goes with `FALLBACK`, if that is one of
             them and the text fits, for the case that the window is closed.
     """
     offered = {name: one for name, one in templates.items() if not one.asks_permission}
-    limit = DayLimit(orders, SEND_WHATSAPP, "WhatsApp message", MAX_WHATSAPP_PER_DAY)
-    outbox = Outbox(orders, SEND_WHATSAPP, "WhatsApp", per_call=MAX_WHATSAPP_PER_CALL, limit=limit)
+    limit = DayLimit(jobs, SEND_WHATSAPP, "WhatsApp message", MAX_WHATSAPP_PER_DAY)
+    outbox = Outbox(jobs, SEND_WHATSAPP, "WhatsApp", per_call=MAX_WHATSAPP_PER_CALL, limit=limit)
 
     async def run(args: SendWhatsAppArgs, context: ToolContext) -> Outcome:
         if not context.to:

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from fwai.domain.call import EndReason
 from fwai.errors import ApiError, ToolError
-from fwai.interfaces.media import CallTransfer
-from fwai.tools.base import Args, Outcome, Tool, ToolContext
+from fwai.interfaces.calls import CallTransfer
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Args, Outcome, Tool
 
 TRANSFER_S: Final = 10.0
 

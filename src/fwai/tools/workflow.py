@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 from fwai.domain.webhook_tool import WebhookToolSpec, validate_args
 from fwai.errors import ApiError, ApiUnknownError, ToolError
-from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import ByHand, Outcome, Tool
 
 SPARE_S: Final = 2.0  # the client keeps the time itself, and knows better what it means
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.domain.call_event import call_data, call_summary, stamp
+from fwai.domain.outbound import CallRequest
 from fwai.domain.record import CallRecord
 from fwai.web import paging
 from fwai.web.errors import problems, unknown
@@ -108,13 +109,15 @@ async def _place(services: ApiServices, body: NewCall, use: Use) -> Reply:
     # Made of the use of the key: worked on again after a crash, it is the same call.
     call_id = f"{use.at.astimezone(services.rules.zone):%Y%m%d}-{use.name()}" if use.id else ""
     accepted = await services.place(
-        to=body.to,
-        provider=body.provider,
-        agent=body.agent,
-        context=body.context,
-        webhook_url=body.webhook_url,
-        not_before=body.not_before,
-        call_id=CallId(call_id),
+        CallRequest(
+            to=body.to,
+            provider=body.provider,
+            agent=body.agent,
+            context=body.context,
+            webhook_url=body.webhook_url,
+            not_before=body.not_before,
+            call_id=CallId(call_id),
+        )
     )
     call, status = accepted.call, accepted.state
     if not accepted.new:

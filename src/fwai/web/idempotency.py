@@ -18,12 +18,13 @@ from typing import Annotated, Any, Final
 import structlog
 from fastapi import Header, Request, Response
 
+from fwai.domain.idempotency import Claim
 from fwai.errors import FieldError, RefusedError, StoreError
 from fwai.http.access import Client
 from fwai.http.problem import ProblemError
+from fwai.interfaces.store import IdempotencyStore
 from fwai.web.errors import conflict, invalid, problem_of
 from fwai.web.responses import answer
-from fwai.web.services import Claimed, RequestBook
 from fwai.web.values import canonical
 
 WAIT_S: Final = 10.0
@@ -82,7 +83,7 @@ class Idempotency:
     """
 
     def __init__(
-        self, requests: RequestBook, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, requests: IdempotencyStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._requests = requests
         self._clock = clock
@@ -149,10 +150,10 @@ class Idempotency:
             raise _in_progress()
         return await self._work(place, claim, work)
 
-    def _may_take_over(self, claim: Claimed) -> bool:
+    def _may_take_over(self, claim: Claim) -> bool:
         return claim.generation in self._given_up or self._clock() >= claim.claimed_at + ABANDONED
 
-    async def _work(self, place: tuple[str, str], claim: Claimed, work: Work) -> Response:
+    async def _work(self, place: tuple[str, str], claim: Claim, work: Work) -> Response:
         use = Use(f"{place[0]}:{place[1]}:{claim.generation}", claim.claimed_at)
         self._give_up(claim.generation)  # until it is answered
         try:
@@ -167,7 +168,7 @@ class Idempotency:
         await self._keep(place, claim, response)
         return response
 
-    async def _keep(self, place: tuple[str, str], claim: Claimed, response: Response) -> None:
+    async def _keep(self, place: tuple[str, str], claim: Claim, response: Response) -> None:
         body = {
             "text": bytes(response.body).decode(),
             "type": response.headers["content-type"],
@@ -195,7 +196,7 @@ def _response(reply: Reply) -> Response:
     return answer(reply.body, reply.status, reply.location)
 
 
-def _kept(claim: Claimed) -> Response:
+def _kept(claim: Claim) -> Response:
     headers = {"Cache-Control": "no-store", "Idempotency-Replayed": "true"}
     if claim.body["location"]:
         headers["Location"] = claim.body["location"]

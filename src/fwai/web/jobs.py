@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Response
 
 from fwai.domain.call_event import stamp
 from fwai.domain.job import EVENT, Job, JobState
+from fwai.interfaces.jobs import ListPosition
 from fwai.web import paging
 from fwai.web.errors import conflict, problems, unknown
 from fwai.web.models import JobBody, JobPage, Replayed, ReplayRequest
 from fwai.web.responses import answer
-from fwai.web.services import ApiServices, Place
+from fwai.web.services import ApiServices
 from fwai.web.values import safe_id
 
 MAX_REPLAYED: Final = 1_000
@@ -90,7 +91,7 @@ async def _known(services: ApiServices, job_id: str) -> Job:
 async def _dead_events(services: ApiServices, since: datetime | None) -> list[Job]:
     """Return the newest dead events, at most one more than are replayed."""
     dead: list[Job] = []
-    after: Place | None = None
+    after: ListPosition | None = None
     while len(dead) <= MAX_REPLAYED:
         found = await services.jobs.page(
             states=[JobState.DEAD], kind=EVENT, after=after, limit=paging.MAX_PAGE
@@ -124,5 +125,5 @@ def _event_type(job: Job) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def _place_in_list(job: Job) -> Place:
+def _place_in_list(job: Job) -> ListPosition:
     return job.created_at, job.id

@@ -7,12 +7,15 @@ from fastapi import APIRouter, Header, Response
 from fwai.domain.call import CallId, CallState
 from fwai.domain.record import CallRecord
 from fwai.http.problem import ProblemError
+from fwai.http.sse import EventStreams
+from fwai.interfaces.calls import LiveSession
+from fwai.interfaces.tools import ToolContext
 from fwai.web.calls import CallPath, known
 from fwai.web.errors import conflict, problems
-from fwai.web.event_streams import EventStreams
+from fwai.web.event_streams import ending_finder, ending_of
 from fwai.web.models import CallActionAccepted, SayRequest, ToolAnswer, TransferRequest
 from fwai.web.responses import answer
-from fwai.web.services import ApiServices, LiveSession
+from fwai.web.services import ApiServices
 from fwai.web.tools import shown_result, use_tool
 
 CONNECTING: Final = "One moment please, I connect you with a colleague."
@@ -30,7 +33,7 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
 
 def add(api: APIRouter, services: ApiServices) -> None:
     """Add the routes."""
-    streams = EventStreams(services)
+    streams = EventStreams(services.live_events, services.heartbeat_s)
 
     @api.get(
         "/calls/{call_id}/events",
@@ -49,7 +52,9 @@ def add(api: APIRouter, services: ApiServices) -> None:
 
         A comment each 15 seconds shows that the stream is alive.
         """
-        return streams.response(await known(services, call_id), last_event_id)
+        record = await known(services, call_id)
+        find = ending_finder(services.calls, record)
+        return streams.response(record.call.id, last_event_id, ending_of(record), find)
 
     @api.post(
         "/calls/{call_id}/hangup",
@@ -94,7 +99,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         session = _session(services, record)
         call = session.call
         args = {"reason": body.reason} if body is not None and body.reason else {}
-        context = services.tool_context(
+        context = ToolContext(
             to=call.caller, scope=call.id, call=call, actions=session, trusted=True
         )
         result = await use_tool(services, "transfer_call", args, context, call.agent)

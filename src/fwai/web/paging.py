@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 from fastapi import Query
 
 from fwai.errors import FieldError
-from fwai.web.services import Place
+from fwai.interfaces.jobs import ListPosition
 from fwai.web.values import known_moment, safe_id
 
 MAX_PAGE: Final = 200
@@ -27,7 +27,7 @@ Cursor = Annotated[
 ]
 
 
-def place_of(cursor: str) -> Place | None:
+def place_of(cursor: str) -> ListPosition | None:
     """Return where a page begins; None when it is the first.
 
     Raises:

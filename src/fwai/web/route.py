@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Receive, Scope, Send
 
 from fwai.http.access import Access
+from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
 from fwai.web.errors import problem_of
 
@@ -98,7 +99,9 @@ async def _with_body(request: Request) -> Request:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_S):
-            body = await _read(request)
+            body = await read_body(request, MAX_BODY_BYTES)
+    except BodyTooLargeError:
+        raise _too_large() from None
     except TimeoutError:
         raise ProblemError(
             "too-slow", "Too slow", 408, f"Send the body within {BODY_S:.0f} s."
@@ -115,15 +118,6 @@ async def _with_body(request: Request) -> Request:
         return whole.pop() if whole else await rest()
 
     return Request(request.scope, receive)
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
-    return bytes(body)
 
 
 def _too_large() -> ProblemError:

@@ -10,6 +10,7 @@ from fwai.domain.events import ToolResult
 from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError
 from fwai.http.problem import ProblemError
+from fwai.interfaces.tools import ToolContext
 from fwai.web.calls import known
 from fwai.web.errors import conflict, invalid, problems, unknown
 from fwai.web.idempotency import Idempotency, Key, Reply, Use
@@ -73,7 +74,7 @@ async def use_tool(
     services: ApiServices,
     name: str,
     args: Mapping[str, Any],
-    context: Any,  # noqa: ANN401 - a ToolContext
+    context: ToolContext,
     agent: str = "",
 ) -> ToolResult:
     """Run a tool for an operator.
@@ -152,14 +153,13 @@ async def _run(
 ) -> Mapping[str, Any]:
     if (body.to is None) == (body.call_id is None):
         raise invalid("to", "give either to, a number, or call_id, a call with the person")
-    make = services.tool_context
     if body.call_id is None:
         scope = f"api:{use.name('tool') if use.id else secrets.token_hex(8)}"
-        context = make(to=number(body.to or "", "to"), scope=scope, trusted=True)
+        context = ToolContext(to=number(body.to or "", "to"), scope=scope, trusted=True)
         return shown_result(await use_tool(services, name, body.arguments, context))
     record = await known(services, body.call_id)
     session = services.live.session(record.call.id)
     call = record.call if session is None else session.call
     scope = f"api:{use.name('tool')}" if use.id else call.id
-    context = make(to=call.caller, scope=scope, call=call, actions=session, trusted=True)
+    context = ToolContext(to=call.caller, scope=scope, call=call, actions=session, trusted=True)
     return shown_result(await use_tool(services, name, body.arguments, context, call.agent))

@@ -1,4 +1,8 @@
-"""The composition root: builds every object once. The only module that knows everybody."""
+"""The composition root: builds every object of a server once, in the order it needs them.
+
+Nothing is filled in afterwards: what an object needs is built before it and handed to its
+constructor.
+"""
 
 import asyncio
 import contextlib
@@ -8,39 +12,56 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import httpx
 import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
+from fwai.calls.call_runner import OnOver
+from fwai.calls.dial_cleanup import dial_cleanup_jobs
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_events import LiveEvents, PublishingArchive
 from fwai.calls.manager import CallManager
+from fwai.calls.outbound import OutboundCalls
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.errors import ConfigError
 from fwai.gemini.models import VOICES
 from fwai.integrations.webhook_client import webhook_http
-from fwai.interfaces.media import MessageReports
+from fwai.interfaces.calls import OutboundLine, ToolRunner
+from fwai.interfaces.messages import MessageReports
 from fwai.jobs.call_follow_ups import follow_up_jobs
+from fwai.jobs.delivery_reports import DeliveryReports
 from fwai.jobs.events import Events
+from fwai.jobs.signals import JobSignals
+from fwai.jobs.submission import JobSubmission
 from fwai.prompts.loader import load_prompts
 from fwai.store.open import Store, StoreOptions, open_store
+from fwai.tools.booking_messages import BookingMessages
 from fwai.web.health import router as health_router
 from fwai.web.openapi import document
-from fwai.wiring.agents import AgentFactory
-from fwai.wiring.api import access_of, api
-from fwai.wiring.jobs import (
-    WAITING,
-    AvailabilityFile,
-    Office,
-    build_events,
-    outgoing,
-    tool_follower,
-)
+from fwai.wiring.agents import AgentFactory, caller_recall
+from fwai.wiring.api import ApiParts, access_of, api
+from fwai.wiring.availability import AvailabilityFile
+from fwai.wiring.jobs import SURVIVES_RESTART, background_jobs, dial_rules, write_start_jobs
 from fwai.wiring.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
-from fwai.wiring.tools import TOOL_NAMES, Toolbox
+from fwai.wiring.tools import (
+    TOOL_NAMES,
+    ToolParts,
+    booking_messages,
+    message_channels,
+    message_handlers,
+    tool_registry,
+)
+from fwai.wiring.webhooks import (
+    announcer,
+    build_events,
+    outgoing_webhooks,
+    tool_event,
+    url_check,
+)
 
 _log = structlog.get_logger()
 
@@ -63,81 +84,105 @@ class Server:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[Server]:
+async def open_server(settings: Settings, on_over: OnOver | None = None) -> AsyncIterator[Server]:
     """Build everything, and take it down in the opposite order.
+
+    Args:
+        settings: Those of the process.
+        on_over: Told of each session that is over, and how its call ended; must not block.
 
     Raises:
         ConfigError: prompts.json does not fit the settings, or a WebRTC library its guard.
         StoreError: The database or a directory cannot be used.
     """
-    agents = load_prompts(settings.prompts_file, voices=VOICES, tools=TOOL_NAMES)
-    if settings.tts_voice not in VOICES:
-        raise ConfigError([f"TTS_VOICE: unknown voice {settings.tts_voice!r}; such as Puck"])
+    agents = load_agents(settings)
     media = webrtc(settings)
     availability = AvailabilityFile(settings.data_dir / "availability.json")
+    live_events = LiveEvents()
+    signals = JobSignals()
     async with AsyncExitStack() as stack:
         # Loading the certificates takes 60 ms and 3 MB: once, not per client or call.
         tls = ssl.create_default_context()
         http = await stack.enter_async_context(httpx.AsyncClient(verify=tls))
         hooks = await stack.enter_async_context(webhook_http(tls))
-        way = outgoing(settings, agents, hooks)
-        events = build_events(settings, way)
-        store = await stack.enter_async_context(open_store(_store_options(settings, events)))
+
+        webhooks = outgoing_webhooks(settings, agents, hooks)
+        events = build_events(settings, webhooks)
+        announce = announcer(events)
         providers = enabled(settings, http)
-        office = Office(settings, store, agents, events, way)
-        toolbox = Toolbox(settings, office, store, providers, availability, tls)
-        tools = toolbox.registry(agents, None if way is None else way.workflows)
-        cast = AgentFactory(settings, agents, tools, tls, office.recall)
-        board = LiveEvents()
-        archive = PublishingArchive(store.calls, board)
-        store.calls.on_canceled = archive.ended
-        access = access_of(settings)
-        calls = CallManager(
-            agent_for=cast.agent_for,
-            agent_id_for=cast.agent_id_for,
-            tools=tools,
-            archive=archive,
-            limits=SessionLimits(max_call_s=float(settings.max_call_seconds)),
-            max_calls=None
-            if settings.max_concurrent_calls == "auto"
-            else settings.max_concurrent_calls,
-            recorder_for=store.recorder,
-            on_idle=give_back_memory,
-            speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
-        )
+        channels = message_channels(settings, providers)
+        bookings = booking_messages(settings, channels, announce)
+        options = _store_options(settings, events, live_events, signals, bookings)
+        store = await stack.enter_async_context(open_store(options))
+
+        jobs = JobSubmission(store.jobs, signals)
+        parts = ToolParts(providers, channels, jobs, announce, bookings, availability, webhooks)
+        tools = tool_registry(settings, agents, store, parts)
+        recall = caller_recall(store, settings.zone)
+        factory = AgentFactory(settings, agents, tools, tls, recall)
+        archive = PublishingArchive(store.calls, live_events)
+        calls = _call_manager(settings, agents, factory, tools, archive, store, on_over)
+
         workers = await stack.enter_async_context(asyncio.TaskGroup())
-        stack.callback(office.stop)  # once no call gives it work any more
+        stack.callback(signals.stop)  # once no call writes jobs any more
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
         group.create_task(calls.run(ready), name="calls")
         stack.callback(calls.stop)
         await ready.wait()
-        app = _web(settings, calls, providers, office.reports)
+
+        reports = DeliveryReports(store.jobs, events, lambda: datetime.now(UTC), store.calls)
+        access = access_of(settings)
+        app = _web(settings, calls, providers, reports)
         if media is not None and settings.browser_calls:
-            app.include_router(browser_calls(calls, group, board, media, access))
-        for provider in providers:
-            office.lines[provider.name] = provider.line
+            app.include_router(browser_calls(calls, group, live_events, media, access))
+        lines: dict[str, OutboundLine] = {one.name: one.line for one in providers}
+        whatsapp = None
         if media is not None and "whatsapp" in settings.call_provider:
             whatsapp = await stack.enter_async_context(
-                open_whatsapp(settings, http, calls, media, store.standings, office.reports)
+                open_whatsapp(settings, http, calls, media, store.call_permissions, reports)
             )
             app.include_router(whatsapp.router)
-            office.lines["whatsapp"] = whatsapp.line
-            toolbox.whatsapp(whatsapp.messages, whatsapp.line)
+            lines["whatsapp"] = whatsapp.line
             stack.callback(calls.stop)  # carried calls must be over before WhatsApp is left
-        office.lines = {
-            name: office.lines[name] for name in settings.call_provider if name in office.lines
-        }
-        office.serve_calls(calls, archive, http)
-        app.include_router(
-            api(settings, store, office, calls, tools, agents, board, archive, access)
+        lines = {name: lines[name] for name in settings.call_provider if name in lines}
+
+        rules = dial_rules(settings, agents, lines)
+        outbound = OutboundCalls(rules, store.calls, store.contacts, url_check(webhooks))
+        messages = message_handlers(
+            settings,
+            channels,
+            next((one.sms for one in providers if one.sms is not None), None),
+            None if whatsapp is None else (whatsapp.messages, whatsapp.line),
+            tls,
         )
+        background = background_jobs(
+            settings, agents, store, signals, events, rules, lines, archive, calls.placer,
+            outbound.place, messages, http,
+        )  # fmt: skip
+        api_parts = ApiParts(
+            store, calls, tools, agents, events, live_events, archive, rules, outbound.place
+        )
+        app.include_router(api(settings, api_parts, access))
         document(app)
-        await office.open()
-        workers.create_task(office.worker.run(), name="worker")
-        workers.create_task(office.postman.run(), name="postman")
-        cast.warm_up()
+
+        await write_start_jobs(settings, agents, store, background.dialer)
+        workers.create_task(background.worker.run(), name="worker")
+        workers.create_task(background.delivery_worker.run(), name="delivery_worker")
+        factory.warm_up()
         yield Server(app, calls, store, agents)
+
+
+def load_agents(settings: Settings) -> Mapping[str, AgentProfile]:
+    """Return the agents of prompts.json.
+
+    Raises:
+        ConfigError: The file does not fit, or the default voice is unknown.
+    """
+    agents = load_prompts(settings.prompts_file, voices=VOICES, tools=TOOL_NAMES)
+    if settings.tts_voice not in VOICES:
+        raise ConfigError([f"TTS_VOICE: unknown voice {settings.tts_voice!r}; such as Puck"])
+    return agents
 
 
 def freeze() -> None:
@@ -155,6 +200,35 @@ def give_back_memory() -> None:
     """Return freed memory to the kernel, where the C library can; takes a few milliseconds."""
     with contextlib.suppress(OSError, AttributeError):  # glibc only
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def guards_off(settings: Settings) -> list[str]:
+    """Return the names of settings that turn a guard off."""
+    return ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
+
+
+def _call_manager(
+    settings: Settings,
+    agents: Mapping[str, AgentProfile],
+    factory: AgentFactory,
+    tools: ToolRunner,
+    archive: PublishingArchive,
+    store: Store,
+    on_over: OnOver | None,
+) -> CallManager:
+    limit = settings.max_concurrent_calls
+    return CallManager(
+        agent_for=factory.agent_for,
+        agent_id_for=factory.agent_id_for,
+        tools=tools,
+        archive=archive,
+        limits=SessionLimits(max_call_s=float(settings.max_call_seconds)),
+        max_calls=None if limit == "auto" else limit,
+        recorder_for=store.recorder,
+        on_idle=give_back_memory,
+        speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
+        on_over=on_over,
+    )
 
 
 def _web(
@@ -181,20 +255,25 @@ def _web(
     return app
 
 
-def guards_off(settings: Settings) -> list[str]:
-    """Return the names of settings that turn a guard off."""
-    return ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
-
-
-def _store_options(settings: Settings, events: Events) -> StoreOptions:
+def _store_options(
+    settings: Settings,
+    events: Events,
+    live_events: LiveEvents,
+    signals: JobSignals,
+    bookings: BookingMessages,
+) -> StoreOptions:
     return StoreOptions(
         url=settings.database_url,
         zone=settings.zone,
         transcripts_dir=settings.transcripts_dir if settings.enable_transcripts else None,
         recordings_dir=settings.data_dir / "recordings" if settings.record_calls else None,
-        keep=WAITING,
+        keep=SURVIVES_RESTART,
         old_transcripts_dir=settings.transcripts_dir,
         old_recordings_dir=settings.data_dir / "recordings",
         follow=follow_up_jobs,
-        follow_tool=tool_follower(events, words=settings.enable_transcripts),
+        follow_tool=tool_event(events, words=settings.enable_transcripts),
+        follow_job=dial_cleanup_jobs(settings.ring_seconds),
+        on_new_jobs=signals.written,
+        on_canceled=live_events.ended,
+        booking_notices=bookings,
     )

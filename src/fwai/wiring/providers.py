@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import APIRouter
 
-from fwai.calls.live_events import Watch
 from fwai.config.settings import Settings, is_loopback
 from fwai.http.access import Access
-from fwai.interfaces.media import CallHandler, CallTransfer, MessageReports, OutboundLine, SmsSender
+from fwai.interfaces.calls import CallHandler, CallTransfer, LiveEventSource, OutboundLine
+from fwai.interfaces.messages import MessageReports, SmsSender
 
 if TYPE_CHECKING:
     from fwai.adapters.webrtc.peer import PeerOptions
     from fwai.adapters.whatsapp.account import WhatsApp
-    from fwai.adapters.whatsapp.permissions import CallPermissionStore
+    from fwai.interfaces.store import CallPermissionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ async def open_whatsapp(
     http: httpx.AsyncClient,
     calls: CallHandler,
     media: "PeerOptions",
-    standings: "CallPermissionStore",
+    permissions: CallPermissionStore,
     reports: MessageReports,
 ) -> AsyncIterator["WhatsApp"]:
     """Open the WhatsApp number of the settings: its endpoints, its line, its messages.
@@ -88,7 +88,7 @@ async def open_whatsapp(
         http: Shared client; not closed here.
         calls: Takes over each call.
         media: How media are carried.
-        standings: Where permissions of users are kept.
+        permissions: Where permissions of users are kept.
         reports: Hears how messages fare.
     """
     from fwai.adapters.whatsapp import account
@@ -109,7 +109,7 @@ async def open_whatsapp(
     # Graph on this machine is a simulator: its telephones are here, too.
     local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
     peer = WebRtcPeer(replace(media, loopback=local))
-    whatsapp = account.open_whatsapp(options, http, peer, calls, standings, reports=reports)
+    whatsapp = account.open_whatsapp(options, http, peer, calls, permissions, reports=reports)
     async with whatsapp as number:
         yield number
 
@@ -117,7 +117,7 @@ async def open_whatsapp(
 def browser_calls(
     calls: CallHandler,
     tasks: asyncio.TaskGroup,
-    watch: Watch,
+    live_events: LiveEventSource,
     media: "PeerOptions",
     access: Access,
 ) -> APIRouter:
@@ -127,7 +127,7 @@ def browser_calls(
     """
     from fwai.adapters.browser.routes import BrowserCalls, router
 
-    options = BrowserCalls(peer=media, tasks=tasks, watch=watch, access=access)
+    options = BrowserCalls(peer=media, tasks=tasks, live_events=live_events, access=access)
     return router(options, calls)
 
 

@@ -1,17 +1,29 @@
-"""The tools of this server: which are configured, what each is built of, and who does its work."""
+"""Tool registry set-up: which tools are configured, what each is built of, who does their work."""
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from fwai.config.outbound_checks import mail_sender
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.availability import Availability
 from fwai.domain.email_address import address
-from fwai.domain.job import ASK_CALL_PERMISSION, SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, Job
-from fwai.integrations.workflow import WorkflowClient
-from fwai.interfaces.media import CallTransfer, SmsSender
+from fwai.domain.hours import CallingHours
+from fwai.domain.job import (
+    ASK_CALL_PERMISSION,
+    SEND_EMAIL,
+    SEND_SMS,
+    SEND_WHATSAPP,
+    Job,
+    JobHandler,
+)
+from fwai.interfaces.calls import CallTransfer
+from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.messages import CallPermissionAsker, SmsSender, WhatsAppSender
+from fwai.jobs.message_sender import MessageSender
+from fwai.jobs.unconfigured import Unconfigured
 from fwai.store.open import Store
 from fwai.tools.ask_call_permission import ask_call_permission
 from fwai.tools.base import Tool
@@ -19,14 +31,15 @@ from fwai.tools.book_demo import book_demo
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.callbacks import cancel_callback, do_not_call, schedule_callback
 from fwai.tools.end_call import end_call
+from fwai.tools.message_jobs import Announce
 from fwai.tools.registry import ToolRegistry
 from fwai.tools.send_email import email_limit, send_email
 from fwai.tools.send_sms import send_sms
 from fwai.tools.send_whatsapp import send_whatsapp
 from fwai.tools.transfer_call import transfer_call
 from fwai.tools.workflow import workflow_tool
-from fwai.wiring.jobs import Office
 from fwai.wiring.providers import Provider
+from fwai.wiring.webhooks import OutgoingWebhooks
 
 # Every tool there is; which are offered depends on settings and on the agent.
 TOOL_NAMES: Final = (
@@ -43,168 +56,172 @@ TOOL_NAMES: Final = (
 )
 DEFAULT_BUSINESS: Final = "FWAI"
 
-
-class PermissionAsker(Protocol):
-    """Asks WhatsApp users whether they may be called."""
-
-    async def ask_permission(self, to: str, name: str = ..., topic: str = ...) -> str:
-        """Ask and return the message's id; raises ``ApiError``."""
-        ...
-
-
-class WhatsAppSender(Protocol):
-    """Writes on WhatsApp."""
-
-    async def send_text(
-        self, to: str, text: str, template: Mapping[str, Any] | None, reference: str
-    ) -> str:
-        """Send a text, or the template where a text may not be sent; raises ``ApiError``."""
-        ...
+_NEEDS: Final[Mapping[str, str]] = {
+    SEND_SMS: "CALL_PROVIDER: plivo or exotel",
+    SEND_EMAIL: "SMTP_HOST and SMTP_SENDER",
+    SEND_WHATSAPP: "CALL_PROVIDER: whatsapp",
+    ASK_CALL_PERMISSION: "CALL_PROVIDER: whatsapp",
+}
 
 
-class Toolbox:
-    """Builds the tools.
+def message_channels(settings: Settings, providers: Sequence[Provider]) -> Collection[str]:
+    """Return the kinds of messages that are configured."""
+    found = []
+    if any(one.sms is not None for one in providers):
+        found.append(SEND_SMS)
+    if settings.smtp_host:
+        found.append(SEND_EMAIL)
+    if "whatsapp" in settings.call_provider:
+        found += [SEND_WHATSAPP, ASK_CALL_PERMISSION]
+    return found
 
-    Args:
+
+def booking_messages(
+    settings: Settings, channels: Collection[str], announce: Announce
+) -> BookingMessages:
+    """Build what makes the messages about a booking."""
+    return BookingMessages(announce, settings.zone, _business(settings), channels, settings.reach)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolParts:
+    """What tools are built of.
+
+    Attributes:
         providers: Those of telephony, in the order of ``CALL_PROVIDER``.
+        channels: Kinds of messages that are configured.
+        jobs: Takes the jobs of messages.
+        announce: Makes the jobs that tell others of what a tool did.
+        bookings: Makes the messages about a booking.
         availability: The rules of bookings as they are now.
-        tls: For mail.
+        webhooks: Calls the agents' workflows; None when nothing can be signed.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        office: Office,
-        store: Store,
-        providers: Sequence[Provider],
-        availability: Callable[[], Availability],
-        tls: ssl.SSLContext,
-    ) -> None:
-        self._settings = settings
-        self._office = office
-        self._store = store
-        self._availability = availability
-        self.transfers: Mapping[str, CallTransfer] = {
-            one.name: one.transfer for one in providers if one.transfer is not None
+    providers: Sequence[Provider]
+    channels: Collection[str]
+    jobs: JobSubmitter
+    announce: Announce
+    bookings: BookingMessages
+    availability: Callable[[], Availability]
+    webhooks: OutgoingWebhooks | None
+
+
+def tool_registry(
+    settings: Settings, agents: Mapping[str, AgentProfile], store: Store, parts: ToolParts
+) -> ToolRegistry:
+    """Build all tools that are configured, the agents' own ones with them."""
+    own: dict[str, list[Tool[Any]]] = {}
+    if parts.webhooks is not None:
+        workflows = parts.webhooks.workflows
+        own = {
+            agent.id: [workflow_tool(hook, workflows) for hook in agent.webhooks]
+            for agent in agents.values()
+            if agent.webhooks
         }
-        self._channels: list[str] = []
-        sms = next((one.sms for one in providers if one.sms is not None), None)
-        if sms is not None:
-            self._sms(sms)
-        if settings.smtp_host:
-            self._mail(tls)
-        if "whatsapp" in settings.call_provider:
-            self._channels += [SEND_WHATSAPP, ASK_CALL_PERMISSION]
-        for kind, needs in self._unsent().items():
-            office.gave_up(kind, needs)
+    transfers: Mapping[str, CallTransfer] = {
+        one.name: one.transfer for one in parts.providers if one.transfer is not None
+    }
+    unconfigured = _missing(parts.channels)
+    if not transfers:
+        unconfigured["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
+    allowed = {agent.id: agent.tools for agent in agents.values()}
+    tools = _shared_tools(settings, next(iter(agents)), store, parts)
+    if transfers:
+        tools.append(transfer_call(transfers))
+    return ToolRegistry(tools, own, unconfigured, allowed)
 
-    def whatsapp(self, sender: WhatsAppSender, asker: PermissionAsker) -> None:
-        """Send WhatsApp messages through what is there only once calls are."""
 
-        async def send(job: Job) -> str:
-            said = job.payload
-            return await sender.send_text(said["to"], said["text"], said["template"], job.id)
+def _shared_tools(
+    settings: Settings, default_agent: str, store: Store, parts: ToolParts
+) -> list[Tool[Any]]:
+    zone, reach, jobs = settings.zone, settings.reach, parts.jobs
+    mails = email_limit(jobs)
+    tools: list[Tool[Any]] = [
+        end_call(),
+        schedule_callback(
+            store.callbacks,
+            store.contacts,
+            parts.announce,
+            zone=zone,
+            hours=CallingHours.parse(settings.calling_hours),
+            dials=settings.call_provider,
+            agent=default_agent,
+            reach=reach,
+        ),
+        cancel_callback(store.callbacks),
+        do_not_call(store.callbacks, store.contacts),
+        book_demo(store.bookings, parts.availability, parts.bookings, zone=zone, mails=mails),
+    ]
+    if SEND_SMS in parts.channels:
+        tools.append(send_sms(jobs, reach))
+    if SEND_EMAIL in parts.channels:
+        tools.append(send_email(jobs, mails))
+    if SEND_WHATSAPP in parts.channels:
+        tools += [send_whatsapp(jobs), ask_call_permission(jobs)]
+    return tools
 
-        async def ask(job: Job) -> str:
-            asked = job.payload
-            return await asker.ask_permission(asked["to"], asked["name"], asked["topic"])
 
-        self._office.sends(SEND_WHATSAPP, send)
-        self._office.sends(ASK_CALL_PERMISSION, ask)
+def message_handlers(
+    settings: Settings,
+    channels: Collection[str],
+    sms: SmsSender | None,
+    whatsapp: tuple[WhatsAppSender, CallPermissionAsker] | None,
+    tls: ssl.SSLContext,
+) -> dict[str, JobHandler]:
+    """Build the handlers of messages, by kind; kinds that are not configured give their jobs up."""
+    handlers: dict[str, JobHandler] = {
+        kind: Unconfigured(needs) for kind, needs in _missing(channels).items()
+    }
+    if sms is not None:
+        handlers[SEND_SMS] = _sms_handler(sms)
+    if SEND_EMAIL in channels:
+        handlers[SEND_EMAIL] = _mail_handler(settings, tls)
+    if whatsapp is not None:
+        handlers |= _whatsapp_handlers(*whatsapp)
+    return handlers
 
-    def registry(
-        self, agents: Mapping[str, AgentProfile], workflows: WorkflowClient | None
-    ) -> ToolRegistry:
-        """Return all tools that are configured, the agents' own ones with them."""
-        own: dict[str, list[Tool[Any]]] = {}
-        if workflows is not None:
-            own = {
-                agent.id: [workflow_tool(hook, workflows) for hook in agent.webhooks]
-                for agent in agents.values()
-                if agent.webhooks
-            }
-        allowed = {agent.id: agent.tools for agent in agents.values()}
-        return ToolRegistry(self._tools(next(iter(agents))), own, self._unconfigured(), allowed)
 
-    def _tools(self, agent: str) -> list[Tool[Any]]:
-        office, store, zone = self._office, self._store, self._settings.zone
-        reach = self._settings.reach
-        mails = email_limit(office.orders)
-        letters = BookingMessages(office.announce, zone, self._business, self._channels, reach)
-        store.bookings.letters = letters
-        tools: list[Tool[Any]] = [
-            end_call(),
-            schedule_callback(
-                store.callbacks,
-                store.contacts,
-                office.announce,
-                zone=zone,
-                hours=office.hours,
-                dials=self._settings.call_provider,
-                agent=agent,
-                reach=reach,
-            ),
-            cancel_callback(store.callbacks),
-            do_not_call(store.callbacks, store.contacts),
-            book_demo(store.bookings, self._availability, letters, zone=zone, mails=mails),
-        ]
-        if self._has(SEND_SMS):
-            tools.append(send_sms(office.orders, reach))
-        if self._has(SEND_EMAIL):
-            tools.append(send_email(office.orders, mails))
-        if self._has(SEND_WHATSAPP):
-            tools.append(send_whatsapp(office.orders))
-            tools.append(ask_call_permission(office.orders))
-        if self.transfers:
-            tools.append(transfer_call(self.transfers))
-        return tools
+def _sms_handler(sms: SmsSender) -> JobHandler:
+    async def send(job: Job) -> str:
+        return await sms.send_sms(job.payload["to"], job.payload["text"], job.id)
 
-    def _unconfigured(self) -> dict[str, str]:
-        """Return what is missing, by the tool that needs it."""
-        found = self._unsent()
-        if not self.transfers:
-            found["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
-        return found
+    return MessageSender(send)
 
-    def _unsent(self) -> dict[str, str]:
-        """Return what is missing, by the kind of message that needs it."""
-        missing = {
-            SEND_SMS: "CALL_PROVIDER: plivo or exotel",
-            SEND_EMAIL: "SMTP_HOST and SMTP_SENDER",
-            SEND_WHATSAPP: "CALL_PROVIDER: whatsapp",
-            ASK_CALL_PERMISSION: "CALL_PROVIDER: whatsapp",
-        }
-        return {kind: what for kind, what in missing.items() if not self._has(kind)}
 
-    def _has(self, kind: str) -> bool:
-        return kind in self._channels
+def _whatsapp_handlers(sender: WhatsAppSender, asker: CallPermissionAsker) -> dict[str, JobHandler]:
+    async def send(job: Job) -> str:
+        said = job.payload
+        return await sender.send_text(said["to"], said["text"], said["template"], job.id)
 
-    @property
-    def _business(self) -> str:
-        return self._settings.business_name or DEFAULT_BUSINESS
+    async def ask(job: Job) -> str:
+        asked = job.payload
+        return await asker.ask_permission(asked["to"], asked["name"], asked["topic"])
 
-    def _sms(self, sms: SmsSender) -> None:
-        async def send(job: Job) -> str:
-            return await sms.send_sms(job.payload["to"], job.payload["text"], job.id)
+    return {SEND_WHATSAPP: MessageSender(send), ASK_CALL_PERMISSION: MessageSender(ask)}
 
-        self._office.sends(SEND_SMS, send)
-        self._channels.append(SEND_SMS)
 
-    def _mail(self, tls: ssl.SSLContext) -> None:
-        from fwai.integrations.mail_sender import MailSender
-        from fwai.integrations.smtp import Mailer, SmtpOptions
+def _mail_handler(settings: Settings, tls: ssl.SSLContext) -> JobHandler:
+    from fwai.integrations.mail_sender import MailSender
+    from fwai.integrations.smtp import Mailer, SmtpOptions
 
-        settings = self._settings
-        sender = address(mail_sender(settings))
-        options = SmtpOptions(
-            settings.smtp_host,
-            settings.smtp_port,
-            user=settings.smtp_user,
-            password=settings.smtp_password.get_secret_value(),
-            sender=sender,
-            sender_name=settings.business_name,
-            security=settings.smtp_security,
-        )
-        mails = MailSender(Mailer(options, tls), self._business, sender)
-        self._office.sends(SEND_EMAIL, mails.send, repeatable=True)
-        self._channels.append(SEND_EMAIL)
+    sender = address(mail_sender(settings))
+    options = SmtpOptions(
+        settings.smtp_host,
+        settings.smtp_port,
+        user=settings.smtp_user,
+        password=settings.smtp_password.get_secret_value(),
+        sender=sender,
+        sender_name=settings.business_name,
+        security=settings.smtp_security,
+    )
+    mails = MailSender(Mailer(options, tls), _business(settings), sender)
+    return MessageSender(mails.send, repeatable=True)
+
+
+def _missing(channels: Collection[str]) -> dict[str, str]:
+    """Return what is missing, by the kind of message that needs it."""
+    return {kind: needs for kind, needs in _NEEDS.items() if kind not in channels}
+
+
+def _business(settings: Settings) -> str:
+    return settings.business_name or DEFAULT_BUSINESS

@@ -10,13 +10,14 @@ from google.genai import errors, types
 from google.genai.live import AsyncSession
 from websockets.exceptions import InvalidStatus
 
+from contract.gemini.oracle import connect_config
 from contract.gemini.sdk import meaning, on_loopback
 from fwai.domain.events import AgentAudio, AgentSaid, CallerSaid, TokensUsed, ToolCall, ToolResult
 from fwai.errors import AgentError
 from fwai.gemini import messages
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
 from fwai.gemini.messages import ServerMessage
-from fwai.gemini.setup import SessionConfig, connect_config, setup_message
+from fwai.gemini.setup import SessionConfig, setup_message
 
 FRAME_BYTES = 16_000 * 2 // 10
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -24,7 +25,6 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.gemini import messages
 from fwai.gemini.messages import GoAway, HandleIssued, ServerMessage, SetupDone, TurnRefused
 
 Json = dict[str, Any]
@@ -139,7 +139,7 @@ def meaning(message: types.LiveServerMessage) -> list[ServerMessage]:
     found += [AgentAudio(blob.data) for blob in spoken if blob.data]
     if content.generation_complete:
         found.append(GenerationEnded())
-    if content.turn_complete_reason:
+    if content.turn_complete_reason is not None:
         found.append(TurnRefused(content.turn_complete_reason.value))
     if content.turn_complete:
         found.append(TurnEnded())
@@ -154,10 +154,35 @@ def _control(message: types.LiveServerMessage) -> list[ServerMessage]:
     if message.tool_call_cancellation:
         found.append(ToolsCancelled(tuple(message.tool_call_cancellation.ids or ())))
     if message.usage_metadata:
-        found.append(TokensUsed(messages._tokens(message.usage_metadata)))
+        found.append(TokensUsed(_bill(message.usage_metadata)))
     update = message.session_resumption_update
     if update and update.resumable and update.new_handle:
         found.append(HandleIssued(update.new_handle))
     if message.go_away:
-        found.append(GoAway(messages._seconds(message.go_away.time_left)))
+        found.append(GoAway(_seconds_left(message.go_away.time_left or "")))
     return found
+
+
+def _bill(usage: types.UsageMetadata) -> dict[str, int]:
+    counts = Counter(
+        prompt=usage.prompt_token_count or 0,
+        response=usage.response_token_count or 0,
+        thoughts=usage.thoughts_token_count or 0,
+        tool_use=usage.tool_use_prompt_token_count or 0,
+        cached=usage.cached_content_token_count or 0,
+        total=usage.total_token_count or 0,
+    )
+    for name, shares in (
+        ("prompt", usage.prompt_tokens_details),
+        ("response", usage.response_tokens_details),
+    ):
+        for share in shares or []:
+            if share.modality is not None:
+                counts[f"{name}_{share.modality.value.lower()}"] += share.token_count or 0
+    return {name: count for name, count in counts.items() if count}
+
+
+def _seconds_left(duration: str) -> float:
+    whole, point, part = duration.removesuffix("s").partition(".")
+    readable = duration.endswith("s") and whole.isdecimal() and part.isdecimal() == bool(point)
+    return float(f"{whole}.{part or 0}") if readable else 0.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from contract.gemini.clients import agent_words, caller_words, pcm_of, tokens_of
-from fwai.domain.agent import ToolSpec
 from fwai.domain.events import (
     AgentEvent,
     AgentLost,
@@ -19,6 +18,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
+from fwai.domain.tool import ToolSpec
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.setup import SessionConfig

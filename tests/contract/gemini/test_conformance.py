@@ -12,7 +12,6 @@ from contract.gemini.clients import (
     sdks,
     tokens_of,
 )
-from fwai.domain.agent import ToolSpec
 from fwai.domain.events import (
     GenerationEnded,
     Interrupted,
@@ -21,6 +20,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
+from fwai.domain.tool import ToolSpec
 from fwai.gemini.messages import GoAway, HandleIssued
 from fwai.gemini.setup import SessionConfig
 from fwai.simulator.common.clips import ClipLibrary

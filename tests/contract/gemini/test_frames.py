@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import pytest
 from google.genai import types
 
+from contract.gemini.oracle import connect_config
 from contract.gemini.sdk import frame, scripted
-from fwai.domain.agent import ToolSpec
 from fwai.domain.events import ToolResult
+from fwai.domain.tool import ToolSpec
 from fwai.gemini import messages
-from fwai.gemini.setup import SessionConfig, connect_config, setup_message
+from fwai.gemini.setup import SessionConfig, setup_message
 
 MODELS = (
     "gemini-3.8-live",

@@ -11,10 +11,10 @@ import pytest
 
 from contract.simulator.plivo_agent import AUTH_ID, TOKEN, AgentStream, repertoire, running
 from fwai.simulator.common.caller import AwaitHangUp, Wait
-from fwai.simulator.common.cause import BUSY, NO_ANSWER
 from fwai.simulator.common.fate import Fate
 from fwai.simulator.common.rest import ApiFault
 from fwai.simulator.plivo.api import PlivoApi
+from fwai.simulator.plivo.cause import BUSY, NO_ANSWER
 
 FROM, TO = "918888800000", "919999900001"
 

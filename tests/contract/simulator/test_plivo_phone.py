@@ -10,15 +10,15 @@ from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     Drop,
-    Garbage,
     HangUp,
     Hear,
     Press,
     Say,
+    SendMalformed,
     Step,
     Wait,
 )
-from fwai.simulator.plivo.garbage import KINDS
+from fwai.simulator.plivo.malformed import KINDS
 from fwai.simulator.plivo.wire import FORMATS
 
 
@@ -170,13 +170,13 @@ async def test_broken_rules_are_reported() -> None:
     assert len(report.problems) == len(report.violations)
 
 
-async def test_garbage_arrives_and_the_call_goes_on() -> None:
+async def test_malformed_messages_arrive_and_the_call_goes_on() -> None:
     received: list[str | bytes] = []
 
     async def agent(stream: AgentStream) -> None:
         received.extend([message async for message in stream.socket])
 
-    steps: list[Step] = [Garbage(kind) for kind in KINDS]
+    steps: list[Step] = [SendMalformed(kind) for kind in KINDS]
     async with running(agent) as server:
         report = await server.phone().call(steps)
 

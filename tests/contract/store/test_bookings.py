@@ -174,7 +174,7 @@ class Post:
 
 
 async def with_letters(bookings: Bookings) -> Booking:
-    bookings.letters = post = Post()
+    bookings.notices = post = Post()
     booking = await bookings.book(NEW, 1, post.jobs)
     assert booking is not None
     return booking

@@ -9,7 +9,8 @@ import pytest
 from fwai.domain.call import FINAL_STATES, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.record import joined
 from fwai.errors import StoreError
-from fwai.interfaces.media import CallArchive, CallLog, Recorder
+from fwai.interfaces.media import Recorder
+from fwai.interfaces.store import CallArchive, CallLog
 from fwai.store.database import Database
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import read_transcript
@@ -227,7 +228,7 @@ async def test_a_waiting_call_goes_on_in_the_next_process(
     await kept.flush()
     following = kept_in(database, tmp_path, instance="b")
 
-    assert await following.calls.close_dangling(T0, keep={CallState.SCHEDULED}) == 0
+    assert await following.recovery.close_calls(T0, keep={CallState.SCHEDULED}) == 0
     assert await following.calls.set_state(call.id, CallState.DIALING, T0)
     following.calls.log(call).caller_said("Hello", T0 + 1, 1)
     assert await following.calls.end(call, ENDING, T0 + 2)
@@ -245,7 +246,7 @@ async def test_a_waiting_call_goes_on_in_the_next_process(
 async def test_logs_of_ended_calls_are_forgotten_in_time(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fwai.store.calls.ENDED_LOGS", 2)
+    monkeypatch.setattr("fwai.store.call_logs.MAX_ENDED", 2)
     live = a_call("live")
     await kept.calls.open(live, CallState.IN_PROGRESS, T0)
 
@@ -254,4 +255,4 @@ async def test_logs_of_ended_calls_are_forgotten_in_time(
         await kept.calls.open(call, CallState.IN_PROGRESS, T0)
         await kept.calls.end(call, ENDING, T0 + 1)
 
-    assert set(kept.calls._logs) == {"live", "c-3", "c-4"}
+    assert set(kept.calls._logs._open) == {"live", "c-3", "c-4"}

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fwai.adapters.whatsapp.permissions import CallPermissionStore, InMemoryCallPermissions
+from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
 from fwai.domain.call_permission import CallPermission, Grant
+from fwai.interfaces.store import CallPermissionStore
 from fwai.store.call_permissions import CallPermissions
 from fwai.store.database import Database
 from fwai.store.job_tables import metadata

@@ -11,6 +11,7 @@ from fwai.domain.call import CallId, CallState
 from fwai.domain.call_permission import CallPermission
 from fwai.domain.callback import NewCallback
 from fwai.domain.contact import Contact, MemoryEntry
+from fwai.domain.erasure import Erased
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
 from fwai.store.bookings import Bookings
@@ -18,7 +19,7 @@ from fwai.store.call_permissions import CallPermissions
 from fwai.store.callbacks import Callbacks
 from fwai.store.contacts import Contacts
 from fwai.store.database import Database
-from fwai.store.erasure import PORTION, Erased, Erasure, spellings
+from fwai.store.erasure import PORTION, Erasure, spellings
 from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs

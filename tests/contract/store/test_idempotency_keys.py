@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from fwai.domain.idempotency import Claim
 from fwai.store.database import Database
-from fwai.store.idempotency_keys import KEPT, Claim, IdempotencyKeys
+from fwai.store.idempotency_keys import KEPT, IdempotencyKeys
 from unit.store.kit import Clock
 
 DAY_S = KEPT.total_seconds()

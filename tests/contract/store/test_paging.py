@@ -40,7 +40,7 @@ async def walked(kept: Kept, most: int, **filters: tuple[CallState, ...]) -> lis
 
 async def test_there_may_be_no_calls(kept: Kept) -> None:
     assert await kept.calls.page() == []
-    assert await kept.calls.recent_for(PHONE, 3) == []
+    assert await kept.calls.page(phone=PHONE, limit=3) == []
     assert await kept.calls.waiting_outbound() == []
 
 
@@ -87,8 +87,8 @@ async def test_pages_can_be_narrowed(kept: Kept) -> None:
     assert ids(await kept.calls.page(direction=Direction.INBOUND)) == ["c-2", "c-0"]
     assert ids(await kept.calls.page(created_from=at(1), created_to=at(2))) == ["c-1"]
     assert ids(await kept.calls.page(phone=PHONE, provider="plivo")) == ["c-0"]
-    assert ids(await kept.calls.recent_for(PHONE, 1)) == ["c-1"]
-    assert ids(await kept.calls.recent_for(PHONE, 9)) == ["c-1", "c-0"]
+    assert ids(await kept.calls.page(phone=PHONE, limit=1)) == ["c-1"]
+    assert ids(await kept.calls.page(phone=PHONE, limit=9)) == ["c-1", "c-0"]
 
 
 async def test_only_our_calls_that_were_dialled_wait(kept: Kept) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from fwai.domain.call import CallId, CallOffer, CallState, DialOrder, StreamTicket
 from fwai.domain.events import CallerEvent, CallerHungUp
 from fwai.errors import BusyError
-from fwai.interfaces.media import CallControl, CallerLeg, OutboundLine
+from fwai.interfaces.calls import CallControl, OutboundLine
+from fwai.interfaces.media import CallerLeg
 
 TOKEN = "tok-_1"
 TICKET = StreamTicket(CallId("20261122-ab"), TOKEN)

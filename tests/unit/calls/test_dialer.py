@@ -1,6 +1,6 @@
 """When a call is dialled, when it is put off, and that nobody's phone rings twice for one order."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,6 @@ from fwai.calls.dialer import (
     DialLimits,
     cause_of,
 )
-from fwai.calls.outbound import CallRequest, DialRules, Placed
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, Direction, EndReason
 from fwai.domain.callback import Callback, CallbackPolicy, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
@@ -35,6 +34,7 @@ from fwai.domain.job import (
     Unknown,
 )
 from fwai.domain.job import NewJob as New
+from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.record import CallRecord
 from fwai.errors import (
     ApiError,
@@ -45,7 +45,8 @@ from fwai.errors import (
     StoreError,
     WireError,
 )
-from fwai.interfaces.media import OutboundLine
+from fwai.interfaces.calls import OutboundLine
+from fwai.interfaces.store import CallbackJobs
 from fwai.store.callbacks import Callbacks
 from unit.jobs.kit import PHONE, T0, Begun, a_job, no_mark
 from unit.store.kit import Clock, a_database, jobs_in, sqlite_url
@@ -553,7 +554,7 @@ class Book:
         return now if same else None
 
     async def missed(
-        self, callback_id: str, also: Callable[[Callback], Sequence[New]]
+        self, callback_id: str, also: CallbackJobs
     ) -> Callback | None:
         if self.callback.state is not CallbackState.SCHEDULED:
             return None
@@ -565,7 +566,7 @@ class Book:
         call_id: str,
         state: CallbackState,
         retry_at: datetime | None,
-        also: Callable[[Callback], Sequence[New]] = lambda _: (),
+        also: CallbackJobs = lambda _: (),
     ) -> Callback | None:
         assert (state is CallbackState.SCHEDULED) == (retry_at is not None)
         now = self.callback
@@ -573,7 +574,7 @@ class Book:
             return None
         return self._become(state, also)
 
-    def _become(self, state: CallbackState, also: Callable[[Callback], Sequence[New]]) -> Callback:
+    def _become(self, state: CallbackState, also: CallbackJobs) -> Callback:
         self.callback = replace(self.callback, state=state)
         self.told += also(self.callback)
         return self.callback
@@ -591,12 +592,12 @@ class Promises:
             RULES, CallbackPolicy(), self.book, self.place, self.tell, self.clock
         )
 
-    async def place(self, request: CallRequest) -> Placed:
+    async def place(self, request: CallRequest) -> AcceptedCall:
         self.states.append(self.book.callback.state)
         if self.refusal is not None:
             raise self.refusal
         self.placed.append(request)
-        return Placed(CALL, CallState.QUEUED, T0, new=True)
+        return AcceptedCall(CALL, CallState.QUEUED, T0, new=True)
 
     def tell(self, callback: Callback) -> list[New]:
         return [New("event", f"event:callback.missed:{callback.id}")]

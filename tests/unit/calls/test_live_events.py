@@ -6,25 +6,19 @@ from typing import Any
 
 import pytest
 
-from fwai.calls.live_events import (
-    ENDED_KEPT,
-    MAX_WAITING,
-    Event,
-    LiveEvents,
-    PublishingArchive,
-    Watching,
-)
+from fwai.calls.live_events import ENDED_KEPT, MAX_WAITING, LiveEvents, PublishingArchive
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.record import CallRecord
+from fwai.interfaces.calls import Event, LiveEventSubscription
 
 ID = CallId("c-1")
 CALL = Call(ID, "browser", Direction.INBOUND, "", "", "agent")
 
 
-async def seen(watching: Watching) -> list[Event]:
+async def seen(subscription: LiveEventSubscription) -> list[Event]:
     async with asyncio.timeout(2):
-        return [event async for event in watching]
+        return [event async for event in subscription]
 
 
 def kinds(events: Sequence[Event]) -> list[Any]:
@@ -32,26 +26,26 @@ def kinds(events: Sequence[Event]) -> list[Any]:
 
 
 async def test_who_comes_late_sees_everything_and_who_comes_back_the_rest() -> None:
-    board = LiveEvents()
-    early = board.watch(ID)
+    live = LiveEvents()
+    early = live.subscribe(ID)
     for number in range(3):
-        board.publish(ID, "said", text=str(number))
-    board.publish(ID, "end")
-    board.publish(ID, "said", text="too late")
+        live.publish(ID, "said", text=str(number))
+    live.publish(ID, "end")
+    live.publish(ID, "said", text="too late")
 
     everything = await seen(early)
     assert kinds(everything) == ["said", "said", "said", "end"]
-    assert await seen(board.watch(ID)) == everything
-    assert await seen(board.watch(ID, after=2)) == everything[2:]
-    assert await seen(board.watch(ID, after=4)) == []
+    assert await seen(live.subscribe(ID)) == everything
+    assert await seen(live.subscribe(ID, after=2)) == everything[2:]
+    assert await seen(live.subscribe(ID, after=4)) == []
 
 
 async def test_a_watcher_that_does_not_keep_up_loses_the_oldest() -> None:
-    board = LiveEvents()
-    slow = board.watch(ID)
+    live = LiveEvents()
+    slow = live.subscribe(ID)
     for number in range(MAX_WAITING + 10):
-        board.publish(ID, "said", text=str(number))
-    board.publish(ID, "end")
+        live.publish(ID, "said", text=str(number))
+    live.publish(ID, "end")
 
     events = await seen(slow)
     assert len(events) == MAX_WAITING
@@ -60,26 +54,26 @@ async def test_a_watcher_that_does_not_keep_up_loses_the_oldest() -> None:
 
 
 async def test_a_cancelled_step_loses_nothing() -> None:
-    board = LiveEvents()
-    watching = board.watch(ID)
+    live = LiveEvents()
+    subscription = live.subscribe(ID)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await anext(watching)
-    board.publish(ID, "end")
+            await anext(subscription)
+    live.publish(ID, "end")
 
-    assert kinds(await seen(watching)) == ["end"]
+    assert kinds(await seen(subscription)) == ["end"]
 
 
 async def test_nothing_is_kept_for_ever() -> None:
-    board = LiveEvents()
-    watching = board.watch(CallId("never-heard-of"))
-    watching.close()
-    watching.close()
+    live = LiveEvents()
+    subscription = live.subscribe(CallId("never-heard-of"))
+    subscription.close()
+    subscription.close()
     for number in range(ENDED_KEPT + 5):
-        board.publish(CallId(str(number)), "end")
+        live.publish(CallId(str(number)), "end")
 
-    assert await seen(watching) == []
-    assert len(board._histories) == ENDED_KEPT
+    assert await seen(subscription) == []
+    assert len(live._histories) == ENDED_KEPT
 
 
 class Archive:
@@ -127,8 +121,8 @@ class Archive:
 
 
 async def test_the_archive_and_the_board_are_told_the_same() -> None:
-    real, board = Archive(), LiveEvents()
-    archive = PublishingArchive(real, board)
+    real, live = Archive(), LiveEvents()
+    archive = PublishingArchive(real, live)
     request = ToolCall("t-1", "send_sms", {"text": "secret"})
 
     await archive.open(CALL, CallState.RINGING, 1.0)
@@ -144,7 +138,7 @@ async def test_the_archive_and_the_board_are_told_the_same() -> None:
 
     assert real.told == ["open", "in_progress", "hello", "hi", "send_sms", "dtmf", "end"]
     assert await archive.state_of("browser", "x") is CallState.BUSY
-    events = await seen(board.watch(ID))
+    events = await seen(live.subscribe(ID))
     assert kinds(events) == ["state", "state", "said", "said", "tool", "end"]
     assert events[3] == {
         "id": 4,

@@ -7,9 +7,9 @@ import pytest
 
 import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
-from fwai.calls.call_records import CallRecords
 from fwai.calls.limits import SessionLimits
-from fwai.calls.manager import STREAM_S, CallManager
+from fwai.calls.manager import CallManager
+from fwai.calls.placing import STREAM_S
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
 from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces.media import Recorder
@@ -20,12 +20,13 @@ INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+
 class House:
     """A manager with fakes around it."""
 
-    def __init__(self, max_calls: int | None = 10) -> None:
+    def __init__(self, max_calls: int | None = 10, archive: FakeArchive | None = None) -> None:
         self.agents: list[FakeAgent] = []
-        self.archive = FakeArchive()
+        self.archive = archive or FakeArchive()
+        self.make_agent: Callable[[Call], Awaitable[FakeAgent]] = self._agent_for
         self.control = FakeControl()
         self.calls = CallManager(
-            agent_for=self._agent_for,
+            agent_for=lambda call: self.make_agent(call),
             agent_id_for=lambda _: "FWAI_Core",
             tools=FakeTools(),
             archive=self.archive,
@@ -56,11 +57,15 @@ class House:
         return [ending.reason for ending in self.archive.endings.values()]
 
 
-def inside(act: Callable[[House], Awaitable[None]], max_calls: int | None = 10) -> House:
+def inside(
+    act: Callable[[House], Awaitable[None]],
+    max_calls: int | None = 10,
+    archive: FakeArchive | None = None,
+) -> House:
     """Run ``act`` with a running manager on a clock that jumps; nothing may be left after it."""
 
     async def main() -> House:
-        house = House(max_calls)
+        house = House(max_calls, archive)
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(house.calls.run(ready))
@@ -264,14 +269,13 @@ def test_a_sick_database_does_not_silence_the_phone() -> None:
             raise StoreError("database: disk I/O error")
 
     async def act(house: House) -> None:
-        house.calls._records = CallRecords(SickArchive())
         token = await house.offer()
         leg = FakeCaller([(2.0, HANG_UP)])
         leg_was_carried = await house.calls.carry(token, "carrier-1", leg)
         assert leg_was_carried
         assert leg.closed_at is not None
 
-    inside(act)
+    inside(act, archive=SickArchive())
 
 
 def test_one_broken_call_does_not_touch_another() -> None:
@@ -287,7 +291,7 @@ def test_one_broken_call_does_not_touch_another() -> None:
         async def broken_agent(call: Call) -> BrokenAgent:
             return BrokenAgent()
 
-        house.calls._agent_for = broken_agent
+        house.make_agent = broken_agent
         broken = await house.offer(
             CallOffer("plivo", "carrier-2", Direction.INBOUND, "", "+918888800000")
         )

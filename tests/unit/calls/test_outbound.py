@@ -13,13 +13,12 @@ from fwai.calls.outbound import (
     MAX_CONTEXT,
     MAX_CONTEXT_NAME,
     MAX_CONTEXT_VALUE,
-    CallRequest,
-    DialRules,
-    Outbound,
+    OutboundCalls,
 )
 from fwai.domain.call import Call, CallId, CallState, Direction
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
+from fwai.domain.outbound import CallRequest, DialRules
 from fwai.errors import FieldError, RefusedError
 from unit.jobs.kit import PHONE, T0
 from unit.store.kit import Clock
@@ -39,7 +38,7 @@ class Desk:
         self.clock.now = T0
         self.kept: dict[CallId, tuple[Call, CallState, datetime | None, Sequence[NewJob]]] = {}
         self.forbidden: set[str] = set()
-        self.outbound = Outbound(rules, self, self, self.may_post, self.clock)
+        self.outbound = OutboundCalls(rules, self, self, self.may_post, self.clock)
 
     async def place(
         self,

@@ -10,7 +10,8 @@ import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeTools
 from fwai.audio.pcm import silence
 from fwai.calls.limits import LEAVE_MESSAGE, SessionLimits
-from fwai.calls.manager import DIAL_S, STREAM_S, CallManager
+from fwai.calls.manager import CallManager
+from fwai.calls.placing import DIAL_S, STREAM_S
 from fwai.domain.call import (
     Call,
     CallEnding,
@@ -69,8 +70,9 @@ class House:
         self.archive.calls[ID], self.archive.states[ID] = CALL, CallState.QUEUED
         self.speaks = False
         self.agent_fault: Exception | None = None
+        self.make_agent: Callable[[Call], Awaitable[FakeAgent]] = self._agent_for
         self.calls = CallManager(
-            agent_for=self._agent_for,
+            agent_for=lambda call: self.make_agent(call),
             agent_id_for=lambda _: "FWAI_Core",
             tools=FakeTools(),
             archive=self.archive,
@@ -95,7 +97,7 @@ class House:
         return None
 
     async def place(self) -> str:
-        return await self.calls.place(CALL, self.line, ORDER)
+        return await self.calls.placer.place(CALL, self.line, ORDER)
 
     async def answer(self) -> str:
         ticket = await self.calls.offer(ANSWERED, self.line)
@@ -132,7 +134,7 @@ def inside(act: Act, prepare: Callable[[House], None] = lambda _: None) -> House
             await act(house)
             house.calls.stop()
         assert house.calls.active == 0
-        assert house.calls._by_provider == {}
+        assert house.calls._live._by_provider == {}
         assert house.calls._tokens._grants == {}
         assert not any(agent.running for agent in house.agents)
         return house
@@ -147,7 +149,7 @@ def test_the_model_session_is_open_while_it_rings() -> None:
     async def act(house: House) -> None:
         assert await house.place() == "uuid-1"
         assert house.agents[0].running
-        assert house.calls.outbound("plivo") == 1
+        assert house.calls.placer.outbound("plivo") == 1
         assert house.calls.live(ID)
         assert house.state is CallState.DIALING
         await house.calls.ringing(ID, "uuid-1")
@@ -221,7 +223,7 @@ def test_a_call_that_was_known_by_two_ids_leaves_neither_behind() -> None:
         await house.place()
         await house.calls.ringing(ID, "uuid-1")
         await house.talk()
-        assert house.calls._by_provider == {}
+        assert house.calls._live._by_provider == {}
 
     inside(act)
 
@@ -339,11 +341,11 @@ def test_it_may_be_placed_again_while_the_first_try_still_lets_go() -> None:
         async def slow(call: Call) -> FakeAgent:
             return SlowAgent()
 
-        fast, house.calls._agent_for = house.calls._agent_for, slow
+        fast, house.make_agent = house.make_agent, slow
         house.line.answer = BusyError("full")
         with pytest.raises(BusyError):
             await house.place()
-        house.calls._agent_for = fast
+        house.make_agent = fast
         house.line.answer = "uuid-1"
         await house.place()
         await asyncio.sleep(10)

@@ -13,13 +13,13 @@ from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.permissions import (
     MAX_WAITING,
-    Change,
     InMemoryCallPermissions,
     PermissionUpdates,
 )
 from fwai.domain.call import CallState
 from fwai.domain.call_permission import DAY_S, CallPermission, Grant, can
 from fwai.errors import ApiError, StoreError
+from fwai.interfaces.store import CallPermissionChange
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of
 
 TEMPORARY = CallPermission(Grant.TEMPORARY, expires_at=NOW + 10)
@@ -128,7 +128,7 @@ async def test_changes_are_applied_in_order_and_not_waited_for() -> None:
 
 async def test_a_sick_store_stops_nothing() -> None:
     class Sick(InMemoryCallPermissions):
-        async def change(self, user: str, change: Change) -> CallPermission:
+        async def change(self, user: str, change: CallPermissionChange) -> CallPermission:
             if user == "sick":
                 raise StoreError("disk full")
             return await super().change(user, change)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fwai.domain.agent import ToolSpec
+from fwai.domain.tool import ToolSpec
 from fwai.gemini.setup import SessionConfig, setup_message
 
 

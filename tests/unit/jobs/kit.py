@@ -18,7 +18,7 @@ from fwai.domain.job import (
     Postpone,
     Retry,
     Unknown,
-    gap_s,
+    retry_delay_s,
 )
 from fwai.errors import StoreError
 
@@ -155,7 +155,7 @@ class MemoryJobs:
         if isinstance(outcome, Retry) and (
             job.attempts < MAX_ATTEMPTS or outcome.after_s is not None
         ):
-            gap = gap_s(job.attempts, 0.5) if outcome.after_s is None else outcome.after_s
+            gap = retry_delay_s(job.attempts, 0.5) if outcome.after_s is None else outcome.after_s
             return self._wait(job, job.attempts, self._clock() + timedelta(seconds=gap), outcome)
         if isinstance(outcome, Postpone):
             return self._wait(job, job.attempts - 1, outcome.run_at, outcome)

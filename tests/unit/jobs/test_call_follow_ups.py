@@ -12,6 +12,7 @@ from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
 from fwai.domain.contact import MemoryEntry, remembered
 from fwai.domain.job import EVENT, FOLLOW_UP, SUMMARY, Done, Dropped, Job
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
+from fwai.interfaces.store import CallbackJobs
 from fwai.jobs.call_follow_ups import CallFollowUps, follow_up_jobs
 from fwai.jobs.events import Events
 from unit.jobs.kit import PHONE, T0, MemoryJobs, a_job, no_mark
@@ -106,7 +107,12 @@ class _Book:
         return self._desk.promise if callback_id == "cb_1" else None
 
     async def settle(
-        self, callback_id: str, call_id: str, state: CallbackState, retry_at: datetime | None
+        self,
+        callback_id: str,
+        call_id: str,
+        state: CallbackState,
+        retry_at: datetime | None,
+        also: CallbackJobs = lambda _: (),
     ) -> Callback | None:
         desk = self._desk
         if desk.promise.state is not CallbackState.CALLING or desk.promise.last_call_id != call_id:

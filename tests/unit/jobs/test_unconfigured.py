@@ -4,6 +4,7 @@ import asyncio
 
 import virtual_time
 from fwai.domain.job import Dead, JobState, NewJob
+from fwai.jobs.signals import JobSignals
 from fwai.jobs.unconfigured import Unconfigured
 from fwai.jobs.worker import Worker
 from unit.jobs.kit import Begun, MemoryJobs, a_job, loop_clock
@@ -23,11 +24,13 @@ def test_a_worker_settles_it_at_once() -> None:
     async def main() -> None:
         clock = loop_clock()
         jobs = MemoryJobs(clock)
-        worker = Worker(jobs, {"send_email": Unconfigured("SMTP_HOST")}, clock=clock)
+        signals = JobSignals()
+        handlers = {"send_email": Unconfigured("SMTP_HOST")}
+        worker = Worker(jobs, handlers, signals, clock=clock)
         job = await jobs.enqueue(NewJob("send_email", "e"))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run())
-            assert (await worker.done(job, 5.0)).state is JobState.DEAD
+            assert (await signals.wait(jobs, job, 5.0)).state is JobState.DEAD
             worker.stop()
 
     virtual_time.run(main())

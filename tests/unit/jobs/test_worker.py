@@ -20,6 +20,7 @@ from fwai.domain.job import (
     Unknown,
 )
 from fwai.errors import ApiError, StoreError
+from fwai.jobs.signals import JobSignals
 from fwai.jobs.worker import (
     JOB_S,
     LONGEST_SLEEP_S,
@@ -44,10 +45,15 @@ class Shop:
         self.at_work = self.most_at_work = 0
         self.takes_s = 0.0
         self.outcomes: list[JobOutcome] = []
+        self.signals = JobSignals()
         self.worker = Worker(
-            self.jobs, handlers or {"sms": self.handle}, concurrency=concurrency, clock=self.clock
+            self.jobs,
+            handlers or {"sms": self.handle},
+            self.signals,
+            concurrency=concurrency,
+            clock=self.clock,
         )
-        self.jobs.on_new = self.worker.wake
+        self.jobs.on_new = self.signals.written
 
     @property
     def now_s(self) -> float:
@@ -477,7 +483,7 @@ def test_a_job_that_a_report_settled_meanwhile_stays_as_the_report_says() -> Non
 
     async def act(shop: Shop) -> None:
         job = await shop.put("a")
-        assert (await shop.worker.done(job, 5.0)).ref == "m-7"
+        assert (await shop.signals.wait(shop.jobs, job, 5.0)).ref == "m-7"
 
     assert inside(act, make).state("a") is JobState.DONE
 
@@ -560,10 +566,10 @@ def test_whoever_waits_gets_the_job_as_soon_as_it_is_settled(
 
     async def act(shop: Shop) -> None:
         job = await shop.put("a")
-        found = await asyncio.gather(*(shop.worker.done(job, 60.0) for _ in range(5)))
+        found = await asyncio.gather(*(shop.signals.wait(shop.jobs, job, 60.0) for _ in range(5)))
         assert {one.state for one in found} == {state}
         assert shop.now_s == pytest.approx(3.0)
-        assert not shop.worker._waiters
+        assert not shop.signals._waiters
 
     inside(act, make)
 
@@ -577,8 +583,8 @@ def test_whoever_waits_for_what_is_over_or_was_put_off_does_not_wait() -> None:
     async def act(shop: Shop) -> None:
         over, put_off = await shop.put("a"), await shop.put("b")
         await asyncio.sleep(1)
-        assert (await shop.worker.done(over, 60.0)).state is JobState.DONE
-        assert (await shop.worker.done(put_off, 60.0)).error == "refused"
+        assert (await shop.signals.wait(shop.jobs, over, 60.0)).state is JobState.DONE
+        assert (await shop.signals.wait(shop.jobs, put_off, 60.0)).error == "refused"
         assert shop.now_s == pytest.approx(1.0)
 
     inside(act, make)
@@ -593,11 +599,11 @@ def test_whoever_waits_waits_no_longer_than_they_said() -> None:
     async def act(shop: Shop) -> None:
         job = await shop.put("a")
         impatient, patient = await asyncio.gather(
-            shop.worker.done(job, 2.0), shop.worker.done(job, 60.0)
+            shop.signals.wait(shop.jobs, job, 2.0), shop.signals.wait(shop.jobs, job, 60.0)
         )
         assert (impatient.state, patient.state) == (JobState.RUNNING, JobState.DONE)
         assert shop.now_s == pytest.approx(30.0)
-        assert not shop.worker._waiters
+        assert not shop.signals._waiters
 
     inside(act, make)
 
@@ -612,7 +618,7 @@ def test_whoever_gives_up_waiting_disturbs_nobody() -> None:
         job = await shop.put("a")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
-                await shop.worker.done(job, 60.0)
-        assert (await shop.worker.done(job, 60.0)).state is JobState.DONE
+                await shop.signals.wait(shop.jobs, job, 60.0)
+        assert (await shop.signals.wait(shop.jobs, job, 60.0)).state is JobState.DONE
 
     inside(act, make)

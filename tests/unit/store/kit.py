@@ -15,6 +15,7 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, End
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.calls import Calls
+from fwai.store.crash_recovery import CrashRecovery, Folders
 from fwai.store.database import Database
 from fwai.store.file_writer import FileWriter
 from fwai.store.job_tables import metadata
@@ -126,6 +127,7 @@ class Kept:
     writer: BatchWriter
     files: FileWriter
     calls: Calls
+    recovery: CrashRecovery
     transcripts: Path
     recordings: Path
 
@@ -152,4 +154,6 @@ def kept_in(database: Database, folder: Path, *, texts: bool = True, instance: s
         instance=instance,
         clock=lambda: T0,
     )
-    return Kept(database, writer, files, calls, transcripts, recordings)
+    folders = Folders(transcripts if texts else None, recordings, KOLKATA)
+    recovery = CrashRecovery(database, folders, Jobs(database))
+    return Kept(database, writer, files, calls, recovery, transcripts, recordings)

@@ -4,7 +4,7 @@ import pytest
 
 from fwai.domain.call import CallState
 from fwai.domain.events import ToolCall
-from fwai.interfaces.media import CallLog
+from fwai.interfaces.store import CallLog
 from fwai.store.database import Database
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import REQUEST, RESULT, T0, Kept, a_call, kept_in

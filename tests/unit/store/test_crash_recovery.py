@@ -27,8 +27,8 @@ async def stored(kept: Kept, call_id: str = "c-1") -> CallRecord:
 async def test_every_open_call_becomes_failed_not_completed(kept: Kept, state: CallState) -> None:
     await kept.calls.open(a_call(), state, T0)
 
-    assert await kept.calls.close_dangling(LATER) == 1
-    assert await kept.calls.close_dangling(LATER) == 0
+    assert await kept.recovery.close_calls(LATER) == 1
+    assert await kept.recovery.close_calls(LATER) == 0
 
     call = await stored(kept)
     assert (call.state, call.end_reason) == (CallState.FAILED, EndReason.SERVER_CRASHED)
@@ -42,7 +42,7 @@ async def test_a_closed_call_is_left_alone(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
     await kept.calls.end(a_call(), ENDING, T0 + 1)
 
-    assert await kept.calls.close_dangling(LATER) == 0
+    assert await kept.recovery.close_calls(LATER) == 0
     assert (await stored(kept)).state is CallState.COMPLETED
 
 
@@ -55,7 +55,7 @@ async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) 
     kept.calls.log(a_call("file")).agent_said("Hi", T0 + 40, 1)
     await kept.files.flush()  # the last lines, that the database never got
 
-    await kept.calls.close_dangling(LATER)
+    await kept.recovery.close_calls(LATER)
 
     for call_id, ended in (("turn", 20), ("tool", 30), ("file", 40)):
         call = await stored(kept, call_id)
@@ -70,7 +70,7 @@ async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) 
 async def test_the_end_is_never_in_the_future(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, LATER + 50)
 
-    await kept.calls.close_dangling(LATER)
+    await kept.recovery.close_calls(LATER)
 
     call = await stored(kept)
     assert call.ended_at is not None
@@ -80,7 +80,7 @@ async def test_the_end_is_never_in_the_future(kept: Kept) -> None:
 async def test_a_missing_transcript_is_made_from_the_row(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
 
-    await kept.calls.close_dangling(LATER)
+    await kept.recovery.close_calls(LATER)
 
     transcript = read_transcript(kept.transcript())
     assert transcript.call is not None
@@ -99,7 +99,7 @@ async def test_an_ending_that_only_the_file_has_is_taken(kept: Kept, database: D
     await kept.files.flush()
     before = kept.transcript().read_bytes()
 
-    assert await kept.calls.close_dangling(LATER) == 1
+    assert await kept.recovery.close_calls(LATER) == 1
 
     call = await stored(kept)
     assert (call.state, call.end_reason) == (CallState.COMPLETED, EndReason.AGENT_HUNG_UP)
@@ -123,7 +123,7 @@ async def test_an_ending_that_makes_no_sense_is_not_believed(kept: Kept, ending:
     kept.transcript().parent.mkdir(parents=True)
     kept.transcript().write_text(ending + '\n{"at": 5}\n{"at": "2026-11-24T10:00:00"}\n')
 
-    await kept.calls.close_dangling(LATER)
+    await kept.recovery.close_calls(LATER)
 
     assert (await stored(kept)).state is CallState.FAILED
 
@@ -142,7 +142,7 @@ async def test_living_instances_and_waiting_calls_are_left_alone(
     await kept.calls.open(ours, CallState.RINGING, T0)
 
     keep = {CallState.SCHEDULED, CallState.RINGING}
-    closed = await kept.calls.close_dangling(LATER, keep=keep, living={"draining"})
+    closed = await kept.recovery.close_calls(LATER, keep=keep, living={"draining"})
 
     assert closed == 2
     assert (await stored(kept, "theirs")).state is CallState.IN_PROGRESS
@@ -161,7 +161,7 @@ async def test_the_recording_gets_its_true_size(kept: Kept) -> None:
         recorder.caller(b"\x01\x00" * 160, number * 0.02)
     await kept.files.flush()
 
-    await kept.calls.close_dangling(LATER)
+    await kept.recovery.close_calls(LATER)
 
     seconds = await asyncio.to_thread(seconds_of, path)
     assert 2.5 < seconds < 4
@@ -172,7 +172,7 @@ async def test_files_that_cannot_be_finished_hinder_no_start(kept: Kept) -> None
         await kept.calls.open(a_call(call_id), CallState.IN_PROGRESS, T0)
     kept.transcript("broken").mkdir(parents=True)
 
-    assert await kept.calls.close_dangling(LATER) == 2
+    assert await kept.recovery.close_calls(LATER) == 2
     assert read_transcript(kept.transcript("fine")).ending is not None
 
 
@@ -183,7 +183,7 @@ async def test_without_transcripts_no_file_appears(
     await silent.calls.open(a_call("silent"), CallState.IN_PROGRESS, T0)
     await kept.calls.open(a_call("loud"), CallState.IN_PROGRESS, T0)
 
-    assert await silent.calls.close_dangling(LATER) == 2
+    assert await silent.recovery.close_calls(LATER) == 2
     assert not kept.transcripts.exists()
     assert not await silent.calls.end(a_call("silent"), BUSY, LATER)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fwai.domain.call import CallState
-from fwai.store.erasure import Erased, Erasure
+from fwai.domain.erasure import Erased
+from fwai.store.erasure import Erasure
 from unit.store.kit import BUSY, PHONE, T0, Kept, a_call
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import insert
 from fwai.domain.job import NewJob
 from fwai.store.database import Database
 from fwai.store.job_tables import jobs
-from fwai.store.jobs import new_row
+from fwai.store.job_writer import new_row
 from unit.store.kit import NOW, Clock, at, jobs_in, plans
 
 MANY = 10_000

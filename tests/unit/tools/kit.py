@@ -12,7 +12,8 @@ from fakes import CALL
 from fwai.domain.call import Call, EndReason
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.job import Job, JobState, NewJob
-from fwai.tools.base import Tool, ToolContext
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import Tool
 from fwai.tools.registry import ToolRegistry
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -59,7 +60,7 @@ class JobSubmission:
     error: Exception | None = None
     jobs: dict[str, Job] = field(default_factory=dict)
 
-    async def give(self, new: NewJob, within_s: float) -> Job:
+    async def submit(self, new: NewJob, within_s: float) -> Job:
         assert 0.0 < within_s < 8.0, "a tool may not wait longer than it has time"
         assert len(new.key) <= 160
         if self.error is not None:
@@ -80,12 +81,12 @@ class JobSubmission:
         )
         return self.jobs.setdefault(new.key, job)
 
-    async def given(self, kind: str, phone: str) -> int:
+    async def count_for_recipient(self, kind: str, phone: str) -> int:
         assert phone, "people without a number are not one person"
         mine = [job for job in self.jobs.values() if (job.kind, job.phone) == (kind, phone)]
         return self.before + len(mine)
 
-    async def asked(self, kind: str, caller: str) -> int:
+    async def count_for_caller(self, kind: str, caller: str) -> int:
         return self.wishes.get(caller, 0)
 
     @property

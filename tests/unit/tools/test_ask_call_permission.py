@@ -9,11 +9,11 @@ from unit.tools.kit import PHONE, JobSubmission, run, use
 
 
 async def test_the_request_is_a_job_for_the_person_on_the_line() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(ask_call_permission(orders), {"name": "Asha", "topic": "the Hindi course"})
+    result = await run(ask_call_permission(jobs), {"name": "Asha", "topic": "the Hindi course"})
 
-    (job,) = orders.jobs.values()
+    (job,) = jobs.jobs.values()
     assert (job.kind, job.phone, job.call_id) == ("ask_call_permission", PHONE, CALL.id)
     assert job.payload == {"to": PHONE, "name": "Asha", "topic": "the Hindi course"}
     assert result.ok
@@ -31,18 +31,18 @@ async def test_what_became_of_it_is_told_as_it_is(state: JobState, word: str) ->
 
 
 async def test_an_operator_may_ask_somebody_who_does_not_call() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await use(ask_call_permission(orders), {"topic": "your order"}, to="+919999900009")
+    result = await use(ask_call_permission(jobs), {"topic": "your order"}, to="+919999900009")
 
     assert result.ok
-    assert orders.payloads[0] == {"to": "+919999900009", "name": "there", "topic": "your order"}
+    assert jobs.payloads[0] == {"to": "+919999900009", "name": "there", "topic": "your order"}
 
 
 async def test_nobody_is_asked_twice_a_day() -> None:
-    orders = JobSubmission(before=1)
+    jobs = JobSubmission(before=1)
 
-    result = await run(ask_call_permission(orders), {})
+    result = await run(ask_call_permission(jobs), {})
 
     assert not result.ok
-    assert orders.payloads == []
+    assert jobs.payloads == []

@@ -511,9 +511,9 @@ async def test_the_last_demo_of_a_caller_without_a_number_is_told_again() -> Non
 async def test_invitations_count_with_the_mails_to_their_address_before_anything_is_booked() -> (
     None
 ):
-    book, orders = Book(), JobSubmission()
-    mails = email_limit(orders)
-    mailing, booking = send_email(orders, mails), tool(book, mails=mails)
+    book, jobs = Book(), JobSubmission()
+    mails = email_limit(jobs)
+    mailing, booking = send_email(jobs, mails), tool(book, mails=mails)
     letter = {"to": MAIL["email"], "confirmed": True, "body": "One."}
 
     for number in range(MAX_EMAILS_PER_DAY - 1):

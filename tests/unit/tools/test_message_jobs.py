@@ -4,7 +4,7 @@ import pytest
 
 from fwai.domain.job import Job, JobState
 from fwai.errors import ToolError
-from fwai.tools.base import ToolContext
+from fwai.interfaces.tools import ToolContext
 from fwai.tools.message_jobs import DAY_S, DayCount, DayLimit, told
 from unit.tools.kit import NOW, PHONE, JobSubmission
 

@@ -4,7 +4,7 @@ import pytest
 
 from fwai.domain.phone import Reach
 from fwai.errors import FieldError, ToolError
-from fwai.tools.base import ToolContext
+from fwai.interfaces.tools import ToolContext
 from fwai.tools.recipient import address_for, number_for
 from unit.tools.kit import OTHER, PHONE, Actions
 

@@ -13,7 +13,8 @@ from structlog.testing import capture_logs
 from fakes import CALL
 from fwai.domain.events import ToolCall
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
-from fwai.tools.base import ByHand, Outcome, Tool, ToolContext
+from fwai.interfaces.tools import ToolContext
+from fwai.tools.base import ByHand, Outcome, Tool
 from fwai.tools.registry import ToolRegistry
 from unit.tools.kit import Actions, NoArgs, run, use
 

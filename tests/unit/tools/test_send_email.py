@@ -17,11 +17,11 @@ MAIL = {
 
 
 async def test_a_confirmed_address_gets_the_mail() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_email(orders), MAIL)
+    result = await run(send_email(jobs), MAIL)
 
-    (job,) = orders.jobs.values()
+    (job,) = jobs.jobs.values()
     assert job.kind == "send_email"
     assert job.payload == {
         "to": "asha@example.com",
@@ -42,61 +42,61 @@ async def test_a_confirmed_address_gets_the_mail() -> None:
     ],
 )
 async def test_an_address_is_understood_as_it_is_spelt(said: str, to: str) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    await run(send_email(orders), {**MAIL, "to": said})
+    await run(send_email(jobs), {**MAIL, "to": said})
 
-    assert orders.payloads[0]["to"] == to
+    assert jobs.payloads[0]["to"] == to
 
 
 @pytest.mark.parametrize("to", ["asha", "a@b", "a@example.com, b@example.com", "<a@example.com>"])
 async def test_what_is_no_address_is_asked_for_again(to: str) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_email(orders), {**MAIL, "to": to})
+    result = await run(send_email(jobs), {**MAIL, "to": to})
 
     assert not result.ok
     assert result.text.startswith("That e-mail address cannot be used: ")
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
     with pytest.raises(FieldError) as caught:
-        await use(send_email(orders), {**MAIL, "to": to})
+        await use(send_email(jobs), {**MAIL, "to": to})
     assert caught.value.field == "to"
 
 
 @pytest.mark.parametrize("to", [{}, {"to": None}, {"to": " "}])
 async def test_without_an_address_it_is_asked_for(to: dict[str, str | None]) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
     rest = {"subject": "Fees", "body": "One."}
 
-    result = await run(send_email(orders), rest | to)
+    result = await run(send_email(jobs), rest | to)
 
     assert not result.ok
     assert "Ask for it" in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_email(orders), {**MAIL, "confirmed": False})
+    result = await run(send_email(jobs), {**MAIL, "confirmed": False})
 
     assert not result.ok
     assert "Read the e-mail address letter by letter back" in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_an_operator_need_not_confirm() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await use(send_email(orders), {**MAIL, "confirmed": False}, to="")
+    result = await use(send_email(jobs), {**MAIL, "confirmed": False}, to="")
 
     assert result.ok
-    assert orders.payloads[0]["to"] == "asha@example.com"
+    assert jobs.payloads[0]["to"] == "asha@example.com"
 
 
 async def test_one_call_sends_only_so_many() -> None:
-    orders, actions = JobSubmission(), Actions(heard=True)
-    tool = send_email(orders)
+    jobs, actions = JobSubmission(), Actions(heard=True)
+    tool = send_email(jobs)
 
     results = [
         await run(tool, {**MAIL, "subject": f"{number}"}, actions=actions) for number in range(3)
@@ -106,8 +106,8 @@ async def test_one_call_sends_only_so_many() -> None:
 
 
 async def test_one_address_gets_only_so_many_a_day_whoever_asks() -> None:
-    orders = JobSubmission()
-    tool = send_email(orders)
+    jobs = JobSubmission()
+    tool = send_email(jobs)
 
     results = [
         await run(tool, MAIL, caller=f"+91999990010{number}")
@@ -132,40 +132,40 @@ async def test_one_person_is_sent_only_so_many_a_day() -> None:
 
 
 async def test_mail_for_a_caller_without_a_number_is_nobodys() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_email(orders), MAIL, caller="")
+    result = await run(send_email(jobs), MAIL, caller="")
 
     assert result.ok
-    assert next(iter(orders.jobs.values())).phone == ""
+    assert next(iter(jobs.jobs.values())).phone == ""
 
 
 async def test_all_callers_without_a_number_are_one_and_a_restart_forgets_nothing() -> None:
-    orders = JobSubmission(wishes={"": MAX_EMAILS_PER_DAY})
-    tool = send_email(orders)
+    jobs = JobSubmission(wishes={"": MAX_EMAILS_PER_DAY})
+    tool = send_email(jobs)
 
     assert not (await run(tool, MAIL, caller="")).ok
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
     assert (await run(tool, MAIL)).ok
 
 
 async def test_an_address_is_read_back_before_its_first_mail() -> None:
-    orders, actions = JobSubmission(), Actions()
-    tool = send_email(orders)
+    jobs, actions = JobSubmission(), Actions()
+    tool = send_email(jobs)
 
     results = [await run(tool, MAIL, actions=actions) for _ in range(2)]
 
     assert [result.ok for result in results] == [False, True]
     assert "letter by letter back" in results[0].text
-    assert len(orders.jobs) == 1
+    assert len(jobs.jobs) == 1
 
 
 async def test_a_subject_becomes_one_line() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    await run(send_email(orders), {**MAIL, "subject": "Fees\r\nBcc: x@example.com"})
+    await run(send_email(jobs), {**MAIL, "subject": "Fees\r\nBcc: x@example.com"})
 
-    assert orders.payloads[0]["values"]["subject"] == "Fees Bcc: x@example.com"
+    assert jobs.payloads[0]["values"]["subject"] == "Fees Bcc: x@example.com"
 
 
 async def test_a_server_that_refused_is_told() -> None:

@@ -17,11 +17,11 @@ TEXT = {"text": "Foundations of AI: eight weeks."}
 
 
 async def test_the_caller_gets_the_message() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), TEXT)
+    result = await run(send_sms(jobs), TEXT)
 
-    (job,) = orders.jobs.values()
+    (job,) = jobs.jobs.values()
     assert (job.kind, job.payload) == ("send_sms", {"to": PHONE, "text": TEXT["text"]})
     assert (job.call_id, job.phone) == (CALL.id, PHONE)
     assert job.key.startswith(f"send_sms:{CALL.id}:")
@@ -48,38 +48,38 @@ async def test_the_agent_may_only_say_what_is_known(state: JobState, ok: bool, w
 
 
 async def test_the_same_message_asked_for_again_is_the_same_message() -> None:
-    orders, actions = JobSubmission(), Actions()
-    tool = send_sms(orders)
+    jobs, actions = JobSubmission(), Actions()
+    tool = send_sms(jobs)
 
     results = [await run(tool, TEXT, actions=actions) for _ in range(MAX_SMS_PER_CALL + 2)]
 
-    assert len(orders.jobs) == 1
+    assert len(jobs.jobs) == 1
     assert all(result.ok and result.data == results[0].data for result in results)
     assert actions.uses == {"send_sms": 1}
 
 
 async def test_the_same_message_asked_for_twice_at_once_is_one() -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     await asyncio.gather(run(tool, TEXT), run(tool, TEXT))
 
-    assert len(orders.jobs) == 1
+    assert len(jobs.jobs) == 1
 
 
 async def test_another_text_is_another_message() -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     await run(tool, TEXT)
     await run(tool, {"text": "Another."})
 
-    assert len(orders.jobs) == 2
+    assert len(jobs.jobs) == 2
 
 
 async def test_one_call_sends_only_so_many() -> None:
-    orders, actions = JobSubmission(), Actions()
-    tool = send_sms(orders)
+    jobs, actions = JobSubmission(), Actions()
+    tool = send_sms(jobs)
 
     results = [
         await run(tool, {"text": f"{number}"}, actions=actions)
@@ -87,22 +87,22 @@ async def test_one_call_sends_only_so_many() -> None:
     ]
 
     assert [result.ok for result in results] == [True] * MAX_SMS_PER_CALL + [False] * 2
-    assert len(orders.jobs) == MAX_SMS_PER_CALL
+    assert len(jobs.jobs) == MAX_SMS_PER_CALL
     assert results[-1].text == "No further text message can be sent in this call."
     refused_again = await run(tool, {"text": "4"}, actions=actions)
     assert not refused_again.ok
 
 
 async def test_one_person_gets_only_so_many_a_day() -> None:
-    orders = JobSubmission(before=MAX_SMS_PER_DAY - 1)
-    tool = send_sms(orders)
+    jobs = JobSubmission(before=MAX_SMS_PER_DAY - 1)
+    tool = send_sms(jobs)
 
     first = await run(tool, TEXT)
     second = await run(tool, {"text": "Another."})
 
     assert (first.ok, second.ok) == (True, False)
     assert "to them today" in second.text
-    assert len(orders.jobs) == 1
+    assert len(jobs.jobs) == 1
     assert (await run(tool, TEXT)).ok, "what was sent already is still told"
 
 
@@ -110,11 +110,11 @@ async def test_one_person_gets_only_so_many_a_day() -> None:
 
 
 async def test_a_number_that_was_confirmed_gets_the_message() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), {**TEXT, "to": "+91 99999-00009", "confirmed": True})
+    result = await run(send_sms(jobs), {**TEXT, "to": "+91 99999-00009", "confirmed": True})
 
-    (job,) = orders.jobs.values()
+    (job,) = jobs.jobs.values()
     assert result.ok
     assert (job.payload["to"], job.phone) == (OTHER, OTHER)
 
@@ -123,30 +123,30 @@ async def test_a_number_that_was_confirmed_gets_the_message() -> None:
 async def test_a_number_that_was_not_confirmed_is_read_back_first(
     confirmed: dict[str, bool],
 ) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), {**TEXT, "to": OTHER, **confirmed})
+    result = await run(send_sms(jobs), {**TEXT, "to": OTHER, **confirmed})
 
     assert not result.ok
     assert "Read the number digit by digit back" in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_a_number_is_read_back_before_its_first_message_and_not_again() -> None:
-    orders, actions = JobSubmission(), Actions()
-    tool = send_sms(orders)
+    jobs, actions = JobSubmission(), Actions()
+    tool = send_sms(jobs)
     args = {"to": OTHER, "confirmed": True}
 
     results = [await run(tool, {"text": text, **args}, actions=actions) for text in ("A", "A", "B")]
 
     assert [result.ok for result in results] == [False, True, True]
     assert "Read the number digit by digit back" in results[0].text
-    assert [payload["text"] for payload in orders.payloads] == ["A", "B"]
+    assert [payload["text"] for payload in jobs.payloads] == ["A", "B"]
 
 
 async def test_no_text_goes_to_a_country_out_of_reach() -> None:
-    orders, satellite = JobSubmission(), "+882160000001"
-    tool = send_sms(orders, Reach(frozenset({"91"})))
+    jobs, satellite = JobSubmission(), "+882160000001"
+    tool = send_sms(jobs, Reach(frozenset({"91"})))
 
     own = await run(tool, TEXT, caller=satellite)
     dictated = await run(tool, {**TEXT, "to": satellite, "confirmed": True})
@@ -154,7 +154,7 @@ async def test_no_text_goes_to_a_country_out_of_reach() -> None:
     assert not own.ok
     assert not dictated.ok
     assert "offer an e-mail or a WhatsApp message" in own.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
     assert (await run(tool, TEXT)).ok
     assert (await use(tool, {**TEXT, "to": satellite})).ok
 
@@ -168,8 +168,8 @@ def stranger(number: int) -> dict[str, object]:
 
 @pytest.mark.parametrize("caller", [PHONE, ""])
 async def test_one_caller_has_only_so_many_strangers_texted_a_day(caller: str) -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     results = []
     for number in range(MAX_SMS_PER_DAY + 1):
@@ -184,17 +184,17 @@ async def test_one_caller_has_only_so_many_strangers_texted_a_day(caller: str) -
 
 @pytest.mark.parametrize("caller", [PHONE, ""])
 async def test_what_a_caller_had_sent_before_a_restart_is_counted(caller: str) -> None:
-    orders = JobSubmission(wishes={caller: MAX_SMS_PER_DAY})
+    jobs = JobSubmission(wishes={caller: MAX_SMS_PER_DAY})
 
-    result = await run(send_sms(orders), stranger(1), caller=caller)
+    result = await run(send_sms(jobs), stranger(1), caller=caller)
 
     assert not result.ok
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_many_calls_at_once_do_not_all_find_room() -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     async def ask(number: int) -> bool:
         call = replace(CALL, id=CallId(f"20261122-{number:016}"))
@@ -202,23 +202,23 @@ async def test_many_calls_at_once_do_not_all_find_room() -> None:
 
     results = await asyncio.gather(*(ask(number) for number in range(50)))
 
-    assert sum(results) == len(orders.jobs) == MAX_SMS_PER_DAY
+    assert sum(results) == len(jobs.jobs) == MAX_SMS_PER_DAY
 
 
 async def test_an_operator_is_not_counted_as_the_caller() -> None:
-    orders = JobSubmission(wishes={PHONE: MAX_SMS_PER_DAY, "": MAX_SMS_PER_DAY})
+    jobs = JobSubmission(wishes={PHONE: MAX_SMS_PER_DAY, "": MAX_SMS_PER_DAY})
 
-    assert (await use(send_sms(orders), {**TEXT, "to": OTHER})).ok
-    assert (await use(send_sms(orders), {**TEXT, "to": OTHER}, to="", scope="2")).ok
+    assert (await use(send_sms(jobs), {**TEXT, "to": OTHER})).ok
+    assert (await use(send_sms(jobs), {**TEXT, "to": OTHER}, to="", scope="2")).ok
 
 
 async def test_the_callers_own_number_needs_no_confirmation() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), {**TEXT, "to": PHONE})
+    result = await run(send_sms(jobs), {**TEXT, "to": PHONE})
 
     assert result.ok
-    assert orders.payloads[0]["to"] == PHONE
+    assert jobs.payloads[0]["to"] == PHONE
 
 
 @pytest.mark.parametrize(
@@ -232,58 +232,58 @@ async def test_the_callers_own_number_needs_no_confirmation() -> None:
     ],
 )
 async def test_what_is_no_whole_number_is_asked_for_again(to: str, words: str) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), {**TEXT, "to": to, "confirmed": True})
+    result = await run(send_sms(jobs), {**TEXT, "to": to, "confirmed": True})
 
     assert not result.ok
     assert words in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_a_withheld_number_gets_none() -> None:
-    orders, actions = JobSubmission(), Actions()
+    jobs, actions = JobSubmission(), Actions()
 
-    result = await run(send_sms(orders), TEXT, caller="", actions=actions)
+    result = await run(send_sms(jobs), TEXT, caller="", actions=actions)
 
     assert not result.ok
     assert "withheld" in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
     assert actions.uses == {}
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "x" * 481])
 async def test_a_message_has_words_and_is_short(text: str) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_sms(orders), {"text": text})
+    result = await run(send_sms(jobs), {"text": text})
 
     assert not result.ok
     assert "text: " in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 # ---- for an operator ----------------------------------------------------------------------------
 
 
 async def test_an_operator_chooses_the_recipient() -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     await use(tool, TEXT)
     await use(tool, {**TEXT, "to": "919999900009"}, to="")
 
-    assert [payload["to"] for payload in orders.payloads] == [PHONE, OTHER]
+    assert [payload["to"] for payload in jobs.payloads] == [PHONE, OTHER]
 
 
 async def test_the_same_request_again_sends_nothing_and_another_request_does() -> None:
-    orders = JobSubmission()
-    tool = send_sms(orders)
+    jobs = JobSubmission()
+    tool = send_sms(jobs)
 
     for scope in ("request-1", "request-1", "request-2"):
         await use(tool, TEXT, scope=scope)
 
-    assert len(orders.jobs) == 2
+    assert len(jobs.jobs) == 2
 
 
 async def test_a_day_has_its_limit_for_an_operator_too() -> None:

@@ -20,11 +20,11 @@ def values(template: dict[str, Any]) -> list[str]:
 
 
 async def test_a_text_goes_with_a_template_that_may_stand_in_for_it() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_whatsapp(orders), {"text": "Eight weeks.\nEvenings."})
+    result = await run(send_whatsapp(jobs), {"text": "Eight weeks.\nEvenings."})
 
-    (job,) = orders.jobs.values()
+    (job,) = jobs.jobs.values()
     assert (job.kind, job.phone, job.call_id) == ("send_whatsapp", PHONE, CALL.id)
     assert (job.payload["to"], job.payload["text"]) == (PHONE, "Eight weeks.\nEvenings.")
     assert job.payload["template"]["name"] == "call_summary"
@@ -34,22 +34,22 @@ async def test_a_text_goes_with_a_template_that_may_stand_in_for_it() -> None:
 
 
 async def test_the_stand_in_calls_the_person_by_name_where_it_is_known() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
     call = replace(CALL, context={"customer_name": "Asha"})
 
-    await run(send_whatsapp(orders), {"text": "Eight weeks."}, call=call)
+    await run(send_whatsapp(jobs), {"text": "Eight weeks."}, call=call)
 
-    assert values(orders.payloads[0]["template"])[0] == "Asha"
+    assert values(jobs.payloads[0]["template"])[0] == "Asha"
 
 
 @pytest.mark.parametrize("templates", [{}, TEMPLATES])
 async def test_a_text_that_fits_no_template_goes_alone(templates: Mapping[str, Template]) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
     text = "word " * 200 if templates else "Short."
 
-    await run(send_whatsapp(orders, templates), {"text": text})
+    await run(send_whatsapp(jobs, templates), {"text": text})
 
-    assert orders.payloads[0]["template"] is None
+    assert jobs.payloads[0]["template"] is None
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ async def test_a_text_that_fits_no_template_goes_alone(templates: Mapping[str, T
     ],
 )
 async def test_a_template_is_rendered(parameters: object) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_whatsapp(orders), {**REMINDER, "parameters": parameters})
+    result = await run(send_whatsapp(jobs), {**REMINDER, "parameters": parameters})
 
     assert result.ok
-    assert orders.payloads[0]["text"] == ""
-    assert orders.payloads[0]["template"]["name"] == "callback_scheduled"
-    assert values(orders.payloads[0]["template"]) == ["Asha", "5 pm"]
+    assert jobs.payloads[0]["text"] == ""
+    assert jobs.payloads[0]["template"]["name"] == "callback_scheduled"
+    assert values(jobs.payloads[0]["template"]) == ["Asha", "5 pm"]
 
 
 @pytest.mark.parametrize(
@@ -85,31 +85,31 @@ async def test_a_template_is_rendered(parameters: object) -> None:
 async def test_what_meta_would_refuse_is_refused_before(
     args: dict[str, Any], field: str, words: str
 ) -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_whatsapp(orders), args)
+    result = await run(send_whatsapp(jobs), args)
 
     assert not result.ok
     assert words in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
     with pytest.raises(FieldError, match=words) as caught:
-        await use(send_whatsapp(orders), args)
+        await use(send_whatsapp(jobs), args)
     assert caught.value.field == field
 
 
 async def test_a_withheld_number_gets_none() -> None:
-    orders = JobSubmission()
+    jobs = JobSubmission()
 
-    result = await run(send_whatsapp(orders), {"text": "Hello"}, caller="")
+    result = await run(send_whatsapp(jobs), {"text": "Hello"}, caller="")
 
     assert not result.ok
     assert "withheld" in result.text
-    assert orders.jobs == {}
+    assert jobs.jobs == {}
 
 
 async def test_the_same_again_sends_nothing_and_there_are_limits() -> None:
-    orders, actions = JobSubmission(), Actions()
-    tool = send_whatsapp(orders)
+    jobs, actions = JobSubmission(), Actions()
+    tool = send_whatsapp(jobs)
 
     same = [await run(tool, REMINDER, actions=actions) for _ in range(5)]
     others = [await run(tool, {"text": f"{number}"}, actions=actions) for number in range(3)]

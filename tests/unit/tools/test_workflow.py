@@ -10,7 +10,7 @@ import pytest
 from fakes import CALL
 from fwai.domain.webhook_tool import WebhookToolSpec
 from fwai.errors import ApiError, ApiUnknownError, FieldError
-from fwai.tools.base import ToolContext
+from fwai.interfaces.tools import ToolContext
 from fwai.tools.registry import ToolRegistry
 from fwai.tools.workflow import SPARE_S, workflow_tool
 from unit.tools.kit import PHONE, run, use

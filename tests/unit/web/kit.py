@@ -12,19 +12,21 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, Field
 
 from fwai.calls.live_events import LiveEvents
-from fwai.calls.outbound import CallRequest, DialRules, Outbound, Placed
+from fwai.calls.outbound import OutboundCalls
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.hours import CallingHours
+from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.http.access import Access
+from fwai.interfaces.tools import ToolContext
 from fwai.store.bookings import Bookings
 from fwai.store.callbacks import Callbacks
 from fwai.store.contacts import Contacts
 from fwai.store.database import Database
 from fwai.store.erasure import Erasure
 from fwai.store.idempotency_keys import IdempotencyKeys
-from fwai.tools.base import Outcome, Tool, ToolContext
+from fwai.tools.base import Outcome, Tool
 from fwai.tools.registry import ToolRegistry
 from fwai.web.api import router
 from fwai.web.openapi import document
@@ -198,12 +200,12 @@ def _services(
     contacts = Contacts(database, clock=clock)
     hours = CallingHours(time(9), time(21))
     rules = DialRules({"plivo": LINE, "exotel": LINE}, tuple(AGENTS), hours, KOLKATA)
-    outbound = Outbound(rules, kept.calls, contacts, may_post, clock)
+    outbound = OutboundCalls(rules, kept.calls, contacts, may_post, clock)
     kept.recordings.mkdir(exist_ok=True)
 
-    async def place(**order: Any) -> Placed:  # noqa: ANN401
-        placed.append(CallRequest(**order))
-        return await outbound.place(placed[-1])
+    async def place(request: CallRequest) -> AcceptedCall:
+        placed.append(request)
+        return await outbound.place(request)
 
     async def cancel(call: Call) -> bool:
         ending = CallEnding(CallState.CANCELED, EndReason.OPERATOR)
@@ -217,9 +219,8 @@ def _services(
         place=place,
         cancel=cancel,
         live=live,
-        watch=board,
+        live_events=board,
         tools=tools(notes),
-        tool_context=ToolContext,
         callbacks=callbacks,
         schedule=schedule,
         bookings=Bookings(database, jobs, clock=clock),

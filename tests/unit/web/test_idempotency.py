@@ -8,8 +8,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
+from fwai.domain.idempotency import Claim
+from fwai.domain.outbound import CallRequest
 from fwai.errors import StoreError
-from fwai.store.idempotency_keys import KEPT, Claim
+from fwai.store.idempotency_keys import KEPT
 from fwai.web import idempotency
 from unit.web.kit import KEY, House, house, problem
 
@@ -25,12 +27,12 @@ class Gate:
         self.place = home.services.place
         self.fail: Exception | None = None
 
-    async def __call__(self, **order: Any) -> Any:  # noqa: ANN401
+    async def __call__(self, request: CallRequest) -> Any:  # noqa: ANN401
         self.reached.set()
         await self.open.wait()
         if self.fail is not None:
             raise self.fail
-        return await self.place(**order)
+        return await self.place(request)
 
 
 class Forgetful:
@@ -69,7 +71,7 @@ async def claim(home: House) -> Claim:
     change_claim(home, died)
     problem(await home.post("/calls", BODY, key="k"), 503, "store-failed")
     change_claim(home, given)
-    return await given(*held[0])  # type: ignore[return-value]
+    return await given(*held[0])
 
 
 def change_claim(home: House, claim: Any) -> None:  # noqa: ANN401

@@ -8,7 +8,7 @@ import pytest
 
 from fwai.domain.call import CallId, CallState, EndReason
 from fwai.errors import StoreError
-from fwai.web.event_streams import MAX_STREAMS
+from fwai.http.sse import MAX_STREAMS
 from fwai.web.live_calls import CONNECTING
 from unit.store.kit import until
 from unit.web.kit import House, problem
@@ -168,7 +168,7 @@ async def test_few_may_look_on_at_once(home: House) -> None:
     async with asyncio.TaskGroup() as group:
         for _ in range(MAX_STREAMS):
             group.create_task(home.get("/calls/c-1/events"))
-        await until(lambda: len(home.board._histories[CallId("c-1")].watchers) == MAX_STREAMS)
+        await until(lambda: len(home.board._histories[CallId("c-1")].subscribers) == MAX_STREAMS)
         problem(await home.get("/calls/c-1/events"), 429, "too-many-streams")
         home.board.publish(CallId("c-1"), "end", state="completed", reason="x", at=3.0)
     again = await home.get("/calls/c-1/events")

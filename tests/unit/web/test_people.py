@@ -157,7 +157,7 @@ async def test_a_demo_that_is_canceled_takes_its_letters_back(home: House) -> No
     letters = BookingMessages(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
     store: Bookings = home.services.bookings  # type: ignore[assignment]
     jobs: Jobs = home.services.jobs  # type: ignore[assignment]
-    store.letters = letters
+    store.notices = letters
     starts_at = NOW + timedelta(days=1)
     new = NewBooking("b", PHONE, "Asha", "Hindi", starts_at, 30, "a@example.com")
     booked = await store.book(new, 9, lambda one: letters.jobs(one, None))

@@ -55,7 +55,12 @@ def known(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def described() -> OpenApiSchema:
     services = SimpleNamespace(
-        rules=SimpleNamespace(zone=None), agents={}, requests=None, clock=None
+        rules=SimpleNamespace(zone=None),
+        agents={},
+        requests=None,
+        clock=None,
+        live_events=None,
+        heartbeat_s=1.0,
     )
     app = served(cast("ApiServices", services), Access((), loopback=True, secure_cookies=False))
     schema = schemathesis.openapi.from_dict(app.openapi())

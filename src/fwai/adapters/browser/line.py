@@ -11,7 +11,7 @@ from fwai.adapters.webrtc import peer
 from fwai.adapters.webrtc.leg import WebRtcLeg
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError, WireError
-from fwai.interfaces.media import CallHandler
+from fwai.interfaces.calls import CallHandler
 
 PROVIDER: Final = "browser"
 OWNERS_KEPT: Final = 64  # of calls that are over

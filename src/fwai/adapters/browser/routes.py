@@ -2,29 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
 from fwai.adapters.webrtc.peer import PeerOptions
-from fwai.calls.live_events import Event, Watch, Watching
 from fwai.domain.call import CallId
 from fwai.errors import BusyError, WireError
 from fwai.http.access import Access, Client
+from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import MEDIA_TYPE, ProblemError, ProblemRoute
-from fwai.interfaces.media import CallHandler
+from fwai.http.sse import HEARTBEAT_S, EventStreams
+from fwai.interfaces.calls import CallHandler, LiveEventSource
 
 MAX_BODY_BYTES: Final = 64 * 1024
-HEARTBEAT_S: Final = 15.0
 RETRY_S: Final = "10"
-MAX_STREAMS: Final = 4  # of one call's events at the same time
 
 _log = structlog.get_logger()
 
@@ -36,14 +33,14 @@ class BrowserCalls:
     Attributes:
         peer: How media are carried.
         tasks: Owns what a call leaves running; left only after the calls were stopped.
-        watch: Tells what happens in calls.
+        live_events: Publishes the events of live calls.
         access: Who may call.
         heartbeat_s: Silence on an event stream before a sign of life.
     """
 
     peer: PeerOptions
     tasks: asyncio.TaskGroup
-    watch: Watch
+    live_events: LiveEventSource
     access: Access
     heartbeat_s: float = HEARTBEAT_S
 
@@ -93,7 +90,7 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
     api = APIRouter(prefix="/console/talk", tags=["browser"], route_class=ProblemRoute)
     access = options.access
     line = BrowserLine(options.peer, calls, options.tasks)
-    streams = _Streams(options.watch, options.heartbeat_s)
+    streams = EventStreams(options.live_events, options.heartbeat_s)
     files = PageFiles()
     caller = Annotated[Client, Depends(access.client)]
 
@@ -146,15 +143,12 @@ async def _offer_of(request: Request) -> str:
         raise ProblemError(
             "wrong-content", "Wrong content", 415, "Send application/json.", "Content-Type"
         )
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise ProblemError(
-                "too-large", "Too large", 413, f"Send at most {MAX_BODY_BYTES} bytes."
-            )
     try:
-        said = json.loads(body)
+        said = json.loads(await read_body(request, MAX_BODY_BYTES))
+    except BodyTooLargeError:
+        raise ProblemError(
+            "too-large", "Too large", 413, f"Send at most {MAX_BODY_BYTES} bytes."
+        ) from None
     except (ValueError, RecursionError):
         raise ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.") from None
     sdp = said.get("sdp") if isinstance(said, dict) else None
@@ -188,59 +182,3 @@ def _own(call_id: str, client: Client, line: BrowserLine) -> CallId:
     if not line.belongs(CallId(call_id), client.id):
         raise ProblemError("no-such-call", "No such call", 404, "It is not a call of yours.")
     return CallId(call_id)
-
-
-class _Streams:
-    """Streams of server-sent events.
-
-    Source: https://html.spec.whatwg.org/multipage/server-sent-events.html (read 2026-11-22).
-    """
-
-    def __init__(self, watch: Watch, heartbeat_s: float) -> None:
-        self._watch = watch
-        self._heartbeat_s = heartbeat_s
-        self._open: dict[CallId, int] = {}
-
-    def response(self, call_id: CallId, last_id: str) -> Response:
-        """Answer with the events after ``last_id``, until the call ends.
-
-        Raises:
-            ProblemError: Too many look on.
-        """
-        if self._open.get(call_id, 0) >= MAX_STREAMS:
-            raise ProblemError(
-                "too-many-streams", "Too many streams", 429, "Close another stream of this call."
-            )
-        after = int(last_id) if last_id.isdecimal() and len(last_id) < 16 else 0
-        return StreamingResponse(
-            self._lines(call_id, after),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
-
-    async def _lines(self, call_id: CallId, after: int) -> AsyncIterator[str]:
-        watching = self._watch.watch(call_id, after)
-        self._open[call_id] = self._open.get(call_id, 0) + 1
-        try:
-            yield "retry: 2000\n\n"
-            while (line := await self._next(watching)) is not None:
-                yield line
-        finally:
-            watching.close()
-            self._open[call_id] -= 1
-            if not self._open[call_id]:
-                del self._open[call_id]
-
-    async def _next(self, watching: Watching) -> str | None:
-        try:
-            async with asyncio.timeout(self._heartbeat_s):
-                return _line(await anext(watching))
-        except TimeoutError:
-            return ": alive\n\n"
-        except StopAsyncIteration:
-            return None
-
-
-def _line(event: Event) -> str:
-    data = json.dumps(dict(event), ensure_ascii=False)  # no line break is left in it
-    return f"id: {event['id']}\nevent: {event['type']}\ndata: {data}\n\n"

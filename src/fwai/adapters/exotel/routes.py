@@ -28,7 +28,9 @@ from fwai.adapters.exotel.webhook import (
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, WireError
-from fwai.interfaces.media import CallHandler, MessageReports
+from fwai.http.body import read_body
+from fwai.interfaces.calls import CallHandler
+from fwai.interfaces.messages import MessageReports
 
 PROVIDER: Final = "exotel"
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -363,13 +365,9 @@ def _fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]
         if not same(secret, hooks.secret):
             _log.warning("webhook_refused", provider=PROVIDER, reason="secret")
             raise HTTPException(403)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise HTTPException(413)
+        body = await read_body(request, MAX_BODY_BYTES)
         content_type = request.headers.get("Content-Type", "")
-        found = read_fields(request.query_params.multi_items(), content_type, bytes(body))
+        found = read_fields(request.query_params.multi_items(), content_type, body)
         if found.get("accountsid", hooks.account_id) != hooks.account_id:
             _log.warning("webhook_refused", provider=PROVIDER, reason="account")
             raise HTTPException(403)

@@ -25,7 +25,9 @@ from fwai.adapters.plivo.webhook import (
 from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, WireError
-from fwai.interfaces.media import CallControl, CallHandler, MessageReports
+from fwai.http.body import read_body
+from fwai.interfaces.calls import CallControl, CallHandler
+from fwai.interfaces.messages import MessageReports
 
 PROVIDER: Final = "plivo"
 MAX_FORM_BYTES: Final = 64 * 1024
@@ -229,13 +231,9 @@ def _verified(
     """Build the dependency that reads a webhook's form once its signature is checked."""
 
     async def form(request: Request) -> dict[str, str]:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_FORM_BYTES:
-                raise HTTPException(413)
+        body = await read_body(request, MAX_FORM_BYTES)
         if request.method == "GET":
-            body.clear()  # its signature covers the query only
+            body = b""  # its signature covers the query only
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         try:
             check(request, _dialled_url(request, hooks), pairs)

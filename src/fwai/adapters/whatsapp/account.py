@@ -18,10 +18,12 @@ from fwai.adapters.whatsapp.event_router import WebhookRouter
 from fwai.adapters.whatsapp.interfaces import MediaPeer
 from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
-from fwai.adapters.whatsapp.permissions import CallPermissionStore, PermissionUpdates
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.token import AppKeys, TokenKeeper
-from fwai.interfaces.media import CallHandler, MessageReports
+from fwai.interfaces.calls import CallHandler
+from fwai.interfaces.messages import MessageReports
+from fwai.interfaces.store import CallPermissionStore
 
 
 @dataclass(frozen=True, slots=True)

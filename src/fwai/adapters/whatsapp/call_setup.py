@@ -23,7 +23,7 @@ from fwai.audio.speech import SpeechDetector
 from fwai.domain.call import CallId, CallOffer, CallState, Direction
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
 from fwai.errors import ApiError, ApiUnknownError, BusyError, FwaiError, WireError
-from fwai.interfaces.media import CallControl, CallHandler
+from fwai.interfaces.calls import CallControl, CallHandler
 
 if TYPE_CHECKING:
     from fwai.adapters.whatsapp.calls import CallApi

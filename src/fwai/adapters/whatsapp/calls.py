@@ -25,7 +25,7 @@ from fwai.adapters.whatsapp.events import (
 from fwai.adapters.whatsapp.interfaces import MediaPeer
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
-from fwai.interfaces.media import CallHandler
+from fwai.interfaces.calls import CallHandler
 
 REMEMBER_S: Final = 86_400.0
 MAX_TASKS: Final = 2_000

@@ -19,7 +19,7 @@ from fwai.adapters.whatsapp.codes import WINDOW_CLOSED
 from fwai.adapters.whatsapp.events import MessageStatus, Party
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.errors import ApiError, StoreError
-from fwai.interfaces.media import MessageReports
+from fwai.interfaces.messages import MessageReports
 
 MAX_TEXT_CHARS: Final = 4096
 MAX_KEPT: Final = 10_000

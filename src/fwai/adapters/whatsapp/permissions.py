@@ -5,40 +5,19 @@ the order is kept and the database is never waited for.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from fwai.domain.call_permission import CallPermission
 from fwai.errors import StoreError
+from fwai.interfaces.store import CallPermissionChange, CallPermissionStore
 
 MAX_WAITING: Final = 2_000
 MAX_KEPT: Final = 10_000
 
-Change = Callable[[CallPermission], CallPermission]
 
 _log = structlog.get_logger()
-
-
-class CallPermissionStore(Protocol):
-    """Where standings are kept; ``user`` is an E.164 number or a user id."""
-
-    async def load(self, user: str) -> CallPermission:
-        """Return what is kept; of an unknown user an empty standing.
-
-        Raises:
-            StoreError: It cannot be read.
-        """
-        ...
-
-    async def change(self, user: str, change: Change) -> CallPermission:
-        """Apply ``change`` in one transaction and return what is kept now.
-
-        Raises:
-            StoreError: It cannot be written.
-        """
-        ...
 
 
 class InMemoryCallPermissions:
@@ -51,7 +30,7 @@ class InMemoryCallPermissions:
         """Return what is kept."""
         return self._kept.get(user, CallPermission())
 
-    async def change(self, user: str, change: Change) -> CallPermission:
+    async def change(self, user: str, change: CallPermissionChange) -> CallPermission:
         """Apply ``change``."""
         new = change(self._kept.pop(user, CallPermission()))
         self._kept[user] = new
@@ -65,9 +44,9 @@ class PermissionUpdates:
 
     def __init__(self, store: CallPermissionStore) -> None:
         self._store = store
-        self._waiting: asyncio.Queue[tuple[str, Change]] = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[tuple[str, CallPermissionChange]] = asyncio.Queue(MAX_WAITING)
 
-    def note(self, user: str, change: Change) -> None:
+    def note(self, user: str, change: CallPermissionChange) -> None:
         """Have ``change`` applied soon; never waits, and drops it when too many wait."""
         if not user:
             return
@@ -84,7 +63,7 @@ class PermissionUpdates:
         """
         return await self._store.load(user)
 
-    async def change(self, user: str, change: Change) -> CallPermission:
+    async def change(self, user: str, change: CallPermissionChange) -> CallPermission:
         """Apply ``change`` now.
 
         Raises:

@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse
 from fwai.adapters.whatsapp.events import Event
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES, challenge, read, verify
 from fwai.errors import SignatureError, WireError
+from fwai.http.body import read_body
 
 PATH: Final = "/webhook"
 
@@ -57,21 +58,12 @@ def router(hooks: WhatsAppWebhooks, take: Callable[[Event], None]) -> APIRouter:
 
     @api.post(PATH, operation_id="whatsapp_webhook")
     async def webhook(request: Request) -> Response:
-        body = await _body(request)
+        body = await read_body(request, MAX_BODY_BYTES)
         _check(request, body, hooks)
         _take(body, hooks, take)
         return Response()
 
     return api
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413)
-    return bytes(body)
 
 
 def _check(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> None:

@@ -1,1 +1,1 @@
-"""What the simulated providers share: callers, their ears, phrases, a media line, a REST server."""
+"""Code that the simulated providers share: callers, phrases, media streams, REST servers."""

@@ -1,4 +1,4 @@
-"""A simulated caller: what it does on the telephone, and what it has to say about the call.
+"""The steps of a simulated caller's script, and the report and judgement of its call.
 
 A script is a list of steps; a report tells of each step how it came out, and lists in
 ``problems`` whatever a real caller would have been unhappy about. Nothing here knows a provider.
@@ -84,17 +84,19 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
-class Garbage:
+class SendMalformed:
     """Send the server a malformed message.
 
     Attributes:
-        kind: A key of the provider's collection, such as ``plivo_garbage.KINDS``.
+        kind: A key of the provider's collection, such as ``plivo.malformed.KINDS``.
     """
 
     kind: str
 
 
-Step = Hear | Say | BargeIn | Press | Wait | HangUp | AwaitHangUp | Drop | Garbage
+Garbage = SendMalformed
+
+Step = Hear | Say | BargeIn | Press | Wait | HangUp | AwaitHangUp | Drop | SendMalformed
 
 
 # ---- how it came out -------------------------------------------------------------------------
@@ -102,7 +104,7 @@ Step = Hear | Say | BargeIn | Press | Wait | HangUp | AwaitHangUp | Drop | Garba
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """How one step came out.
+    """Outcome of one step of the script.
 
     Attributes:
         step: What was to be done.
@@ -121,7 +123,7 @@ class StepOutcome:
 
 @dataclass(slots=True)
 class Heard:
-    """One run of the agent's speech.
+    """One utterance of the agent, as the caller heard it.
 
     Attributes:
         start_ms: Its first sound.
@@ -169,7 +171,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The agent's speech was torn: nothing was left to play inside a reply."""
+    """A gap in the agent's speech: nothing was left to play inside a reply."""
 
     at_ms: float
     length_ms: float
@@ -202,7 +204,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What became of a call's packets of sound; only where a call is made of packets.
+    """Packet statistics of a call's sound; only for calls over RTP.
 
     Attributes:
         sent: Packets of the caller, keys too.
@@ -230,7 +232,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What a caller puts up with.
+    """Limits beyond which the caller complains in ``CallReport.problems``.
 
     Attributes:
         greeting_ms: Longest silence after the call was answered.
@@ -250,7 +252,7 @@ class Patience:
 
 @dataclass(slots=True)
 class CallReport:
-    """What a caller remembers of a call.
+    """Everything that happened on a call, and what was wrong with it.
 
     Attributes:
         call_id: The provider's id.

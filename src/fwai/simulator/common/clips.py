@@ -61,7 +61,7 @@ class Clip:
 
 
 class ClipLibrary:
-    """All clips, by name."""
+    """Finds clips by name."""
 
     def __init__(self, clips: dict[str, Clip]) -> None:
         self._clips = clips

@@ -1,4 +1,4 @@
-"""What one caller hears: playback, utterances, gaps, and the time line of the sound itself."""
+"""Hears the agent for one caller: plays its audio in real time, finds utterances and gaps."""
 
 import asyncio
 from collections import deque
@@ -19,7 +19,7 @@ WHOLE_TOLERANCE_MS = 100.0
 
 @dataclass(slots=True)
 class HeardSegment:
-    """Sound without a hole.
+    """A stretch of sound without a hole.
 
     Attributes:
         start_ms: Its beginning on the call's time axis.
@@ -38,7 +38,7 @@ class HeardSegment:
 
 
 class TimeLine:
-    """The sound that was heard, the last ten minutes of it."""
+    """Records the sound that was heard, the last ten minutes of it."""
 
     def __init__(self, keep_s: float = KEEP_AUDIO_S) -> None:
         self.segments: deque[HeardSegment] = deque(maxlen=MAX_HEARD)
@@ -76,7 +76,7 @@ class TimeLine:
 
 
 class Ear:
-    """Listens to one media stream after the other on one time axis.
+    """Plays and recognises the agent's audio, of one media stream after the other.
 
     Args:
         repertoire: The phrases to recognise.

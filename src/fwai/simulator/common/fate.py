@@ -1,11 +1,12 @@
-"""What becomes of calls and messages to a number: the script of the other side, as data.
+"""Scripted outcomes of calls and messages to a number, as data.
 
 Nothing here knows a provider; each words the outcomes, causes and refusals in its own way.
 """
 
+import asyncio
 import re
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
@@ -47,7 +48,7 @@ MACHINE_SCRIPT: Final[Sequence[Step]] = (AwaitHangUp(60),)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What becomes of one call.
+    """The outcome of one call.
 
     Attributes:
         outcome: How it comes out.
@@ -95,7 +96,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFate:
-    """What becomes of one message.
+    """The outcome of one message.
 
     Attributes:
         statuses: Delivery reports, in order, in the provider's words; None is its usual ones, which
@@ -112,12 +113,23 @@ class MessageFate:
     refused: Refusal | None = None
     lost: Loss | None = None
 
+    async def due_reports(self, usual: Sequence[str]) -> AsyncIterator[tuple[str, str]]:
+        """Yield each delivery report when it is due: its status, and its error code or nothing.
+
+        Args:
+            usual: The provider's usual statuses.
+        """
+        statuses = usual if self.statuses is None else self.statuses
+        for number, status in enumerate(statuses, 1):
+            await asyncio.sleep(self.gap_s)
+            yield status, self.error_code if number == len(statuses) else ""
+
 
 F = TypeVar("F", Fate, MessageFate)
 
 
 class Fates(Generic[F]):
-    """Fates by number, at most 1000 numbers.
+    """Finds the next fate of a number; keeps at most 1000 numbers.
 
     Numbers are compared by their last ten digits, because they are written in several ways.
     """

@@ -42,7 +42,7 @@ def audible_span_ms(pcm: bytes, sample_rate: int) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Utterance:
-    """One run of speech that the caller heard.
+    """An utterance that the caller heard.
 
     Attributes:
         start_ms: When the first sound was heard, on the time axis.
@@ -62,7 +62,7 @@ class Utterance:
 
 
 class Segmenter:
-    """Follows one stream of heard audio; ``current`` is the utterance that is going on, if any."""
+    """Finds utterances in heard audio; ``current`` is the one that is going on, if any."""
 
     def __init__(self, sample_rate: int, silence_ms: float = SILENCE_MS) -> None:
         self.current: Utterance | None = None

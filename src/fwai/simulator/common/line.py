@@ -1,4 +1,4 @@
-"""One simulated call's shared state: its time axis, what is heard on it, and whether it is over."""
+"""Shared state of one simulated call: its time axis, what is heard, and whether it is over."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ EventSink = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """The server dropped what was not heard yet: when, and how much that was."""
+    """A clear by the server: when, and how much speech that was not heard yet it dropped."""
 
     at_s: float
     unheard_ms: float
@@ -30,7 +30,7 @@ class LineOverError(FwaiError):
 
 
 class Line:
-    """The time axis and the common knowledge of everything that takes part in one call.
+    """State of one call that all its parts share: clock, events, violations, and its end.
 
     Whoever waits does so with ``until``: the condition is looked at on every event and on every
     20 ms tick of the stream, so waiting costs no timer of its own.

@@ -1,4 +1,4 @@
-"""The carrier's playback buffer: what the caller hears, and when.
+"""Simulates a carrier's playback buffer: what the caller hears, and when.
 
 Theory of operation: audio is played in real time from the moment it arrives, one message after
 the other without a gap while there is any. A message therefore has a known place on the call's
@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 LIMIT_S = 40.0
-"""Speech that Plivo holds; more than that is refused with ``buffer_overflow``."""
+"""Speech that a carrier holds, as Plivo does; more than that is refused."""
 
 GAP_MIN_MS = 20.0
 GAP_MAX_MS = 400.0
@@ -42,7 +42,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The buffer ran dry inside a reply.
+    """A time in which the buffer was empty inside a reply.
 
     Attributes:
         at_ms: When, on the time axis.
@@ -55,7 +55,7 @@ class Gap:
 
 @dataclass(slots=True)
 class Played:
-    """What happened between two moments.
+    """Audio and checkpoints that were played between two moments.
 
     Attributes:
         pieces: Audio, in order, without overlap.
@@ -67,7 +67,7 @@ class Played:
 
 
 class PlaybackBuffer:
-    """Speech that was accepted and is not heard yet; holds at most ``limit_s`` seconds."""
+    """Holds speech that was accepted and is not heard yet, at most ``limit_s`` seconds."""
 
     def __init__(self, sample_rate: int, limit_s: float = LIMIT_S) -> None:
         self.sample_rate = sample_rate

@@ -1,4 +1,4 @@
-"""Tells which of the known phrases a run of audio is; the judge of "it arrived intelligibly".
+"""Recognises which of the known phrases some audio is, and so whether it is intelligible.
 
 How it works: the audio becomes a picture of its speech, 20 mel-spaced bands from 200 to 3400 Hz
 every 16 ms, in decibels above a floor that follows the loudest speech, so that level does not
@@ -50,7 +50,7 @@ _SLIP_COST = 6.0  # what a slip costs, in frames of perfect likeness
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was heard.
+    """A phrase that was recognised.
 
     Attributes:
         clip: The phrase.
@@ -67,7 +67,7 @@ class Match:
 
 
 class _Picture(NamedTuple):
-    """Speech as the recognizer sees it, one row per 16 ms.
+    """Spectrogram of speech, one row per 16 ms.
 
     Attributes:
         shape: Frames x bands: the spectrum's form, free of level and of the line's colouring.
@@ -140,7 +140,7 @@ def _running_energy(shape: Floats) -> Floats:
 
 
 class Recognizer:
-    """Knows a set of phrases by heart.
+    """Recognises a set of phrases.
 
     Args:
         clips: The phrases, all of which must differ.

@@ -1,4 +1,4 @@
-"""What a telephone has to say when its script is over, the same for every provider."""
+"""Makes the report of a call, the same for every provider."""
 
 from collections.abc import Sequence
 

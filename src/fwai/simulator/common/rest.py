@@ -1,7 +1,4 @@
-"""The plumbing of Plivo's faked REST API: requests, answers, faults on demand, credentials.
-
-Source: https://www.plivo.com/docs/voice/api/request and .../response (read 2026-11-22).
-"""
+"""Requests, answers, faults on demand and credentials of the providers' simulated REST APIs."""
 
 import asyncio
 import base64
@@ -12,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
 
 import uvicorn
 
@@ -30,7 +26,7 @@ class ApiRequest:
 
     Attributes:
         method: ``GET``, ``POST`` or ``DELETE``.
-        path: What follows ``/v1/Account/{auth_id}/``, such as ``Call/``.
+        path: What follows the account, such as ``Call/`` of ``/v1/Account/{auth_id}/Call/``.
         query: Decoded query.
         body: Decoded JSON object or form; empty when there is none.
         headers: Lower-case names.
@@ -55,7 +51,7 @@ class ApiAnswer:
 
 @dataclass(slots=True)
 class ApiFault:
-    """Something that goes wrong on demand.
+    """A fault that strikes requests on demand.
 
     Attributes:
         status: What is answered.
@@ -85,14 +81,9 @@ class BadRequestError(Exception):
     """A parameter is missing or wrong: 400."""
 
 
-def error(status: int, text: str) -> ApiAnswer:
-    """Return an error as Plivo words it."""
-    return ApiAnswer(status, {"api_id": str(uuid4()), "error": text})
-
-
-def authorised(headers: dict[str, str], auth_id: str, auth_token: str) -> bool:
+def authorised(headers: dict[str, str], user: str, password: str) -> bool:
     """Tell whether the Basic credentials are these."""
-    expected = base64.b64encode(f"{auth_id}:{auth_token}".encode()).decode("ascii")
+    expected = base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
     return hmac.compare_digest(headers.get("authorization", ""), f"Basic {expected}")
 
 
@@ -164,7 +155,7 @@ async def hang(receive: Receive, limit_s: float) -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside somebody else's program: signals stay with their owner."""
+    """uvicorn that leaves the process's signal handlers alone."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,11 +1,10 @@
-"""A provider's REST API on loopback: listens, keeps what was asked, fails on demand.
+"""Serves a REST API on loopback: keeps what was asked, fails on demand.
 
 What a provider adds are three methods: ``_read`` makes a request out of what arrived or refuses it,
 ``_answer`` carries it out, and ``_dress`` gives an answer its outer form. Everything that a request
 sets going is a task of the server's; leaving the context ends them all.
 """
 
-import asyncio
 import socket
 from abc import ABC, abstractmethod
 from collections import deque
@@ -27,14 +26,14 @@ from fwai.simulator.common.rest import (
     read_body,
     write_answer,
 )
+from fwai.simulator.common.tasks import ServerTasks
 
 KEEP: Final = 1000
-SHUTDOWN_LIMIT_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request before anybody has looked at it; names of headers are in lower case."""
+    """A raw HTTP request; names of headers are in lower case."""
 
     method: str
     path: str
@@ -44,7 +43,7 @@ class Arrival:
 
 
 class RestServer(ABC):
-    """One provider's REST API; use as an async context manager.
+    """Serves one provider's REST API; use as an async context manager.
 
     Args:
         name: What its tasks are called.
@@ -62,8 +61,7 @@ class RestServer(ABC):
         self._port = port
         self._listener: socket.socket
         self._server = new_server(self._serve)
-        self._tasks = asyncio.TaskGroup()
-        self._work: set[asyncio.Task[None]] = set()
+        self._tasks = ServerTasks()
 
     @property
     def url(self) -> str:
@@ -82,7 +80,11 @@ class RestServer(ABC):
 
     @abstractmethod
     async def _answer(self, request: ApiRequest) -> ApiAnswer:
-        """Carry a request out."""
+        """Carry a request out.
+
+        Raises:
+            BadRequestError: A parameter is missing or wrong.
+        """
 
     @abstractmethod
     def _bad_request(self, text: str) -> ApiAnswer:
@@ -92,6 +94,10 @@ class RestServer(ABC):
         """Give an answer the outer form that the path asks for."""
         del path
         return answer
+
+    def _strikes(self, fault: ApiFault, request: ApiRequest) -> bool:
+        """Tell whether a fault strikes this request."""
+        return fault.strikes(request)
 
     def _scripted(self, request: ApiRequest) -> ApiFault | None:
         """Return a fault that the script of a destination has for this request."""
@@ -104,7 +110,7 @@ class RestServer(ABC):
         self._listener = socket.create_server(("127.0.0.1", self._port))
         self._port = self._listener.getsockname()[1]
         await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve([self._listener]), name=self._name)
+        self._tasks.start_listening(self._server.serve([self._listener]), self._name)
         return self
 
     async def __aexit__(
@@ -113,22 +119,15 @@ class RestServer(ABC):
         failure: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in self._work:
-            task.cancel()
         self._server.should_exit = True
-        if kind is not None and not issubclass(kind, asyncio.CancelledError):
-            kind = failure = trace = None  # it goes its way as it is, not inside a group
         try:
-            async with asyncio.timeout(SHUTDOWN_LIMIT_S):
-                await self._tasks.__aexit__(kind, failure, trace)
+            await self._tasks.__aexit__(kind, failure, trace)
         finally:
             self._listener.close()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         """Do something beside the requests until it is done or the server is left."""
-        task = self._tasks.create_task(work, name=name)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
+        self._tasks.start(work, name)
 
     # ---- HTTP ----------------------------------------------------------------------------------
 
@@ -151,7 +150,7 @@ class RestServer(ABC):
         await write_answer(send, self._dress(path, answer))
 
     async def _answer_or_fail(self, request: ApiRequest, receive: Receive) -> ApiAnswer:
-        fault = next((one for one in self.faults if one.strikes(request)), None)
+        fault = next((one for one in self.faults if self._strikes(one, request)), None)
         if fault is not None:
             fault.times -= 1
             if fault.times <= 0:
@@ -159,9 +158,15 @@ class RestServer(ABC):
         else:
             fault = self._scripted(request)
         if fault is None:
-            return await self._answer(request)
+            return await self._answer_checked(request)
         if fault.carried_out:
-            await self._answer(request)
+            await self._answer_checked(request)
         if fault.hang_s > 0:
             await hang(receive, fault.hang_s)
         return ApiAnswer(fault.status, fault.body)
+
+    async def _answer_checked(self, request: ApiRequest) -> ApiAnswer:
+        try:
+            return await self._answer(request)
+        except BadRequestError as exc:
+            return self._bad_request(str(exc))

@@ -1,4 +1,4 @@
-"""Makes a simulated caller follow its script on a line."""
+"""Runs the script of a simulated caller on a call."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     Drop,
-    Garbage,
     HangUp,
     Hear,
     Heard,
     Press,
     Said,
     Say,
+    SendMalformed,
     Step,
     StepOutcome,
     Wait,
@@ -33,7 +33,7 @@ Result = tuple[bool, str]
 
 
 class TalkStream(Protocol):
-    """A provider's stream, as far as a caller uses it."""
+    """What a caller does on a provider's media stream."""
 
     finished: asyncio.Event
 
@@ -55,7 +55,7 @@ class TalkStream(Protocol):
 
 
 class StreamHolder(Protocol):
-    """Knows the stream that is open now."""
+    """Has the stream that is open now."""
 
     @property
     def stream(self) -> TalkStream | None:
@@ -106,7 +106,7 @@ class ScriptRunner:
             case Wait():
                 await self._line.until(lambda: False, step.ms / 1000)
                 return True, "waited"
-            case Garbage():
+            case SendMalformed():
                 await (await self._stream()).garble(step.kind)
                 return True, "sent"
             case _:

@@ -1,4 +1,4 @@
-"""What a simulated caller can say and recognise, and the mouth that says it frame by frame."""
+"""Phrases that a simulated caller says and recognises, and its voice as frames of 20 ms."""
 
 import functools
 from collections import deque
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fwai.simulator.common.clips import Clip, ClipLibrary
 from fwai.simulator.common.hearing import audible_span_ms
 from fwai.simulator.common.recognizer import Match, Recognizer
-from fwai.simulator.plivo.wire import FRAME_MS, StreamFormat
+from fwai.simulator.common.wire import FRAME_MS, StreamFormat
 
 MAX_WAITING = 16
 TELEPHONE_HZ = 8000
@@ -16,7 +16,7 @@ TELEPHONE_HZ = 8000
 
 @dataclass(frozen=True, slots=True)
 class SpokenClip:
-    """A phrase ready for the wire.
+    """A phrase encoded for a media stream.
 
     Attributes:
         frames: Base64 payloads of 20 ms each.
@@ -30,7 +30,7 @@ class SpokenClip:
 
 
 class Repertoire:
-    """A library's phrases, encoded and analysed once; shared by any number of phones."""
+    """Encodes and recognises a library's phrases, once each; shared by any number of phones."""
 
     def __init__(self, clips: ClipLibrary) -> None:
         self.clips = clips
@@ -82,7 +82,7 @@ def standard_repertoire() -> Repertoire:
 
 @dataclass(slots=True)
 class Speech:
-    """A phrase on its way.
+    """A phrase that is being said, or waits for that.
 
     Attributes:
         clip_name: Its name.
@@ -97,8 +97,8 @@ class Speech:
     done: bool = False
 
 
-class Mouth:
-    """Gives the stream one payload every 20 ms: a phrase if there is one to say, else silence."""
+class SpeechSource:
+    """Yields one payload for every 20 ms: the phrase that is being said, or silence."""
 
     def __init__(self, audio: StreamFormat, now_s: Callable[[], float]) -> None:
         self._silence = audio.silence()

@@ -1,4 +1,4 @@
-"""A fake of Exotel's REST API that really places the calls it is asked for.
+"""Serves Exotel's REST API, which really places the calls it is asked for.
 
 Source: developer.exotel.com's voice-v1 and SMS pages (read 2026-11-22).
 
@@ -6,23 +6,16 @@ Theory of operation: a placed call becomes an `ExotelPhone` in the server's task
 ``.json`` at the end of a path the answer is XML, as at Exotel.
 """
 
-import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl
 from xml.sax.saxutils import escape
 
-from fwai.simulator.common.caller import CallReport
-from fwai.simulator.common.fate import Fate, MessageFate, Refusal
-from fwai.simulator.common.rest import (
-    ApiAnswer,
-    ApiFault,
-    ApiRequest,
-    BadRequestError,
-    authorised,
-)
-from fwai.simulator.common.rest_server import Arrival, RestServer
+from fwai.simulator.common.fate import Refusal
+from fwai.simulator.common.provider_api import ProviderApi
+from fwai.simulator.common.rest import ApiAnswer, ApiFault, ApiRequest, authorised
+from fwai.simulator.common.rest_server import Arrival
 from fwai.simulator.exotel.exchange import ExotelExchange, OnCall, PlacedCall, SentMessage
 from fwai.simulator.exotel.phone import ExotelPhone
 
@@ -46,7 +39,7 @@ REFUSALS: Final[Mapping[Refusal, ApiAnswer]] = {
 }
 
 
-class ExotelApi(RestServer):
+class ExotelApi(ProviderApi[PlacedCall, SentMessage, ExotelPhone]):
     """Exotel's REST API on this machine; use as an async context manager.
 
     Args:
@@ -73,32 +66,10 @@ class ExotelApi(RestServer):
         template: ExotelPhone | None = None,
         clock_scale: float = 1.0,
     ) -> None:
-        super().__init__("exotel_api")
         self._account_id = account_id
         self._auth = (api_key, api_token)
         self._exchange = ExotelExchange(account_id, on_call, template, clock_scale)
-
-    # ---- the script ----------------------------------------------------------------------------
-
-    def fate(self, number: str, *fates: Fate) -> None:
-        """Decide on calls to a number: one fate for each, and the last for all that follow.
-
-        Without a fate the number has none any more.
-        """
-        self._exchange.fates.set(number, *fates)
-
-    def message_fate(self, number: str, *fates: MessageFate) -> None:
-        """Decide on messages to a number, as ``fate`` does on calls."""
-        self._exchange.message_fates.set(number, *fates)
-
-    @property
-    def on_call(self) -> OnCall | None:
-        """Decides on calls to numbers without a fate."""
-        return self._exchange.on_call
-
-    @on_call.setter
-    def on_call(self, on_call: OnCall | None) -> None:
-        self._exchange.on_call = on_call
+        super().__init__("exotel_api", self._exchange)
 
     @property
     def template(self) -> ExotelPhone | None:
@@ -109,60 +80,10 @@ class ExotelApi(RestServer):
     def template(self, template: ExotelPhone | None) -> None:
         self._exchange.template = template
 
-    # ---- what a test or a demonstration looks at -----------------------------------------------
-
-    @property
-    def calls(self) -> Sequence[PlacedCall]:
-        """The last 1000 calls that were asked for."""
-        return self._exchange.calls
-
-    @property
-    def messages(self) -> Sequence[SentMessage]:
-        """The last 1000 text messages."""
-        return self._exchange.messages
-
     @property
     def known(self) -> dict[str, str]:
         """How the calls stand, by id."""
         return self._exchange.statuses()
-
-    async def report(self, sid: str, timeout_s: float = 60.0) -> CallReport:
-        """Wait for the end of an outbound call and return how it went.
-
-        Raises:
-            KeyError: No such call was asked for.
-            TimeoutError: It is not over in time.
-        """
-        placed = self._exchange.find(sid)
-        if placed is None:
-            raise KeyError(sid)
-        async with asyncio.timeout(timeout_s):
-            await placed.done.wait()
-        if placed.report is None:
-            raise KeyError(sid)
-        return placed.report
-
-    async def delivered(self, sid: str, timeout_s: float = 10.0) -> SentMessage:
-        """Wait until all delivery reports of a message are sent and return it.
-
-        Raises:
-            KeyError: No such message was sent.
-            TimeoutError: They are not sent in time.
-        """
-        sent = next((one for one in self.messages if one.sid == sid), None)
-        if sent is None:
-            raise KeyError(sid)
-        async with asyncio.timeout(timeout_s):
-            await sent.done.wait()
-        return sent
-
-    def began(self, phone: ExotelPhone) -> None:
-        """A call exists from now on; phones tell by themselves when this is their exchange."""
-        self._exchange.began(phone)
-
-    def ended(self, phone: ExotelPhone) -> None:
-        """A call is over."""
-        self._exchange.ended(phone)
 
     # ---- HTTP ----------------------------------------------------------------------------------
 
@@ -196,23 +117,20 @@ class ExotelApi(RestServer):
 
     async def _answer(self, request: ApiRequest) -> ApiAnswer:
         path = request.path.partition(".")[0]
-        try:
-            match request.method, path:
-                case "POST", "Calls/connect":
-                    return self._connect(request)
-                case "POST", "Sms/send":
-                    return self._send_sms(request)
-                case "GET", _ if call := _CALL.fullmatch(path):
-                    return self._describe(call[1])
-                case _:
-                    return exotel_error(404, "not found", "NOT_FOUND")
-        except BadRequestError as exc:
-            return self._bad_request(str(exc))
+        match request.method, path:
+            case "POST", "Calls/connect":
+                return self._connect(request)
+            case "POST", "Sms/send":
+                return self._send_sms(request)
+            case "GET", _ if call := _CALL.fullmatch(path):
+                return self._describe(call[1])
+            case _:
+                return exotel_error(404, "not found", "NOT_FOUND")
 
     def _connect(self, request: ApiRequest) -> ApiAnswer:
-        placed = self._exchange.take_order(request.body)
-        self._start(self._exchange.place(placed), f"exotel_call:{placed.sid}")
-        return ApiAnswer(200, {"Call": {**self._facts(placed.sid), "Status": "in-progress"}})
+        placed = self._exchange.take_call(request.body)
+        self._start(self._exchange.place(placed), f"exotel_call:{placed.id}")
+        return ApiAnswer(200, {"Call": {**self._facts(placed.id), "Status": "in-progress"}})
 
     def _describe(self, sid: str) -> ApiAnswer:
         if sid not in self.known:
@@ -235,8 +153,8 @@ class ExotelApi(RestServer):
 
     def _send_sms(self, request: ApiRequest) -> ApiAnswer:
         sent = self._exchange.take_message(request.body)
-        self._start(self._exchange.report_message(sent), f"exotel_message:{sent.sid}")
-        facts = {"Sid": sent.sid, "From": sent.src, "To": sent.dst, "Body": sent.text}
+        self._start(self._exchange.report_message(sent), f"exotel_message:{sent.id}")
+        facts = {"Sid": sent.id, "From": sent.src, "To": sent.dst, "Body": sent.text}
         account = {"AccountSid": self._account_id, "Status": "queued"}
         return ApiAnswer(200, {"SMSMessage": {**facts, **account}})
 

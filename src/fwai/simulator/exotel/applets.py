@@ -1,4 +1,4 @@
-"""Exotel's HTTP requests of one call: the Voicebot's URL, Passthru, the status callback.
+"""Sends Exotel's HTTP requests for one call: Voicebot, Passthru and status callbacks.
 
 Source: Exotel's articles on Voicebot, Connect and Passthru applets, developer.exotel.com's status
 callback page (read 2026-11-22).
@@ -27,7 +27,7 @@ ContentType = Literal["multipart", "form", "json"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
-    """What Exotel knows about a call from the beginning.
+    """Facts about a call that Exotel knows from its beginning.
 
     Attributes:
         call_sid: The call's id.
@@ -46,7 +46,7 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one request came out: HTTP status or None, body, milliseconds, kind of failure."""
+    """The answer to one request: HTTP status or None, body, milliseconds, kind of failure."""
 
     status: int | None
     body: bytes
@@ -60,7 +60,7 @@ class Answer:
 
 
 class Applets:
-    """Sends one call's requests.
+    """Sends the applets' requests of one call.
 
     Args:
         http: Not closed here.

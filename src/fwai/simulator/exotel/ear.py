@@ -1,4 +1,4 @@
-"""What a caller on Exotel hears: a ``clear`` lets the message that is playing come to its end."""
+"""Hears the agent on Exotel, where a ``clear`` lets the message that is playing end first."""
 
 from fwai.simulator.common.ear import Ear
 from fwai.simulator.common.hearing import Segmenter
@@ -14,7 +14,7 @@ class _Playback(PlaybackBuffer):
 
 
 class ExotelEar(Ear):
-    """Listens to one media stream, as `Ear` does."""
+    """Plays and recognises the agent's audio, as `Ear` does, with Exotel's ``clear``."""
 
     _cut: tuple[float, float] | None = None
 

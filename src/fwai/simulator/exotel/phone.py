@@ -1,4 +1,4 @@
-"""A simulated telephone: plays Exotel's side, and the caller's, of one whole call.
+"""Simulates one whole Exotel call: Exotel's side of it, and the caller's.
 
 Source: Exotel's articles on the Voicebot, Stream and Passthru applets (read 2026-11-22).
 
@@ -12,20 +12,20 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 from uuid import uuid4
 
 import httpx
 
 from fwai.errors import WireError
-from fwai.simulator.common.caller import CallReport, Delivery, Patience, Step
+from fwai.simulator.common.caller import CallReport, Delivery, Step
 from fwai.simulator.common.cause import Ending, HangupCause
-from fwai.simulator.common.clips import ClipLibrary
-from fwai.simulator.common.ear import TimeLine
-from fwai.simulator.common.line import EventSink, Line
-from fwai.simulator.common.report import prepared, report_of
+from fwai.simulator.common.line import Line
+from fwai.simulator.common.phone import Phone
+from fwai.simulator.common.report import report_of
 from fwai.simulator.common.script import ScriptRunner
-from fwai.simulator.common.voice import Repertoire
+from fwai.simulator.common.stream import StreamEnd
+from fwai.simulator.common.tls import default_tls
 from fwai.simulator.exotel.applets import (
     ANSWER_SOON_MS,
     Applets,
@@ -36,8 +36,6 @@ from fwai.simulator.exotel.applets import (
 from fwai.simulator.exotel.ear import ExotelEar
 from fwai.simulator.exotel.stream import ExotelStream, StreamOptions
 from fwai.simulator.exotel.wire import StreamFacts
-from fwai.simulator.plivo.stream import StreamEnd
-from fwai.simulator.plivo.webhook import default_tls
 
 COMPLETED: Final = HangupCause("completed", "")
 FAILED: Final = HangupCause("failed", "")
@@ -46,28 +44,14 @@ _BY: Final = {StreamEnd.BROKEN: "stream_failed", StreamEnd.REFUSED: "stream_fail
 _PASSTHRU: Final = frozenset({200, 302})
 
 
-class Exchange(Protocol):
-    """Knows the calls that are going on."""
-
-    def began(self, phone: "ExotelPhone") -> None:
-        """A call exists from now on."""
-        ...
-
-    def ended(self, phone: "ExotelPhone") -> None:
-        """A call is over."""
-        ...
-
-
 @dataclass(kw_only=True, eq=False)
-class ExotelPhone:
-    """One telephone, good for one call; any number may be used at once.
+class ExotelPhone(Phone):
+    """One telephone that calls through Exotel, or is called; writes numbers as Exotel does.
 
     Attributes:
         url: Of the Voicebot applet: ``https://`` is asked for the stream's address, ``wss://`` is
             the address.
         account_id: The account's SID.
-        from_number: Who calls, as Exotel writes it; for an outbound call our own line.
-        to_number: Who is called.
         direction: ``incoming`` or ``outbound-api``.
         call_sid: The call's id; a new one by default.
         passthru_url: Of the applet behind the Voicebot's, if there is one.
@@ -81,18 +65,11 @@ class ExotelPhone:
         post: The Voicebot's URL is asked by POST.
         stream: How the stream looks.
         parameters: The applet's own parameters.
-        exchange: Told of the call, such as an ``ExotelApi``.
-        clips: Phrases to say and recognise; the shipped ones by default.
-        on_event: Called as ``on_event(kind, **facts)`` while the call goes on; must not block.
-        patience: When the caller is dissatisfied.
-        max_call_s: The call is ended after this time.
         status: How it stands, in the words of the API; not an argument.
     """
 
     url: str = field(repr=False)
     account_id: str
-    from_number: str
-    to_number: str
     direction: str = "incoming"
     call_sid: str = field(default_factory=lambda: uuid4().hex)
     passthru_url: str | None = field(default=None, repr=False)
@@ -105,36 +82,16 @@ class ExotelPhone:
     post: bool = False
     stream: StreamOptions = field(default_factory=StreamOptions)
     parameters: dict[str, str] = field(default_factory=dict)
-    exchange: Exchange | None = None
-    clips: ClipLibrary | Repertoire | None = None
-    on_event: EventSink | None = None
-    patience: Patience = field(default_factory=Patience)
-    max_call_s: float = 900.0
 
     def __post_init__(self) -> None:
-        self._line: Line | None = None
-        self._talk: _Talk | None = None
+        super().__post_init__()
+        self._flow: _Flow | None = None
         self.status = "queued"
-
-    @property
-    def time_line(self) -> TimeLine:
-        """The sound that the caller heard, on the call's time axis."""
-        return self._line.ear.time_line if self._line else TimeLine()
 
     @property
     def answered(self) -> bool:
         """Whether audio has flowed."""
-        return self._talk is not None and self._talk.answered
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the call ended; None before that."""
-        return self._line.ending if self._line else None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Time since the answer, in seconds."""
-        return self._line.now_s() if self._line else 0.0
+        return self._flow is not None and self._flow.answered
 
     async def call(self, script: Sequence[Step]) -> CallReport:
         """Make the call, follow the script, and tell how it was.
@@ -143,18 +100,18 @@ class ExotelPhone:
             StoreError: The shipped phrases are incomplete.
         """
         async with self._connected() as (line, applets):
-            talk = self._talk = _Talk(self, line, applets)
-            runner = ScriptRunner(talk, line, "Caller")
-            await self._ring(line, talk, self.ring_s)
+            flow = self._flow = _Flow(self, line, applets)
+            runner = ScriptRunner(flow, line, "Caller")
+            await self._ring(line, flow, self.ring_s)
             self.status = "in-progress"
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(talk.tell("answered"), name="exotel_answered")
+                tasks.create_task(flow.tell("answered"), name="exotel_answered")
                 tasks.create_task(runner.run(script), name="exotel_script")
-                await talk.run()
+                await flow.run()
             ended_ms = line.now_s() * 1000
-            self.status = "completed" if talk.answered else "failed"
-            await talk.tell("terminal")
-        return self._report(line, talk, runner, ended_ms)
+            self.status = "completed" if flow.answered else "failed"
+            await flow.tell("terminal")
+        return self._report(line, flow, runner, ended_ms)
 
     async def decline(self, status: str, after_s: float = 0.2, *, rings: bool = True) -> CallReport:
         """Do not answer an outbound call.
@@ -165,37 +122,27 @@ class ExotelPhone:
             rings: Whether the telephone rings until then.
         """
         async with self._connected() as (line, applets):
-            talk = self._talk = _Talk(self, line, applets)
-            runner = ScriptRunner(talk, line, "Caller")
+            flow = self._flow = _Flow(self, line, applets)
+            runner = ScriptRunner(flow, line, "Caller")
             if rings:
-                await self._ring(line, talk, after_s)
+                await self._ring(line, flow, after_s)
             else:
                 await asyncio.wait({line.over}, timeout=after_s)
             line.end(Ending("unanswered", HangupCause(status, ""), "Callee"))
             self.status = status
-            await talk.tell("terminal")
-        return self._report(line, talk, runner, 0.0)
+            await flow.tell("terminal")
+        return self._report(line, flow, runner, 0.0)
 
-    async def _ring(self, line: Line, talk: "_Talk", ring_s: float) -> None:
+    async def _ring(self, line: Line, flow: "_Flow", ring_s: float) -> None:
         if self.direction == "outbound-api":
             self.status = "ringing"
             line.emit("ringing")
-            await talk.tell("ringing")
+            await flow.tell("ringing")
             await asyncio.wait({line.over}, timeout=ring_s)
-
-    def _prepared(self) -> Repertoire:
-        """Do what is slow, away from the event loop."""
-        default_tls()
-        return prepared(self.clips)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Line, Applets]]:
         """Provide what a call needs; nothing is left behind."""
-        repertoire = await asyncio.to_thread(self._prepared)
-        line = self._line = Line(repertoire, self.on_event)
-        line.ear = ExotelEar(repertoire, line.emit)
-        too_long = Ending("time_limit", TIME_LIMIT, "Exotel")
-        alarm = asyncio.get_running_loop().call_later(self.max_call_s, line.end, too_long)
         facts = CallFacts(
             call_sid=self.call_sid,
             from_number=self.from_number,
@@ -203,39 +150,35 @@ class ExotelPhone:
             direction=self.direction,
             custom_field=self.custom_field,
         )
-        tls = self.stream.tls or default_tls()
-        try:
+        async with self._open_line(Ending("time_limit", TIME_LIMIT, "Exotel")) as line:
+            line.ear = ExotelEar(line.repertoire, line.emit)
+            tls = self.stream.tls or default_tls()
             async with (
                 httpx.AsyncClient(verify=tls, trust_env=False) as http,
                 asyncio.TaskGroup() as helpers,
             ):
                 helpers.create_task(line.ear.recognise(), name="exotel_recognise")
-                if self.exchange is not None:
-                    self.exchange.began(self)
-                yield line, Applets(http, facts)
+                with self._registered():
+                    yield line, Applets(http, facts)
                 line.ear.end()
-        finally:
-            if self.exchange is not None:
-                self.exchange.ended(self)
-            alarm.cancel()
 
     def _report(
-        self, line: Line, talk: "_Talk", runner: ScriptRunner, ended_ms: float
+        self, line: Line, flow: "_Flow", runner: ScriptRunner, ended_ms: float
     ) -> CallReport:
         return report_of(
             line,
             runner,
             self.patience,
             call_id=self.call_sid,
-            answered=talk.answered,
+            answered=flow.answered,
             duration_ms=ended_ms,
-            setup_ms=talk.setup_ms,
-            deliveries=talk.deliveries,
+            setup_ms=flow.setup_ms,
+            deliveries=flow.deliveries,
         )
 
 
-class _Talk:
-    """Carries one call from the Voicebot applet to the end of the flow.
+class _Flow:
+    """Runs the applets of one call, from the Voicebot to the end of the flow.
 
     Attributes:
         stream: The stream through which audio flows now, or None.

@@ -1,24 +1,25 @@
-"""The messages of Exotel's media stream, seen from Exotel's side.
+"""Encodes and decodes the messages of Exotel's media stream, from Exotel's side.
 
 Source: Exotel's articles on the Stream and Voicebot applets, developer.exotel.com and the samples
 of exotel/Agent-Stream (read 2026-11-22). No I/O.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from fwai.errors import WireError
-from fwai.simulator.plivo.wire import (
+from fwai.simulator.common.wire import (
     MULAW,
     Checkpoint,
     ClearAudio,
-    Command,
     PlayAudio,
     StreamFormat,
+    read_object,
+    read_payload,
+    unknown_event,
 )
 
 Spelling = Literal["snake", "camel"]
@@ -27,6 +28,8 @@ Spelling = Literal["snake", "camel"]
 GRAIN_BYTES: Final = 320
 MIN_BYTES: Final = 3200
 MAX_BYTES: Final = 100_000
+
+Command = PlayAudio | Checkpoint | ClearAudio
 
 
 def camel(name: str) -> str:
@@ -37,7 +40,7 @@ def camel(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFacts:
-    """What Exotel says about a stream when it starts.
+    """Content of the ``start`` message.
 
     Attributes:
         stream_id: The stream's id.
@@ -149,17 +152,10 @@ class Decoder:
             WireError: A rule is broken; the text says which one and never quotes the payload.
         """
         self.doubts = []
-        if isinstance(message, bytes):
-            raise WireError("a binary message: the stream is JSON text")
-        try:
-            body = json.loads(message)
-        except ValueError as exc:
-            raise WireError("a message that is not JSON") from exc
-        if not isinstance(body, dict):
-            raise WireError("a message that is not a JSON object")
+        body = read_object(message)
         event = body.get("event")
         if event not in ("media", "mark", "clear"):
-            raise WireError("an unknown event" if isinstance(event, str) else "no event name")
+            raise unknown_event(event)
         if body.get(self._id_key) != self._stream_id:
             raise WireError(f"{event}: {self._id_key} is missing or not this stream's")
         if event == "clear":
@@ -176,12 +172,7 @@ class Decoder:
         media = body.get("media")
         if not isinstance(media, dict) or not isinstance(media.get("payload"), str):
             raise WireError("media: payload is missing")
-        try:
-            wire = base64.b64decode(media["payload"], validate=True)
-        except (binascii.Error, ValueError) as exc:
-            raise WireError("media: payload is not base64") from exc
-        if wire[:4] == b"RIFF":
-            raise WireError("media: a WAV header inside the audio")
+        wire = read_payload("media", media["payload"])
         self._count(body, media)
         if len(wire) % GRAIN_BYTES:
             self.doubts.append("media: not a multiple of 320 bytes")

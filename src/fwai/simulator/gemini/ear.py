@@ -1,4 +1,4 @@
-"""What a client says during a simulated session, taken as the service takes it."""
+"""Handles the frames a client sends after its setup: audio, text, tool responses."""
 
 from fwai.simulator.gemini.endpointing import Endpointer, SpeechEvent, SpeechStarted
 from fwai.simulator.gemini.memory import Conversation
@@ -9,7 +9,7 @@ from fwai.simulator.gemini.wire import Json, decode_audio, invalid, unknown_name
 
 
 class Ear:
-    """Takes a client's frames after its setup.
+    """Handles a client's frames after its setup.
 
     Args:
         record: Where they are noted.

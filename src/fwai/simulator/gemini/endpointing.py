@@ -25,7 +25,7 @@ _MAX_NOISE_RMS = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class VadSettings:
-    """How eagerly speech is found.
+    """Settings of voice activity detection.
 
     Attributes:
         disabled: The client says itself when the caller speaks.

@@ -1,4 +1,4 @@
-"""Plain HTTP on the port of a WebSocket server: whoever begins with POST talks to an ASGI app.
+"""Serves HTTP on the port of a WebSocket server: a connection that begins with POST.
 
 Theory of operation: websockets reads GET requests only, so a connection is not given to it before
 its first bytes have come. ``POST`` hands the transport over to uvicorn's protocol; anything else
@@ -63,17 +63,17 @@ class HttpOnSamePort:
 
 
 class SharedConnection(ServerConnection):
-    """A WebSocket connection that turns out to be one by its first bytes.
+    """A connection whose first bytes decide whether it is WebSocket or HTTP.
 
     Args:
         *given: As ``ServerConnection``.
-        door: Takes those that turn out otherwise.
+        http: Serves those that turn out to be HTTP.
         **options: As ``ServerConnection``.
     """
 
-    def __init__(self, *given: Any, door: HttpOnSamePort, **options: Any) -> None:  # noqa: ANN401
+    def __init__(self, *given: Any, http: HttpOnSamePort, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*given, **options)
-        self._door = door
+        self._http = http
         self._first = b""
         self._waiting: tuple[asyncio.Transport, asyncio.TimerHandle] | None = None
 
@@ -81,7 +81,7 @@ class SharedConnection(ServerConnection):
         """Wait for the first bytes."""
         # Not isinstance: uvloop's transports are none of asyncio's classes.
         link = cast("asyncio.Transport", transport)
-        self._waiting = link, self._door.wait(link)
+        self._waiting = link, self._http.wait(link)
 
     def data_received(self, data: bytes) -> None:
         """Decide by the first bytes, then take part in what was decided."""
@@ -93,7 +93,7 @@ class SharedConnection(ServerConnection):
             return
         transport, first = self._decide(), self._first
         if first.startswith(_POST):
-            self._door.take(transport, first)
+            self._http.take(transport, first)
         else:
             super().connection_made(transport)
             super().data_received(first)
@@ -102,7 +102,7 @@ class SharedConnection(ServerConnection):
         assert self._waiting is not None  # noqa: S101 - asked by those who know
         transport, alarm = self._waiting
         alarm.cancel()
-        self._door.decided(transport)
+        self._http.decided(transport)
         self._waiting = None
         return transport
 

@@ -1,4 +1,4 @@
-"""One simulated session's socket and clock."""
+"""The socket and the clock of one simulated session."""
 
 import asyncio
 import itertools
@@ -15,7 +15,7 @@ SEND_LIMIT_S = 10.0
 
 
 class LinkAbort(Exception):  # noqa: N818 - an order to cut the wire, not an error of this program
-    """The connection must break without a word."""
+    """The connection must be broken off without a close frame."""
 
 
 @dataclass(frozen=True, slots=True)

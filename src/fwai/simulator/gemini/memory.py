@@ -1,4 +1,4 @@
-"""Conversations that outlive a connection, found again by their resumption handles."""
+"""Keeps conversations for session resumption, by handle."""
 
 import uuid
 from collections import OrderedDict
@@ -13,7 +13,7 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(slots=True)
 class Conversation:
-    """What the service knows of a conversation.
+    """State of a conversation that a resumed session continues.
 
     Attributes:
         turns: Turns begun.
@@ -45,7 +45,7 @@ class Conversation:
 
 
 class Memory:
-    """Snapshots of conversations by handle; every handle stays good, not only the newest."""
+    """Keeps snapshots of conversations by handle; every handle stays good, not only the newest."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()

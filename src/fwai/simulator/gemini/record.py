@@ -1,4 +1,4 @@
-"""What a simulated Live session saw of its client, kept for assertions and for the curious."""
+"""Records what a simulated Live session saw of its client, for tests to assert on."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeVar

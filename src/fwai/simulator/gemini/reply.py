@@ -1,4 +1,4 @@
-"""How the simulated agent gives one reply: audio in bursts, words along with it, then tools."""
+"""Sends one reply of the simulated agent: audio, its transcript, then tool calls."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,7 +24,7 @@ _BYTES_PER_MS = OUTPUT_HZ * 2 // 1000
 
 @dataclass(slots=True)
 class Spoken:
-    """What became of one turn so far.
+    """Progress of one turn.
 
     Attributes:
         turn: Its number in the conversation.
@@ -39,13 +39,13 @@ class Spoken:
     judged_ms: float = -1.0
 
 
-Fate = Callable[[Moment, Spoken | None], Awaitable[None]]
+FaultHook = Callable[[Moment, Spoken | None], Awaitable[None]]
 """Lets the faults of a moment happen, in the turn that is given, if it is one."""
 
 
 @dataclass(slots=True)
 class Replier:
-    """Speaks replies into one session.
+    """Sends replies in one session.
 
     Attributes:
         link: The session's socket.
@@ -53,7 +53,7 @@ class Replier:
         setup: What the client asked for.
         clips: The sounds.
         tool_calls: Where tools are asked for.
-        fate: Lets faults happen.
+        strike_due: Lets faults happen.
     """
 
     link: Link
@@ -61,7 +61,7 @@ class Replier:
     setup: Setup
     clips: ClipLibrary
     tool_calls: ToolCalls
-    fate: Fate
+    strike_due: FaultHook
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reply(self, name: str, spoken: Spoken) -> None:
@@ -104,7 +104,7 @@ class Replier:
             await self._send_chunk(chunk, text, together=number % 2 == 0)
             spoken.sent_ms += len(chunk) / _BYTES_PER_MS
             spoken.playback_end = max(spoken.playback_end, clock.ms()) + len(chunk) / _BYTES_PER_MS
-            await self.fate("audio", spoken)
+            await self.strike_due("audio", spoken)
 
     async def _send_chunk(self, chunk: bytes, text: str, *, together: bool) -> None:
         """Send audio and its words; in one message or two, as the service does both."""
@@ -143,7 +143,7 @@ class Replier:
         requests = [(request, request.name in self.setup.argless) for request in reply.tools]
         batch, calls = self.tool_calls.ask(reply, requests, blocking=blocking)
         await self.link.send(tool_call(calls))
-        await self.fate("tool", spoken)
+        await self.strike_due("tool", spoken)
         if not blocking:
             return None
         await self._wait_for(batch)

@@ -1,4 +1,4 @@
-"""What the simulated agent answers to what it hears, and what goes wrong on the way.
+"""Scenarios: what the simulated agent answers to what it hears, and which faults strike.
 
 A scenario is data: it is built in code or read from a JSON file with the same field names (see
 docs/SIMULATORS.md). Times are in milliseconds; ``thinking_ms``, speeds and a fault's ``after_ms``
@@ -78,7 +78,7 @@ class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something that goes wrong.
+    """A fault: what goes wrong, and when.
 
     Attributes:
         kind: What happens.
@@ -134,7 +134,7 @@ class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything the simulated agent knows.
+    """Replies, faults and pace of the simulated agent.
 
     Attributes:
         replies: Replies by name.

@@ -1,4 +1,4 @@
-"""A value that fits a response schema, the same one every time.
+"""Makes a value that fits a response schema, the same one every time.
 
 Both spellings are read: Google's (``OBJECT``, ``nullable``) and JSON Schema's (``object``,
 ``["string", "null"]``). All functions are pure.

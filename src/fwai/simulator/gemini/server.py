@@ -1,4 +1,4 @@
-"""A Gemini service on this machine: Live, which knows a few phrases, and text on the same port.
+"""Serves a simulated Gemini: Live, which knows a few phrases, and text on the same port.
 
 Usage::
 
@@ -37,7 +37,7 @@ from fwai.simulator.gemini.record import SessionRecord
 from fwai.simulator.gemini.scenario import Fault, Scenario, Strike, demo, load_scenario
 from fwai.simulator.gemini.session import LiveSession
 from fwai.simulator.gemini.text import TextService
-from fwai.simulator.gemini.turns import World
+from fwai.simulator.gemini.turns import SharedState
 
 MAX_RECORDS = 1_000
 """Records kept; the oldest are forgotten."""
@@ -53,7 +53,7 @@ class _Connection(SharedConnection):
 
 
 class GeminiLiveSimulator:
-    """The service; an asynchronous context manager that listens while it is entered.
+    """Serves Gemini on one port; an async context manager that listens while it is entered.
 
     Args:
         scenario: What to answer and what goes wrong; the built-in demo by default.
@@ -99,7 +99,7 @@ class GeminiLiveSimulator:
         self._live: dict[int, LiveSession] = {}
         self._news = asyncio.Event()
         self._server: Server | None = None
-        self._door = HttpOnSamePort(self.text)
+        self._http = HttpOnSamePort(self.text)
 
     async def __aenter__(self) -> Self:
         self._server = await serve(
@@ -109,7 +109,7 @@ class GeminiLiveSimulator:
             ssl=self._ssl,
             compression=None,
             process_request=self._admit,
-            create_connection=functools.partial(_Connection, door=self._door),  # type: ignore[arg-type]  # makes one all the same
+            create_connection=functools.partial(_Connection, http=self._http),  # type: ignore[arg-type]  # makes one all the same
             max_size=MAX_FRAME_BYTES,
             open_timeout=10,
             close_timeout=2,
@@ -126,7 +126,7 @@ class GeminiLiveSimulator:
     ) -> None:
         if self._server is not None:
             self._server.close()
-            await self._door.close()
+            await self._http.close()
             await self._server.wait_closed()
             self._server = None
 
@@ -201,7 +201,7 @@ class GeminiLiveSimulator:
         record = connection.record if isinstance(connection, _Connection) else None
         if record is None:
             return
-        world = World(
+        shared = SharedState(
             self.scenario,
             self._clips,
             self._recognizer,
@@ -209,7 +209,7 @@ class GeminiLiveSimulator:
             self._memory,
             self._news.set,
         )
-        session = self._live[record.index] = LiveSession(connection, record, world)
+        session = self._live[record.index] = LiveSession(connection, record, shared)
         _LOG.info("session %d opened", record.index)
         try:
             await session.run()

@@ -1,4 +1,4 @@
-"""One connection to the simulated Live service, from its setup message to its close.
+"""Serves one connection to the simulated Live API, from its setup message to its close.
 
 One task listens to the client, one conducts the agent's turns. Whatever ends the session (the
 client leaves, the client errs, a fault strikes, time is up) is raised and takes all tasks with it.
@@ -17,7 +17,7 @@ from fwai.simulator.gemini.record import SessionRecord
 from fwai.simulator.gemini.reply import Spoken
 from fwai.simulator.gemini.scenario import Fault, Moment
 from fwai.simulator.gemini.setup import Setup, read_setup
-from fwai.simulator.gemini.turns import TurnConductor, World
+from fwai.simulator.gemini.turns import SharedState, TurnConductor
 from fwai.simulator.gemini.wire import LiveClose, content, invalid, read_client, seconds
 
 SETUP_LIMIT_S = 30.0
@@ -26,20 +26,22 @@ SESSION_LIMIT_S = 3_480.0
 
 
 class LiveSession:
-    """Serves one client.
+    """Serves one client's session.
 
     Args:
         socket: The connection, open; ``run`` closes it.
         record: What is kept of it.
-        world: What it shares with others.
+        shared: What it shares with others.
     """
 
-    def __init__(self, socket: ServerConnection, record: SessionRecord, world: World) -> None:
+    def __init__(
+        self, socket: ServerConnection, record: SessionRecord, shared: SharedState
+    ) -> None:
         self._socket = socket
         self._record = record
-        self._world = world
-        self._scenario = world.scenario
-        self._link = Link(socket, world.clock, record)
+        self._shared = shared
+        self._scenario = shared.scenario
+        self._link = Link(socket, shared.clock, record)
         self._tasks = asyncio.TaskGroup()
         self._conductor: TurnConductor | None = None
 
@@ -105,14 +107,14 @@ class LiveSession:
             await self.strike(fault)
         conversation = self._recall(setup)
         conductor = self._conductor = TurnConductor(
-            self._link, self._world, setup, conversation, self._tasks, self._fate
+            self._link, self._shared, setup, conversation, self._tasks, self._strike_due
         )
         history_due = setup.history_first and not self._record.resumed
         ear = Ear(self._record, setup, conversation, conductor, history_due=history_due)
         self._record.session_id = uuid.uuid4().hex
         await self._link.send({"setupComplete": {"sessionId": self._record.session_id}})
-        self._world.changed()
-        await self._fate("open", None)
+        self._shared.changed()
+        await self._strike_due("open", None)
         return ear, conductor
 
     async def _take_setup(self) -> Setup:
@@ -121,7 +123,7 @@ class LiveSession:
         if kind != "setup":
             raise invalid("The first message must be setup.")
         self._record.setup = body
-        self._world.changed()
+        self._shared.changed()
         setup = read_setup(body)
         self._record.handle = setup.handle
         return setup
@@ -133,7 +135,7 @@ class LiveSession:
         fault = self._scenario.session_fault(self._record.index, "refuse_handle")
         if fault:
             raise LiveClose(fault.close_code, fault.close_reason)
-        remembered = self._world.memory.recall(setup.handle)
+        remembered = self._shared.memory.recall(setup.handle)
         if remembered is None:
             code = self._scenario.unknown_handle_code
             raise LiveClose(code, "BidiGenerateContent session not found")
@@ -147,9 +149,9 @@ class LiveSession:
         while True:
             kind, body = read_client(await self._socket.recv())
             ear.take(kind, body)
-            self._world.changed()
+            self._shared.changed()
 
-    async def _fate(self, moment: Moment, spoken: Spoken | None) -> None:
+    async def _strike_due(self, moment: Moment, spoken: Spoken | None) -> None:
         """Let the faults of this moment, and of this turn if it is one, happen."""
         turn = spoken.turn if spoken else None
         for fault in self._scenario.strikes(self._record.index, moment, turn):
@@ -180,7 +182,7 @@ class LiveSession:
         elif verdict is not None:
             await self._socket.close(verdict.code, verdict.reason)
         self._record.close_code = self._socket.close_code
-        self._world.changed()
+        self._shared.changed()
 
 
 def _first(group: BaseExceptionGroup[LiveClose | LinkAbort]) -> LiveClose | LinkAbort:

@@ -1,4 +1,4 @@
-"""What a client may say in its setup message, judged as the service does.
+"""Validates a client's setup message as the service does.
 
 Source: Live API reference and reports collected for google-genai 3.4.0 (read 2026-11-22). Reasons
 imitate the service's wording where it is known.
@@ -65,7 +65,7 @@ _COVERAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A setup message that was found good.
+    """A valid setup message.
 
     Attributes:
         model: Without the ``models/`` prefix.

@@ -1,4 +1,4 @@
-"""Gemini's text API: generateContent on the simulator's port, with answers that fit a schema.
+"""Serves Gemini's generateContent on the simulator's port, with answers that fit a schema.
 
 Source: https://ai.google.dev/api/generate-content and google-genai 3.4.0 (read 2026-11-22).
 
@@ -26,6 +26,7 @@ from fwai.simulator.common.rest import (
     write_answer,
 )
 from fwai.simulator.gemini.schema import fitting
+from fwai.simulator.gemini.wire import camel
 
 KEEP: Final = 1000
 HANG_S: Final = 60.0
@@ -62,7 +63,7 @@ _ERRORS: Final[Mapping[str, tuple[int, str, str]]] = {
 
 @dataclass(slots=True)
 class TextRequest:
-    """A request that was let in.
+    """A valid generateContent request.
 
     Attributes:
         model: As in the path.
@@ -97,7 +98,7 @@ Rule = Callable[[TextRequest], str | None]
 
 
 class TextService:
-    """The text API; an ASGI application.
+    """Answers generateContent requests; an ASGI application.
 
     Args:
         api_key: The only key that is let in; None lets in any, but not none.
@@ -260,7 +261,7 @@ def _object(raw: bytes) -> dict[str, Any]:
         raise BadRequestError("Invalid JSON payload received.") from exc
     if not isinstance(body, dict):
         raise BadRequestError("Invalid JSON payload received. Root element must be a message.")
-    body = {_camel(name): value for name, value in body.items()}
+    body = {camel(name): value for name, value in body.items()}
     for name in body.keys() - _KNOWN:
         raise BadRequestError(f'Invalid JSON payload received. Unknown name "{name}"')
     return body
@@ -270,7 +271,7 @@ def _config(body: Mapping[str, Any]) -> dict[str, Any]:
     given = body.get("generationConfig") or {}
     if not isinstance(given, dict):
         raise BadRequestError("generation_config must be a message")
-    config = {_camel(name): value for name, value in given.items()}
+    config = {camel(name): value for name, value in given.items()}
     if config.get("responseSchema") and config.get("responseMimeType") != "application/json":
         raise BadRequestError("response_schema needs response_mime_type application/json")
     return config
@@ -291,9 +292,3 @@ def _text_of(contents: object, name: str) -> str:
             raise BadRequestError(f"{name}.parts must not be empty")
         found += [str(part.get("text", "")) for part in parts if isinstance(part, dict)]
     return "\n".join(found)
-
-
-def _camel(name: str) -> str:
-    """Return a field's name in the spelling of JSON; the service takes either."""
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)

@@ -1,4 +1,4 @@
-"""Book-keeping of the tools that a simulated session asked for and the answers that came."""
+"""Tracks the tool calls of a simulated session and the responses to them."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from fwai.simulator.gemini.wire import Json
 
 @dataclass(slots=True)
 class Batch:
-    """Tools asked for in one message.
+    """The tool calls of one message.
 
     Attributes:
         reply: The reply they belong to.
@@ -35,7 +35,7 @@ class Batch:
 
 @dataclass(slots=True)
 class ToolCalls:
-    """Every tool call of one session, open and answered.
+    """Tracks every tool call of one session, open and answered.
 
     Attributes:
         record: Where calls, answers and violations are kept.

@@ -1,4 +1,4 @@
-"""The simulated agent's side of a session: one turn after another, each of which can be cut.
+"""Takes the simulated agent's turns, one after another; each can be interrupted.
 
 Whatever wants an answer (an utterance, a typed instruction, the outcome of tools) waits in a short
 queue. The conductor takes from it and runs each turn as a task of its own, so that an interruption
@@ -14,7 +14,7 @@ from fwai.simulator.common.recognizer import Recognizer
 from fwai.simulator.gemini.endpointing import SpeechEnded
 from fwai.simulator.gemini.link import Link, SimClock
 from fwai.simulator.gemini.memory import Conversation, Memory
-from fwai.simulator.gemini.reply import Fate, Replier, Spoken
+from fwai.simulator.gemini.reply import FaultHook, Replier, Spoken
 from fwai.simulator.gemini.scenario import Scenario
 from fwai.simulator.gemini.setup import Setup
 from fwai.simulator.gemini.tools import Batch, ToolCalls
@@ -48,8 +48,8 @@ Work = SpeechEnded | Instruction | FollowUp
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What all sessions of one simulator share.
+class SharedState:
+    """State that all sessions of one simulator share.
 
     Attributes:
         scenario: What to answer and what goes wrong.
@@ -69,15 +69,15 @@ class World:
 
 
 class TurnConductor:
-    """Gives one client its turns.
+    """Takes the agent's turns in one session.
 
     Args:
         link: The client's socket.
-        world: What its session shares with others.
+        shared: What its session shares with others.
         setup: What it asked for.
         conversation: What is known of its conversation, changed with every turn.
         tasks: Where the turns run; owned by the session.
-        fate: Lets faults happen.
+        strike_due: Lets faults happen.
 
     Attributes:
         tool_calls: The tools that were asked for.
@@ -86,22 +86,24 @@ class TurnConductor:
     def __init__(
         self,
         link: Link,
-        world: World,
+        shared: SharedState,
         setup: Setup,
         conversation: Conversation,
         tasks: asyncio.TaskGroup,
-        fate: Fate,
+        strike_due: FaultHook,
     ) -> None:
         self.tool_calls = ToolCalls(link.record, self._tools_finished)
         self._link = link
         self._record = link.record
-        self._world = world
-        self._scenario = world.scenario
+        self._shared = shared
+        self._scenario = shared.scenario
         self._setup = setup
         self._conversation = conversation
         self._tasks = tasks
-        self._fate = fate
-        self._replier = Replier(link, world.scenario, setup, world.clips, self.tool_calls, fate)
+        self._strike_due = strike_due
+        self._replier = Replier(
+            link, shared.scenario, setup, shared.clips, self.tool_calls, strike_due
+        )
         self._work: asyncio.Queue[Work] = asyncio.Queue(MAX_WAITING)
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -148,8 +150,8 @@ class TurnConductor:
             if self._turn.cancelled():
                 await self._cut_turn()
             self._record.turns += 1
-            self._world.changed()
-            await self._fate("turn_end", self._spoken)
+            self._shared.changed()
+            await self._strike_due("turn_end", self._spoken)
 
     def _tools_finished(self, batch: Batch) -> None:
         if batch.blocking:
@@ -180,7 +182,7 @@ class TurnConductor:
         if not scenario.late_transcript:
             await self._transcribe(words)
         await self._link.clock.until(thought_over)
-        await self._fate("turn_start", spoken)
+        await self._strike_due("turn_start", spoken)
         if scenario.late_transcript and words:
             self._tasks.create_task(self._transcribe_late(words), name="late_transcript")
         if scenario.turn_fault(session, spoken.turn, "mute") is None:
@@ -200,7 +202,7 @@ class TurnConductor:
                 conversation.greeted = True
                 return reply, ()
             case SpeechEnded(pcm=pcm, sample_rate=sample_rate):
-                match_ = self._world.recognizer.identify(pcm, sample_rate)
+                match_ = self._shared.recognizer.identify(pcm, sample_rate)
                 if not self._setup.all_input_billed:
                     conversation.hear(len(pcm) / 2 * 1000 / sample_rate)
                 conversation.greeted = True
@@ -237,7 +239,7 @@ class TurnConductor:
         bill = {"usageMetadata": usage(prompt, response)}
         await self._link.send({**content(turnComplete=True), **bill})
         if self._setup.resumption:
-            handle = self._world.memory.keep(self._setup.model, self._conversation)
+            handle = self._shared.memory.keep(self._setup.model, self._conversation)
             self._record.keep(self._record.handles, handle)
             update = {"newHandle": handle, "resumable": True}
             await self._link.send({"sessionResumptionUpdate": update})

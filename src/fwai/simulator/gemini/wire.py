@@ -1,4 +1,4 @@
-"""The Live wire as the service speaks it: client frames read, server frames written.
+"""Decodes client frames and encodes server frames of the Live API, as the service does.
 
 Source: Google's Live API reference as used by google-genai 3.4.0 (read 2026-11-22). The service
 takes camelCase and snake_case, standard and URL-safe base64; it sends binary UTF-8 JSON with

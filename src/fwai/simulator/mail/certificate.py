@@ -1,4 +1,4 @@
-"""A certificate for this machine, made when it is needed and kept nowhere."""
+"""Makes a self-signed certificate for this machine."""
 
 import ssl
 import tempfile

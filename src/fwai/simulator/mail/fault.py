@@ -1,17 +1,20 @@
-"""What goes wrong with mail on demand."""
+"""Faults of the simulated mail server, and makers of the common ones."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-SimulatedWorld = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "text"]
+SmtpStage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "text"]
+"""When a fault strikes: at the connection, at a command, or after the text's final dot."""
+
+SimulatedWorld = SmtpStage
 
 
 @dataclass(slots=True)
 class MailFault:
-    """Something that goes wrong on demand.
+    """A fault that strikes an SMTP session on demand.
 
     Attributes:
-        at: When: at the connection, at a command, or after the text's final dot (``text``).
+        at: When.
         reply: The answer; empty answers nothing.
         then: What follows: ``go_on``, ``drop`` the connection, or ``hang`` until the client
             gives up.
@@ -20,7 +23,7 @@ class MailFault:
             ``text``.
     """
 
-    at: SimulatedWorld
+    at: SmtpStage
     reply: str = ""
     then: Literal["go_on", "drop", "hang"] = "go_on"
     times: int = 1
@@ -52,6 +55,6 @@ def lost_after_text(*, kept: bool = True) -> MailFault:
     return MailFault("text", then="drop", kept=kept)
 
 
-def hang(at: SimulatedWorld) -> MailFault:
+def hang(at: SmtpStage) -> MailFault:
     """Return the fault of a server that does not answer."""
     return MailFault(at, then="hang")

@@ -1,4 +1,4 @@
-"""What a WhatsApp user hears: sound at its place on the sender's time axis, and how it travelled.
+"""Hears the agent for a WhatsApp user: places its packets in time, and measures their delay.
 
 Nothing tells this ear that speech was taken back: it simply ends. A known phrase that ends before
 its end is therefore what an interruption looks like from here.
@@ -27,7 +27,7 @@ SAMPLE: Final = 250  # packets, 5 s
 
 
 class Travel:
-    """How packets of one source arrive; times in seconds, timestamps in 1/48000 s. PURE.
+    """Measures loss and jitter of one RTP source; times in seconds, timestamps in 1/48000 s. PURE.
 
     Attributes:
         received: Packets, without repeated ones.
@@ -81,7 +81,7 @@ class Travel:
 
 
 class _Arrivals(PlaybackBuffer):
-    """Sound that came and was not listened to yet; it is played as it comes."""
+    """A playback buffer that plays sound as it comes."""
 
     def __init__(self) -> None:
         super().__init__(HEAR_HZ)
@@ -96,7 +96,7 @@ class _Arrivals(PlaybackBuffer):
 
 
 class MetaEar(Ear):
-    """Listens to one call, as `Ear` does.
+    """Plays and recognises the agent's audio, as `Ear` does, from packets.
 
     Attributes:
         travel: How the packets arrived.

@@ -1,4 +1,4 @@
-"""Meta's port: an ICE-lite agent, which answers connectivity checks and sends none."""
+"""A UDP port with an ICE-lite agent, which answers connectivity checks and sends none."""
 
 import asyncio
 from typing import Any, Final, Protocol, cast
@@ -9,7 +9,7 @@ MAX_WAITING: Final = 256  # DTLS datagrams
 
 
 class Owner(Protocol):
-    """Whose port it is."""
+    """The media session whose port it is."""
 
     @property
     def deaf(self) -> bool:
@@ -36,7 +36,7 @@ class Owner(Protocol):
 
 
 class LiteSocket(asyncio.DatagramProtocol):
-    """The port, and what aiortc's DTLS needs of an ICE transport.
+    """An ICE-lite UDP port that aiortc's DTLS can use as its ICE transport.
 
     Attributes:
         reached: A check nominated the way.

@@ -1,4 +1,4 @@
-"""Meta's media relay, faked: an ICE-lite peer with DTLS, SRTP and real Opus on one loopback port.
+"""Simulates Meta's media relay: an ICE-lite peer with DTLS, SRTP and Opus on a loopback port.
 
 Theory of operation. Connectivity checks count only once the description that they belong to was
 posted. DTLS and the keys are aiortc's; sound is sent each 20 ms on an absolute schedule, silence
@@ -28,14 +28,14 @@ from fwai.audio.resample import Resampler
 from fwai.simulator.common.caller import Network
 from fwai.simulator.common.line import Line
 from fwai.simulator.common.playback import Piece
-from fwai.simulator.common.voice import Mouth, Speech
+from fwai.simulator.common.voice import Speech, SpeechSource
+from fwai.simulator.common.wire import L16, StreamFormat
 from fwai.simulator.meta.ear import HEAR_HZ, MetaEar
 from fwai.simulator.meta.ice import LiteSocket
 from fwai.simulator.meta.network import NetworkConditions
 from fwai.simulator.meta.sdp import EVENTS, SOUND, Credentials, describe, read
-from fwai.simulator.plivo.wire import L16, StreamFormat
 
-__all__ = ["GARBAGE", "MetaMedia", "NetworkConditions"]
+__all__ = ["GARBAGE", "MALFORMED", "MetaMedia", "NetworkConditions"]
 
 FRAME_S: Final = 0.020
 OPUS_HZ: Final = 48_000
@@ -46,7 +46,7 @@ KEY_ENDS: Final = 3
 KEYS: Final = "0123456789*#ABCD"
 VOICE: Final = StreamFormat(L16, OPUS_HZ)
 
-GARBAGE: Final[Mapping[str, bytes]] = {
+MALFORMED: Final[Mapping[str, bytes]] = {
     "not_rtp": bytes(range(200, 256)),
     "one_byte": b"\x80",
     "short_rtp": b"\x80\x6f\x00\x01",
@@ -55,10 +55,11 @@ GARBAGE: Final[Mapping[str, bytes]] = {
     "broken_dtls": b"\x16\xfe\xfd" + bytes(30),
     "broken_stun": bytes(20),
 }
+GARBAGE: Final = MALFORMED
 
 
 class MetaMedia:
-    """One call's media on Meta's side.
+    """Sends and receives one call's media on Meta's side.
 
     Args:
         line: The call's time axis.
@@ -82,7 +83,7 @@ class MetaMedia:
         self.finished = asyncio.Event()
         self._line = line
         self._ear = ear
-        self._mouth = Mouth(VOICE, line.now_s)
+        self._speech = SpeechSource(VOICE, line.now_s)
         self._ufrag = secrets.token_hex(4)
         self._chance = random.Random(self.conditions.seed)  # noqa: S311 - a simulated network
         self._loop = asyncio.get_running_loop()
@@ -145,7 +146,7 @@ class MetaMedia:
         key: Iterator[None] = iter(())
         while True:
             if next(key, key) is key:
-                for payload in self._encode(base64.b64decode(self._mouth.next_payload())):
+                for payload in self._encode(base64.b64decode(self._speech.next_payload())):
                     self._send(SOUND, payload)
                 key = self._pressing(self._keys.popleft()) if self._keys else iter(())
             self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
@@ -192,15 +193,15 @@ class MetaMedia:
         Raises:
             KeyError: There is no such phrase.
         """
-        return self._mouth.say(name, self._line.repertoire.spoken(name, VOICE))
+        return self._speech.say(name, self._line.repertoire.spoken(name, VOICE))
 
     def press(self, digit: str) -> None:
         """Press a key for a tenth of a second, after those that wait."""
         self._keys.append(digit)
 
     def garble(self, kind: str) -> None:
-        """Send what no relay sends; ``kind`` is one of `GARBAGE`."""
-        self._socket.send(GARBAGE[kind])
+        """Send a malformed datagram; ``kind`` is one of `MALFORMED`."""
+        self._socket.send(MALFORMED[kind])
 
     def abort(self) -> None:
         """Vanish without a word: nothing is sent or heard any more."""

@@ -1,4 +1,4 @@
-"""Messages that the server sends to WhatsApp users, and what Meta reports of each.
+"""Accepts the messages that the server sends to WhatsApp users, and reports their statuses.
 
 Source: Meta's messages webhook reference, 2026-06.
 """
@@ -22,7 +22,7 @@ TellMessages = Callable[[Mapping[str, Any]], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class MessageFate:
-    """What becomes of a message that was accepted.
+    """The outcome of a message that was accepted.
 
     Attributes:
         statuses: What is reported, in order.
@@ -69,7 +69,7 @@ class SentMessage:
 
 
 class MetaMessages:
-    """Takes messages and reports their fates.
+    """Accepts messages and reports their statuses.
 
     Args:
         tell: Posts a webhook.

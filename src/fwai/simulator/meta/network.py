@@ -1,11 +1,11 @@
-"""The network of a simulated network. PURE."""
+"""Conditions of the simulated network. PURE."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConditions:
-    """What the network does to sound.
+    """Loss and delay of packets on the network.
 
     Attributes:
         loss: Share of packets that are lost in both directions, 0 to 1.

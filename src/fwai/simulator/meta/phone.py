@@ -1,4 +1,4 @@
-"""One WhatsApp call as Meta sees it, with the user's telephone at its other end.
+"""Simulates one WhatsApp call: Meta's side of it, and the user's telephone.
 
 Theory of operation: the call's `Line` is its life: whoever ends the line ends the call, and the
 last webhook is posted then. The user follows a script, as on every other simulated telephone, or
@@ -34,8 +34,8 @@ Tell = Callable[["MetaCall", str, Mapping[str, Any]], Awaitable[None]]
 """Posts ``value`` about a call; the word says what it is."""
 
 
-class _Talk:
-    """The call's sound, as a script uses it.
+class _CallStream:
+    """A call's media, with the methods that a script uses.
 
     Attributes:
         finished: Set when all that came was heard.
@@ -63,7 +63,7 @@ class _Talk:
 
 
 class MetaCall:
-    """A call; made by `MetaSimulator`.
+    """Simulates one call; made by `MetaSimulator`.
 
     Args:
         user: Digits of the number.
@@ -134,7 +134,7 @@ class MetaCall:
     def stream(self) -> TalkStream | None:
         """The call's sound, from the answer to the end; for its script."""
         there = self.answered.is_set() and self._connected and not self.media.finished.is_set()
-        return _Talk(self.media) if there else None
+        return _CallStream(self.media) if there else None
 
     # ---- the server's side ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Meta's session descriptions, and what Meta demands of the server's. PURE.
+"""Writes Meta's session descriptions and checks the server's. PURE.
 
 Source: Meta's SDP samples and call pages, 2026-06; RFC 8445 (lite).
 """
@@ -19,7 +19,7 @@ _NAMED: Final = re.compile(r"^a=(ice-ufrag|ice-pwd|fingerprint|setup):(.+)$", re
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What Meta's side is known by.
+    """ICE, DTLS and RTP identifiers of Meta's side.
 
     Attributes:
         ufrag: User fragment of its connectivity checks.

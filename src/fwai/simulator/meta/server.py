@@ -1,7 +1,7 @@
-"""WhatsApp Business Calling on this machine: Graph API, webhooks and users with real sound.
+"""Simulates WhatsApp for one number: Graph API, webhooks, and users with real sound.
 
-Theory of operation: a small ASGI application answers Graph requests; each call is a `MetaCall` in
-the simulator's task group, and what happens to it is posted to the server's webhook, signed.
+Theory of operation: each call is a `MetaCall` in the task group of the Graph API's server, and what
+happens to it is posted to the webhook of the server under test, signed.
 Messages are accepted and their statuses reported. Faults are scripted: an `ApiFault` strikes
 requests, `NetworkConditions` strikes sound, a `MessageFate` strikes messages, and `post` sends any
 payload at all. Leaving the context ends every call.
@@ -10,18 +10,18 @@ Source: Meta's Calling API reference, 2026-06; read 2026-11-22.
 """
 
 import asyncio
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from fwai.simulator.common.caller import CallReport, Delivery, Patience, Step
 from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.line import EventSink
 from fwai.simulator.common.report import prepared
-from fwai.simulator.common.rest import ApiAnswer, ApiFault, ApiRequest, new_server
+from fwai.simulator.common.rest import ApiAnswer, ApiRequest
+from fwai.simulator.common.rest_server import KEEP
 from fwai.simulator.common.voice import Repertoire
 from fwai.simulator.meta.graph import GraphApi, meta_error
 from fwai.simulator.meta.messages import MessageFate, MetaMessages, SentMessage
@@ -29,17 +29,15 @@ from fwai.simulator.meta.network import NetworkConditions
 from fwai.simulator.meta.phone import OURS, MetaCall
 from fwai.simulator.meta.webhooks import MetaWebhooks
 
-__all__ = ["KEEP", "MetaSimulator", "OnCall", "meta_error"]
+__all__ = ["MetaSimulator", "OnCall", "meta_error"]
 
-KEEP: Final = 1000
-SHUTDOWN_S: Final = 10.0
 _DONE: Final = {"messaging_product": "whatsapp", "success": True}
 
 OnCall = Callable[[MetaCall], Coroutine[Any, Any, Any]]
 
 
-class MetaSimulator:
-    """Meta for one number; use as an async context manager.
+class MetaSimulator(GraphApi):
+    """Simulates Meta for one number; use as an async context manager.
 
     Args:
         webhook_url: The server's ``/webhook``.
@@ -68,6 +66,7 @@ class MetaSimulator:
         on_call: OnCall | None = None,
         clips: ClipLibrary | Repertoire | None = None,
     ) -> None:
+        super().__init__(token, phone_number_id)
         self.calls: dict[str, MetaCall] = {}
         self.messages: deque[Mapping[str, Any]] = deque(maxlen=KEEP)
         self.permission: Mapping[str, Any] = {
@@ -76,19 +75,9 @@ class MetaSimulator:
         }
         self.webhooks = MetaWebhooks(webhook_url, app_secret, phone_number_id, OURS)
         self._outbox = MetaMessages(lambda value: self.tell(value, "messages"))
-        self._door = GraphApi(token, phone_number_id, self._answer)
         self._ring_s = ring_s
         self._on_call = on_call
         self._clips = clips
-        self._listener: socket.socket
-        self._server = new_server(self._door.serve)
-        self._tasks = asyncio.TaskGroup()
-        self._work: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        """Base address, without a version."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @property
     def live_calls(self) -> list[str]:
@@ -99,16 +88,6 @@ class MetaSimulator:
     def violations(self) -> list[str]:
         """Rules that the server broke in any call."""
         return [rule for call in self.calls.values() for rule in call.violations]
-
-    @property
-    def requests(self) -> deque[ApiRequest]:
-        """The last 1000 requests that had the right token."""
-        return self._door.requests
-
-    @property
-    def faults(self) -> list[ApiFault]:
-        """What goes wrong next; append an ``ApiFault``."""
-        return self._door.faults
 
     @property
     def deliveries(self) -> deque[tuple[int, float]]:
@@ -202,34 +181,16 @@ class MetaSimulator:
 
     # ---- its life -------------------------------------------------------------------------------
 
-    async def __aenter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        await self._tasks.__aenter__()
-        self._tasks.create_task(self._server.serve([self._listener]), name="meta_graph")
-        return self
-
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
         failure: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for task in self._work:
-            task.cancel()
-        self._server.should_exit = True
-        if kind is not None and not issubclass(kind, asyncio.CancelledError):
-            kind = failure = trace = None  # it goes its way as it is, not inside a group
         try:
-            async with asyncio.timeout(SHUTDOWN_S):
-                await self._tasks.__aexit__(kind, failure, trace)
+            await super().__aexit__(kind, failure, trace)
         finally:
-            self._listener.close()
             await self.webhooks.close()
-
-    def _start(self, work: Coroutine[Any, Any, Any], name: str) -> None:
-        task = self._tasks.create_task(work, name=name)
-        self._work.add(task)
-        task.add_done_callback(self._work.discard)
 
     async def _begin(
         self,
@@ -260,7 +221,7 @@ class MetaSimulator:
 
     # ---- Graph ----------------------------------------------------------------------------------
 
-    async def _answer(self, request: ApiRequest) -> ApiAnswer:
+    async def _act(self, request: ApiRequest) -> ApiAnswer:
         match request.method, request.path:
             case "POST", "calls":
                 return await self._call(request.body)

@@ -1,4 +1,4 @@
-"""A WhatsApp user who calls the server: the telephone of the Meta simulator."""
+"""A simulated WhatsApp user who calls the server."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Meta's webhooks: wrapped, signed, posted, and how they were answered."""
+"""Signs and posts Meta's webhooks, and keeps how they were answered."""
 
 import hmac
 import json
@@ -15,7 +15,7 @@ WEBHOOK_S: Final = 10.0
 
 
 class MetaWebhooks:
-    """Posts to one server about one number.
+    """Posts webhooks about one number to one server.
 
     Args:
         url: The server's ``/webhook``.

@@ -1,4 +1,4 @@
-"""An n8n that has our flows, seen from the server: starts calls, receives events, runs tools.
+"""Simulates n8n with our flows: starts calls, receives events, runs tools.
 
 Source: n8n 2.41's webhook and Crypto nodes as n8n_flows/FWAI_Internal uses them (read 2026-11-22);
 Standard Webhooks, "Verifying webhook authenticity".
@@ -39,7 +39,7 @@ _UNAUTHORISED: Final = frozenset({401, 403})
 
 @dataclass(frozen=True, slots=True)
 class FlowEvent:
-    """An event whose signature was right.
+    """An event that was delivered with a valid signature.
 
     Attributes:
         id: ``webhook-id``; the same for every repeat.
@@ -99,7 +99,7 @@ def verified(headers: Mapping[str, str], body: bytes, key: bytes, now: float) ->
 
 
 class FlowClient(RestServer):
-    """What our n8n flows do; use as an async context manager.
+    """Does what our n8n flows do; use as an async context manager.
 
     Args:
         base_url: Address of the server under test; it may be started later.

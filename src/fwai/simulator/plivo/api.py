@@ -1,4 +1,4 @@
-"""A fake of Plivo's REST API that really places the calls it is asked for.
+"""Serves Plivo's REST API, which really places the calls it is asked for.
 
 Source: https://www.plivo.com/docs/voice/api/call and .../sms/api/message (read 2026-11-22).
 
@@ -7,43 +7,47 @@ Theory of operation: one small ASGI application on a loopback socket. A placed c
 up and transferring work on any call that is going on. Leaving the context ends every call.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from fwai.simulator.common.caller import CallReport
-from fwai.simulator.common.fate import Fate, MessageFate, Refusal
+from fwai.simulator.common.fate import Refusal
+from fwai.simulator.common.provider_api import ProviderApi
 from fwai.simulator.common.rest import (
     ApiAnswer,
     ApiFault,
     ApiRequest,
     BadRequestError,
     authorised,
-    error,
     parse_body,
     require,
 )
-from fwai.simulator.common.rest_server import Arrival, RestServer
+from fwai.simulator.common.rest_server import Arrival
 from fwai.simulator.plivo.exchange import DELIVERED, OnCall, PlacedCall, PlivoExchange, SentMessage
 from fwai.simulator.plivo.phone import PlivoPhone
+
+
+def plivo_error(status: int, text: str) -> ApiAnswer:
+    """Return an error as Plivo words it."""
+    return ApiAnswer(status, {"api_id": str(uuid4()), "error": text})
+
 
 UNAUTHORIZED = ApiAnswer(401, "Could not verify your access level for that URL.")
 REFUSALS: Mapping[Refusal, ApiAnswer] = {
     "unauthorized": UNAUTHORIZED,
-    "no_credit": error(402, "insufficient balance"),
-    "too_many_calls": error(403, "concurrent call limit exceeded (5030)"),
-    "too_many_requests": error(429, "calls per second limit exceeded"),
-    "unavailable": error(503, "service unavailable"),
-    "bad_number": error(400, "to is not a valid destination"),
+    "no_credit": plivo_error(402, "insufficient balance"),
+    "too_many_calls": plivo_error(403, "concurrent call limit exceeded (5030)"),
+    "too_many_requests": plivo_error(429, "calls per second limit exceeded"),
+    "unavailable": plivo_error(503, "service unavailable"),
+    "bad_number": plivo_error(400, "to is not a valid destination"),
 }
 _PATH = re.compile(r"/v1/Account/([^/]+)/(.*)")
 _CALL = re.compile(r"(Call|Request|Message)/(?:([^/]+)/(?:(Record|Stream)/(?:[^/]+/)?)?)?")
 
 
-class PlivoApi(RestServer):
+class PlivoApi(ProviderApi[PlacedCall, SentMessage, PlivoPhone]):
     """Plivo's REST API on this machine; use as an async context manager.
 
     Args:
@@ -71,77 +75,21 @@ class PlivoApi(RestServer):
         message_statuses: Sequence[str] = DELIVERED,
         clock_scale: float = 1.0,
     ) -> None:
-        super().__init__("plivo_api", port)
         self._auth_id = auth_id
         self._auth_token = auth_token
         self._exchange = PlivoExchange(
             auth_id, auth_token, on_call, phone_options or {}, message_statuses, clock_scale
         )
-
-    # ---- the script ------------------------------------------------------------------------
-
-    def fate(self, number: str, *fates: Fate) -> None:
-        """Decide on calls to a number: one fate for each, and the last for all that follow.
-
-        Without a fate the number has none any more.
-        """
-        self._exchange.fates.set(number, *fates)
-
-    def message_fate(self, number: str, *fates: MessageFate) -> None:
-        """Decide on messages to a number, as ``fate`` does on calls."""
-        self._exchange.message_fates.set(number, *fates)
+        super().__init__("plivo_api", self._exchange, port)
 
     def decide(self, on_call: OnCall | None) -> None:
         """Decide differently on the calls to come, to numbers without a fate."""
-        self._exchange.on_call = on_call
-
-    # ---- what a test or a demonstration looks at -------------------------------------------
-
-    @property
-    def calls(self) -> Sequence[PlacedCall]:
-        """The last 1000 calls that were asked for."""
-        return self._exchange.calls
-
-    @property
-    def messages(self) -> Sequence[SentMessage]:
-        """The last 1000 text messages."""
-        return self._exchange.messages
+        self.on_call = on_call
 
     @property
     def live_calls(self) -> list[str]:
         """Ids of the calls that are going on."""
         return list(self._exchange.live)
-
-    async def report(self, request_uuid: str, timeout_s: float = 60.0) -> CallReport:
-        """Wait for the end of an outbound call and return how it went.
-
-        Raises:
-            KeyError: No such call was asked for.
-            TimeoutError: It is not over in time.
-        """
-        return await self._exchange.report(request_uuid, timeout_s)
-
-    async def delivered(self, message_uuid: str, timeout_s: float = 10.0) -> SentMessage:
-        """Wait until all delivery reports of a message are sent and return it.
-
-        Raises:
-            KeyError: No such message was sent.
-            TimeoutError: They are not sent in time.
-        """
-        sent = next((one for one in self.messages if one.message_uuid == message_uuid), None)
-        if sent is None:
-            raise KeyError(message_uuid)
-        async with asyncio.timeout(timeout_s):
-            await sent.done.wait()
-        return sent
-
-    def began(self, phone: PlivoPhone) -> None:
-        """A call exists from now on; phones tell by themselves when this is their exchange."""
-        self._exchange.began(phone)
-
-    def ended(self, phone: PlivoPhone) -> None:
-        """A call is over."""
-        self._exchange.ended(phone)
 
     # ---- HTTP ------------------------------------------------------------------------------
 
@@ -150,17 +98,17 @@ class PlivoApi(RestServer):
             return UNAUTHORIZED
         found = _PATH.fullmatch(arrival.path)
         if found is None or found[1] != self._auth_id:
-            return error(404, "not found")
+            return plivo_error(404, "not found")
         body = parse_body(arrival.headers.get("content-type", ""), arrival.body)
         query = dict(parse_qsl(arrival.query))
         return ApiRequest(arrival.method, found[2], query, body, arrival.headers)
 
     def _bad_request(self, text: str) -> ApiAnswer:
-        return error(400, text)
+        return plivo_error(400, text)
 
     def _scripted(self, request: ApiRequest) -> ApiFault | None:
         """Several destinations share the fate of the first."""
-        lost = error(500, "internal error")
+        lost = plivo_error(500, "internal error")
         match request.method, request.path:
             case "POST", "Call/":
                 number = str(request.body.get("to", "")).partition("<")[0]
@@ -174,39 +122,36 @@ class PlivoApi(RestServer):
     async def _answer(self, request: ApiRequest) -> ApiAnswer:
         found = _CALL.fullmatch(request.path)
         if found is None:
-            return error(404, "not found")
+            return plivo_error(404, "not found")
         collection, uuid, part = found.groups()
-        try:
-            match request.method, collection, part:
-                case "POST", "Call", None if uuid is None:
-                    return self._make_call(request)
-                case "POST", "Message", None if uuid is None:
-                    return self._send_message(request)
-                case "DELETE", "Request", None if uuid is not None:
-                    return _done(self._exchange.cancel(uuid))
-                case method, "Call", None if uuid is not None:
-                    return self._act_on_call(method, uuid, request)
-                case method, "Call", str() if uuid is not None:
-                    return self._act_on_part(method, uuid, part)
-                case _:
-                    return error(405, "method not allowed")
-        except BadRequestError as exc:
-            return error(400, str(exc))
+        match request.method, collection, part:
+            case "POST", "Call", None if uuid is None:
+                return self._make_call(request)
+            case "POST", "Message", None if uuid is None:
+                return self._send_message(request)
+            case "DELETE", "Request", None if uuid is not None:
+                return _done(self._exchange.cancel(uuid))
+            case method, "Call", None if uuid is not None:
+                return self._act_on_call(method, uuid, request)
+            case method, "Call", str() if uuid is not None:
+                return self._act_on_part(method, uuid, part)
+            case _:
+                return plivo_error(405, "method not allowed")
 
     def _make_call(self, request: ApiRequest) -> ApiAnswer:
-        placed = self._exchange.take_order(request.body)
+        placed = self._exchange.take_calls(request.body)
         for one in placed:
-            self._start(self._exchange.place(one), f"plivo_call:{one.request_uuid}")
-        ids = [one.request_uuid for one in placed]
+            self._start(self._exchange.place(one), f"plivo_call:{one.id}")
+        ids = [one.id for one in placed]
         uuids: str | list[str] = ids[0] if len(ids) == 1 else ids
         body = {"api_id": str(uuid4()), "message": "call fired", "request_uuid": uuids}
         return ApiAnswer(201, body)
 
     def _send_message(self, request: ApiRequest) -> ApiAnswer:
-        sent = self._exchange.take_message(request.body)
+        sent = self._exchange.take_messages(request.body)
         for one in sent:
-            self._start(self._exchange.report_message(one), f"plivo_message:{one.message_uuid}")
-        uuids = [one.message_uuid for one in sent]
+            self._start(self._exchange.report_message(one), f"plivo_message:{one.id}")
+        uuids = [one.id for one in sent]
         body = {"api_id": str(uuid4()), "message": "message(s) queued", "message_uuid": uuids}
         return ApiAnswer(202, body)
 
@@ -219,18 +164,18 @@ class PlivoApi(RestServer):
             case "GET":
                 return self._describe(uuid, live=request.query.get("status") == "live")
             case _:
-                return error(405, "method not allowed")
+                return plivo_error(405, "method not allowed")
 
     def _transfer(self, uuid: str, body: dict[str, Any]) -> ApiAnswer:
         phone = self._exchange.live.get(uuid)
         if phone is None:
-            return error(404, "not found")
+            return plivo_error(404, "not found")
         legs = str(body.get("legs", "aleg"))
         if legs not in {"aleg", "both"}:
             raise BadRequestError("the call has no such leg")
         (url,) = require(body, "aleg_url")
         if not phone.transfer(url, str(body.get("aleg_method") or "POST")):
-            return error(404, "not found")
+            return plivo_error(404, "not found")
         api_id = str(uuid4())
         body = {"api_id": api_id, "message": "call transferred", "call_uuids": [uuid]}
         return ApiAnswer(202, body)
@@ -238,13 +183,13 @@ class PlivoApi(RestServer):
     def _describe(self, uuid: str, *, live: bool) -> ApiAnswer:
         phone = (self._exchange.live if live else self._exchange.over).get(uuid)
         if phone is None:
-            return error(404, "call not found")
+            return plivo_error(404, "call not found")
         return ApiAnswer(200, _facts(phone))
 
     def _act_on_part(self, method: str, uuid: str, part: str) -> ApiAnswer:
         phone = self._exchange.live.get(uuid)
         if phone is None:
-            return error(404, "not found")
+            return plivo_error(404, "not found")
         match method, part:
             case "POST", "Record":
                 url = f"{self.url}/recordings/{uuid}.mp3"
@@ -256,11 +201,11 @@ class PlivoApi(RestServer):
             case "DELETE", "Stream":
                 return _done(phone.stop_stream())
             case _:
-                return error(405, "method not allowed")
+                return plivo_error(405, "method not allowed")
 
 
 def _done(found: bool) -> ApiAnswer:
-    return ApiAnswer(204) if found else error(404, "not found")
+    return ApiAnswer(204) if found else plivo_error(404, "not found")
 
 
 def _facts(phone: PlivoPhone) -> dict[str, Any]:

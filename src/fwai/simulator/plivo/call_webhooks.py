@@ -1,4 +1,4 @@
-"""Everything Plivo tells the server about one call by webhook, field by field.
+"""Sends Plivo's webhooks for one call.
 
 Source: https://www.plivo.com/docs/voice/xml/request and .../the-stream-element (read 2026-11-22).
 """
@@ -24,7 +24,7 @@ Fields = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """An answering machine that takes a call which was to be looked at.
+    """An answering machine that takes a call with machine detection.
 
     Attributes:
         url: Told of it while the call goes on; None: the answer URL is only asked when it is known.
@@ -39,7 +39,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
-    """What Plivo knows about a call from the beginning.
+    """Facts about a call that Plivo knows from its beginning.
 
     Attributes:
         call_uuid: The call's id; of an outbound call the request's id too.
@@ -68,8 +68,8 @@ class CallFacts:
     machine: Machine | None = None
 
 
-class Messenger:
-    """Sends one call's webhooks and remembers how they came out."""
+class CallWebhooks:
+    """Sends one call's webhooks and keeps how they were answered."""
 
     def __init__(self, facts: CallFacts, webhooks: Webhooks, line: Line) -> None:
         self.deliveries: list[Delivery] = []
@@ -109,7 +109,13 @@ class Messenger:
             await self._send("ring", self._facts.ring_url, fields, "POST", NOTICE_LIMIT_S)
 
     async def ask(self, kind: str, url: str, method: str) -> WebhookResult:
-        """Ask for orders; ``kind`` is ``answer``, ``fallback``, ``redirect`` or ``transfer``."""
+        """Ask for instructions.
+
+        Args:
+            kind: ``answer``, ``fallback``, ``redirect`` or ``transfer``.
+            url: Asked.
+            method: ``POST`` or ``GET``.
+        """
         first = kind in {"answer", "fallback"}
         ringing = first and self._facts.direction == "inbound"
         fields = self.fields(

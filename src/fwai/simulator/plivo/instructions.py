@@ -4,21 +4,20 @@ import asyncio
 from collections.abc import Callable
 
 from fwai.errors import WireError
-from fwai.simulator.common.cause import (
+from fwai.simulator.common.cause import NORMAL, Ending, HangupCause
+from fwai.simulator.common.line import Line
+from fwai.simulator.common.stream import StreamEnd
+from fwai.simulator.plivo.call_webhooks import CallWebhooks
+from fwai.simulator.plivo.cause import (
     ANSWER_INVALID,
     ANSWER_UNREACHABLE,
     END_OF_XML,
-    NORMAL,
     REDIRECT_INVALID,
     REDIRECT_UNREACHABLE,
     TRANSFER_INVALID,
     TRANSFER_UNREACHABLE,
-    Ending,
-    HangupCause,
 )
-from fwai.simulator.common.line import Line
-from fwai.simulator.plivo.call_webhooks import Messenger
-from fwai.simulator.plivo.stream import Account, MediaStream, StreamEnd
+from fwai.simulator.plivo.stream import Account, MediaStream
 from fwai.simulator.plivo.xml import (
     DialInstruction,
     HangUpInstruction,
@@ -37,11 +36,11 @@ FAULTS: dict[str, tuple[HangupCause, HangupCause]] = {
     "redirect": (REDIRECT_UNREACHABLE, REDIRECT_INVALID),
     "transfer": (TRANSFER_UNREACHABLE, TRANSFER_INVALID),
 }
-"""What goes wrong when instructions are fetched: no proper answer, an answer that is no good."""
+"""The causes when instructions cannot be fetched, and when they are invalid."""
 
 
 class InstructionRunner:
-    """Carries out one call's instructions until there are none left or the call is over.
+    """Carries out one call's XML instructions until there are none left or the call is over.
 
     Attributes:
         stream: The stream through which audio flows now, or None.
@@ -49,10 +48,10 @@ class InstructionRunner:
         setup_ms: From the first question to the first audio.
         dialled: Whom the call was handed to.
         spoken: What Plivo was told to speak.
-        moved_to: Orders to follow when the stream ends, from the REST API.
+        moved_to: Where further instructions are fetched when the stream ends, from the REST API.
     """
 
-    def __init__(self, account: Account, line: Line, messenger: Messenger) -> None:
+    def __init__(self, account: Account, line: Line, hooks: CallWebhooks) -> None:
         self.stream: MediaStream | None = None
         self.answered = False
         self.setup_ms = 0.0
@@ -61,7 +60,7 @@ class InstructionRunner:
         self.moved_to: RedirectInstruction | None = None
         self._account = account
         self._line = line
-        self._messenger = messenger
+        self._hooks = hooks
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._asked_s = 0.0
         self._last: StreamEnd | None = None
@@ -80,7 +79,7 @@ class InstructionRunner:
         self, kind: str, url: str, method: str, *, final: bool = True
     ) -> list[Instruction] | None:
         unreachable, invalid = FAULTS[kind]
-        result = await self._messenger.ask(kind, url, method)
+        result = await self._hooks.ask(kind, url, method)
         cause = unreachable
         if result.ok:
             try:
@@ -142,7 +141,7 @@ class InstructionRunner:
         for doubt in instruction.doubts:
             self._line.violate(doubt)
         stream = MediaStream(
-            instruction, self._account, self._line, self._messenger.notifier(instruction)
+            instruction, self._account, self._line, self._hooks.notifier(instruction)
         )
 
         def opened() -> None:

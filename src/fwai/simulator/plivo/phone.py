@@ -1,4 +1,4 @@
-"""A simulated telephone: plays Plivo's side, and the caller's, of one whole call.
+"""Simulates one whole Plivo call: Plivo's side of it, and the caller's.
 
 Source: https://www.plivo.com/docs/voice/xml/request and .../the-stream-element (read 2026-11-22).
 
@@ -11,56 +11,33 @@ group, and the call is over when its line is.
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import uuid4
 
-from fwai.simulator.common.caller import CallReport, Patience, Step
-from fwai.simulator.common.cause import (
-    CANCELED,
-    MACHINE,
-    NORMAL,
-    TIME_LIMIT,
-    Ending,
-    HangupCause,
-)
-from fwai.simulator.common.clips import ClipLibrary
-from fwai.simulator.common.ear import TimeLine
-from fwai.simulator.common.line import EventSink, Line
-from fwai.simulator.common.report import prepared, report_of
+from fwai.simulator.common.caller import CallReport, Step
+from fwai.simulator.common.cause import NORMAL, Ending, HangupCause
+from fwai.simulator.common.line import Line
+from fwai.simulator.common.phone import Phone
+from fwai.simulator.common.report import report_of
 from fwai.simulator.common.script import ScriptRunner
-from fwai.simulator.common.voice import Repertoire
-from fwai.simulator.plivo.call_webhooks import CallFacts, Machine, Messenger
+from fwai.simulator.plivo.call_webhooks import CallFacts, CallWebhooks, Machine
+from fwai.simulator.plivo.cause import CANCELED, MACHINE, TIME_LIMIT
 from fwai.simulator.plivo.instructions import InstructionRunner
 from fwai.simulator.plivo.signature import PlivoSigner
 from fwai.simulator.plivo.stream import Account, MediaStream
-from fwai.simulator.plivo.webhook import Webhooks, default_tls
+from fwai.simulator.plivo.webhook import Webhooks
 from fwai.simulator.plivo.xml import RedirectInstruction
 
 
-class Exchange(Protocol):
-    """Knows the calls that are going on, so that the REST API can act on them."""
-
-    def began(self, phone: "PlivoPhone") -> None:
-        """A call exists from now on."""
-        ...
-
-    def ended(self, phone: "PlivoPhone") -> None:
-        """A call is over; the server is told right after."""
-        ...
-
-
 @dataclass(kw_only=True, eq=False)
-class PlivoPhone:
-    """One telephone, good for one call; any number may be used at once.
+class PlivoPhone(Phone):
+    """One telephone that calls through Plivo, or is called.
 
     Attributes:
         answer_url: Where the server is asked what to do with the call.
         auth_id: The account.
         auth_token: Signs the webhooks and the stream's upgrade.
-        from_number: Who calls; for an outbound call our own line.
-        to_number: Who is called; for an outbound call this telephone.
         hangup_url: Where the end is told; without it the answer URL gets it, as with Plivo.
         ring_url: Where ringing is told, for outbound calls.
         fallback_url: Asked when the answer URL fails.
@@ -69,12 +46,7 @@ class PlivoPhone:
         direction: ``inbound`` or ``outbound``, seen from the server.
         call_uuid: The call's id; a new one by default.
         main_auth_token: Signs the ``Ma`` header; ``auth_token`` by default.
-        exchange: Told of the call, such as a ``PlivoApi``.
-        clips: Phrases to say and recognise; the shipped ones by default.
-        on_event: Called as ``on_event(kind, **facts)`` while the call goes on; must not block.
-        patience: When the caller is dissatisfied.
         ring_s: How long an outbound call rings.
-        max_call_s: The call is ended after this time.
         send_stop: Whether a ``stop`` message precedes the stream's close.
         tls: Trust for ``https://`` and ``wss://``; the machine's by default.
     """
@@ -82,8 +54,6 @@ class PlivoPhone:
     answer_url: str
     auth_id: str
     auth_token: str = field(repr=False)
-    from_number: str
-    to_number: str
     hangup_url: str | None = None
     ring_url: str | None = None
     fallback_url: str | None = None
@@ -92,16 +62,12 @@ class PlivoPhone:
     direction: str = "inbound"
     call_uuid: str = field(default_factory=lambda: str(uuid4()))
     main_auth_token: str | None = field(default=None, repr=False)
-    exchange: Exchange | None = None
-    clips: ClipLibrary | Repertoire | None = None
-    on_event: EventSink | None = None
-    patience: Patience = field(default_factory=Patience)
     ring_s: float = 0.2
-    max_call_s: float = 900.0
     send_stop: bool = False
     tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.facts = CallFacts(
             call_uuid=self.call_uuid,
             auth_id=self.auth_id,
@@ -117,7 +83,6 @@ class PlivoPhone:
         )
         signer = PlivoSigner(self.auth_token, self.main_auth_token)
         self._account = Account(self.call_uuid, self.auth_id, signer, self.tls, self.send_stop)
-        self._line: Line | None = None
         self._instructions: InstructionRunner | None = None
 
     # ---- what others may ask of it ---------------------------------------------------------
@@ -131,21 +96,6 @@ class PlivoPhone:
     def stream(self) -> MediaStream | None:
         """The stream through which audio flows now, if any."""
         return self._instructions.stream if self._instructions else None
-
-    @property
-    def ending(self) -> Ending | None:
-        """How the call ended; None before that."""
-        return self._line.ending if self._line else None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Time since the answer, in seconds."""
-        return self._line.now_s() if self._line else 0.0
-
-    @property
-    def time_line(self) -> TimeLine:
-        """The sound that the caller heard, on the call's time axis."""
-        return self._line.ear.time_line if self._line else TimeLine()
 
     def hang_up(self, source: str = "API Request") -> bool:
         """End the call as the REST API does; False when there is none to end."""
@@ -174,11 +124,11 @@ class PlivoPhone:
         Raises:
             StoreError: The shipped phrases are incomplete.
         """
-        async with self._connected() as (line, messenger):
-            instructions = self._instructions = InstructionRunner(self._account, line, messenger)
+        async with self._connected() as (line, hooks):
+            instructions = self._instructions = InstructionRunner(self._account, line, hooks)
             runner = ScriptRunner(self, line, self._own_side)
-            await self._ring(line, messenger, self.ring_s)
-            await self._meet_machine(line, messenger, at_once=True)
+            await self._ring(line, hooks, self.ring_s)
+            await self._meet_machine(line, hooks, at_once=True)
             facts = self.facts
             first = []
             if line.ending is None:
@@ -187,10 +137,10 @@ class PlivoPhone:
                 )
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(runner.run(script), name="plivo_script")
-                tasks.create_task(self._meet_machine(line, messenger), name="plivo_machine")
+                tasks.create_task(self._meet_machine(line, hooks), name="plivo_machine")
                 await instructions.follow(first)
             ended_ms = line.now_s() * 1000
-        return self._report(line, messenger, instructions, runner, ended_ms)
+        return self._report(line, hooks, instructions, runner, ended_ms)
 
     async def decline(
         self, cause: HangupCause, after_s: float = 0.2, *, rings: bool = True
@@ -202,28 +152,28 @@ class PlivoPhone:
             after_s: When.
             rings: Whether the telephone rings until then.
         """
-        async with self._connected() as (line, messenger):
-            instructions = self._instructions = InstructionRunner(self._account, line, messenger)
+        async with self._connected() as (line, hooks):
+            instructions = self._instructions = InstructionRunner(self._account, line, hooks)
             runner = ScriptRunner(self, line, self._own_side)
             if rings:
-                await self._ring(line, messenger, after_s)
+                await self._ring(line, hooks, after_s)
             else:
                 await asyncio.wait({line.over}, timeout=after_s)
             line.end(Ending("unanswered", cause, "Callee" if rings else "Carrier"))
-        return self._report(line, messenger, instructions, runner, 0.0)
+        return self._report(line, hooks, instructions, runner, 0.0)
 
     @property
     def _own_side(self) -> str:
         return "Caller" if self.facts.direction == "inbound" else "Callee"
 
-    async def _ring(self, line: Line, messenger: Messenger, ring_s: float) -> None:
+    async def _ring(self, line: Line, hooks: CallWebhooks, ring_s: float) -> None:
         if self.facts.direction == "outbound" and line.ending is None:
             line.emit("ringing")
-            await messenger.ring()
+            await hooks.ring()
             await asyncio.wait({line.over}, timeout=ring_s)
 
     async def _meet_machine(
-        self, line: Line, messenger: Messenger, *, at_once: bool = False
+        self, line: Line, hooks: CallWebhooks, *, at_once: bool = False
     ) -> None:
         """Find out that a machine took the call: ``at_once`` before the answer URL, or later.
 
@@ -234,54 +184,32 @@ class PlivoPhone:
             return
         await asyncio.wait({line.over}, timeout=machine.after_s)
         if line.ending is None:
-            await messenger.machine()
+            await hooks.machine()
             if machine.hangs_up:
                 line.end(Ending("machine", MACHINE, "Plivo"))
 
-    def _prepared(self) -> Repertoire:
-        """Do what is slow, away from the event loop."""
-        if self.tls is None:
-            default_tls()
-        return prepared(self.clips)
-
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[tuple[Line, Messenger]]:
+    async def _connected(self) -> AsyncIterator[tuple[Line, CallWebhooks]]:
         """Provide what a call needs; at the end the server is told, and nothing is left behind."""
-        repertoire = await asyncio.to_thread(self._prepared)
-        line = self._line = Line(repertoire, self.on_event)
-        too_long = Ending("time_limit", TIME_LIMIT, "Plivo")
-        alarm = asyncio.get_running_loop().call_later(self.max_call_s, line.end, too_long)
-        try:
-            async with (
-                Webhooks(self._account.signer.voice, self._account.tls) as webhooks,
-                asyncio.TaskGroup() as helpers,
-            ):
-                messenger = Messenger(self.facts, webhooks, line)
-                helpers.create_task(line.ear.recognise(), name="plivo_recognise")
-                helpers.create_task(messenger.deliver(), name="plivo_deliver")
-                with self._registered():
-                    yield line, messenger
-                if line.ending is not None and line.ending.told:
-                    await messenger.hang_up(line.ending)
-                line.ear.end()
-                messenger.end()
-        finally:
-            alarm.cancel()
-
-    @contextlib.contextmanager
-    def _registered(self) -> Iterator[None]:
-        if self.exchange is not None:
-            self.exchange.began(self)
-        try:
-            yield
-        finally:
-            if self.exchange is not None:
-                self.exchange.ended(self)
+        async with (
+            self._open_line(Ending("time_limit", TIME_LIMIT, "Plivo")) as line,
+            Webhooks(self._account.signer.voice, self._account.tls) as webhooks,
+            asyncio.TaskGroup() as helpers,
+        ):
+            hooks = CallWebhooks(self.facts, webhooks, line)
+            helpers.create_task(line.ear.recognise(), name="plivo_recognise")
+            helpers.create_task(hooks.deliver(), name="plivo_deliver")
+            with self._registered():
+                yield line, hooks
+            if line.ending is not None and line.ending.told:
+                await hooks.hang_up(line.ending)
+            line.ear.end()
+            hooks.end()
 
     def _report(
         self,
         line: Line,
-        messenger: Messenger,
+        hooks: CallWebhooks,
         instructions: InstructionRunner,
         runner: ScriptRunner,
         ended_ms: float,
@@ -294,7 +222,7 @@ class PlivoPhone:
             answered=instructions.answered,
             duration_ms=ended_ms,
             setup_ms=instructions.setup_ms,
-            deliveries=messenger.deliveries,
+            deliveries=hooks.deliveries,
             dialled=instructions.dialled,
             spoken=instructions.spoken,
         )

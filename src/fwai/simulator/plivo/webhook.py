@@ -1,4 +1,4 @@
-"""Plivo's requests to the server: signed, form-encoded, bounded in time and size.
+"""Sends Plivo's webhooks: signed, form-encoded, bounded in time and size.
 
 Source: https://www.plivo.com/docs/voice/xml/request and "Callback configurations" (read
 2026-11-22).
@@ -6,7 +6,6 @@ Source: https://www.plivo.com/docs/voice/xml/request and "Callback configuration
 
 import asyncio
 import contextlib
-import functools
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import httpx
 
+from fwai.simulator.common.tls import default_tls
 from fwai.simulator.plivo.signature import FormValue
 from fwai.simulator.plivo.xml import MAX_BODY_BYTES
 
@@ -30,7 +30,7 @@ NOT_OK = 300
 
 @dataclass(frozen=True, slots=True)
 class WebhookResult:
-    """How one request came out.
+    """The outcome of one webhook.
 
     Attributes:
         kind: ``answer``, ``ring``, ``hangup``, ``redirect``, or a stream event's name.
@@ -52,12 +52,6 @@ class WebhookResult:
     def ok(self) -> bool:
         """Whether the server took it."""
         return self.status is not None and OK <= self.status < NOT_OK
-
-
-@functools.cache
-def default_tls() -> ssl.SSLContext:
-    """Return the machine's trust store, read once."""
-    return ssl.create_default_context()
 
 
 class Webhooks:

@@ -1,98 +1,50 @@
-"""The messages of Plivo's audio stream, seen from Plivo's side.
+"""Encodes and decodes the messages of Plivo's audio stream, from Plivo's side.
 
 Source: https://www.plivo.com/docs/voice/xml/the-stream-element and the Audio Streaming Protocol
 Reference (read 2026-11-22). All functions are pure.
 """
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from fwai.audio.g711 import pcm_to_ulaw, ulaw_to_pcm
 from fwai.errors import WireError
+from fwai.simulator.common.wire import (
+    FRAME_MS,
+    L16,
+    MULAW,
+    Checkpoint,
+    ClearAudio,
+    PlayAudio,
+    StreamFormat,
+    read_object,
+    read_payload,
+    unknown_event,
+)
 
-FRAME_MS = 20
-MAX_MESSAGE_BYTES = 64 * 1024
-MAX_PAYLOAD_BYTES = 16 * 1024
-DTMF_DIGITS = frozenset("0123456789*#ABCD")
-MULAW = "audio/x-mulaw"
-L16 = "audio/x-l16"
+__all__ = [
+    "FORMATS",
+    "L16",
+    "MULAW",
+    "Checkpoint",
+    "ClearAudio",
+    "Command",
+    "Encoder",
+    "FormatMismatchError",
+    "PlayAudio",
+    "SendDtmf",
+    "StreamFormat",
+    "decode",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class StreamFormat:
-    """How audio looks on the wire.
-
-    Attributes:
-        encoding: ``audio/x-mulaw`` or ``audio/x-l16`` (little-endian).
-        sample_rate: Hz.
-    """
-
-    encoding: str
-    sample_rate: int
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples in one 20 ms frame."""
-        return self.sample_rate * FRAME_MS // 1000
-
-    def encode(self, pcm: bytes) -> bytes:
-        """Turn s16le samples into wire bytes."""
-        return pcm_to_ulaw(pcm) if self.encoding == MULAW else pcm
-
-    def decode(self, wire: bytes) -> bytes:
-        """Turn wire bytes into s16le samples.
-
-        Raises:
-            WireError: Half a sample is left over.
-        """
-        if self.encoding == MULAW:
-            return ulaw_to_pcm(wire)
-        if len(wire) % 2:
-            raise WireError("playAudio: odd number of bytes in 16-bit audio")
-        return wire
-
-    def silence(self) -> str:
-        """Return the base64 payload of one silent frame."""
-        frame = b"\xff" if self.encoding == MULAW else b"\0\0"
-        return base64.b64encode(frame * self.frame_samples).decode("ascii")
-
-    def frames(self, pcm: bytes) -> tuple[str, ...]:
-        """Cut s16le samples into base64 payloads of 20 ms; the last one is filled with silence."""
-        size = self.frame_samples * 2
-        padded = pcm + bytes(-len(pcm) % size)
-        return tuple(
-            base64.b64encode(self.encode(padded[at : at + size])).decode("ascii")
-            for at in range(0, len(padded), size)
-        )
-
-
-FORMATS = {
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+MAX_PAYLOAD_BYTES: Final = 16 * 1024
+DTMF_DIGITS: Final = frozenset("0123456789*#ABCD")
+FORMATS: Final = {
     "audio/x-mulaw;rate=8000": StreamFormat(MULAW, 8000),
     "audio/x-l16;rate=8000": StreamFormat(L16, 8000),
     "audio/x-l16;rate=16000": StreamFormat(L16, 16000),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class PlayAudio:
-    """The server wants the caller to hear this: s16le."""
-
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The server asks to be told when everything before was played."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ClearAudio:
-    """The server wants what is not played yet to be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +67,9 @@ def decode(message: str | bytes, stream_id: str, audio: StreamFormat) -> Command
     Raises:
         WireError: A rule is broken; the text says which one and never quotes the payload.
     """
-    if isinstance(message, bytes):
-        raise WireError("a binary message: the stream is JSON text")
-    if len(message.encode()) > MAX_MESSAGE_BYTES:
+    if isinstance(message, str) and len(message.encode()) > MAX_MESSAGE_BYTES:
         raise WireError("a message of more than 64 KB")
-    try:
-        body = json.loads(message)
-    except ValueError as exc:
-        raise WireError("a message that is not JSON") from exc
-    if not isinstance(body, dict):
-        raise WireError("a message that is not a JSON object")
+    body = read_object(message)
     event = body.get("event")
     match event:
         case "playAudio":
@@ -141,7 +86,7 @@ def decode(message: str | bytes, stream_id: str, audio: StreamFormat) -> Command
                 raise WireError("sendDTMF: a key that no telephone has")
             return SendDtmf(digits)
         case _:
-            raise WireError("an unknown event" if isinstance(event, str) else "no event name")
+            raise unknown_event(event)
 
 
 def _text(event: str, body: dict[str, Any], field: str) -> str:
@@ -168,13 +113,7 @@ def _audio(media: object, audio: StreamFormat) -> bytes:
         raise WireError("playAudio: payload is missing")
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError("playAudio: a payload of more than 16 KB")
-    try:
-        wire = base64.b64decode(payload, validate=True)
-    except (binascii.Error, ValueError) as exc:
-        raise WireError("playAudio: payload is not base64") from exc
-    if wire[:4] == b"RIFF":
-        raise WireError("playAudio: a WAV header inside the audio")
-    return audio.decode(wire)
+    return audio.decode(read_payload("playAudio", payload))
 
 
 class Encoder:

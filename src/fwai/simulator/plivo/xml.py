@@ -1,4 +1,4 @@
-"""Reads the XML that answers a call, by Plivo's rules.
+"""Parses the answer XML of a call by Plivo's rules.
 
 Source: https://www.plivo.com/docs/voice/xml/overview and .../the-stream-element (read 2026-11-22).
 All functions are pure.
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fwai.errors import WireError
-from fwai.simulator.plivo.wire import FORMATS, StreamFormat
+from fwai.simulator.common.wire import StreamFormat
+from fwai.simulator.plivo.wire import FORMATS
 
 MAX_BODY_BYTES = 100 * 1024
 MAX_URL_CHARS = 2048
@@ -30,7 +31,7 @@ class StreamInstruction:
         url: Where to; ``wss://``, or ``ws://`` on a test machine.
         audio: The format of both directions.
         bidirectional: Whether the server may play audio.
-        keep_call_alive: Whether later orders wait until the stream ends.
+        keep_call_alive: Whether later instructions wait until the stream ends.
         timeout_s: After this time the stream is stopped.
         status_url: Where stream events are reported, or None.
         status_method: ``POST`` or ``GET``.
@@ -56,7 +57,7 @@ class HangUpInstruction:
 
 @dataclass(frozen=True, slots=True)
 class RedirectInstruction:
-    """Fetch further orders from somewhere else."""
+    """Fetch further instructions from another URL."""
 
     url: str
     method: str
@@ -78,7 +79,7 @@ class SpeakInstruction:
 
 @dataclass(frozen=True, slots=True)
 class OtherInstruction:
-    """Something this telephone passes over, such as ``Record``."""
+    """An element that this telephone passes over, such as ``Record``."""
 
     name: str
 
@@ -94,7 +95,7 @@ Instruction = (
 
 
 def read_instructions(content_type: str, body: bytes) -> list[Instruction]:
-    """Return what the XML orders, in order; an empty list ends the call.
+    """Return the XML's instructions, in order; an empty list ends the call.
 
     Raises:
         WireError: Plivo would hang up with code 8011; the text says why.

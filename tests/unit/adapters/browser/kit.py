@@ -17,7 +17,8 @@ from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.calls.live_events import LiveEvents
 from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
 from fwai.http.access import Access
-from fwai.interfaces.media import CallControl, CallerLeg
+from fwai.interfaces.calls import CallControl
+from fwai.interfaces.media import CallerLeg
 from unit.adapters.handler_kit import FakeCalls
 
 KEY = "key-of-an-operator-0123456789"

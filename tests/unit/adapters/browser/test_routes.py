@@ -10,8 +10,9 @@ import pytest
 
 from contract.webrtc.lab import Phone
 from fwai.adapters.browser.page_files import PageFiles
-from fwai.adapters.browser.routes import MAX_BODY_BYTES, MAX_STREAMS
+from fwai.adapters.browser.routes import MAX_BODY_BYTES
 from fwai.domain.call import CallId, CallState
+from fwai.http.sse import MAX_STREAMS
 from unit.adapters.browser.kit import KEY, Calls, Desk, desk
 
 CALLS = "/console/talk/calls"
@@ -175,9 +176,9 @@ async def test_a_call_belongs_to_who_began_it(phone: Phone) -> None:
         assert house.calls.endings == []
 
 
-def _watchers(house: Desk, call_id: str) -> int:
-    story = house.board._histories.get(CallId(call_id))
-    return len(story.watchers) if story is not None else 0
+def _subscribers(house: Desk, call_id: str) -> int:
+    history = house.board._histories.get(CallId(call_id))
+    return len(history.subscribers) if history is not None else 0
 
 
 async def test_streams_of_one_call_are_limited(phone: Phone) -> None:
@@ -186,7 +187,7 @@ async def test_streams_of_one_call_are_limited(phone: Phone) -> None:
         events = f"{CALLS}/{call_id}/events"
         async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
             open_ones = [tasks.create_task(house.client.get(events)) for _ in range(MAX_STREAMS)]
-            while _watchers(house, call_id) < MAX_STREAMS:  # noqa: ASYNC110
+            while _subscribers(house, call_id) < MAX_STREAMS:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             refused = await house.client.get(events)
             house.board.publish(CallId(call_id), "end")

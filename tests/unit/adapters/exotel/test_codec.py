@@ -13,8 +13,15 @@ from fwai.adapters.exotel.codec import GRAIN_BYTES, MAX_BYTES, MIN_BYTES, Exotel
 from fwai.audio import g711
 from fwai.domain.events import CallerHungUp
 from fwai.errors import WireError
+from fwai.simulator.common.wire import (
+    L16,
+    MULAW,
+    Checkpoint,
+    ClearAudio,
+    PlayAudio,
+    StreamFormat,
+)
 from fwai.simulator.exotel.wire import Decoder, Spelling
-from fwai.simulator.plivo.wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
 
 RATES = [8000, 16000, 24000]
 

@@ -12,7 +12,8 @@ from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import ExotelWebhooks
 from fwai.domain.call import CallId
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.interfaces.media import CallTransfer, OutboundLine, SmsSender
+from fwai.interfaces.calls import CallTransfer, OutboundLine
+from fwai.interfaces.messages import SmsSender
 from unit.adapters.handler_kit import OURS, TOKEN, an_order
 
 HOOKS = ExotelWebhooks("https://voice.example.com", "acme1", "08047100000", "s/1")

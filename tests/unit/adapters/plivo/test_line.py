@@ -12,7 +12,8 @@ from fwai.adapters.plivo.client import DETECTION, PlivoClient
 from fwai.adapters.plivo.line import KEPT, PlivoLine
 from fwai.domain.call import CallId, DialOrder
 from fwai.errors import ApiError, ApiUnknownError, BusyError
-from fwai.interfaces.media import CallTransfer, OutboundLine, SmsSender
+from fwai.interfaces.calls import CallTransfer, OutboundLine
+from fwai.interfaces.messages import SmsSender
 from unit.adapters.handler_kit import OURS, an_order
 
 PUBLIC_URL = "https://voice.example.com/fwai"

@@ -13,7 +13,8 @@ from fwai.adapters.whatsapp.events import CallConnect, CallProgress, CallTermina
 from fwai.adapters.whatsapp.interfaces import MediaLeg, PendingMedia
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError
-from fwai.interfaces.media import CallControl, CallerLeg
+from fwai.interfaces.calls import CallControl
+from fwai.interfaces.media import CallerLeg
 from unit.adapters.handler_kit import FakeCalls
 
 NOW = 1_790_000_000.0

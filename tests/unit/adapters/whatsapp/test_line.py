@@ -13,7 +13,7 @@ from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
 from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, ApiUnknownError, StoreError
-from fwai.interfaces.media import OutboundLine
+from fwai.interfaces.calls import OutboundLine
 from unit.adapters.handler_kit import OURS, an_order
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of
 

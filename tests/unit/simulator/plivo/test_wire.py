@@ -6,19 +6,15 @@ import json
 import pytest
 
 from fwai.errors import WireError
-from fwai.simulator.plivo.wire import (
-    FORMATS,
+from fwai.simulator.common.wire import (
     L16,
     MULAW,
     Checkpoint,
     ClearAudio,
-    Encoder,
-    FormatMismatchError,
     PlayAudio,
-    SendDtmf,
     StreamFormat,
-    decode,
 )
+from fwai.simulator.plivo.wire import FORMATS, Encoder, FormatMismatchError, SendDtmf, decode
 
 ULAW8 = FORMATS["audio/x-mulaw;rate=8000"]
 L16_16 = FORMATS["audio/x-l16;rate=16000"]

@@ -1,0 +1,156 @@
+"""Runs one call: the one task that owns everything it has, from offer to archive.
+
+It opens the model session while the phone still rings, waits for the media stream, carries the
+session and writes the last line. Whatever way the call ends (the stream never comes, the carrier
+reports it over, a leg breaks, the server stops) is an ending of that one task.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from fwai.calls.call_records import CallRecords
+from fwai.calls.limits import SessionLimits
+from fwai.calls.live_call import LiveCall, ending
+from fwai.calls.pacer import Pacer
+from fwai.calls.session import CallSession
+from fwai.calls.transcript_writer import TranscriptWriter
+from fwai.domain.call import Call, CallEnding, CallState, EndReason
+from fwai.domain.phone import masked
+from fwai.errors import ApiError, StoreError
+from fwai.interfaces.calls import ToolRunner
+from fwai.interfaces.media import AgentLeg, Recorder
+
+HANG_UP_S: Final = 10.0
+
+OnOver = Callable[[CallSession, CallEnding], None]
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CallParts:
+    """What every call is built of.
+
+    Attributes:
+        agent_for: Makes the agent's leg for a call; not connected yet. It may look things up.
+        tools: Runs the tools the model asks for.
+        limits: How long things may last.
+        recorder_for: Opens a recording for a call, its sample rate in Hz and the loop's time.
+        on_over: Told of each session that is over, and how its call ended; must not block.
+    """
+
+    agent_for: Callable[[Call], Awaitable[AgentLeg]]
+    tools: ToolRunner
+    limits: SessionLimits
+    recorder_for: Callable[[Call, int, float], Awaitable[Recorder | None]]
+    on_over: OnOver | None = None
+
+
+class CallRunner:
+    """Runs calls, each in a task of its own."""
+
+    def __init__(self, parts: CallParts, records: CallRecords, pacer: Pacer) -> None:
+        self._parts = parts
+        self._records = records
+        self._pacer = pacer
+
+    async def run(self, live: LiveCall) -> None:
+        """Be the call, from the carrier's first word to the last line of the archive."""
+        call = live.call
+        structlog.contextvars.clear_contextvars()  # a job that places a call is not the call
+        with structlog.contextvars.bound_contextvars(call_id=call.id):
+            _log.info(
+                "call_offered",
+                provider=call.provider,
+                direction=call.direction.value,
+                caller=masked(call.caller),
+                agent=call.agent,
+            )
+            try:
+                agent = await self._parts.agent_for(call)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(agent.run(), name="agent")
+                    try:
+                        await self._records.open(call)
+                        await self._carry(live, agent)
+                    finally:
+                        agent.close()
+            except Exception:  # noqa: BLE001 - one broken call must not touch the others
+                _log.exception("call_failed")
+                await self._close(live, EndReason.INTERNAL_ERROR)
+
+    async def hang_up_carrier(self, live: LiveCall) -> None:
+        """End the carrier's call; the media stream is closed whatever comes of it."""
+        try:
+            async with asyncio.timeout(HANG_UP_S):
+                await live.control.hang_up(live.call.provider_call_id)
+        except (ApiError, TimeoutError) as exc:
+            _log.warning("hang_up_failed", error=type(exc).__name__)
+
+    async def _carry(self, live: LiveCall, agent: AgentLeg) -> None:
+        try:
+            async with asyncio.timeout(live.connect_s):
+                leg = await live.leg
+        except (TimeoutError, asyncio.CancelledError) as exc:
+            if isinstance(exc, asyncio.CancelledError) and not live.leg.cancelled():
+                raise
+            live.leg.cancel()
+            await self._never_connected(live)
+            return
+        _log.info("call_answered", sample_rate=leg.sample_rate)
+        await self._records.moved(live.call, CallState.IN_PROGRESS)
+        recorder = await self._recorder(live.call, leg.sample_rate)
+        live.session = CallSession(
+            live.call,
+            leg,
+            agent,
+            self._parts.tools,
+            TranscriptWriter(self._records.archive.log(live.call)),
+            self._pacer,
+            self._parts.limits,
+            lambda: self.hang_up_carrier(live),
+            recorder,
+        )
+        if live.told_state is not None:
+            live.session.hang_up(live.told_reason or EndReason.CALLER_HUNG_UP)
+        try:
+            reason = await live.session.run()
+        finally:
+            if recorder is not None:
+                await recorder.close()
+        await self._close(live, reason)
+
+    async def _recorder(self, call: Call, sample_rate: int) -> Recorder | None:
+        try:
+            now = asyncio.get_running_loop().time()
+            return await self._parts.recorder_for(call, sample_rate, now)
+        except StoreError as exc:
+            _log.error("call_not_recorded", error=str(exc))
+            return None
+
+    async def _never_connected(self, live: LiveCall) -> None:
+        """The stream never came: give the model session back and say how the call came out."""
+        if live.abandoned and live.told_reason is EndReason.NOT_DIALED:
+            return
+        if live.call.provider_call_id and live.told_reason is not EndReason.CALLER_HUNG_UP:
+            await self.hang_up_carrier(live)
+        reason = live.told_reason or EndReason.NEVER_CONNECTED
+        known = reason not in (EndReason.CALLER_HUNG_UP, EndReason.NOT_DIALED)
+        await self._close(live, reason if known else EndReason.NEVER_CONNECTED)
+
+    async def _close(self, live: LiveCall, reason: EndReason) -> None:
+        outcome = replace(ending(live, reason), cause=live.cause)
+        _log.info(
+            "call_ended",
+            state=outcome.state.value,
+            reason=reason.value,
+            heard_s=round(outcome.audio_out_s, 1),
+            turns=len(outcome.latency_ms),
+        )
+        await self._records.ended(live.call, outcome)
+        if self._parts.on_over is not None and live.session is not None:
+            self._parts.on_over(live.session, outcome)

@@ -1,0 +1,298 @@
+"""Every field of the server's messages, and the reader that checks them all. No I/O.
+
+Fields that nobody here reads are checked, too: a message that the SDK refuses is refused. A test
+compares these tables with the SDK's types and names what an upgrade has added.
+
+Source: Live API reference (v1beta) and google-genai 3.4.0's LiveServerMessage, read 2026-11-29.
+"""
+
+import json
+from typing import Any, Final
+
+from fwai.errors import WireError
+from fwai.gemini.json_fields import (
+    Field,
+    ListOf,
+    Record,
+    WrongValueError,
+    blob,
+    enum,
+    flag,
+    free_object,
+    number,
+    text,
+    whole,
+)
+
+
+def _null_value(value: object) -> str:
+    if value != "NULL_VALUE":
+        raise WrongValueError("not NULL_VALUE")
+    return "NULL_VALUE"
+
+
+def _texts(*names: str) -> Record:
+    return Record(dict.fromkeys(names, text))
+
+
+# ---- what a turn is made of -------------------------------------------------------------------
+
+_TRANSCRIPTION: Final = Record(
+    {
+        "text": text,
+        "finished": flag,
+        "languageCode": text,
+        "speakerLabel": text,
+        "words": ListOf(_texts("word", "startOffset", "endOffset")),
+        "startOffset": text,
+        "endOffset": text,
+    }
+)
+_BLOB: Final = Record({"data": blob, "displayName": text, "mimeType": text})
+_FILE: Final = _texts("displayName", "fileUri", "mimeType")
+# What a part, and a part of a function's response, may say of their media.
+_MEDIA: Final[dict[str, Field]] = {
+    "mediaProcessing": enum,
+    "mediaResolution": Record({"level": enum, "numTokens": whole}),
+    "videoMetadata": Record(
+        {"startOffset": text, "endOffset": text, "fps": number, "contentLayers": ListOf(enum)}
+    ),
+    "documentMetadata": Record(
+        {"startPage": whole, "endPage": whole, "contentLayers": ListOf(enum)}
+    ),
+    "spreadsheetMetadata": Record(
+        {"visibleCells": text, "sheetIndex": whole, "contentLayers": ListOf(enum)}
+    ),
+    "audioMetadata": _texts("startOffset", "endOffset"),
+}
+_PARTIAL_ARGUMENT: Final = Record(
+    {
+        "boolValue": flag,
+        "jsonPath": text,
+        "nullValue": _null_value,
+        "numberValue": number,
+        "stringValue": text,
+        "willContinue": flag,
+    }
+)
+_FUNCTION_CALL: Final = Record(
+    {
+        "id": text,
+        "args": free_object,
+        "name": text,
+        "partialArgs": ListOf(_PARTIAL_ARGUMENT),
+        "willContinue": flag,
+    }
+)
+_FUNCTION_RESPONSE: Final = Record(
+    {
+        "willContinue": flag,
+        "scheduling": enum,
+        "parts": ListOf(Record({"inlineData": _BLOB, "fileData": _FILE, **_MEDIA})),
+        "id": text,
+        "name": text,
+        "response": free_object,
+    }
+)
+_PART: Final = Record(
+    {
+        "codeExecutionResult": Record({"outcome": enum, "output": text, "id": text}),
+        "executableCode": Record({"code": text, "language": enum, "id": text}),
+        "fileData": _FILE,
+        "functionCall": _FUNCTION_CALL,
+        "functionResponse": _FUNCTION_RESPONSE,
+        "inlineData": _BLOB,
+        "text": text,
+        "thought": flag,
+        "thoughtSignature": blob,
+        "toolCall": Record({"id": text, "toolType": enum, "args": free_object}),
+        "toolResponse": Record({"id": text, "toolType": enum, "response": free_object}),
+        "partMetadata": free_object,
+        "audioTranscription": _TRANSCRIPTION,
+        "speechMetadata": _texts("speaker", "style"),
+        **_MEDIA,
+    }
+)
+
+# ---- where the model looked things up ---------------------------------------------------------
+
+_REVIEW: Final = Record(
+    {
+        "authorAttribution": _texts("displayName", "photoUri", "uri"),
+        "flagContentUri": text,
+        "googleMapsUri": text,
+        "relativePublishTimeDescription": text,
+        "review": text,
+        "reviewId": text,
+        "title": text,
+    }
+)
+_MAPS: Final = Record(
+    {
+        "placeAnswerSources": Record(
+            {
+                "reviewSnippet": ListOf(_REVIEW),
+                "flagContentUri": text,
+                "reviewSnippets": ListOf(_REVIEW),
+            }
+        ),
+        "placeId": text,
+        "text": text,
+        "title": text,
+        "uri": text,
+        "route": Record({"distanceMeters": whole, "duration": text, "encodedPolyline": text}),
+    }
+)
+_RETRIEVED: Final = Record(
+    {
+        "documentName": text,
+        "ragChunk": Record(
+            {
+                "pageSpan": Record({"firstPage": whole, "lastPage": whole}),
+                "text": text,
+                "chunkId": text,
+                "fileId": text,
+            }
+        ),
+        "text": text,
+        "title": text,
+        "uri": text,
+        "customMetadata": ListOf(
+            Record(
+                {
+                    "key": text,
+                    "numericValue": number,
+                    "stringListValue": Record({"values": ListOf(text)}),
+                    "stringValue": text,
+                }
+            )
+        ),
+        "fileSearchStore": text,
+        "pageNumber": whole,
+        "mediaId": text,
+    }
+)
+_GROUNDING_CHUNK: Final = Record(
+    {
+        "image": _texts("sourceUri", "imageUri", "title", "domain"),
+        "maps": _MAPS,
+        "retrievedContext": _RETRIEVED,
+        "web": _texts("domain", "title", "uri"),
+    }
+)
+_GROUNDING_SUPPORT: Final = Record(
+    {
+        "confidenceScores": ListOf(number),
+        "groundingChunkIndices": ListOf(whole),
+        "segment": Record(
+            {"startIndex": whole, "endIndex": whole, "partIndex": whole, "text": text}
+        ),
+        "renderedParts": ListOf(whole),
+    }
+)
+_GROUNDING: Final = Record(
+    {
+        "imageSearchQueries": ListOf(text),
+        "groundingChunks": ListOf(_GROUNDING_CHUNK),
+        "groundingSupports": ListOf(_GROUNDING_SUPPORT),
+        "retrievalMetadata": Record({"googleSearchDynamicRetrievalScore": number}),
+        "searchEntryPoint": Record({"renderedContent": text, "sdkBlob": blob}),
+        "webSearchQueries": ListOf(text),
+        "googleMapsWidgetContextToken": text,
+        "retrievalQueries": ListOf(text),
+        "sourceFlaggingUris": ListOf(_texts("flagContentUri", "sourceId")),
+    }
+)
+
+# ---- the message ------------------------------------------------------------------------------
+
+_CONTENT: Final = Record(
+    {
+        "modelTurn": Record({"parts": ListOf(_PART), "role": text}),
+        "turnComplete": flag,
+        "interrupted": flag,
+        "groundingMetadata": _GROUNDING,
+        "generationComplete": flag,
+        "inputTranscription": _TRANSCRIPTION,
+        "outputTranscription": _TRANSCRIPTION,
+        "urlContextMetadata": Record(
+            {"urlMetadata": ListOf(Record({"retrievedUrl": text, "urlRetrievalStatus": enum}))}
+        ),
+        "turnCompleteReason": enum,
+        "waitingForInput": flag,
+        "interimInputTranscription": _TRANSCRIPTION,
+        "interactionStatus": enum,
+    }
+)
+_SHARES: Final = ListOf(Record({"modality": enum, "tokenCount": whole}))
+_USAGE: Final = Record(
+    {
+        "promptTokenCount": whole,
+        "cachedContentTokenCount": whole,
+        "responseTokenCount": whole,
+        "toolUsePromptTokenCount": whole,
+        "thoughtsTokenCount": whole,
+        "totalTokenCount": whole,
+        "promptTokensDetails": _SHARES,
+        "cacheTokensDetails": _SHARES,
+        "responseTokensDetails": _SHARES,
+        "toolUsePromptTokensDetails": _SHARES,
+        "trafficType": enum,
+        "serviceTier": enum,
+    }
+)
+MESSAGE: Final = Record(
+    {
+        "setupComplete": Record(
+            {"sessionId": text, "voiceConsentSignature": _texts("signature")},
+        ),
+        "serverContent": _CONTENT,
+        "toolCall": Record({"functionCalls": ListOf(_FUNCTION_CALL)}),
+        "toolCallCancellation": Record({"ids": ListOf(text)}),
+        "usageMetadata": _USAGE,
+        "goAway": _texts("timeLeft"),
+        "sessionResumptionUpdate": Record(
+            {"newHandle": text, "resumable": flag, "lastConsumedClientMessageIndex": whole}
+        ),
+        "voiceActivityDetectionSignal": Record({"vadSignalType": enum}),
+        "voiceActivity": Record({"type": enum, "audioOffset": text}, camel_only=True),
+    },
+    camel_only=True,
+)
+
+
+def parse(payload: bytes) -> dict[str, Any]:
+    """Return a message's known fields, by camelCase name; null is None.
+
+    An empty frame, and any JSON value that is as good as none, is a message without fields.
+
+    Raises:
+        WireError: It is no JSON, of no known kind, or a field has the wrong type.
+    """
+    try:
+        body = _json(payload)
+    except (ValueError, RecursionError) as exc:
+        raise WireError(f"live: no JSON ({type(exc).__name__})") from exc
+    if not body:
+        return {}
+    try:
+        message = MESSAGE(body)
+    except WrongValueError as exc:
+        raise WireError(f"live: unreadable message ({exc})") from exc
+    if all(kind is None for kind in message.values()):
+        raise WireError("live: a message of no known kind")
+    return message
+
+
+def _json(payload: bytes) -> object:
+    """Read JSON in any encoding of Unicode; half a surrogate pair becomes a question mark.
+
+    It would break whoever writes it down.
+    """
+    if not payload:
+        return None
+    words = payload.decode(json.detect_encoding(payload))
+    body: object = json.loads(words)
+    if "\\u" in words:
+        body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    return body

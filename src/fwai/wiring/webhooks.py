@@ -1,0 +1,154 @@
+"""Signed webhooks out: events to n8n, agents' workflows, and where both may go."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+
+from fwai.config.settings import Settings
+from fwai.domain.agent import AgentProfile
+from fwai.domain.call import Call
+from fwai.domain.call_event import TOOL_CALLED, callback_data
+from fwai.domain.callback import Callback
+from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.job import NewJob
+from fwai.errors import ConfigError
+from fwai.integrations.signing import Signer
+from fwai.integrations.url_guard import UrlGuard
+from fwai.integrations.webhook_client import WebhookClient, retry_gap_s
+from fwai.integrations.workflow import WorkflowClient
+from fwai.jobs.events import Events
+from fwai.tools.message_jobs import Announce
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingWebhooks:
+    """How signed posts leave; there are none without a secret to sign them."""
+
+    guard: UrlGuard
+    client: WebhookClient
+    workflows: WorkflowClient
+
+
+def outgoing_webhooks(
+    settings: Settings, agents: Mapping[str, AgentProfile], http: httpx.AsyncClient
+) -> OutgoingWebhooks | None:
+    """Build the way out for events and workflows, over a client that is used for nothing else.
+
+    Raises:
+        ConfigError: An agent's workflow cannot be called.
+    """
+    hooks = [(agent, hook) for agent in agents.values() for hook in agent.webhooks]
+    secrets = settings.event_secrets
+    if not secrets:
+        if hooks:
+            raise ConfigError(
+                ["EVENTS_WEBHOOK_SECRET: missing; calls of the agents' webhooks are signed with it"]
+            )
+        return None
+    own = [settings.events_webhook_url] if settings.events_webhook_url else []
+    guard = UrlGuard(settings.webhook_allowed_hosts, own=own)
+    # What the agents' workflows may reach is no business of who places a call.
+    hook_guard = UrlGuard((), own=[hook.url for _, hook in hooks])
+    problems = []
+    for agent, hook in hooks:
+        try:
+            hook_guard.check(hook.url)
+        except ValueError as exc:
+            file = settings.prompts_file.name
+            problems.append(f"{file}: {agent.id}.webhooks: {hook.name}: url: {exc}")
+    if problems:
+        raise ConfigError(problems)
+    signer = Signer(secrets[0], secrets[1:])
+    client = WebhookClient(http, signer, guard)
+    return OutgoingWebhooks(guard, client, WorkflowClient(http, signer, hook_guard))
+
+
+def build_events(settings: Settings, webhooks: OutgoingWebhooks | None) -> Events:
+    """Build the events; without a secret nobody is told anything."""
+
+    async def post(url: str, message_id: str, body: bytes) -> int:
+        if webhooks is None:
+            raise ValueError("EVENTS_WEBHOOK_SECRET is no longer set")
+        return (await webhooks.client.post(url, message_id, body)).status
+
+    url = settings.events_webhook_url if webhooks is not None else ""
+    return Events(url, post, retry_gap_s)
+
+
+def url_check(webhooks: OutgoingWebhooks | None) -> Callable[[str], None]:
+    """Return what raises ``ValueError`` with the fix when events may not go to a URL."""
+
+    def check(url: str) -> None:
+        if webhooks is None:
+            raise ValueError("set EVENTS_WEBHOOK_SECRET: events are signed with it")
+        webhooks.guard.check(url)
+
+    return check
+
+
+# ---- the jobs of single events ------------------------------------------------------------------
+
+
+def announcer(events: Events) -> Announce:
+    """Return what makes the jobs that tell of something a tool or a job did."""
+
+    def announce(
+        kind: str, key: str, data: Mapping[str, Any], call: Call | None
+    ) -> Sequence[NewJob]:
+        return events.new(
+            kind,
+            key,
+            data,
+            also_to=call.webhook_url if call is not None else "",
+            call_id=call.id if call is not None else "",
+            phone=call.caller if call is not None else "",
+        )
+
+    return announce
+
+
+def callback_event(
+    events: Events, kind: str, zone: ZoneInfo
+) -> Callable[[Callback], Sequence[NewJob]]:
+    """Return what makes the jobs of an event of ``kind`` about a callback."""
+
+    def jobs_of(callback: Callback) -> Sequence[NewJob]:
+        data = callback_data(callback, zone)
+        return events.new(kind, callback.id, data, phone=callback.phone)
+
+    return jobs_of
+
+
+def tool_event(
+    events: Events, *, words: bool
+) -> Callable[[Call, ToolCall, ToolResult, datetime], Sequence[NewJob]]:
+    """Return what makes the jobs of ``tool.called``; without ``words`` nothing that was said."""
+
+    def jobs_of(
+        call: Call, request: ToolCall, result: ToolResult, at: datetime
+    ) -> Sequence[NewJob]:
+        data = {
+            "call_id": call.id,
+            "agent": call.agent,
+            "provider": call.provider,
+            "caller": call.caller or None,
+            "name": request.name,
+            "arguments": dict(request.args) if words else None,
+            "status": "ok" if result.ok else "failed",
+            "message": result.text if words else None,
+        }
+        return events.new(
+            TOOL_CALLED,
+            f"{call.id}:{request.id}"[:100],
+            data,
+            at=at,
+            also_to=call.webhook_url,
+            call_id=call.id,
+            phone=call.caller,
+        )
+
+    return jobs_of
