@@ -1,156 +1,21 @@
 """Writes .env.example from the settings; ``--print`` only shows it."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
-
-from pydantic import SecretStr
-from pydantic.fields import FieldInfo
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from fwai.config.settings import Settings  # noqa: E402
-
-TARGET: Final = ROOT / ".env.example"
-HEADER: Final = """\
-# Copy this file to .env and fill in the first group; everything else has a default that works.
-# With nothing set at all the server starts in demo mode. A line that begins with # shows a default:
-# take the # away to change it. Made by scripts/env_example.py.
-"""
-REQUIRED: Final = "Required"
-GROUPS: Final = {
-    REQUIRED: (
-        "call_provider",
-        "google_api_key",
-        "plivo_auth_id",
-        "plivo_auth_token",
-        "plivo_phone_number",
-        "exotel_sid",
-        "exotel_api_key",
-        "exotel_api_token",
-        "exotel_caller_id",
-        "exotel_webhook_secret",
-        "phone_number_id",
-        "meta_access_token",
-        "meta_app_secret",
-        "meta_verify_token",
-        "public_url",
-    ),
-    "The agent and its model": ("prompts_file", "gemini_model", "tts_voice", "gemini_live_url"),
-    "Calls": ("max_concurrent_calls", "max_call_seconds", "timezone"),
-    "Calling people": (
-        "calling_hours",
-        "calling_countries",
-        "outbound_calls_at_once",
-        "outbound_calls_per_second",
-        "ring_seconds",
-        "callback_attempts",
-        "callback_retry_minutes",
-        "callback_window_minutes",
-        "human_handoff_number",
-    ),
-    "The API, n8n and events": (
-        "api_keys",
-        "events_webhook_url",
-        "events_webhook_secret",
-        "webhook_allowed_hosts",
-    ),
-    "Mail": (
-        "business_name",
-        "smtp_host",
-        "smtp_port",
-        "smtp_user",
-        "smtp_password",
-        "smtp_sender",
-        "smtp_security",
-    ),
-    "After a call": ("gemini_text_model", "gemini_text_url"),
-    "What is kept": (
-        "enable_transcripts",
-        "record_calls",
-        "transcripts_dir",
-        "data_dir",
-        "database_url",
-    ),
-    "Listening and logs": ("host", "port", "log_level", "log_format"),
-    "Plivo, in detail": (
-        "plivo_audio",
-        "plivo_l16_byteorder",
-        "plivo_ws_signature",
-        "plivo_dlt_entity_id",
-        "plivo_dlt_template_id",
-        "plivo_dlt_template_category",
-        "plivo_api_url",
-        "plivo_callback_url",
-    ),
-    "Exotel, in detail": (
-        "exotel_sample_rate",
-        "exotel_chunk_bytes",
-        "exotel_basic_user",
-        "exotel_basic_password",
-        "exotel_dlt_entity_id",
-        "exotel_dlt_template_id",
-        "exotel_api_url",
-    ),
-    "WhatsApp, in detail": (
-        "meta_app_id",
-        "whatsapp_use_pre_accept",
-        "meta_graph_url",
-        "meta_graph_version",
-    ),
-    "WebRTC: WhatsApp and the browser": (
-        "browser_calls",
-        "public_ip",
-        "rtc_udp_port_min",
-        "rtc_udp_port_max",
-    ),
-    "Development only": ("debug", "allow_unsigned_webhooks"),
-}
-
-
-def text() -> str:
-    """Return the whole file.
-
-    Raises:
-        ValueError: A setting is in no group, or a group names what is no setting.
-    """
-    grouped = [name for names in GROUPS.values() for name in names]
-    astray = set(grouped) ^ set(Settings.model_fields)
-    if astray:
-        raise ValueError(f"GROUPS in {Path(__file__).name} and Settings differ: {sorted(astray)}")
-    return "\n".join([HEADER, *_lines()]).rstrip("\n") + "\n"
-
-
-def _lines() -> Iterator[str]:
-    for title, names in GROUPS.items():
-        yield f"# ---- {title} {'-' * (92 - len(title))}"
-        yield ""
-        for name in names:
-            field = Settings.model_fields[name]
-            yield f"# {field.description}"
-            yield ("" if title == REQUIRED else "# ") + f"{name.upper()}={_shown(field)}"
-            yield ""
-
-
-def _shown(field: FieldInfo) -> str:
-    default = field.get_default()
-    if isinstance(default, SecretStr):
-        default = default.get_secret_value()
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return str(default)
+from fwai.config.env_file import env_file  # noqa: E402
 
 
 def main() -> None:
     """Write the file, or print it."""
     if "--print" in sys.argv:
-        sys.stdout.write(text())
+        sys.stdout.write(env_file())
     else:
-        TARGET.write_text(text(), encoding="utf-8")
+        (ROOT / ".env.example").write_text(env_file(), encoding="utf-8")
 
 
 if __name__ == "__main__":

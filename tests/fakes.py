@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
+from fwai.domain.call_permission import CallPermission
 from fwai.domain.events import (
     AgentEvent,
     CallerEvent,
@@ -19,6 +20,7 @@ from fwai.domain.events import (
 from fwai.domain.record import CallRecord
 from fwai.errors import ApiError
 from fwai.interfaces.calls import CallActions
+from fwai.interfaces.store import CallPermissionChange
 
 CALL = Call(
     id=CallId("20261122-0000000000000001"),
@@ -339,3 +341,18 @@ def a_record(call: Call, state: CallState) -> CallRecord:
 
 
 HANG_UP = CallerHungUp()
+
+
+class InMemoryCallPermissions:
+    """Implements `CallPermissionStore`; held to it by `tests/contract/store`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, CallPermission] = {}
+
+    async def load(self, user: str) -> CallPermission:
+        return self._kept.get(user, CallPermission())
+
+    async def change(self, user: str, change: CallPermissionChange) -> CallPermission:
+        new = change(self._kept.pop(user, CallPermission()))
+        self._kept[user] = new
+        return new

@@ -12,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 
 from fwai.audio import g711
-from fwai.audio.framer import Framer
 from fwai.audio.playout import PlayoutBuffer
 from fwai.audio.resample import Resampler
 from fwai.audio.speech import SpeechDetector
@@ -48,14 +47,6 @@ def bench_codes() -> None:
     ulaw = g711.pcm_to_ulaw(pcm)
     report("mu-law decode, 20 ms", lambda: g711.ulaw_to_pcm(ulaw))
     report("mu-law encode, 20 ms", lambda: g711.pcm_to_ulaw(pcm))
-    report("A-law decode, 20 ms", lambda: g711.alaw_to_pcm(ulaw))
-    report("A-law encode, 20 ms", lambda: g711.pcm_to_alaw(pcm))
-
-
-def bench_framer() -> None:
-    framer = Framer(160)
-    run = bytes(700)
-    report("framer, 700 bytes into frames of 160", lambda: framer.feed(run))
 
 
 def bench_speech() -> None:
@@ -83,6 +74,5 @@ def bench_playout() -> None:
 if __name__ == "__main__":
     bench_resampler()
     bench_codes()
-    bench_framer()
     bench_speech()
     bench_playout()

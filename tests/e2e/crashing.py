@@ -22,9 +22,9 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai import __main__
 from fwai.adapters.plivo.line import PlivoLine
 from fwai.calls import dialer
+from fwai.cli.main import main as fwai_main
 from fwai.domain.call import DialOrder
 from fwai.domain.job import Job, JobOutcome, JobState, NewJob
 from fwai.jobs.message_sender import MessageSender
@@ -184,7 +184,7 @@ def _fork(values: Mapping[str, str]) -> int:
     try:
         os.environ.clear()
         os.environ.update(values)
-        code = __main__.main(["serve"])
+        code = fwai_main(["serve"])
     except BaseException:  # noqa: BLE001 - the process ends here, and must not go on as its parent
         traceback.print_exc()
     finally:

@@ -10,7 +10,7 @@ import pytest
 from e2e.house import House, running
 from e2e.process import ROOT
 from e2e.test_whatsapp import whatsapp
-from fwai.__main__ import main
+from fwai.cli.main import main
 from fwai.domain.call import EndReason
 from fwai.simulator.common.caller import (
     AwaitHangUp,

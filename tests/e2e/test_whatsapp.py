@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from e2e.house import House, running
 from e2e.process import free_port, ready, server
 from e2e.process import world as stage_world
+from fakes import InMemoryCallPermissions
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
@@ -23,7 +24,6 @@ from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.events import Party
 from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.peer import WebRtcPeer
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
 from fwai.adapters.whatsapp.token import AppKeys
 from fwai.domain.call import Call, CallId, CallState, DialOrder, Direction, EndReason
 from fwai.simulator.common.rest import ApiFault

@@ -1,6 +1,6 @@
-"""G.711 companding, both laws, by table: one byte on the wire is one s16le sample.
+"""G.711 mu-law companding by table: one byte on the wire is one s16le sample.
 
-The standard speaks of 14-bit (mu-law) and 13-bit (A-law) samples. They are the upper bits of ours:
+The standard speaks of 14-bit samples. They are the upper bits of ours:
 going down, the lower bits are dropped towards minus infinity; going up, they are zero. The standard
 leaves open where a sample on a decision value belongs: here to the louder level, as in CPython's
 ``audioop``.
@@ -32,29 +32,13 @@ def pcm_to_ulaw(pcm: bytes) -> bytes:
     return _TO_ULAW.take(np.frombuffer(pcm, _PATTERN)).tobytes()
 
 
-def alaw_to_pcm(alaw: bytes) -> bytes:
-    """Decode A-law to s16le: twice as many bytes. A-law has no zero: silence is 8 or -8."""
-    return _FROM_ALAW.take(np.frombuffer(alaw, _CODE)).tobytes()
-
-
-def pcm_to_alaw(pcm: bytes) -> bytes:
-    """Encode s16le as A-law: half as many bytes.
-
-    Raises:
-        ValueError: ``pcm`` is not a whole number of samples.
-    """
-    return _TO_ALAW.take(np.frombuffer(pcm, _PATTERN)).tobytes()
-
-
 # ---- tables -------------------------------------------------------------------------------
-# A code is a sign (upper bit), a segment (3 bits) and a step within it (4 bits). mu-law sends all
-# bits inverted and A-law every second one, so that silence has many transitions on the line.
+# A code is a sign (upper bit), a segment (3 bits) and a step within it (4 bits), all sent inverted
+# so that silence has many transitions on the line.
 
 _ULAW_INVERTED = 0xFF
-_ALAW_INVERTED = 0xD5  # with the sign bit, which A-law sets for positive samples
 _ULAW_BIAS = 33  # makes the segments of mu-law begin at powers of two
 _ULAW_SHIFT = 2  # 16 to 14 bits
-_ALAW_SHIFT = 3  # 16 to 13 bits
 
 _Ints = npt.NDArray[np.int64]
 _SEGMENT: _Ints = np.arange(128, dtype=np.int64) // 16
@@ -87,22 +71,11 @@ def _encoder(magnitudes: _Ints, decisions: _Ints, inverted: int) -> npt.NDArray[
 # segments the decision value is therefore not in the middle of the two levels.)
 _ULAW_HALF_STEPS = np.left_shift(1, _SEGMENT)
 _ULAW_LEVELS = np.left_shift(2 * _STEP + _ULAW_BIAS, _SEGMENT) - _ULAW_BIAS
-# A-law's lowest two segments share one step size, so the first has no leading bit of its own.
-_ALAW_HALF_STEPS = np.left_shift(1, np.maximum(_SEGMENT - 1, 0))
-_ALAW_LEVELS = (2 * _STEP + 1 + np.where(_SEGMENT > 0, 32, 0)) * _ALAW_HALF_STEPS
 
 
 def _ulaw_magnitudes() -> _Ints:
     return np.asarray(np.abs(_samples() >> _ULAW_SHIFT), np.int64)
 
 
-def _alaw_magnitudes() -> _Ints:
-    # A-law has no zero: its smallest negative sample is -1 as its smallest positive one is 0.
-    samples = _samples()
-    return np.asarray(np.where(samples < 0, ~samples, samples) >> _ALAW_SHIFT, np.int64)
-
-
 _FROM_ULAW = _decoder(_ULAW_LEVELS, _ULAW_INVERTED, _ULAW_SHIFT)
-_FROM_ALAW = _decoder(_ALAW_LEVELS, _ALAW_INVERTED, _ALAW_SHIFT)
 _TO_ULAW = _encoder(_ulaw_magnitudes(), (_ULAW_LEVELS + _ULAW_HALF_STEPS)[:-1], _ULAW_INVERTED)
-_TO_ALAW = _encoder(_alaw_magnitudes(), (_ALAW_LEVELS + _ALAW_HALF_STEPS)[:-1], _ALAW_INVERTED)

@@ -17,6 +17,8 @@ import structlog
 from fwai.audio.pcm import duration_ms
 from fwai.audio.resample import Resampler
 from fwai.audio.speech import SpeechDetector
+from fwai.calls.dtmf import QUIET_S, KeyCollector
+from fwai.calls.goodbye import SPOKEN_MS, Goodbye
 from fwai.calls.limits import (
     GREET,
     LEAVE_MESSAGE,
@@ -28,6 +30,7 @@ from fwai.calls.limits import (
     SessionLimits,
 )
 from fwai.calls.pacer import Pacer
+from fwai.calls.session_tools import SessionTools
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import MODEL_HZ, Voice
 from fwai.domain.call import Call, EndReason
@@ -45,6 +48,7 @@ from fwai.domain.events import (
     MarkReached,
     TokensUsed,
     ToolCall,
+    ToolResult,
     ToolsCancelled,
     TurnEnded,
 )
@@ -55,12 +59,6 @@ from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
 MODEL_IN_HZ: Final = 16_000
 WATCH_S: Final = 1.0
 LATE_AUDIO_S: Final = 0.4  # after an interruption: no answer to it can come sooner
-SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a goodbye
-GOODBYE_STARTS_S: Final = 6.0
-GOODBYE_LASTS_S: Final = 20.0
-DIGITS_QUIET_S: Final = 1.5
-DIGITS_LATEST_S: Final = 10.0
-POLL_S: Final = 0.05  # only in the last seconds of a call
 MAX_TURNS_KEPT: Final = 2_000
 
 _log = structlog.get_logger()
@@ -98,7 +96,6 @@ class CallSession:
         self.voice = Voice(caller, pacer, recorder, self._voice_failed)
         self._caller = caller
         self._agent = agent
-        self._tools = tools
         self._transcript = transcript
         self._limits = limits
         self._hang_up_carrier = hang_up_carrier
@@ -106,10 +103,11 @@ class CallSession:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._tasks = asyncio.TaskGroup()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._uses: dict[str, int] = {}
-        self._finishing: asyncio.Task[None] | None = None
-        self._leaving: EndReason | None = None
+        self._tools = SessionTools(call, tools, self._tasks, self, self._tool_finished)
+        self._goodbye = Goodbye(
+            self._tasks, self.voice, transcript, self.hang_up, lambda: self._ask(STAY)
+        )
+        self._keys = KeyCollector()
         self._to_machine = False
 
         self._up = Resampler(caller.sample_rate, MODEL_IN_HZ)
@@ -120,10 +118,7 @@ class CallSession:
         self._turn = TurnTimes()
         self._turn_ms = 0.0
         self._turn_open = False
-        self._replies_begun = 0
         self._drop_audio_until = 0.0
-        self._digits = ""
-        self._digit_at = 0.0
 
     # ---- the life of the call -------------------------------------------------------------------
 
@@ -173,8 +168,7 @@ class CallSession:
 
     def _let_go(self) -> None:
         """Stop both directions and write down what was heard to the end."""
-        if self._finishing is not None:
-            self._finishing.cancel()
+        self._goodbye.cancel()
         self.voice.stop()
         self._agent.close()
         self._close_turn()
@@ -205,7 +199,7 @@ class CallSession:
             DtmfPressed: self._hear_key,
             MarkReached: lambda event: self.voice.reached(event.name),
             CallerHungUp: lambda event: self.hang_up(
-                self._leaving  # what is being done takes the stream away
+                self._goodbye.leaving  # what is being done takes the stream away
                 or (EndReason.STREAM_FAILED if event.failed else EndReason.CALLER_HUNG_UP)
             ),
         }
@@ -224,9 +218,9 @@ class CallSession:
             self._recorder.caller(event.pcm, now - ms / 1000.0)
 
     def _hear_key(self, event: DtmfPressed) -> None:
-        self._digits += event.digit
-        self._digit_at = self._loop.time()
-        self._silence.caller_spoke(self._digit_at)
+        now = self._loop.time()
+        self._keys.press(event.digit, now)
+        self._silence.caller_spoke(now)
 
     # ---- what the agent does --------------------------------------------------------------------
 
@@ -238,7 +232,7 @@ class CallSession:
             Interrupted: lambda _: self._interrupt(),
             GenerationEnded: lambda _: self._end_reply(),
             TurnEnded: lambda _: self._end_turn(),
-            ToolCall: self._start_tool,
+            ToolCall: self._tools.start,
             ToolsCancelled: self._cancel_tools,
             TokensUsed: self._add_tokens,
             AgentReady: self._agent_ready,
@@ -275,7 +269,7 @@ class CallSession:
         self._caller_stopped = None
         self._turn_open = True
         self._turn_ms = 0.0
-        self._replies_begun += 1
+        self._goodbye.replies_begun += 1
         if not self._transcript.agent_replying:  # its text may have come first
             self._transcript.agent_begins()
 
@@ -305,15 +299,16 @@ class CallSession:
         self._turn.interrupted = now
         self._turn.barge_in_s = time.perf_counter() - began
         self._turn_ms = 0.0
-        _log.info("barge_in", turn=self._replies_begun, unheard_ms=round(unheard_ms))
+        _log.info("barge_in", turn=self._goodbye.replies_begun, unheard_ms=round(unheard_ms))
         if self._turn.model_audio is None and self.turns:
             self.turns[-1].interrupted = now  # cut while its tail was playing
         self._close_turn()
-        if self._finishing is not None and self._leaving is None:
-            self._finishing.cancel()  # the caller has more to say than goodbye
-            self._finishing = None
-            if self._to_machine:  # a machine has not: the message begins again
-                self.finish(EndReason.VOICEMAIL)
+        if self._goodbye.interrupted() and self._to_machine:
+            self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
+
+    def _cancel_tools(self, event: ToolsCancelled) -> None:
+        for call_id in event.ids:
+            self._tools.cancel(call_id)
 
     def _close_turn(self) -> None:
         if self._turn.model_audio is not None and len(self.turns) < MAX_TURNS_KEPT:
@@ -335,71 +330,29 @@ class CallSession:
         self._silence.agent_busy(now)
         self._agent.prompt(text)
 
-    # ---- tools ----------------------------------------------------------------------------------
-
-    def _start_tool(self, request: ToolCall) -> None:
-        if request.id not in self._running:
-            self._running[request.id] = self._tasks.create_task(
-                self._run_tool(request), name=f"tool:{request.name}"
-            )
-
-    def _cancel_tools(self, event: ToolsCancelled) -> None:
-        for call_id in event.ids:
-            if (task := self._running.get(call_id)) is not None:
-                task.cancel()
-
-    async def _run_tool(self, request: ToolCall) -> None:
-        started, at = self._loop.time(), time.time()
-        try:
-            result = await self._tools.run(request, self.call, self)
-        finally:
-            self._running.pop(request.id, None)
-        elapsed_ms = (self._loop.time() - started) * 1000.0
-        _log.info("tool_finished", tool=request.name, ok=result.ok, elapsed_ms=round(elapsed_ms))
-        self._transcript.heard(self.voice.heard_ms, time.time())
-        self._transcript.tool(request, result, at, elapsed_ms)
-        self._silence.agent_busy(self._loop.time())
-        if not self._ended.done():
-            self._agent.answer_tool(result)
+    # ---- CallActions ----------------------------------------------------------------------------
 
     def finish(
         self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None = None
     ) -> bool:
         """End the call once the caller heard the agent's last words."""
         said = self._turn_ms >= SPOKEN_MS
-        if self._finishing is None and not self._ended.done():
-            self._finishing = self._tasks.create_task(
-                self._finish(reason, before, said=said), name="finish"
-            )
+        if not self._ended.done():
+            self._goodbye.begin(reason, before, said=said)
         return said
 
     def allow(self, what: str, limit: int) -> bool:
         """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
-        used = self._uses.get(what, 0)
-        self._uses[what] = used + 1
-        return used < limit
+        return self._tools.allow(what, limit)
 
-    async def _finish(
-        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None, *, said: bool
+    def _tool_finished(
+        self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float
     ) -> None:
-        """Wait for the goodbye to be said and heard, then end the call."""
-        begun = self._replies_begun
-        if not said:
-            await self._until(lambda: self._replies_begun > begun, GOODBYE_STARTS_S)
-        await self._until(lambda: not self._transcript.agent_replying, GOODBYE_LASTS_S)
-        await self.voice.until_heard()
-        if before is not None:
-            self._leaving = reason
-            if not await before():
-                self._leaving = self._finishing = None
-                self._ask(STAY)
-                return
-        self.hang_up(reason)
-
-    async def _until(self, true: Callable[[], bool], max_s: float) -> None:
-        deadline = self._loop.time() + max_s
-        while not true() and self._loop.time() < deadline:  # noqa: ASYNC110 - only in hanging up
-            await asyncio.sleep(POLL_S)
+        self._transcript.heard(self.voice.heard_ms, time.time())
+        self._transcript.tool(request, result, at, elapsed_ms)
+        self._silence.agent_busy(self._loop.time())
+        if not self._ended.done():
+            self._agent.answer_tool(result)
 
     # ---- once a second --------------------------------------------------------------------------
 
@@ -413,8 +366,7 @@ class CallSession:
             await asyncio.sleep(due - self._loop.time())
             now = self._loop.time()
             self._transcript.heard(self.voice.heard_ms, time.time())
-            if self._digits and self._keys_due(now):
-                digits, self._digits = self._digits, ""
+            if digits := self._keys.take(now, talking=self._somebody_talks(now)):
                 self._transcript.note("keys_pressed", count=len(digits))
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
             if now - started >= max_s:
@@ -427,17 +379,14 @@ class CallSession:
             else:
                 self._mind_silence(now)
 
-    def _keys_due(self, now: float) -> bool:
-        """Say whether to tell the agent of keys: no more follow, and it would talk over nobody."""
-        since_key = now - self._digit_at
+    def _somebody_talks(self, now: float) -> bool:
         spoke_at = self._caller_stopped
-        talking = spoke_at is not None and now - spoke_at < DIGITS_QUIET_S
-        talking = talking or self._transcript.agent_replying or self.voice.playing
-        return since_key >= (DIGITS_LATEST_S if talking else DIGITS_QUIET_S)
+        talking = spoke_at is not None and now - spoke_at < QUIET_S
+        return talking or self._transcript.agent_replying or self.voice.playing
 
     def _mind_silence(self, now: float) -> None:
         replying = self._transcript.agent_replying or self.voice.playing
-        if replying or self._running or self._finishing is not None:
+        if replying or self._tools.running or self._goodbye.pending:
             self._silence.agent_busy(now)
         match self._silence.step(now):
             case SilenceStep.NUDGE:

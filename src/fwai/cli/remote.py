@@ -1,4 +1,4 @@
-"""Commands for the operator of a running server: they ask its API on this machine."""
+"""``call`` and ``jobs``: commands that ask the running server's API on this machine."""
 
 import argparse
 import json
@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from fwai.config.settings import Settings, load_settings
+from fwai.config.loading import load_settings
+from fwai.config.settings import Settings
 
 TIMEOUT_S: Final = 20.0
 POLL_S: Final = 1.0
@@ -19,21 +20,6 @@ EXIT_FAILED: Final = 1
 
 class _NotDoneError(Exception):
     """The server did not do it; the text says why."""
-
-
-def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands to a parser's."""
-    call = commands.add_parser("call", help="let the running server call somebody")
-    call.add_argument("--to", required=True, metavar="NUMBER", help="whom, as +919999900000")
-    call.add_argument("--provider", default="", help="who carries it; the first one by default")
-    call.add_argument("--agent", default="", help="who speaks; the first one by default")
-    call.add_argument("--note", default="", help="what the agent should know: {{note}}")
-    call.add_argument("--no-wait", action="store_true", help="do not wait for its end")
-    call.add_argument("--json", action="store_true", help="print JSON")
-    jobs = commands.add_parser("jobs", help="what could not be done, and trying it again")
-    jobs.add_argument("--state", default="dead,unknown", help="states, by commas")
-    jobs.add_argument("--retry", metavar="ID", help="try one again; events: all dead events")
-    jobs.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:

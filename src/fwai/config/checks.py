@@ -1,29 +1,21 @@
-"""Which settings a server cannot do without, and which values cannot be right."""
+"""Checks of the server's and the providers' settings: what is missing, what cannot be right."""
 
 import ipaddress
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import SecretStr
-
+from fwai.config.settings import Settings, is_set
+from fwai.domain.host import is_loopback
 from fwai.domain.phone import normalise
-
-if TYPE_CHECKING:
-    from fwai.config.settings import Settings
 
 AVAILABLE: Final = ("plivo", "exotel", "whatsapp")
 MIN_KEY_CHARS: Final = 16
 
 
-def is_set(value: object) -> bool:
-    """Whether a setting has a value."""
-    return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
-
-
-def missing(settings: "Settings") -> list[str]:
+def missing(settings: Settings) -> list[str]:
     """Return what is not set although the chosen providers need it, with the fix for each."""
     problems = []
     if not settings.call_provider:
@@ -43,7 +35,7 @@ def missing(settings: "Settings") -> list[str]:
     return problems
 
 
-def _required(settings: "Settings") -> dict[str, tuple[object, str]]:
+def _required(settings: Settings) -> dict[str, tuple[object, str]]:
     """Return what the chosen providers need, with the fix for each."""
     found: dict[str, tuple[object, str]] = {}
     if "plivo" in settings.call_provider:
@@ -78,7 +70,7 @@ def _required(settings: "Settings") -> dict[str, tuple[object, str]]:
     return found
 
 
-def wrong(settings: "Settings") -> list[str]:
+def wrong(settings: Settings) -> list[str]:
     """Return what cannot be right on a configured server, with the fix for each."""
     problems = []
     if settings.base_url and not _good_public_url(settings.base_url):
@@ -91,7 +83,7 @@ def wrong(settings: "Settings") -> list[str]:
     return problems + _wrong_exotel(settings)
 
 
-def _wrong_exotel(settings: "Settings") -> list[str]:
+def _wrong_exotel(settings: Settings) -> list[str]:
     problems = []
     if re.search(r"[^A-Za-z0-9_.~-]", settings.exotel_webhook_secret.get_secret_value()):
         problems.append("EXOTEL_WEBHOOK_SECRET: use only letters, digits, _ and -")
@@ -107,7 +99,7 @@ def _wrong_exotel(settings: "Settings") -> list[str]:
     return problems
 
 
-def wrong_anyway(settings: "Settings") -> list[str]:
+def wrong_anyway(settings: Settings) -> list[str]:
     """Return what cannot be right even in demo mode, with the fix for each."""
     problems = []
     try:
@@ -129,7 +121,7 @@ def wrong_anyway(settings: "Settings") -> list[str]:
     return problems + _wrong_media(settings)
 
 
-def _wrong_media(settings: "Settings") -> list[str]:
+def _wrong_media(settings: Settings) -> list[str]:
     """Return what cannot be right of WhatsApp and of WebRTC."""
     problems = []
     if not _good_url(settings.meta_graph_url, ("https", "http")):
@@ -165,16 +157,6 @@ def _good_url(url: str, schemes: Sequence[str]) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and url.startswith(tuple(f"{scheme}://" for scheme in schemes))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine and nothing else."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_ipv4(text: str) -> bool:

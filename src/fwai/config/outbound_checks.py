@@ -1,19 +1,16 @@
-"""Which settings of tools, outbound calls and events cannot be right, with the fix for each."""
+"""Checks of the settings of outbound calls, mail, tools and events."""
 
 import re
-from typing import TYPE_CHECKING
 
+from fwai.config.settings import Settings
 from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
 from fwai.domain.phone import normalise
 from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
-if TYPE_CHECKING:
-    from fwai.config.settings import Settings
 
-
-def wrong_work(settings: "Settings") -> list[str]:
+def wrong_outbound(settings: Settings) -> list[str]:
     """Return what cannot be right of tools, outbound calls and events."""
     problems = []
     try:
@@ -33,12 +30,12 @@ def wrong_work(settings: "Settings") -> list[str]:
     return [*problems, *_wrong_mail(settings), *_wrong_events(settings)]
 
 
-def mail_sender(settings: "Settings") -> str:
+def mail_sender(settings: Settings) -> str:
     """Return the address mails come from; empty when none is known."""
     return settings.smtp_sender or (settings.smtp_user if "@" in settings.smtp_user else "")
 
 
-def _wrong_mail(settings: "Settings") -> list[str]:
+def _wrong_mail(settings: Settings) -> list[str]:
     if not settings.smtp_host:
         return []
     sender = mail_sender(settings)
@@ -62,7 +59,7 @@ def _wrong_mail(settings: "Settings") -> list[str]:
     return []
 
 
-def _wrong_events(settings: "Settings") -> list[str]:
+def _wrong_events(settings: Settings) -> list[str]:
     problems = []
     url, secrets = settings.events_webhook_url, settings.event_secrets
     try:

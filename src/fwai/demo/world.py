@@ -6,7 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fwai.config.settings import Settings, load_settings
+from fwai.config.loading import load_settings
+from fwai.config.settings import Settings
+from fwai.prompts.default import DEFAULT_PROMPTS
 from fwai.simulator.common.line import EventSink
 from fwai.simulator.exotel.api import ExotelApi
 from fwai.simulator.exotel.phone import ExotelPhone
@@ -164,6 +166,12 @@ def _exotel_settings(api_url: str, api_key: str, api_token: str) -> dict[str, An
     }
 
 
+def _prompts() -> dict[str, Any]:
+    """Return the setting that lets the shipped agents speak where there is no prompts.json."""
+    here = Settings.model_fields["prompts_file"].get_default()
+    return {} if here.exists() else {"prompts_file": DEFAULT_PROMPTS}
+
+
 def _meta_settings(graph_url: str, secret: str, token: str) -> dict[str, Any]:
     return {
         "phone_number_id": META_NUMBER_ID,
@@ -185,7 +193,7 @@ async def open_simulated_world(
         overrides: Further settings by field name.
         model_port: Where the simulated model listens; 0 takes a free port.
     """
-    overrides = {"call_provider": "plivo", **(overrides or {})}
+    overrides = {"call_provider": "plivo", **_prompts(), **(overrides or {})}
     auth_id, auth_token = "MADEMO0000000000DEMO", secrets.token_hex(20)
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(GeminiLiveSimulator(port=model_port))

@@ -21,12 +21,12 @@ from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
-from ipaddress import ip_address
 from typing import Any, Final, Literal, get_args
 
 import aiosmtplib
 
 from fwai.domain.email_address import address
+from fwai.domain.host import is_loopback
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 
 Security = Literal["auto", "starttls", "tls", "none"]
@@ -72,14 +72,6 @@ def _encoded(name: str, text: str) -> str:
 _POLICY: Final = _Folding(linesep="\r\n", max_line_length=78, cte_type="7bit")
 
 
-def loopback(host: str) -> bool:
-    """Whether ``host`` is this machine, so that nothing between can read along."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 @dataclass(frozen=True, slots=True)
 class SmtpOptions:
     """How to reach the mail server, and as whom.
@@ -109,7 +101,7 @@ class SmtpOptions:
     def __post_init__(self) -> None:
         if self.security not in get_args(Security):
             raise ValueError(f"security is one of {', '.join(get_args(Security))}")
-        if self.security == "none" and not loopback(self.host):
+        if self.security == "none" and not is_loopback(self.host):
             raise ValueError("mail without TLS is only for a server on this machine")
         if address(self.mail_from) != self.mail_from:
             raise ValueError("write the sender as a bare e-mail address in lower case")
@@ -135,7 +127,7 @@ class SmtpOptions:
     def start_tls(self) -> bool:
         """Whether nothing is said before STARTTLS succeeded."""
         if self.security == "auto":
-            return self.port != TLS_PORT and not loopback(self.host)
+            return self.port != TLS_PORT and not is_loopback(self.host)
         return self.security == "starttls"
 
 

@@ -1,4 +1,4 @@
-"""Live calls: what providers tell of them, what may be done to them, who listens to their events."""
+"""Live calls: what providers tell of them, what may be done to them, and their events."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, Self

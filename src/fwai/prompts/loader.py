@@ -115,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         body = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError([f"{path}: not found; copy the one that came with the server"]) from None
+        raise ConfigError([f"{path}: not found; write one with: fwai init"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: not UTF-8; save it as UTF-8"]) from None
     except json.JSONDecodeError as exc:

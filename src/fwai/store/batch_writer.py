@@ -58,11 +58,6 @@ class BatchWriter:
         self._dropping = False
         self._failing = False
 
-    @property
-    def pending_rows(self) -> int:
-        """What is accepted and not yet in the database."""
-        return len(self._rows)
-
     def add(self, table: Table, row: Row) -> None:
         """Accept a row; never blocks, drops it when too many wait."""
         if len(self._rows) >= self._max_rows:

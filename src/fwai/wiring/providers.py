@@ -17,15 +17,16 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi import APIRouter
 
-from fwai.config.settings import Settings, is_loopback
+from fwai.config.settings import Settings
+from fwai.domain.host import is_loopback
 from fwai.http.access import Access
 from fwai.interfaces.calls import CallHandler, CallTransfer, LiveEventSource, OutboundLine
 from fwai.interfaces.messages import MessageReports, SmsSender
+from fwai.interfaces.store import CallPermissionStore
 
 if TYPE_CHECKING:
     from fwai.adapters.webrtc.peer import PeerOptions
     from fwai.adapters.whatsapp.account import WhatsApp
-    from fwai.interfaces.store import CallPermissionStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
+from fakes import InMemoryCallPermissions
 from fwai.domain.call_permission import CallPermission, Grant
 from fwai.interfaces.store import CallPermissionStore
 from fwai.store.call_permissions import CallPermissions

@@ -10,13 +10,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from fakes import InMemoryCallPermissions
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.adapters.whatsapp.account import WhatsApp, WhatsAppOptions, open_whatsapp
 from fwai.adapters.whatsapp.dialer import PermissionNeededError
 from fwai.adapters.whatsapp.peer import WebRtcPeer
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions
 from fwai.adapters.whatsapp.token import AppKeys
 from fwai.domain.call import CallState
 from fwai.errors import ApiError, ApiUnknownError

@@ -36,11 +36,10 @@ def listen(detector: SpeechDetector, pcm: bytes, run_bytes: int = 2 * FRAME) -> 
     return [detector.feed(pcm[at : at + run_bytes]) for at in range(0, len(pcm), run_bytes)]
 
 
-def test_digital_silence_of_either_law_is_silent() -> None:
+def test_digital_silence_is_silent() -> None:
     detector = SpeechDetector(RATE)
 
     assert not any(listen(detector, g711.ulaw_to_pcm(b"\xff" * RATE)))
-    assert not any(listen(detector, g711.alaw_to_pcm(b"\xd5" * RATE)))
     assert detector.last_start_ms is None
     assert detector.last_end_ms is None
     assert not detector.speaking

@@ -553,9 +553,7 @@ class Book:
         same = now.state is CallbackState.CALLING and now.last_call_id == call_id
         return now if same else None
 
-    async def missed(
-        self, callback_id: str, also: CallbackJobs
-    ) -> Callback | None:
+    async def missed(self, callback_id: str, also: CallbackJobs) -> Callback | None:
         if self.callback.state is not CallbackState.SCHEDULED:
             return None
         return self._become(CallbackState.MISSED, also)

@@ -72,7 +72,7 @@ class House:
         self.agent_fault: Exception | None = None
         self.make_agent: Callable[[Call], Awaitable[FakeAgent]] = self._agent_for
         self.calls = CallManager(
-            agent_for=lambda call: self.make_agent(call),
+            agent_for=lambda call: self.make_agent(call),  # noqa: PLW0108 - tests replace it
             agent_id_for=lambda _: "FWAI_Core",
             tools=FakeTools(),
             archive=self.archive,

@@ -1,6 +1,5 @@
 """Settings: every problem at once, each with its variable and its fix, and no secret in sight."""
 
-import importlib.util
 import itertools
 import os
 from collections.abc import Mapping
@@ -10,7 +9,10 @@ from typing import Any
 import pytest
 
 from fwai.config.checks import AVAILABLE
-from fwai.config.settings import Settings, is_loopback, load_settings
+from fwai.config.env_file import env_file
+from fwai.config.loading import load_settings
+from fwai.config.settings import Settings
+from fwai.domain.host import is_loopback
 from fwai.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -377,17 +379,6 @@ def test_what_we_do_not_know_is_ignored(machine: Path, monkeypatch: pytest.Monke
 # ---- .env.example -------------------------------------------------------------------------------
 
 
-def generated() -> str:
-    path = ROOT / "scripts" / "env_example.py"
-    spec = importlib.util.spec_from_file_location("env_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    text: str = script.text()
-    return text
-
-
 def documented() -> dict[str, tuple[str, str]]:
     """Return value and comment of every variable in the file."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
@@ -402,7 +393,7 @@ def documented() -> dict[str, tuple[str, str]]:
 def test_the_example_file_is_what_the_settings_say() -> None:
     current = (ROOT / ".env.example").read_text(encoding="utf-8")
 
-    assert current == generated(), "run: python scripts/env_example.py"
+    assert current == env_file(), "run: python scripts/env_example.py"
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:

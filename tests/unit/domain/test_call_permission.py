@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 
+from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.call_state import Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
-from fwai.adapters.whatsapp.permissions import (
-    MAX_WAITING,
-    InMemoryCallPermissions,
-    PermissionUpdates,
-)
+from fwai.adapters.whatsapp.permissions import MAX_WAITING, PermissionUpdates
 from fwai.domain.call import CallState
 from fwai.domain.call_permission import DAY_S, CallPermission, Grant, can
 from fwai.errors import ApiError, StoreError

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fwai.domain.host import is_loopback
 from fwai.integrations.smtp import (
     MAX_BYTES,
     Attachment,
@@ -20,7 +21,6 @@ from fwai.integrations.smtp import (
     Security,
     SmtpOptions,
     _compose,
-    loopback,
 )
 
 OPTIONS = SmtpOptions("mail.example.com", user="desk@example.com", password="hush")
@@ -112,9 +112,9 @@ def test_the_password_is_not_shown() -> None:
 
 
 def test_what_is_this_machine() -> None:
-    assert loopback("127.1.2.3")
-    assert not loopback("10.0.0.1")
-    assert not loopback("localhost.example.com")
+    assert is_loopback("127.1.2.3")
+    assert not is_loopback("10.0.0.1")
+    assert not is_loopback("localhost.example.com")
 
 
 # ---- what may be sent ---------------------------------------------------------------------------

@@ -233,7 +233,7 @@ def test_broken_json_is_named_by_line_and_column(file: Path) -> None:
 
 
 def test_a_missing_file_is_named_with_the_fix(file: Path) -> None:
-    with pytest.raises(ConfigError, match="not found; copy the one that came with the server"):
+    with pytest.raises(ConfigError, match="not found; write one with: fwai init"):
         load_prompts(file, voices=VOICES, tools=TOOLS)
 
 

@@ -45,7 +45,7 @@ async def test_rows_are_written_after_the_period(database: Database) -> None:
         writer.stop()
 
     assert await count(database) == 2
-    assert writer.pending_rows == 0
+    assert writer._rows == []
 
 
 @pytest.mark.usefixtures("call")
@@ -174,7 +174,7 @@ async def test_above_its_bound_the_newest_rows_are_dropped_and_logged_once(
         for seq in range(MAX_ROWS + 5):
             writer.add(turns, turn(seq))
 
-    assert writer.pending_rows == MAX_ROWS
+    assert len(writer._rows) == MAX_ROWS
     assert writer.dropped_rows == 5
     assert [entry["event"] for entry in logs] == ["database_rows_dropped"]
 

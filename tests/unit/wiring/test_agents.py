@@ -11,7 +11,7 @@ import pytest
 import virtual_time
 from fakes import CALL
 from fwai.calls.listening_agent import ListeningAgent
-from fwai.config.settings import load_settings
+from fwai.config.loading import load_settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, Direction
 from fwai.errors import StoreError

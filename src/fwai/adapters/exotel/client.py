@@ -114,24 +114,6 @@ class ExotelClient:
         events = ["ringing", "answered", "terminal"]
         return await self._connect(to, what, events, status_url, ring_timeout_s, time_limit_s)
 
-    async def dial_flow(
-        self,
-        to: str,
-        *,
-        flow_id: str,
-        status_url: str,
-        ring_timeout_s: int = 45,
-        time_limit_s: int = 3600,
-    ) -> str:
-        """Call ``to`` and put them into a flow of App Bazaar; otherwise as `dial`."""
-        flow = (
-            f"http://my.exotel.com/{self._account_id}/exoml/start_voice/{quote(flow_id, safe='')}"
-        )
-        events = ["answered", "terminal"]
-        return await self._connect(
-            to, {"Url": flow}, events, status_url, ring_timeout_s, time_limit_s
-        )
-
     async def _connect(
         self,
         to: str,

@@ -11,22 +11,18 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import structlog
 
 from fwai.adapters.whatsapp.call_state import PROVIDER, CallTimers, WhatsAppCall
 from fwai.adapters.whatsapp.events import CallConnect, Party
-from fwai.adapters.whatsapp.interfaces import MediaLeg, MediaPeer, PendingMedia
+from fwai.adapters.whatsapp.interfaces import CallApi, MediaLeg, MediaPeer, PendingMedia
 from fwai.adapters.whatsapp.sdp import check_offer, for_meta
 from fwai.audio.speech import SpeechDetector
 from fwai.domain.call import CallId, CallOffer, CallState, Direction
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
 from fwai.errors import ApiError, ApiUnknownError, BusyError, FwaiError, WireError
 from fwai.interfaces.calls import CallControl, CallHandler
-
-if TYPE_CHECKING:
-    from fwai.adapters.whatsapp.calls import CallApi
 
 _log = structlog.get_logger()
 
@@ -43,7 +39,7 @@ class SetupContext:
         line: Our number, E.164, where a webhook does not say.
     """
 
-    api: "CallApi"
+    api: CallApi
     peer: MediaPeer
     calls: CallHandler
     control: CallControl

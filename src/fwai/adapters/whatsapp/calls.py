@@ -10,7 +10,7 @@ reject before the accept, by terminate from the accept on, unless it was Meta th
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
@@ -22,7 +22,7 @@ from fwai.adapters.whatsapp.events import (
     CallTerminated,
     Party,
 )
-from fwai.adapters.whatsapp.interfaces import MediaPeer
+from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallHandler
@@ -34,30 +34,6 @@ MAX_EARLY: Final = 256
 _log = structlog.get_logger()
 
 CallEvent = CallConnect | CallTerminated | CallProgress
-
-
-class CallApi(Protocol):
-    """What calls need of the Graph API; every method raises ``ApiError``."""
-
-    async def pre_accept(self, call_id: str, sdp: str) -> None:
-        """Let the media find its way."""
-        ...
-
-    async def accept(self, call_id: str, sdp: str) -> None:
-        """Answer."""
-        ...
-
-    async def reject(self, call_id: str) -> None:
-        """Refuse."""
-        ...
-
-    async def terminate(self, call_id: str) -> None:
-        """End."""
-        ...
-
-    async def connect(self, to: Party, sdp: str, reference: str) -> str:
-        """Call a user."""
-        ...
 
 
 class WhatsAppCalls:

@@ -1,7 +1,8 @@
-"""What calls need of WebRTC, so that they can be tried without it."""
+"""What WhatsApp calls need of WebRTC and of the Graph API."""
 
 from typing import Protocol
 
+from fwai.adapters.whatsapp.events import Party
 from fwai.interfaces.media import CallerLeg
 
 
@@ -55,4 +56,28 @@ class MediaPeer(Protocol):
         Raises:
             BusyError: No port is free.
         """
+        ...
+
+
+class CallApi(Protocol):
+    """What calls need of the Graph API; every method raises ``ApiError``."""
+
+    async def pre_accept(self, call_id: str, sdp: str) -> None:
+        """Let the media find its way."""
+        ...
+
+    async def accept(self, call_id: str, sdp: str) -> None:
+        """Answer."""
+        ...
+
+    async def reject(self, call_id: str) -> None:
+        """Refuse."""
+        ...
+
+    async def terminate(self, call_id: str) -> None:
+        """End."""
+        ...
+
+    async def connect(self, to: Party, sdp: str, reference: str) -> str:
+        """Call a user."""
         ...

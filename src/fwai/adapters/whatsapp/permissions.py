@@ -14,29 +14,9 @@ from fwai.errors import StoreError
 from fwai.interfaces.store import CallPermissionChange, CallPermissionStore
 
 MAX_WAITING: Final = 2_000
-MAX_KEPT: Final = 10_000
 
 
 _log = structlog.get_logger()
-
-
-class InMemoryCallPermissions:
-    """Permissions of this process alone; implements `CallPermissionStore`, bounded."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, CallPermission] = {}
-
-    async def load(self, user: str) -> CallPermission:
-        """Return what is kept."""
-        return self._kept.get(user, CallPermission())
-
-    async def change(self, user: str, change: CallPermissionChange) -> CallPermission:
-        """Apply ``change``."""
-        new = change(self._kept.pop(user, CallPermission()))
-        self._kept[user] = new
-        if len(self._kept) > MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
-        return new
 
 
 class PermissionUpdates:

@@ -65,19 +65,9 @@ class Phone(ABC):
         """
 
     @property
-    @abstractmethod
-    def answered(self) -> bool:
-        """Whether audio has flowed."""
-
-    @property
     def ending(self) -> Ending | None:
         """How the call ended; None before that."""
         return self._line.ending if self._line else None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Time since the answer, in seconds."""
-        return self._line.now_s() if self._line else 0.0
 
     @property
     def time_line(self) -> TimeLine:

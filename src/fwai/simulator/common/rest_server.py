@@ -104,6 +104,9 @@ class RestServer(ABC):
         del request
         return None
 
+    async def _close(self) -> None:  # noqa: B027 - not every provider has any
+        """Close what else a provider holds open; called last."""
+
     # ---- its life ------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
@@ -124,6 +127,7 @@ class RestServer(ABC):
             await self._tasks.__aexit__(kind, failure, trace)
         finally:
             self._listener.close()
+            await self._close()
 
     def _start(self, work: Coroutine[None, None, None], name: str) -> None:
         """Do something beside the requests until it is done or the server is left."""

@@ -50,10 +50,6 @@ class ExotelApi(ProviderApi[PlacedCall, SentMessage, ExotelPhone]):
         template: A telephone whose options outbound calls have; its ``url`` and ``passthru_url``
             are the applets of every flow. May be set later.
         clock_scale: How much faster than the clock ring timeouts pass.
-
-    Attributes:
-        requests: The last 1000 requests that had the right credentials.
-        faults: What goes wrong next; append an ``ApiFault``.
     """
 
     def __init__(

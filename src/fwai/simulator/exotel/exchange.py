@@ -42,8 +42,25 @@ _DETAILS: Final = {"sent": ("DELIVERED_TO_HANDSET", "20005")}
 Form = Mapping[str, list[str]]
 
 
+class _Form:
+    """The request of a call or a message."""
+
+    __slots__ = ()
+    id: str
+    form: Form
+
+    @property
+    def sid(self) -> str:
+        """Its id, as Exotel names it."""
+        return self.id
+
+    def value(self, name: str) -> str:
+        """Return one field of the request, or nothing."""
+        return self.form.get(name, [""])[0]
+
+
 @dataclass(slots=True)
-class PlacedCall(OutboundCall):
+class PlacedCall(_Form, OutboundCall):
     """An outbound call that the server asked for.
 
     Attributes:
@@ -51,15 +68,6 @@ class PlacedCall(OutboundCall):
     """
 
     form: Form
-
-    @property
-    def sid(self) -> str:
-        """Its id."""
-        return self.id
-
-    def value(self, name: str) -> str:
-        """Return one field of the request, or nothing."""
-        return self.form.get(name, [""])[0]
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -70,7 +78,7 @@ class PlacedCall(OutboundCall):
 
 
 @dataclass(frozen=True, slots=True)
-class SentMessage(OutboundMessage):
+class SentMessage(_Form, OutboundMessage):
     """A text message that the server sent.
 
     Attributes:
@@ -78,15 +86,6 @@ class SentMessage(OutboundMessage):
     """
 
     form: Form
-
-    @property
-    def sid(self) -> str:
-        """Its id."""
-        return self.id
-
-    def value(self, name: str) -> str:
-        """Return one field of the request, or nothing."""
-        return self.form.get(name, [""])[0]
 
 
 OnCall = Callable[[PlacedCall], Decision]

@@ -85,13 +85,7 @@ class ExotelPhone(Phone):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._flow: _Flow | None = None
         self.status = "queued"
-
-    @property
-    def answered(self) -> bool:
-        """Whether audio has flowed."""
-        return self._flow is not None and self._flow.answered
 
     async def call(self, script: Sequence[Step]) -> CallReport:
         """Make the call, follow the script, and tell how it was.
@@ -100,7 +94,7 @@ class ExotelPhone(Phone):
             StoreError: The shipped phrases are incomplete.
         """
         async with self._connected() as (line, applets):
-            flow = self._flow = _Flow(self, line, applets)
+            flow = _Flow(self, line, applets)
             runner = ScriptRunner(flow, line, "Caller")
             await self._ring(line, flow, self.ring_s)
             self.status = "in-progress"
@@ -122,7 +116,7 @@ class ExotelPhone(Phone):
             rings: Whether the telephone rings until then.
         """
         async with self._connected() as (line, applets):
-            flow = self._flow = _Flow(self, line, applets)
+            flow = _Flow(self, line, applets)
             runner = ScriptRunner(flow, line, "Caller")
             if rings:
                 await self._ring(line, flow, after_s)

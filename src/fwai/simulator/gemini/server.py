@@ -20,7 +20,6 @@ import ssl as tls
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self, get_args
 from urllib.parse import parse_qs, urlsplit
 
@@ -118,12 +117,7 @@ class GeminiLiveSimulator:
         self._port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
             await self._http.close()

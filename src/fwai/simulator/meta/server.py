@@ -13,7 +13,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Final
 
 from fwai.simulator.common.caller import CallReport, Delivery, Patience, Step
@@ -181,16 +180,8 @@ class MetaSimulator(GraphApi):
 
     # ---- its life -------------------------------------------------------------------------------
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(kind, failure, trace)
-        finally:
-            await self.webhooks.close()
+    async def _close(self) -> None:
+        await self.webhooks.close()
 
     async def _begin(
         self,

@@ -18,8 +18,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx
@@ -243,22 +242,8 @@ class FlowClient(RestServer):
     def _bad_request(self, text: str) -> ApiAnswer:
         return ApiAnswer(500, {"message": f"Error in workflow: {text}"})
 
-    # ---- its life ------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return await super().__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        failure: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            await super().__aexit__(kind, failure, trace)
-        finally:
-            await self._client.aclose()
+    async def _close(self) -> None:
+        await self._client.aclose()
 
 
 def signed_headers(key: bytes, event_id: str, at: float, body: bytes) -> dict[str, str]:

@@ -58,10 +58,6 @@ class PlivoApi(ProviderApi[PlacedCall, SentMessage, PlivoPhone]):
         phone_options: Further arguments of every ``PlivoPhone`` it makes, such as ``on_event``.
         message_statuses: Usual delivery reports of a message with a ``url``.
         clock_scale: How much faster than the clock ring timeouts pass.
-
-    Attributes:
-        requests: The last 1000 requests that had the right credentials.
-        faults: What goes wrong next; append an ``ApiFault``.
     """
 
     def __init__(

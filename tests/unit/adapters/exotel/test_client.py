@@ -54,15 +54,11 @@ def dial(client: ExotelClient) -> Awaitable[object]:
     return client.dial("+919999900001", stream_url=STREAM, status_url="https://h/exotel/s/status")
 
 
-def dial_flow(client: ExotelClient) -> Awaitable[object]:
-    return client.dial_flow("+919999900001", flow_id="42", status_url="https://h/exotel/s/status")
-
-
 def details(client: ExotelClient) -> Awaitable[object]:
     return client.details("c1")
 
 
-POSTS = pytest.mark.parametrize("work", [text, dial, dial_flow])
+POSTS = pytest.mark.parametrize("work", [text, dial])
 
 
 # ---- what is asked ------------------------------------------------------------------------------
@@ -88,17 +84,6 @@ async def test_a_dial_names_the_customer_as_from_and_us_as_caller_id() -> None:
         "StatusCallback": ["https://h/exotel/s/status"],
         "StatusCallbackEvents[]": ["ringing", "answered", "terminal"],
     }
-
-
-async def test_a_dial_into_a_flow_names_the_flow_and_no_stream() -> None:
-    exotel = Exotel(httpx.Response(200, json=CALL))
-
-    assert await ask(exotel, dial_flow) == "c1"
-
-    assert exotel.form["Url"] == [f"http://my.exotel.com/{SID}/exoml/start_voice/42"]
-    assert exotel.form["StatusCallbackEvents[]"] == ["answered", "terminal"]
-    assert "StreamUrl" not in exotel.form
-    assert "StreamType" not in exotel.form
 
 
 async def test_a_stream_url_that_exotel_would_not_take_is_not_sent() -> None:
@@ -255,9 +240,7 @@ async def test_every_status_has_its_error_and_no_second_request(
     assert len(exotel.requests) == 1
 
 
-@pytest.mark.parametrize(
-    ("work", "kind"), [(text, ApiError), (dial, ApiUnknownError), (dial_flow, ApiUnknownError)]
-)
+@pytest.mark.parametrize(("work", "kind"), [(text, ApiError), (dial, ApiUnknownError)])
 async def test_a_full_platform_is_certain_for_a_text_and_not_for_a_call(
     work: Work, kind: type[ApiError]
 ) -> None:

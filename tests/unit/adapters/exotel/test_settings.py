@@ -2,7 +2,7 @@
 
 import pytest
 
-from fwai.config.settings import load_settings
+from fwai.config.loading import load_settings
 from fwai.errors import ConfigError
 
 GOOD = {

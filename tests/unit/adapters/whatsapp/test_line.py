@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.line import WhatsAppLine
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, ApiUnknownError, StoreError
 from fwai.interfaces.calls import OutboundLine

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
 from fwai.adapters.whatsapp.messages import MAX_KEPT, MAX_TASKS, WhatsAppMessages
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, StoreError
 from unit.adapters.handler_kit import FakeReports

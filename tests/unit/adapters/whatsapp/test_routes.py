@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
+from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.event_router import WebhookRouter
 from fwai.adapters.whatsapp.events import (
     AccountChanged,
@@ -25,7 +26,7 @@ from fwai.adapters.whatsapp.events import (
     TemplateChanged,
 )
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
-from fwai.adapters.whatsapp.permissions import InMemoryCallPermissions, PermissionUpdates
+from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of, connect, until

@@ -1,0 +1,100 @@
+"""Ends a call once the agent's last words were heard."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from fwai.calls.transcript_writer import TranscriptWriter
+from fwai.calls.voice import Voice
+from fwai.domain.call import EndReason
+
+SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a goodbye
+STARTS_S: Final = 6.0
+LASTS_S: Final = 20.0
+POLL_S: Final = 0.05  # only in the last seconds of a call
+
+
+class Goodbye:
+    """Waits for the goodbye to be said, sent and heard, then hangs up.
+
+    Args:
+        tasks: Owns the waiting.
+        hang_up: Ends the call.
+        stayed: Called when what was to happen before the hang-up did not, so the call goes on.
+
+    Attributes:
+        leaving: Why the call is over, while what takes its stream away is being done.
+        replies_begun: How many replies of the agent have begun; counted by the session.
+    """
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        voice: Voice,
+        transcript: TranscriptWriter,
+        hang_up: Callable[[EndReason], None],
+        stayed: Callable[[], None],
+    ) -> None:
+        self._tasks = tasks
+        self._voice = voice
+        self._transcript = transcript
+        self._hang_up = hang_up
+        self._stayed = stayed
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self.leaving: EndReason | None = None
+        self.replies_begun = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the call is about to end."""
+        return self._task is not None
+
+    def begin(
+        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None, *, said: bool
+    ) -> None:
+        """End the call for ``reason`` once it was heard; nothing happens when that is under way.
+
+        Args:
+            reason: Why.
+            before: Awaited right before the hang-up; when it says False the call goes on.
+            said: The goodbye is being said already; else it is waited for.
+        """
+        if self._task is None:
+            self._task = self._tasks.create_task(
+                self._run(reason, before, said=said), name="finish"
+            )
+
+    def interrupted(self) -> bool:
+        """The caller has more to say than goodbye: stay; False when it is too late for that."""
+        if self._task is None or self.leaving is not None:
+            return False
+        self.cancel()
+        self._task = None
+        return True
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(
+        self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None, *, said: bool
+    ) -> None:
+        begun = self.replies_begun
+        if not said:
+            await self._until(lambda: self.replies_begun > begun, STARTS_S)
+        await self._until(lambda: not self._transcript.agent_replying, LASTS_S)
+        await self._voice.until_heard()
+        if before is not None:
+            self.leaving = reason
+            if not await before():
+                self.leaving = self._task = None
+                self._stayed()
+                return
+        self._hang_up(reason)
+
+    async def _until(self, true: Callable[[], bool], max_s: float) -> None:
+        deadline = self._loop.time() + max_s
+        while not true() and self._loop.time() < deadline:  # noqa: ASYNC110 - only in hanging up
+            await asyncio.sleep(POLL_S)

@@ -1,0 +1,30 @@
+"""``demo`` and ``simulator``: calls and a model without an account."""
+
+import argparse
+import gc
+
+from fwai.cli.loop import run
+from fwai.cli.main import PHONES
+from fwai.demo.runner import run_demo
+from fwai.simulator.gemini import server as gemini
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Play whole calls on this machine and return 0 when every one was good."""
+    return run(
+        run_demo(
+            providers=PHONES if args.provider == "all" else (args.provider,),
+            audio=args.audio,
+            sample_rate=args.sample_rate,
+            as_json=args.json,
+            keep=args.keep,
+            network=args.network,
+        )
+    )
+
+
+def simulator(args: argparse.Namespace) -> int:
+    """Run the Gemini simulator until it is stopped."""
+    gc.enable()
+    extra = ["--verbose"] if args.verbose else []
+    return gemini.main(["--port", str(args.port), *extra]) or 0
