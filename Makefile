@@ -11,7 +11,7 @@ help:
 	@echo "make run     answer calls; without configuration, in demo mode"
 	@echo "make test    all tests"
 	@echo "make check   lint, format, types, import rules, spelling"
-	@echo "make bench   speed and memory beside their targets (about twelve minutes)"
+	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
@@ -39,13 +39,14 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
+	$(BIN)/python scripts/check_structure.py
 	$(BIN)/codespell README.md ARCHITECTURE.md CHANGELOG.md docs src tests
 
 test-n8n: $(VENV)/.dev
 	PYTHONPATH=src:tests $(BIN)/python scripts/n8n/round_trip.py
 
 bench: $(VENV)/.dev
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/run.py $(if $(PART),--part $(PART))
 
 fix: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "fwai").rglob("*.py"))
 DETACHED = {"asyncio.create_task", "asyncio.ensure_future", "loop.create_task"}
 # What the environment holds is read in one place; the exceptions set what libraries read.
-READS_ENVIRONMENT = {"settings.py"}
-LONGEST_FILE = 450
+READS_ENVIRONMENT = {"loading.py"}
 
 
 def calls(path: Path) -> Iterator[str]:
@@ -61,6 +61,25 @@ def test_the_environment_is_read_in_one_place(path: Path) -> None:
         assert "os.environ" not in path.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_file_is_too_long_to_read(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+def test_every_folder_is_drawn_in_the_architecture() -> None:
+    package = ROOT / "src" / "fwai"
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in package.glob("*/__init__.py")}
+
+    assert folders <= set(named_in_the_tree())
+
+
+def test_the_top_level_holds_folders_and_little_else() -> None:
+    modules = {path.stem for path in (ROOT / "src" / "fwai").glob("*.py")}
+
+    assert modules == {"__init__", "__main__", "errors", "log"}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("fwai", cache_dir=None)
+    left = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    while free := {module for module, needs in left.items() if not needs & left.keys()}:
+        for module in free:
+            del left[module]
+
+    # What is left imports a circle or is in one.
+    assert sorted(left) == []

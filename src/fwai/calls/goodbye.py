@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from fwai.calls.agent_replies import AgentReplies
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import Voice
 from fwai.domain.call import EndReason
@@ -24,7 +25,6 @@ class Goodbye:
 
     Attributes:
         leaving: Why the call is over, while what takes its stream away is being done.
-        replies_begun: How many replies of the agent have begun; counted by the session.
     """
 
     def __init__(
@@ -32,18 +32,19 @@ class Goodbye:
         tasks: asyncio.TaskGroup,
         voice: Voice,
         transcript: TranscriptWriter,
+        replies: AgentReplies,
         hang_up: Callable[[EndReason], None],
         stayed: Callable[[], None],
     ) -> None:
         self._tasks = tasks
         self._voice = voice
         self._transcript = transcript
+        self._replies = replies
         self._hang_up = hang_up
         self._stayed = stayed
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self.leaving: EndReason | None = None
-        self.replies_begun = 0
 
     @property
     def pending(self) -> bool:
@@ -81,9 +82,9 @@ class Goodbye:
     async def _run(
         self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None, *, said: bool
     ) -> None:
-        begun = self.replies_begun
+        begun = self._replies.begun
         if not said:
-            await self._until(lambda: self.replies_begun > begun, STARTS_S)
+            await self._until(lambda: self._replies.begun > begun, STARTS_S)
         await self._until(lambda: not self._transcript.agent_replying, LASTS_S)
         await self._voice.until_heard()
         if before is not None:

@@ -120,8 +120,10 @@ def ending(live: LiveCall, reason: EndReason) -> CallEnding:
         CallState.FAILED if broken else CallState.COMPLETED,
         reason,
         usage=dict(session.tokens),
-        latency_ms=tuple(round(t.latency_ms) for t in session.turns if t.latency_ms is not None),
-        audio_in_s=round(session.audio_in_ms / 1000.0, 2),
+        latency_ms=tuple(
+            round(t.latency_ms) for t in session.replies.turns if t.latency_ms is not None
+        ),
+        audio_in_s=round(session.caller_input.total_ms / 1000.0, 2),
         audio_out_s=round(session.voice.heard_ms / 1000.0, 2),
     )
 

@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import structlog
 
-from fwai.audio.pcm import duration_ms
-from fwai.audio.resample import Resampler
-from fwai.audio.speech import SpeechDetector
+from fwai.calls.agent_replies import AgentReplies
+from fwai.calls.caller_input import CallerInput
 from fwai.calls.dtmf import QUIET_S, KeyCollector
 from fwai.calls.goodbye import SPOKEN_MS, Goodbye
 from fwai.calls.limits import (
@@ -32,7 +31,7 @@ from fwai.calls.limits import (
 from fwai.calls.pacer import Pacer
 from fwai.calls.session_tools import SessionTools
 from fwai.calls.transcript_writer import TranscriptWriter
-from fwai.calls.voice import MODEL_HZ, Voice
+from fwai.calls.voice import Voice
 from fwai.domain.call import Call, EndReason
 from fwai.domain.events import (
     AgentAudio,
@@ -52,14 +51,11 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.domain.turns import SilencePolicy, SilenceStep, TurnTimes
+from fwai.domain.turns import SilencePolicy, SilenceStep
 from fwai.interfaces.calls import ToolRunner
 from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
 
-MODEL_IN_HZ: Final = 16_000
 WATCH_S: Final = 1.0
-LATE_AUDIO_S: Final = 0.4  # after an interruption: no answer to it can come sooner
-MAX_TURNS_KEPT: Final = 2_000
 
 _log = structlog.get_logger()
 
@@ -71,9 +67,9 @@ class CallSession:
     ``hang_up_carrier`` it was given. Nothing it starts outlives `run`.
 
     Attributes:
-        turns: When the stages of each reply happened.
         tokens: Summed model tokens by name.
-        audio_in_ms: Caller audio that came in, in milliseconds.
+        caller_input: The caller's audio on its way to the model.
+        replies: The agent's replies so far.
         voice: The agent's speech on its way to the caller.
     """
 
@@ -90,35 +86,25 @@ class CallSession:
         recorder: Recorder | None = None,
     ) -> None:
         self.call = call
-        self.turns: list[TurnTimes] = []
         self.tokens: dict[str, int] = {}
-        self.audio_in_ms = 0.0
-        self.voice = Voice(caller, pacer, recorder, self._voice_failed)
+        self.voice = Voice(caller, pacer, recorder, lambda: self.hang_up(EndReason.INTERNAL_ERROR))
         self._caller = caller
         self._agent = agent
         self._transcript = transcript
         self._limits = limits
         self._hang_up_carrier = hang_up_carrier
-        self._recorder = recorder
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._tasks = asyncio.TaskGroup()
         self._tools = SessionTools(call, tools, self._tasks, self, self._tool_finished)
+        self.caller_input = CallerInput(caller, agent, recorder, self._loop.time())
+        self.replies = AgentReplies(self.voice, transcript, self.caller_input)
         self._goodbye = Goodbye(
-            self._tasks, self.voice, transcript, self.hang_up, lambda: self._ask(STAY)
+            self._tasks, self.voice, transcript, self.replies, self.hang_up, self._stay
         )
         self._keys = KeyCollector()
         self._to_machine = False
-
-        self._up = Resampler(caller.sample_rate, MODEL_IN_HZ)
-        self._speech = SpeechDetector(caller.sample_rate)
         self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
-        self._audio_at = self._loop.time()
-        self._caller_stopped: float | None = None
-        self._turn = TurnTimes()
-        self._turn_ms = 0.0
-        self._turn_open = False
-        self._drop_audio_until = 0.0
 
     # ---- the life of the call -------------------------------------------------------------------
 
@@ -128,8 +114,8 @@ class CallSession:
         Raises:
             ExceptionGroup: Something broke that no rule covers; the call is over nevertheless.
         """
-        self._audio_at = self._loop.time()
-        self._silence.caller_spoke(self._audio_at)
+        now = self.caller_input.audio_at = self._loop.time()
+        self._silence.caller_spoke(now)
         reason = EndReason.INTERNAL_ERROR
         async with self._tasks:
             watch = self._tasks.create_task(self._watch(), name="watch")
@@ -159,19 +145,16 @@ class CallSession:
         """A machine answered: the agent leaves a message after its tone, then hangs up."""
         self._transcript.note("machine_answered")
         self._to_machine = True
-        self._turn_ms = 0.0
+        self.replies.turn_ms = 0.0
         self._ask(LEAVE_MESSAGE)
         self.finish(EndReason.VOICEMAIL)
-
-    def _voice_failed(self) -> None:
-        self.hang_up(EndReason.INTERNAL_ERROR)
 
     def _let_go(self) -> None:
         """Stop both directions and write down what was heard to the end."""
         self._goodbye.cancel()
         self.voice.stop()
         self._agent.close()
-        self._close_turn()
+        self.replies.close_turn()
         self._transcript.finish(self.voice.heard_ms)
 
     def _guarded(self, handlers: Mapping[type, Callable[[Any], None]]) -> Callable[[object], None]:
@@ -205,17 +188,9 @@ class CallSession:
         }
 
     def _hear_caller(self, event: CallerAudio) -> None:
-        now = self._audio_at = self._loop.time()
-        ms = duration_ms(len(event.pcm), self._caller.sample_rate)
-        self.audio_in_ms += ms
-        speech = self._speech.feed(event.pcm)
-        if speech:
+        now = self._loop.time()
+        if self.caller_input.hear(event.pcm, now):
             self._silence.caller_spoke(now)
-            since_ms = self._speech.stream_ms - (self._speech.last_end_ms or 0.0)
-            self._caller_stopped = now - since_ms / 1000.0
-        self._agent.hear(self._up.feed(event.pcm), speech=speech)
-        if self._recorder is not None:
-            self._recorder.caller(event.pcm, now - ms / 1000.0)
 
     def _hear_key(self, event: DtmfPressed) -> None:
         now = self._loop.time()
@@ -226,12 +201,12 @@ class CallSession:
 
     def _agent_handlers(self) -> Mapping[type, Callable[[Any], None]]:
         return {
-            AgentAudio: self._hear_agent,
-            AgentSaid: self._agent_said,
-            CallerSaid: self._caller_said,
+            AgentAudio: lambda event: self.replies.audio(event.pcm),
+            AgentSaid: lambda event: self.replies.text(event.text),
+            CallerSaid: lambda event: self.replies.caller_text(event.text),
             Interrupted: lambda _: self._interrupt(),
-            GenerationEnded: lambda _: self._end_reply(),
-            TurnEnded: lambda _: self._end_turn(),
+            GenerationEnded: lambda _: self.replies.end(),
+            TurnEnded: lambda _: self.replies.end_turn(),
             ToolCall: self._tools.start,
             ToolsCancelled: self._cancel_tools,
             TokensUsed: self._add_tokens,
@@ -239,81 +214,14 @@ class CallSession:
             AgentLost: lambda _: self.hang_up(EndReason.AGENT_FAILED),
         }
 
-    def _hear_agent(self, event: AgentAudio) -> None:
-        now = self._loop.time()
-        if now < self._drop_audio_until:
-            return  # late audio of a reply that the caller interrupted
-        if self._turn.model_audio is None:
-            self._begin_reply(now)
-        pcm = event.pcm if len(event.pcm) % 2 == 0 else event.pcm[:-1]
-        ms = duration_ms(len(pcm), MODEL_HZ)
-        self._turn_ms += ms
-        self._transcript.agent_sound(ms)
-        self.voice.say(pcm, now)
-        if self._turn.played is None:
-            self._turn.played = self.voice.sent_at
-
-    def _agent_said(self, event: AgentSaid) -> None:
-        if self._loop.time() >= self._drop_audio_until:  # else: words nobody will hear
-            self._transcript.agent_text(event.text)
-
-    def _caller_said(self, event: CallerSaid) -> None:
-        # No speech of theirs since the reply began: it is what the reply answers.
-        late = self._turn_open and self._caller_stopped is None
-        self._transcript.caller_text(event.text, time.time(), late=late)
-
-    def _begin_reply(self, now: float) -> None:
-        self._turn.model_audio = now
-        if self._turn.asked is None:
-            self._turn.caller_stopped = self._caller_stopped
-        self._caller_stopped = None
-        self._turn_open = True
-        self._turn_ms = 0.0
-        self._goodbye.replies_begun += 1
-        if not self._transcript.agent_replying:  # its text may have come first
-            self._transcript.agent_begins()
-
-    def _end_reply(self) -> None:
-        """The model has produced the whole reply; its tail is still to be heard."""
-        now = self._loop.time()
-        if self._turn.model_audio is not None:
-            self.voice.end_reply(now)
-            self._turn.ended = now
-            self._close_turn()
-        self._transcript.agent_done()
-
-    def _end_turn(self) -> None:
-        self._end_reply()
-        self._transcript.agent_turn_over()
-        self._turn_open = False
-        self._drop_audio_until = self._turn_ms = 0.0
-
     def _interrupt(self) -> None:
-        """The caller spoke over the agent: nothing more of this reply may be heard."""
-        began = time.perf_counter()  # the loop's own clock stands still within one event
-        now = self._loop.time()
-        self._drop_audio_until = now + LATE_AUDIO_S
-        heard_ms = self.voice.heard_ms
-        unheard_ms = self.voice.cut(now)
-        self._transcript.interrupted(heard_ms)
-        self._turn.interrupted = now
-        self._turn.barge_in_s = time.perf_counter() - began
-        self._turn_ms = 0.0
-        _log.info("barge_in", turn=self._goodbye.replies_begun, unheard_ms=round(unheard_ms))
-        if self._turn.model_audio is None and self.turns:
-            self.turns[-1].interrupted = now  # cut while its tail was playing
-        self._close_turn()
+        self.replies.interrupt()
         if self._goodbye.interrupted() and self._to_machine:
             self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
 
     def _cancel_tools(self, event: ToolsCancelled) -> None:
         for call_id in event.ids:
             self._tools.cancel(call_id)
-
-    def _close_turn(self) -> None:
-        if self._turn.model_audio is not None and len(self.turns) < MAX_TURNS_KEPT:
-            self.turns.append(self._turn)
-        self._turn = TurnTimes()
 
     def _add_tokens(self, event: TokensUsed) -> None:
         for name, count in event.tokens.items():
@@ -326,9 +234,12 @@ class CallSession:
     def _ask(self, text: str) -> None:
         """Prompt the model to speak."""
         now = self._loop.time()
-        self._turn.asked = now
+        self.replies.asked(now)
         self._silence.agent_busy(now)
         self._agent.prompt(text)
+
+    def _stay(self) -> None:
+        self._ask(STAY)
 
     # ---- CallActions ----------------------------------------------------------------------------
 
@@ -336,7 +247,7 @@ class CallSession:
         self, reason: EndReason, before: Callable[[], Awaitable[bool]] | None = None
     ) -> bool:
         """End the call once the caller heard the agent's last words."""
-        said = self._turn_ms >= SPOKEN_MS
+        said = self.replies.turn_ms >= SPOKEN_MS
         if not self._ended.done():
             self._goodbye.begin(reason, before, said=said)
         return said
@@ -371,7 +282,7 @@ class CallSession:
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
             if now - started >= max_s:
                 self.hang_up(EndReason.TIME_LIMIT)
-            elif now - self._audio_at >= self._limits.dead_s:
+            elif now - self.caller_input.audio_at >= self._limits.dead_s:
                 self.hang_up(EndReason.STREAM_FAILED)
             elif not warned and now - started >= max_s - WARN_BEFORE_S:
                 warned = True
@@ -380,7 +291,7 @@ class CallSession:
                 self._mind_silence(now)
 
     def _somebody_talks(self, now: float) -> bool:
-        spoke_at = self._caller_stopped
+        spoke_at = self.caller_input.stopped_at
         talking = spoke_at is not None and now - spoke_at < QUIET_S
         return talking or self._transcript.agent_replying or self.voice.playing
 
@@ -392,7 +303,7 @@ class CallSession:
             case SilenceStep.NUDGE:
                 self._ask(STILL_THERE)
             case SilenceStep.GOODBYE:
-                self._turn_ms = 0.0
+                self.replies.turn_ms = 0.0
                 self._ask(SAY_GOODBYE)
                 self.finish(EndReason.SILENCE)
             case SilenceStep.NOTHING:

@@ -3,8 +3,8 @@
 import argparse
 import gc
 
+from fwai.cli.arguments import PHONES
 from fwai.cli.loop import run
-from fwai.cli.main import PHONES
 from fwai.demo.runner import run_demo
 from fwai.simulator.gemini import server as gemini
 

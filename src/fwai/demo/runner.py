@@ -141,7 +141,7 @@ async def _play_on_stage(
         report = await _call(world, network, show)
         await _settle(server, world, verdict)
         http.should_exit = True
-    turns = sessions[0].turns if sessions else []
+    turns = sessions[0].replies.turns if sessions else []
     fill_in(verdict, report, turns)
     verdict.deeds += [f"SMS to …{number[-4:]}: {text}" for number, text in world.messages]
     verdict.deeds += [

@@ -37,16 +37,25 @@ _log = structlog.get_logger()
 class BatchWriter:
     """Inserts rows in batches; ``run`` is its one task.
 
+    Args:
+        flush_s: How old the oldest row may become before it is written.
+        max_rows: Above it new rows are dropped and counted.
+        on_written: Told the tables of each batch that was committed; must not block.
+
     Attributes:
         dropped_rows: Rows that were never written, since the start.
-        on_written: Told the tables of each batch that was committed; must not block.
     """
 
     def __init__(
-        self, database: Database, *, flush_s: float = FLUSH_S, max_rows: int = MAX_ROWS
+        self,
+        database: Database,
+        *,
+        flush_s: float = FLUSH_S,
+        max_rows: int = MAX_ROWS,
+        on_written: Callable[[frozenset[str]], None] = lambda _: None,
     ) -> None:
         self.dropped_rows = 0
-        self.on_written: Callable[[frozenset[str]], None] = lambda _: None
+        self._on_written = on_written
         self._database = database
         self._flush_s = flush_s
         self._max_rows = max_rows
@@ -130,7 +139,7 @@ class BatchWriter:
             return await self._write_singly(chunk)
         del self._rows[: len(chunk)]
         self._report(None)
-        self.on_written(frozenset(table.name for table, _ in chunk))
+        self._on_written(frozenset(table.name for table, _ in chunk))
         return True
 
     async def _write_singly(self, chunk: Sequence[tuple[Table, Row]]) -> bool:

@@ -123,61 +123,71 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     await ensure_schema(options.url)
     database = await Database.open(options.url)
     try:
-        writer = BatchWriter(database)
-        files = FileWriter()
-        jobs = Jobs(
-            database,
-            instance=options.instance,
-            keep_words=options.transcripts_dir is not None,
-            on_new=options.on_new_jobs,
-            follows=options.follow_job,
-        )
-        writer.on_written = lambda tables: jobs.notify() if "jobs" in tables else None
-        calls = Calls(
-            database,
-            writer,
-            files,
-            transcripts_dir=options.transcripts_dir,
-            recordings_dir=options.recordings_dir,
-            zone=options.zone,
-            instance=options.instance,
-            jobs=jobs,
-            follow=options.follow,
-            follow_tool=options.follow_tool,
-            on_canceled=options.on_canceled,
-        )
+        store = _build(database, options)
         folders = Folders(options.transcripts_dir, options.recordings_dir, options.zone)
-        recovery = CrashRecovery(database, folders, jobs, options.follow)
-
-        async def flush() -> None:
-            await files.flush()
-            await writer.flush()
-
-        await jobs.release()
+        recovery = CrashRecovery(database, folders, store.jobs, options.follow)
+        await store.jobs.release()
         dangling = await recovery.close_calls(time.time(), keep=options.keep, living=options.living)
         _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
-        async with _running(files, writer, database):
-            yield Store(
-                database,
-                writer,
-                files,
-                calls,
-                jobs,
-                Callbacks(database, jobs, calls),
-                Bookings(database, jobs, options.booking_notices),
-                Contacts(database),
-                CallPermissions(database),
-                IdempotencyKeys(database),
-                Erasure(
-                    database,
-                    options.old_transcripts_dir or options.transcripts_dir,
-                    options.old_recordings_dir or options.recordings_dir,
-                    flush,
-                ),
-                options,
-            )
+        async with _running(store.files, store.writer, database):
+            yield store
     finally:
         await database.close()
+
+
+def _build(database: Database, options: StoreOptions) -> Store:
+    """Build one object per thing that is kept."""
+
+    def written(tables: Collection[str]) -> None:
+        if "jobs" in tables:
+            options.on_new_jobs(None)
+
+    writer = BatchWriter(database, on_written=written)
+    files = FileWriter()
+    jobs = Jobs(
+        database,
+        instance=options.instance,
+        keep_words=options.transcripts_dir is not None,
+        on_new=options.on_new_jobs,
+        follows=options.follow_job,
+    )
+    calls = Calls(
+        database,
+        writer,
+        files,
+        transcripts_dir=options.transcripts_dir,
+        recordings_dir=options.recordings_dir,
+        zone=options.zone,
+        instance=options.instance,
+        jobs=jobs,
+        follow=options.follow,
+        follow_tool=options.follow_tool,
+        on_canceled=options.on_canceled,
+    )
+
+    async def flush() -> None:
+        await files.flush()
+        await writer.flush()
+
+    return Store(
+        database,
+        writer,
+        files,
+        calls,
+        jobs,
+        Callbacks(database, jobs, calls),
+        Bookings(database, jobs, options.booking_notices),
+        Contacts(database),
+        CallPermissions(database),
+        IdempotencyKeys(database),
+        Erasure(
+            database,
+            options.old_transcripts_dir or options.transcripts_dir,
+            options.old_recordings_dir or options.recordings_dir,
+            flush,
+        ),
+        options,
+    )
 
 
 @asynccontextmanager

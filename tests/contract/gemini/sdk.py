@@ -177,8 +177,8 @@ def _bill(usage: types.UsageMetadata) -> dict[str, int]:
         ("response", usage.response_tokens_details),
     ):
         for share in shares or []:
-            if share.modality is not None:
-                counts[f"{name}_{share.modality.value.lower()}"] += share.token_count or 0
+            if share.modality is not None and share.token_count:
+                counts[f"{name}_{share.modality.value.lower()}"] += share.token_count
     return {name: count for name, count in counts.items() if count}
 
 

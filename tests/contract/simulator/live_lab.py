@@ -1,22 +1,15 @@
 """A simulated Live service with TLS and the unmodified google-genai SDK pointed at it."""
 
-import datetime as dt
-import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from google import genai
 from google.genai import types
 from google.genai.live import AsyncSession
 
+from fwai.simulator.common.certificate import self_signed
 from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.recognizer import Recognizer
 from fwai.simulator.gemini.scenario import Scenario
@@ -33,35 +26,7 @@ def known() -> Recognizer:
     return Recognizer(CLIPS)
 
 
-@cache
-def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return a server's and a client's context for a certificate made for this run."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    secret = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with TemporaryDirectory() as folder:
-        (Path(folder) / "both.pem").write_bytes(pem + secret)
-        server.load_cert_chain(Path(folder) / "both.pem")
-    return server, ssl.create_default_context(cadata=pem.decode())
+tls_contexts = cache(self_signed)
 
 
 @dataclass(slots=True)
@@ -184,24 +149,24 @@ async def next_turn(session: AsyncSession) -> Heard:
     return heard
 
 
-async def until_calls(session: AsyncSession) -> Heard:
-    """Read until the agent asks for tools."""
+async def until(session: AsyncSession, done: Callable[[Heard], object]) -> Heard:
+    """Read until what was heard is enough."""
     heard = Heard()
     async for message in session.receive():
         heard.add(message)
-        if heard.calls:
+        if done(heard):
             break
     return heard
+
+
+async def until_calls(session: AsyncSession) -> Heard:
+    """Read until the agent asks for tools."""
+    return await until(session, lambda heard: heard.calls)
 
 
 async def until_audio(session: AsyncSession) -> Heard:
     """Read until the agent begins to speak."""
-    heard = Heard()
-    async for message in session.receive():
-        heard.add(message)
-        if heard.pcm:
-            break
-    return heard
+    return await until(session, lambda heard: heard.pcm)
 
 
 def answer(call: types.FunctionCall, **response: object) -> types.FunctionResponse:

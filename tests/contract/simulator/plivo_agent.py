@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,9 +14,10 @@ from plivo.utils import validate_signature, validate_v3_signature
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from contract.simulator.kit import address, listening
 from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.hearing import audible_windows
-from fwai.simulator.common.rest import Receive, Scope, Send, new_server, read_body
+from fwai.simulator.common.rest import Receive, Scope, Send, read_body
 from fwai.simulator.common.voice import Repertoire
 from fwai.simulator.plivo.phone import PlivoPhone
 from fwai.simulator.plivo.wire import FORMATS
@@ -186,16 +186,9 @@ def is_signed(method: str, url: str, headers: dict[str, str], form: dict[str, st
 @contextlib.asynccontextmanager
 async def running(behaviour: Behaviour, **options: Any) -> AsyncIterator[Agent]:  # noqa: ANN401
     agent = Agent(behaviour, **options)
-    listener = socket.create_server(("127.0.0.1", 0))
-    agent.http = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = new_server(agent.answer)
     async with (
-        asyncio.TaskGroup() as tasks,
+        listening(agent.answer) as agent.http,
         serve(agent.converse, "127.0.0.1", 0, compression=None) as streams,
     ):
-        agent.ws = f"ws://127.0.0.1:{next(iter(streams.sockets)).getsockname()[1]}"
-        tasks.create_task(server.serve([listener]))
-        try:
-            yield agent
-        finally:
-            server.should_exit = True
+        agent.ws = address(streams)
+        yield agent

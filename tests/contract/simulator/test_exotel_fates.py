@@ -1,9 +1,7 @@
 """Calls and messages to a number come out as its script says, in Exotel's words."""
 
-import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,9 +15,10 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from contract.simulator.kit import address, every_refusal, listening
 from fwai.simulator.common.caller import AwaitHangUp, HangUp, Wait
 from fwai.simulator.common.fate import Fate, Loss, MessageFate, Outcome, Refusal
-from fwai.simulator.common.rest import Receive, Scope, Send, new_server, read_body
+from fwai.simulator.common.rest import Receive, Scope, Send, read_body
 from fwai.simulator.exotel.api import ExotelApi
 from fwai.simulator.exotel.phone import ExotelPhone
 
@@ -104,23 +103,16 @@ class World:
 @asynccontextmanager
 async def world(**options: Any) -> AsyncIterator[World]:  # noqa: ANN401
     house = House()
-    listener = socket.create_server(("127.0.0.1", 0))
-    house.http = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = new_server(house.hear)
     async with (
-        asyncio.TaskGroup() as tasks,
+        listening(house.hear) as house.http,
         serve(house.talk, "127.0.0.1", 0, compression=None) as streams,
         ExotelApi("acme1", "key", "token", **options) as api,
         httpx.AsyncClient(
             auth=("key", "token"), trust_env=False, base_url=f"{api.url}/v1/Accounts/acme1/"
         ) as http,
     ):
-        house.ws = f"ws://127.0.0.1:{next(iter(streams.sockets)).getsockname()[1]}"
-        tasks.create_task(server.serve([listener]))
-        try:
-            yield World(api, house, http)
-        finally:
-            server.should_exit = True
+        house.ws = address(streams)
+        yield World(api, house, http)
 
 
 # ---- calls --------------------------------------------------------------------------------------
@@ -235,17 +227,8 @@ async def test_a_queued_call_waits() -> None:
 
 # ---- the request itself -------------------------------------------------------------------------
 
-REFUSED: list[tuple[Refusal, int]] = [
-    ("unauthorized", 401),
-    ("no_credit", 402),
-    ("too_many_calls", 403),
-    ("too_many_requests", 429),
-    ("unavailable", 503),
-    ("bad_number", 400),
-]
 
-
-@pytest.mark.parametrize(("refusal", "status"), REFUSED)
+@every_refusal
 async def test_a_request_is_refused_once(refusal: Refusal, status: int) -> None:
     async with world() as exotel:
         exotel.api.fate(TO, Fate(refused=refusal), Fate(outcome="queued"))

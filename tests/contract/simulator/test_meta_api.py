@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from hashlib import sha256
@@ -12,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
+from contract.simulator.kit import listening
 from fwai.simulator.common.rest import (
     ApiAnswer,
     ApiFault,
     Receive,
     Scope,
     Send,
-    new_server,
     read_body,
     write_answer,
 )
@@ -74,16 +73,13 @@ async def world() -> AsyncIterator[Server]:
             servers[0].values.append((change["field"], change["value"]))
         await write_answer(send, ApiAnswer(200, {}))
 
-    uvicorn = new_server(hook)
-    listener = socket.create_server(("127.0.0.1", 0))
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhook"
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(uvicorn.serve([listener]))
-        async with MetaSimulator(url, SECRET, TOKEN) as meta, httpx.AsyncClient() as http:
-            servers.append(Server(meta, http))
-            yield servers[0]
-        uvicorn.should_exit = True
-    listener.close()
+    async with (
+        listening(hook) as url,
+        MetaSimulator(f"{url}/webhook", SECRET, TOKEN) as meta,
+        httpx.AsyncClient() as http,
+    ):
+        servers.append(Server(meta, http))
+        yield servers[0]
 
 
 async def test_a_message_is_answered_then_reported_with_its_reference() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contract.simulator.kit import every_refusal
 from contract.simulator.plivo_agent import (
     AUTH_ID,
     TOKEN,
@@ -247,17 +248,8 @@ async def test_a_call_that_is_moved_runs_its_new_orders_when_the_stream_ends() -
 
 # ---- the request itself -------------------------------------------------------------------------
 
-REFUSED: list[tuple[Refusal, int]] = [
-    ("unauthorized", 401),
-    ("no_credit", 402),
-    ("too_many_calls", 403),
-    ("too_many_requests", 429),
-    ("unavailable", 503),
-    ("bad_number", 400),
-]
 
-
-@pytest.mark.parametrize(("refusal", "status"), REFUSED)
+@every_refusal
 async def test_a_request_is_refused_once(refusal: Refusal, status: int) -> None:
     async with world() as plivo:
         plivo.api.fate(TO, Fate(refused=refusal), Fate(outcome="busy"))

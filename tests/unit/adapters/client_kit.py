@@ -50,14 +50,20 @@ no_answer = pytest.mark.parametrize("error", NO_ANSWER, ids=lambda error: type(e
 
 
 class FakeRest:
-    """Answers requests in turn, the last answer for all that follow, and keeps them."""
+    """Answers requests in turn, the last answer for all that follow, and keeps them.
+
+    Attributes:
+        credentials: The Authorization header of each request, as it was when it came.
+    """
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.requests: list[httpx.Request] = []
+        self.credentials: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        self.credentials.append(request.headers.get("Authorization", ""))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer

@@ -68,6 +68,10 @@ class FakeCalls:
     ) -> None:
         self.endings.append((provider, provider_call_id, state, cause))
         self.ended_for.append(call_id)
+        await self.over_with(provider_call_id, state, cause)
+
+    async def over_with(self, provider_call_id: str, state: CallState, cause: str) -> None:
+        """Act on the end of a call; kits override it."""
 
     @property
     def untouched(self) -> bool:
@@ -137,16 +141,7 @@ class PlacedCalls(FakeCalls):
         if self.line is not None:
             await self.line.hang_up(provider_call_id)
 
-    async def ended(
-        self,
-        provider: str,
-        provider_call_id: str,
-        state: CallState,
-        cause: str = "",
-        *,
-        call_id: CallId = CallId(""),  # noqa: B008 - a plain string
-    ) -> None:
-        await super().ended(provider, provider_call_id, state, cause, call_id=call_id)
+    async def over_with(self, provider_call_id: str, state: CallState, cause: str) -> None:
         self.news.append(state.value)
         self.leave.set()
         self.over.set()

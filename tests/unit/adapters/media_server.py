@@ -187,6 +187,13 @@ async def serving(
 
 
 @asynccontextmanager
+async def carrying() -> AsyncIterator[tuple[MediaServer, ClientConnection, Carried]]:
+    """Serve one call whose stream is open."""
+    async with serving() as server, server.connect() as client:
+        yield server, client, await server.call(client)
+
+
+@asynccontextmanager
 async def listening(app: FastAPI) -> AsyncIterator[tuple[int, uvicorn.Server]]:
     """Serve an application on loopback; yields the port and the server."""
     listener = socket.create_server(("127.0.0.1", 0))

@@ -53,8 +53,8 @@ def a_session() -> object:
     measured.caller_stopped, measured.played = 1.0, 1.4
     return SimpleNamespace(
         tokens={"prompt": 5},
-        turns=[measured, TurnTimes()],
-        audio_in_ms=2500.0,
+        replies=SimpleNamespace(turns=[measured, TurnTimes()]),
+        caller_input=SimpleNamespace(total_ms=2500.0),
         voice=SimpleNamespace(heard_ms=1234.0),
     )
 

@@ -486,7 +486,7 @@ def test_latency_is_measured_from_the_end_of_speech_to_the_first_sound() -> None
 
     call = carry([*reply(0.0, 1), *reply(3.0, 1)], [*talk, *quiet, (5.0, HANG_UP)])
 
-    (turn,) = [turn for turn in call.session.turns if turn.latency_ms is not None]
+    (turn,) = [turn for turn in call.session.replies.turns if turn.latency_ms is not None]
     assert turn.latency_ms == pytest.approx(1000, abs=25)
 
 

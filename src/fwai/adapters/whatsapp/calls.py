@@ -23,12 +23,12 @@ from fwai.adapters.whatsapp.events import (
     Party,
 )
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
+from fwai.adapters.whatsapp.tasks import BoundedTasks
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallHandler
 
 REMEMBER_S: Final = 86_400.0
-MAX_TASKS: Final = 2_000
 MAX_EARLY: Final = 256
 
 _log = structlog.get_logger()
@@ -66,7 +66,7 @@ class WhatsAppCalls:
         self._api = api
         self._peer = peer
         self._calls = calls
-        self._group = group
+        self._tasks = BoundedTasks(group)
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
         self._clock = clock
@@ -79,8 +79,6 @@ class WhatsAppCalls:
         self._early: list[CallEvent] = []
         self._line = line
         self._dialling = 0
-        self._tasks = 0
-        self._closed = False
 
     @property
     def active(self) -> int:
@@ -142,7 +140,7 @@ class WhatsAppCalls:
         else:
             call_id = CallId(event.reference)
             report = self._calls.ended(PROVIDER, event.call_id, state, event.cause, call_id=call_id)
-        self._start(report, f"whatsapp_end:{event.call_id}")
+        self._tasks.start(report, f"whatsapp_end:{event.call_id}")
 
     def _progressed(self, event: CallConnect | CallProgress) -> None:
         """A call of ours was answered by Meta, rings, was taken or rejected."""
@@ -162,7 +160,7 @@ class WhatsAppCalls:
             case "RINGING" if not live.picked_up.is_set():
                 self._tell(live, CallState.RINGING)
                 ringing = self._calls.ringing(CallId(live.reference), live.id)
-                self._start(ringing, f"whatsapp_ringing:{live.id}")
+                self._tasks.start(ringing, f"whatsapp_ringing:{live.id}")
             case "ACCEPTED":
                 live.picked_up.set()
             case "REJECTED":
@@ -176,7 +174,7 @@ class WhatsAppCalls:
             return
         if isinstance(event, CallConnect) and self._seen.first(f"orphan {event.call_id}"):
             _log.warning("whatsapp_call_unknown", provider_call_id=event.call_id)
-            self._start(self._hang_up_quietly(event.call_id), f"whatsapp_end:{event.call_id}")
+            self._tasks.start(self._hang_up_quietly(event.call_id), f"whatsapp_end:{event.call_id}")
 
     def _keep_early(self, event: CallEvent) -> bool:
         """Keep an event that may belong to a call that is just being placed."""
@@ -202,7 +200,7 @@ class WhatsAppCalls:
             BusyError: No port is free, or the server stops.
             WireError: Our offer is unfit.
         """
-        if self._closed:
+        if self._tasks.closed:
             raise BusyError("draining")
         self._dialling += 1
         try:
@@ -250,7 +248,7 @@ class WhatsAppCalls:
 
     async def close(self) -> None:
         """End what is still being set up or rings; what is carried ends with its session."""
-        self._closed = True
+        self._tasks.closed = True
         async with asyncio.TaskGroup() as endings:
             for live in list(self._live.values()):
                 if not live.carried:
@@ -265,25 +263,12 @@ class WhatsAppCalls:
     def _begin(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
         """Start the call's task; the call is known until it is done."""
         self._live[live.id] = live
-        live.task = self._start(work, f"whatsapp:{live.id}")
+        live.task = self._tasks.start(work, f"whatsapp:{live.id}")
         if live.task is None:
             del self._live[live.id]
             return False
         live.task.add_done_callback(lambda _: self._live.pop(live.id, None))
         return True
-
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        if self._closed or self._tasks >= MAX_TASKS:
-            work.close()
-            _log.error("whatsapp_not_taken", tasks=self._tasks, closed=self._closed)
-            return None
-        self._tasks += 1
-        task = self._group.create_task(work, name=name)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, _: asyncio.Task[None]) -> None:
-        self._tasks -= 1
 
     async def _ended(self, live: WhatsAppCall, state: CallState, cause: str) -> None:
         """Tell everybody that a call is over; the first word counts."""

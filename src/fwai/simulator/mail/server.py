@@ -59,7 +59,7 @@ class Mailbox(MailState):
 
     async def __aenter__(self) -> Self:
         if self.tls != "none":
-            from fwai.simulator.mail.certificate import self_signed
+            from fwai.simulator.common.certificate import self_signed
 
             self.context, self.trust = await asyncio.to_thread(self_signed)
         self._listener = socket.create_server(("127.0.0.1", self._wanted_port))

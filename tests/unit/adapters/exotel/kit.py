@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import ExotelWebhooks, router
+from unit.adapters.client_kit import Answer, FakeRest, send
 from unit.adapters.handler_kit import OURS, TOKEN, FakeCalls, FakeReports
 
 SECRET = "path-s3cret"
@@ -38,15 +39,10 @@ class Exotel:
 
     calls: FakeCalls = field(default_factory=lambda: FakeCalls(tokens={TOKEN}))
     hooks: ExotelWebhooks = HOOKS
-    answer: httpx.Response | Exception = field(default_factory=lambda: httpx.Response(404))
+    answer: Answer = field(default_factory=lambda: httpx.Response(404))
     handed_off: str = ""
     placed: str = ""
     reports: FakeReports = field(default_factory=FakeReports)
-
-    def _rest(self, _: httpx.Request) -> httpx.Response:
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
 
     def app(self, rest: httpx.AsyncClient) -> FastAPI:
         client = ExotelClient(rest, "acme1", "key", "token", "08047100000", "https://api")
@@ -71,15 +67,10 @@ class Exotel:
         content: bytes | None = None,
         content_type: str = "application/x-www-form-urlencoded",
     ) -> httpx.Response:
-        where, body = f"/exotel/{secret}/{path}", urlencode(fields)
+        where, form = f"/exotel/{secret}/{path}", urlencode(fields)
         if method != "POST":
-            where, body = f"{where}?{body}", ""
-        async with httpx.AsyncClient(transport=httpx.MockTransport(self._rest)) as rest:
-            transport = httpx.ASGITransport(self.app(rest))
-            async with httpx.AsyncClient(transport=transport, base_url="http://h") as http:
-                return await http.request(
-                    method,
-                    where,
-                    content=body.encode() if content is None else content,
-                    headers={"Content-Type": content_type} if method == "POST" else {},
-                )
+            where, form = f"{where}?{form}", ""
+        body = form.encode() if content is None else content
+        headers = {"Content-Type": content_type} if method == "POST" else {}
+        async with FakeRest(self.answer).client() as rest:
+            return await send(self.app(rest), method, where, body, headers)

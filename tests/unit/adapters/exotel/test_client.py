@@ -2,14 +2,22 @@
 
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
 from fwai.adapters.exotel.client import KEPT, MAX_SMS, ExotelClient
-from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from fwai.errors import ApiError, ApiUnknownError
+from unit.adapters.client_kit import (
+    Answer,
+    FakeRest,
+    assert_means,
+    assert_silent_on,
+    every_status,
+    failure,
+    never_sent,
+    no_answer,
+)
 
 SID, KEY, TOKEN = "acme1", "api-key", "a-very-secret-token"
 ACCOUNT = f"/v1/Accounts/{SID}"
@@ -17,32 +25,13 @@ CALL = {"Call": {"Sid": "c1", "Status": "in-progress", "RecordingUrl": None, "Du
 XML = "<TwilioResponse><Call><Sid>c1</Sid><Status>in-progress</Status></Call></TwilioResponse>"
 SMS = {"SMSMessage": {"Sid": "m1", "Status": "queued", "DateSent": None}}
 STREAM = "wss://h.example/exotel/s/stream/t?sample-rate=8000"
-Answer = httpx.Response | Exception
 Work = Callable[[ExotelClient], Awaitable[object]]
 
 
-@dataclass
-class Exotel:
-    """Answers every request the same way and remembers it."""
-
-    answer: Answer
-    requests: list[httpx.Request] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-    @property
-    def form(self) -> dict[str, list[str]]:
-        return parse_qs(self.requests[0].content.decode(), keep_blank_values=True)
-
-
 async def ask(
-    exotel: Exotel, work: Work, base_url: str = "https://api.example", **dlt: str
+    exotel: FakeRest, work: Work, base_url: str = "https://api.example", **dlt: str
 ) -> object:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(exotel)) as http:
+    async with exotel.client() as http:
         return await work(ExotelClient(http, SID, KEY, TOKEN, "08047100000", base_url, **dlt))
 
 
@@ -65,14 +54,13 @@ POSTS = pytest.mark.parametrize("work", [text, dial])
 
 
 async def test_a_dial_names_the_customer_as_from_and_us_as_caller_id() -> None:
-    exotel = Exotel(httpx.Response(200, json=CALL))
+    exotel = FakeRest(httpx.Response(200, json=CALL))
 
     assert await ask(exotel, dial) == "c1"
 
-    request = exotel.requests[0]
-    assert (request.method, request.url.path) == ("POST", f"{ACCOUNT}/Calls/connect.json")
+    assert exotel.asked(ACCOUNT) == ["POST /Calls/connect.json"]
     secret = base64.b64encode(f"{KEY}:{TOKEN}".encode()).decode()
-    assert request.headers["Authorization"] == f"Basic {secret}"
+    assert exotel.request.headers["Authorization"] == f"Basic {secret}"
     assert exotel.form == {
         "From": ["+919999900001"],
         "CallerId": ["08047100000"],
@@ -87,7 +75,7 @@ async def test_a_dial_names_the_customer_as_from_and_us_as_caller_id() -> None:
 
 
 async def test_a_stream_url_that_exotel_would_not_take_is_not_sent() -> None:
-    exotel = Exotel(httpx.Response(200, json=CALL))
+    exotel = FakeRest(httpx.Response(200, json=CALL))
 
     with pytest.raises(ValueError, match="600"):
         await ask(exotel, lambda c: c.dial("+91", stream_url="w" * 600, status_url=""))
@@ -96,11 +84,11 @@ async def test_a_stream_url_that_exotel_would_not_take_is_not_sent() -> None:
 
 
 async def test_a_text_message_is_sent_with_its_registration() -> None:
-    exotel = Exotel(httpx.Response(200, json=SMS))
+    exotel = FakeRest(httpx.Response(200, json=SMS))
 
     assert await ask(exotel, text, dlt_entity_id="e1", dlt_template_id="t1") == "m1"
 
-    assert exotel.requests[0].url.path == f"{ACCOUNT}/Sms/send.json"
+    assert exotel.asked(ACCOUNT) == ["POST /Sms/send.json"]
     assert exotel.form == {
         "From": ["08047100000"],
         "To": ["+919999900001"],
@@ -114,7 +102,7 @@ async def test_a_text_message_is_sent_with_its_registration() -> None:
 
 
 async def test_without_a_registration_none_is_claimed() -> None:
-    exotel = Exotel(httpx.Response(202, json=SMS))
+    exotel = FakeRest(httpx.Response(202, json=SMS))
 
     await ask(exotel, lambda client: client.send_sms("+919999900001", "Hello"))
 
@@ -123,7 +111,7 @@ async def test_without_a_registration_none_is_claimed() -> None:
 
 
 async def test_a_text_that_is_too_long_is_not_sent() -> None:
-    exotel = Exotel(httpx.Response(200, json=SMS))
+    exotel = FakeRest(httpx.Response(200, json=SMS))
 
     with pytest.raises(ApiError):
         await ask(exotel, lambda client: client.send_sms("+91", "x" * (MAX_SMS + 1)))
@@ -132,7 +120,7 @@ async def test_a_text_that_is_too_long_is_not_sent() -> None:
 
 
 async def test_a_call_is_looked_up() -> None:
-    exotel = Exotel(
+    exotel = FakeRest(
         httpx.Response(
             200,
             json={
@@ -150,10 +138,7 @@ async def test_a_call_is_looked_up() -> None:
 
     found = await ask(exotel, details)
 
-    assert (exotel.requests[0].method, exotel.requests[0].url.path) == (
-        "GET",
-        f"{ACCOUNT}/Calls/c1.json",
-    )
+    assert exotel.asked(ACCOUNT) == ["GET /Calls/c1.json"]
     assert found is not None
     assert (found.status, found.direction, found.duration_s) == (  # type: ignore[attr-defined]
         "completed",
@@ -163,27 +148,24 @@ async def test_a_call_is_looked_up() -> None:
 
 
 async def test_a_call_that_exotel_does_not_know_is_none() -> None:
-    assert await ask(Exotel(httpx.Response(404, text="not found")), details) is None
+    assert await ask(FakeRest(httpx.Response(404, text="not found")), details) is None
 
 
 @pytest.mark.parametrize("call_id", ["../Sms", "a/b", "x?y=1#z", "é\n", ".."])
 async def test_a_call_id_cannot_lead_to_another_path(call_id: str) -> None:
-    exotel = Exotel(httpx.Response(404))
+    exotel = FakeRest(httpx.Response(404))
 
     await ask(exotel, lambda client: client.details(call_id))
 
-    path = exotel.requests[0].url.raw_path.decode()
-    assert path.startswith(f"{ACCOUNT}/Calls/")
-    assert path.removeprefix(f"{ACCOUNT}/Calls/").count("/") == 0
-    assert "?" not in path
+    assert "/" not in exotel.segments_below(f"{ACCOUNT}/Calls/")
 
 
 # ---- what is made of an answer ------------------------------------------------------------------
 
 
 async def test_an_answer_in_xml_is_read_too() -> None:
-    assert await ask(Exotel(httpx.Response(200, text=XML)), dial) == "c1"
-    found = await ask(Exotel(httpx.Response(200, text=XML)), details)
+    assert await ask(FakeRest(httpx.Response(200, text=XML)), dial) == "c1"
+    found = await ask(FakeRest(httpx.Response(200, text=XML)), details)
     assert found.status == "in-progress"  # type: ignore[attr-defined]
 
 
@@ -200,100 +182,61 @@ async def test_an_answer_in_xml_is_read_too() -> None:
     ],
 )
 async def test_a_success_that_names_no_id_is_not_taken_for_one(answer: Answer, work: Work) -> None:
-    exotel = Exotel(answer)
+    exotel = FakeRest(answer)
 
-    with pytest.raises(ApiUnknownError):
-        await ask(exotel, work)
-
-    assert len(exotel.requests) == 1
+    assert isinstance(await failure(exotel, ask(exotel, work)), ApiUnknownError)
 
 
 @POSTS
-@pytest.mark.parametrize(
-    ("status", "kind", "retryable"),
-    [
-        (301, ApiError, False),
-        (400, ApiError, False),
-        (401, ApiAuthError, False),
-        (402, ApiError, False),
-        (403, ApiAuthError, False),
-        (404, ApiError, False),
-        (409, ApiError, False),
-        (429, ApiError, True),
-        (500, ApiUnknownError, False),
-        (502, ApiUnknownError, False),
-        (504, ApiUnknownError, False),
-    ],
-)
+@every_status
 async def test_every_status_has_its_error_and_no_second_request(
     status: int, kind: type[ApiError], retryable: bool, work: Work
 ) -> None:
     refused = {"RestException": {"Status": status, "Message": "+919999900001", "Code": "X"}}
-    exotel = Exotel(httpx.Response(status, json=refused))
+    exotel = FakeRest(httpx.Response(status, json=refused))
 
-    with pytest.raises(ApiError) as failed:
-        await ask(exotel, work)
+    error = await failure(exotel, ask(exotel, work))
 
-    assert type(failed.value) is kind
-    assert (failed.value.status, failed.value.retryable) == (status, retryable)
-    assert failed.value.provider == "exotel"
-    assert len(exotel.requests) == 1
+    assert_means(error, kind, retryable=retryable, status=status)
+    assert error.provider == "exotel"
 
 
 @pytest.mark.parametrize(("work", "kind"), [(text, ApiError), (dial, ApiUnknownError)])
 async def test_a_full_platform_is_certain_for_a_text_and_not_for_a_call(
     work: Work, kind: type[ApiError]
 ) -> None:
-    with pytest.raises(ApiError) as failed:
-        await ask(Exotel(httpx.Response(503)), work)
+    exotel = FakeRest(httpx.Response(503))
 
-    assert type(failed.value) is kind
-    assert failed.value.retryable is (kind is ApiError)
+    error = await failure(exotel, ask(exotel, work))
+
+    assert_means(error, kind, retryable=kind is ApiError, status=503)
 
 
 @pytest.mark.parametrize(
     "answer", [httpx.Response(500), httpx.Response(503), httpx.ReadTimeout("slow")]
 )
 async def test_a_look_up_may_always_be_asked_again(answer: Answer) -> None:
-    with pytest.raises(ApiError) as failed:
-        await ask(Exotel(answer), details)
+    exotel = FakeRest(answer)
 
-    assert type(failed.value) is ApiError
-    assert failed.value.retryable
+    error = await failure(exotel, ask(exotel, details))
+
+    assert_means(error, ApiError, retryable=True, status=error.status)
 
 
 @POSTS
-@pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")])
+@never_sent
 async def test_what_never_left_may_be_tried_again(error: Exception, work: Work) -> None:
-    exotel = Exotel(error)
+    exotel = FakeRest(error)
 
-    with pytest.raises(ApiError) as failed:
-        await ask(exotel, work)
-
-    assert type(failed.value) is ApiError
-    assert failed.value.retryable
-    assert len(exotel.requests) == 1
+    assert_means(await failure(exotel, ask(exotel, work)), ApiError, retryable=True)
 
 
 @POSTS
-@pytest.mark.parametrize(
-    "error",
-    [
-        httpx.ReadTimeout("slow"),
-        httpx.WriteError("reset"),
-        httpx.RemoteProtocolError("garbage"),
-        httpx.DecodingError("gzip"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
+@no_answer
 async def test_nothing_is_dialled_again_when_no_answer_came(error: Exception, work: Work) -> None:
-    exotel = Exotel(error)
+    exotel = FakeRest(error)
 
-    with pytest.raises(ApiUnknownError) as failed:
-        await ask(exotel, work)
-
-    assert not failed.value.retryable
-    assert len(exotel.requests) == 1
+    assert_means(await failure(exotel, ask(exotel, work)), ApiUnknownError, retryable=False)
 
 
 @pytest.mark.parametrize(
@@ -307,19 +250,16 @@ async def test_nothing_is_dialled_again_when_no_answer_came(error: Exception, wo
     ],
 )
 async def test_an_error_text_holds_no_secret_and_no_number(answer: Answer) -> None:
-    with pytest.raises(ApiError) as failed:
-        await ask(Exotel(answer), text)
+    exotel = FakeRest(answer)
 
-    said = f"{failed.value} {failed.value!r}"
-    for secret in (TOKEN, KEY, "99999", "Namaste"):
-        assert secret not in said
+    assert_silent_on(await failure(exotel, ask(exotel, text)), TOKEN, KEY, "99999", "Namaste")
 
 
 # ---- what is remembered -------------------------------------------------------------------------
 
 
 async def test_a_call_that_was_dialled_is_known_without_asking() -> None:
-    exotel = Exotel(httpx.Response(200, json=CALL))
+    exotel = FakeRest(httpx.Response(200, json=CALL))
 
     async def dial_and_ask(client: ExotelClient) -> tuple[bool, bool]:
         await dial(client)
@@ -331,13 +271,13 @@ async def test_a_call_that_was_dialled_is_known_without_asking() -> None:
 
 @pytest.mark.parametrize(("status", "known"), [(200, True), (404, False)])
 async def test_another_call_is_known_when_exotel_knows_it(status: int, known: bool) -> None:
-    exotel = Exotel(httpx.Response(status, json=CALL))
+    exotel = FakeRest(httpx.Response(status, json=CALL))
 
     assert await ask(exotel, lambda client: client.knows("c1")) is known
 
 
 async def test_hanging_up_asks_for_nothing() -> None:
-    exotel = Exotel(httpx.Response(500))
+    exotel = FakeRest(httpx.Response(500))
 
     await ask(exotel, lambda client: client.hang_up("c1"))
 
@@ -350,4 +290,4 @@ async def test_a_hand_off_is_remembered_and_bounded() -> None:
             client.hand_off(f"c{number}")
         return client.handed_off("c0"), client.handed_off("c1"), client.handed_off("c1")
 
-    assert await ask(Exotel(httpx.Response(500)), work) == (False, True, True)
+    assert await ask(FakeRest(httpx.Response(500)), work) == (False, True, True)

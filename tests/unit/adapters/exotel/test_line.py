@@ -1,8 +1,6 @@
 """Exotel as a line: what each order becomes, and what it knows of its calls."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -14,6 +12,7 @@ from fwai.domain.call import CallId
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.interfaces.calls import CallTransfer, OutboundLine
 from fwai.interfaces.messages import SmsSender
+from unit.adapters.client_kit import FakeRest
 from unit.adapters.handler_kit import OURS, TOKEN, an_order
 
 HOOKS = ExotelWebhooks("https://voice.example.com", "acme1", "08047100000", "s/1")
@@ -23,20 +22,8 @@ SMS = httpx.Response(200, json={"SMSMessage": {"Sid": "m1", "Status": "queued"}}
 Work = Callable[[ExotelLine], Awaitable[object]]
 
 
-@dataclass
-class Exotel:
-    """Answers every request the same way and remembers what was asked."""
-
-    answer: httpx.Response
-    forms: list[dict[str, list[str]]] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.forms.append(parse_qs(request.content.decode()))
-        return self.answer
-
-
-async def on(exotel: Exotel, *work: Work, hooks: ExotelWebhooks = HOOKS) -> ExotelLine:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(exotel)) as http:
+async def on(exotel: FakeRest, *work: Work, hooks: ExotelWebhooks = HOOKS) -> ExotelLine:
+    async with exotel.client() as http:
         client = ExotelClient(http, "acme1", "key", "token", "08047100000", "https://api")
         line = ExotelLine(client, "08047100000", hooks.public_url, hooks.secret, hooks.stream_url)
         for one in work:
@@ -49,7 +36,7 @@ def dial(line: ExotelLine) -> Awaitable[object]:
 
 
 async def test_it_is_all_that_a_line_must_be() -> None:
-    one = await on(Exotel(CALL))
+    one = await on(FakeRest(CALL))
     line: OutboundLine = one
     sms: SmsSender = one
     transfer: CallTransfer = one
@@ -58,7 +45,7 @@ async def test_it_is_all_that_a_line_must_be() -> None:
 
 
 async def test_a_call_is_dialled_with_its_stream_and_its_news_name_it() -> None:
-    exotel = Exotel(CALL)
+    exotel = FakeRest(CALL)
 
     line = await on(exotel, dial)
 
@@ -72,7 +59,7 @@ async def test_a_call_is_dialled_with_its_stream_and_its_news_name_it() -> None:
 
 
 async def test_an_address_that_exotel_would_refuse_is_not_sent() -> None:
-    exotel = Exotel(CALL)
+    exotel = FakeRest(CALL)
     hooks = ExotelWebhooks("https://" + "x" * 600, "acme1", "08047100000", "s")
 
     with pytest.raises(ApiError, match="PUBLIC_URL") as failed:
@@ -83,7 +70,7 @@ async def test_an_address_that_exotel_would_refuse_is_not_sent() -> None:
 
 
 async def test_an_ambiguous_answer_is_said_to_be_one() -> None:
-    exotel = Exotel(httpx.Response(500))
+    exotel = FakeRest(httpx.Response(500))
 
     with pytest.raises(ApiUnknownError):
         await on(exotel, dial)
@@ -92,7 +79,7 @@ async def test_an_ambiguous_answer_is_said_to_be_one() -> None:
 
 
 async def test_a_call_that_came_in_goes_on_to_a_human_and_one_of_ours_cannot() -> None:
-    exotel = Exotel(CALL)
+    exotel = FakeRest(CALL)
 
     line = await on(exotel, dial, lambda line: line.transfer("in-1"))
 
@@ -102,7 +89,7 @@ async def test_a_call_that_came_in_goes_on_to_a_human_and_one_of_ours_cannot() -
 
 
 async def test_ending_a_call_asks_exotel_nothing() -> None:
-    exotel = Exotel(CALL)
+    exotel = FakeRest(CALL)
 
     await on(exotel, lambda line: line.hang_up("c1"))
 
@@ -111,7 +98,7 @@ async def test_ending_a_call_asks_exotel_nothing() -> None:
 
 @pytest.mark.parametrize("reference", ["job 7", ""])
 async def test_reports_are_asked_for_with_a_reference(reference: str) -> None:
-    exotel = Exotel(SMS)
+    exotel = FakeRest(SMS)
 
     await on(exotel, lambda line: line.send_sms("+919999900001", "Hello", reference))
 
@@ -122,7 +109,7 @@ async def test_reports_are_asked_for_with_a_reference(reference: str) -> None:
 
 
 async def test_a_reference_too_long_for_exotel_stands_in_the_url_alone() -> None:
-    exotel = Exotel(SMS)
+    exotel = FakeRest(SMS)
 
     await on(exotel, lambda line: line.send_sms("+919999900001", "Hello", "x" * 129))
 
@@ -131,7 +118,7 @@ async def test_a_reference_too_long_for_exotel_stands_in_the_url_alone() -> None
 
 
 async def test_only_so_many_calls_are_remembered() -> None:
-    line = await on(Exotel(CALL))
+    line = await on(FakeRest(CALL))
 
     for number in range(KEPT + 1):
         line.belongs(f"c{number}", CallId("x"))

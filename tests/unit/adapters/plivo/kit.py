@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fakes import FakeControl
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
 from fwai.simulator.plivo.signature import PlivoSigner
+from unit.adapters.client_kit import send
 from unit.adapters.handler_kit import FakeCalls, FakeReports
 
 PUBLIC_URL = "https://voice.example.com"
@@ -62,14 +63,9 @@ class Line:
             headers = sign(method, f"{public_url}{where}", form if method == "POST" else {})
         app = FastAPI()
         app.include_router(router(self.hooks, self.calls, FakeControl(), self.reports))
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.7:3000") as http:
-            return await http.request(
-                method,
-                where,
-                content=urlencode(form).encode() if content is None else content,
-                headers={"Content-Type": "application/x-www-form-urlencoded", **headers},
-            )
+        body = urlencode(form).encode() if content is None else content
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        return await send(app, method, where, body, {**kind, **headers})
 
 
 async def answered(form: Mapping[str, str], calls: FakeCalls | None = None) -> httpx.Response:

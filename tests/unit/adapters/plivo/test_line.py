@@ -1,8 +1,6 @@
 """Plivo as a line: what each order becomes, and what is done about a call that did not begin."""
 
-import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -14,6 +12,7 @@ from fwai.domain.call import CallId, DialOrder
 from fwai.errors import ApiError, ApiUnknownError, BusyError
 from fwai.interfaces.calls import CallTransfer, OutboundLine
 from fwai.interfaces.messages import SmsSender
+from unit.adapters.client_kit import Answer, FakeRest
 from unit.adapters.handler_kit import OURS, an_order
 
 PUBLIC_URL = "https://voice.example.com/fwai"
@@ -25,22 +24,8 @@ DLT = {"entity_id": "e-1", "template_id": "", "template_category": "service_impl
 Work = Callable[[PlivoLine], Awaitable[object]]
 
 
-@dataclass
-class Plivo:
-    """Answers requests in turn, the last answer for all that follow."""
-
-    answers: list[httpx.Response]
-    asked: list[str] = field(default_factory=list)
-    bodies: list[dict[str, object]] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(f"{request.method} {request.url.path.partition('MA1')[2]}")
-        self.bodies.append(json.loads(request.content or b"{}"))
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-
-async def on(plivo: Plivo, *work: Work, public_url: str = PUBLIC_URL) -> list[object]:
-    async with httpx.AsyncClient(transport=httpx.MockTransport(plivo)) as http:
+async def on(plivo: FakeRest, *work: Work, public_url: str = PUBLIC_URL) -> list[object]:
+    async with plivo.client() as http:
         client = PlivoClient(http, "MA1", "token", "+918888800000", "https://api", dlt=DLT)
         line = PlivoLine(client, "+918888800000", public_url)
         return [await one(line) for one in work]
@@ -69,7 +54,7 @@ async def test_it_is_all_that_a_line_must_be() -> None:
 
 
 async def test_every_address_of_a_call_names_it() -> None:
-    plivo = Plivo([FIRED])
+    plivo = FakeRest(FIRED)
 
     assert await on(plivo, dial(call_id=CallId("a/b&c"), ring_s=30, max_s=600)) == ["r-1"]
 
@@ -83,7 +68,7 @@ async def test_every_address_of_a_call_names_it() -> None:
 
 
 async def test_a_machine_is_looked_for_while_the_call_goes_on() -> None:
-    plivo = Plivo([FIRED])
+    plivo = FakeRest(FIRED)
 
     await on(plivo, dial(detect_machine=True))
 
@@ -108,79 +93,76 @@ def test_detection_keeps_to_plivos_limits(name: str, low: int, high: int) -> Non
 @pytest.mark.parametrize("text", ["concurrent call limit exceeded", {"call": "Concurrency limit"}])
 async def test_no_room_at_plivo_is_no_failure_of_the_call(text: object) -> None:
     with pytest.raises(BusyError):
-        await on(Plivo([httpx.Response(403, json={"error": text})]), dial())
+        await on(FakeRest(httpx.Response(403, json={"error": text})), dial())
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(201, json={}), "hang"])
-async def test_an_ambiguous_answer_is_said_to_be_one_and_dialled_once(
-    answer: httpx.Response | str,
-) -> None:
-    def lost(_: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("slow")
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(500), httpx.Response(201, json={}), httpx.ReadTimeout("slow")]
+)
+async def test_an_ambiguous_answer_is_said_to_be_one_and_dialled_once(answer: Answer) -> None:
+    plivo = FakeRest(answer)
 
-    plivo = Plivo([answer]) if isinstance(answer, httpx.Response) else None
-    async with httpx.AsyncClient(transport=httpx.MockTransport(plivo or lost)) as http:
-        line = PlivoLine(PlivoClient(http, "MA1", "t", "+918888800000"), "", PUBLIC_URL)
-        with pytest.raises(ApiUnknownError):
-            await line.dial(an_order())
-    assert plivo is None or len(plivo.asked) == 1
+    with pytest.raises(ApiUnknownError):
+        await on(plivo, dial())
+
+    assert len(plivo.requests) == 1
 
 
 # ---- ending -------------------------------------------------------------------------------------
 
 
 async def test_a_call_is_ended_by_its_id() -> None:
-    plivo = Plivo([DONE])
+    plivo = FakeRest(DONE)
 
     await on(plivo, hang_up("c-1"))
 
-    assert plivo.asked == ["DELETE /Call/c-1/"]
+    assert plivo.asked("MA1") == ["DELETE /Call/c-1/"]
 
 
 async def test_a_request_that_is_no_call_yet_is_taken_back() -> None:
-    plivo = Plivo([FIRED, GONE, DONE])
+    plivo = FakeRest(FIRED, GONE, DONE)
 
     await on(plivo, dial(), hang_up("r-1"))
 
-    assert plivo.asked == ["POST /Call/", "DELETE /Call/r-1/", "DELETE /Request/r-1/"]
+    assert plivo.asked("MA1") == ["POST /Call/", "DELETE /Call/r-1/", "DELETE /Request/r-1/"]
 
 
 async def test_what_is_over_is_no_error() -> None:
-    plivo = Plivo([FIRED, GONE])
+    plivo = FakeRest(FIRED, GONE)
 
     await on(plivo, dial(), hang_up("r-1"), hang_up("another"))
 
-    assert plivo.asked[-1] == "DELETE /Call/another/"
+    assert plivo.asked("MA1")[-1] == "DELETE /Call/another/"
 
 
 async def test_a_hang_up_that_plivo_refuses_is_one() -> None:
     with pytest.raises(ApiError):
-        await on(Plivo([httpx.Response(500)]), hang_up("c-1"))
+        await on(FakeRest(httpx.Response(500)), hang_up("c-1"))
 
 
 async def test_only_so_many_requests_are_remembered() -> None:
-    plivo = Plivo([FIRED])
-    async with httpx.AsyncClient(transport=httpx.MockTransport(plivo)) as http:
+    plivo = FakeRest(FIRED)
+    async with plivo.client() as http:
         line = PlivoLine(PlivoClient(http, "MA1", "t", "+918888800000"), "", PUBLIC_URL)
         for number in range(KEPT + 1):
             plivo.answers = [httpx.Response(201, json={"request_uuid": f"r-{number}"})]
             await line.dial(DialOrder(OURS, "+919999900001", ""))
-        plivo.answers, plivo.asked = [GONE], []
+        plivo.answers, plivo.requests = [GONE], []
         await line.hang_up("r-0")
         await line.hang_up("r-1")
 
-    assert plivo.asked == ["DELETE /Call/r-0/", "DELETE /Call/r-1/", "DELETE /Request/r-1/"]
+    assert plivo.asked("MA1") == ["DELETE /Call/r-0/", "DELETE /Call/r-1/", "DELETE /Request/r-1/"]
 
 
 # ---- the rest -----------------------------------------------------------------------------------
 
 
 async def test_a_transfer_sends_plivo_to_our_own_route() -> None:
-    plivo = Plivo([httpx.Response(202, json={})])
+    plivo = FakeRest(httpx.Response(202, json={}))
 
     await on(plivo, lambda line: line.transfer("c-1"))
 
-    assert plivo.asked == ["POST /Call/c-1/"]
+    assert plivo.asked("MA1") == ["POST /Call/c-1/"]
     assert plivo.bodies[0]["aleg_url"] == f"{PUBLIC_URL}/plivo/transfer?v=1"
 
 
@@ -191,7 +173,7 @@ async def test_a_transfer_sends_plivo_to_our_own_route() -> None:
 async def test_reports_are_asked_for_with_a_reference(
     reference: str, public_url: str, *, asks: bool
 ) -> None:
-    plivo = Plivo([QUEUED])
+    plivo = FakeRest(QUEUED)
 
     assert await on(plivo, text(reference), public_url=public_url) == ["m-1"]
 

@@ -1,7 +1,7 @@
 """Stand-ins for Meta, for the media and for the call manager."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -196,16 +196,7 @@ class Handler(FakeCalls):
         await leg.close()
         return True
 
-    async def ended(
-        self,
-        provider: str,
-        provider_call_id: str,
-        state: CallState,
-        cause: str = "",
-        *,
-        call_id: CallId = CallId(""),  # noqa: B008 - a plain string
-    ) -> None:
-        await super().ended(provider, provider_call_id, state, cause, call_id=call_id)
+    async def over_with(self, provider_call_id: str, state: CallState, cause: str) -> None:
         world = self._world
         if any(one[0] == provider_call_id for one in world.endings):
             return
@@ -246,5 +237,4 @@ async def until(true: Callable[[], object], within_s: float = 120.0) -> None:
             await asyncio.sleep(0.01)
 
 
-Scene = Callable[[World], Awaitable[None]]
 BUSY = BusyError("all lines are in use")

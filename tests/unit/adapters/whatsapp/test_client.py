@@ -1,9 +1,7 @@
 """Graph as the client speaks it, and what it makes of every answer."""
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -12,11 +10,11 @@ from fwai.adapters.whatsapp.client import GraphError, WhatsAppClient
 from fwai.adapters.whatsapp.codes import _MEANINGS, Retry, meaning
 from fwai.adapters.whatsapp.events import Party
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from unit.adapters.client_kit import Answer, FakeRest
 
 DONE = httpx.Response(200, json={"messaging_product": "whatsapp", "success": True})
 PLACED = httpx.Response(200, json={"calls": [{"id": "wacid.1"}]})
 SENT = httpx.Response(200, json={"contacts": [], "messages": [{"id": "wamid.1"}]})
-Answer = httpx.Response | Exception
 Work = Callable[[WhatsAppClient], Awaitable[object]]
 USER = Party("+919900000001", "IN.1")
 
@@ -24,28 +22,6 @@ USER = Party("+919900000001", "IN.1")
 def refusal(code: int, status: int = 400) -> httpx.Response:
     error = {"message": "m", "code": code, "error_data": {"details": "d"}, "fbtrace_id": "t"}
     return httpx.Response(status, json={"error": error})
-
-
-@dataclass
-class Meta:
-    """Answers requests one after the other, the last answer for ever."""
-
-    answers: Sequence[Answer]
-    requests: list[httpx.Request] = field(default_factory=list)
-    tokens: list[str] = field(default_factory=list)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        self.tokens.append(request.headers["Authorization"])
-        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    @property
-    def body(self) -> dict[str, object]:
-        body: dict[str, object] = json.loads(self.requests[-1].content)
-        return body
 
 
 class Keys:
@@ -67,9 +43,9 @@ class Keys:
         return self.token
 
 
-async def ask(work: Work, *answers: Answer, keys: Keys | None = None) -> tuple[object, Meta]:
-    meta = Meta(answers)
-    async with httpx.AsyncClient(transport=httpx.MockTransport(meta)) as http:
+async def ask(work: Work, *answers: Answer, keys: Keys | None = None) -> tuple[object, FakeRest]:
+    meta = FakeRest(*answers)
+    async with meta.client() as http:
         client = WhatsAppClient(http, "PN/1", keys or Keys(), "https://graph.example/", "v25.0")
         try:
             return await work(client), meta
@@ -247,7 +223,7 @@ async def test_a_refused_token_is_renewed_once() -> None:
     keys = Keys("new-token")
     result, meta = await ask(dial, refusal(190, 401), PLACED, keys=keys)
     assert result == "wacid.1"
-    assert meta.tokens == ["Bearer old-token", "Bearer new-token"]
+    assert meta.credentials == ["Bearer old-token", "Bearer new-token"]
 
     keys = Keys("new-token", "newer-token")
     result, meta = await ask(dial, refusal(190, 401), keys=keys)

@@ -1,0 +1,119 @@
+"""The agent's replies in one call: from the model's first audio to the end of the turn."""
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+
+from fwai.audio.pcm import duration_ms
+from fwai.calls.caller_input import CallerInput
+from fwai.calls.transcript_writer import TranscriptWriter
+from fwai.calls.voice import MODEL_HZ, Voice
+from fwai.domain.turns import TurnTimes
+
+LATE_AUDIO_S: Final = 0.4  # after an interruption: no answer to it can come sooner
+MAX_TURNS_KEPT: Final = 2_000
+
+_log = structlog.get_logger()
+
+
+class AgentReplies:
+    """Plays replies, cuts them at an interruption, and keeps when their stages happened.
+
+    Attributes:
+        turns: When the stages of each reply happened; the first `MAX_TURNS_KEPT`.
+        begun: How many replies have begun.
+        turn_ms: Audio of this turn so far, in milliseconds.
+    """
+
+    def __init__(self, voice: Voice, transcript: TranscriptWriter, caller: CallerInput) -> None:
+        self._voice = voice
+        self._transcript = transcript
+        self._caller = caller
+        self._loop = asyncio.get_running_loop()
+        self._turn = TurnTimes()
+        self._turn_open = False
+        self._drop_audio_until = 0.0
+        self.turns: list[TurnTimes] = []
+        self.begun = 0
+        self.turn_ms = 0.0
+
+    def asked(self, now: float) -> None:
+        """The model was prompted: the next reply answers that, not the caller's speech."""
+        self._turn.asked = now
+
+    def audio(self, pcm: bytes) -> None:
+        """Play the model's audio, s16le at 24 kHz; late audio of a cut reply is dropped."""
+        now = self._loop.time()
+        if now < self._drop_audio_until:
+            return  # late audio of a reply that the caller interrupted
+        if self._turn.model_audio is None:
+            self._begin(now)
+        pcm = pcm if len(pcm) % 2 == 0 else pcm[:-1]
+        ms = duration_ms(len(pcm), MODEL_HZ)
+        self.turn_ms += ms
+        self._transcript.agent_sound(ms)
+        self._voice.say(pcm, now)
+        if self._turn.played is None:
+            self._turn.played = self._voice.sent_at
+
+    def text(self, words: str) -> None:
+        """Add a piece of the reply's transcript; words nobody will hear are dropped."""
+        if self._loop.time() >= self._drop_audio_until:
+            self._transcript.agent_text(words)
+
+    def caller_text(self, words: str) -> None:
+        """Add a piece of the caller's transcript, where it belongs among the replies."""
+        # No speech of theirs since the reply began: it is what the reply answers.
+        late = self._turn_open and self._caller.stopped_at is None
+        self._transcript.caller_text(words, time.time(), late=late)
+
+    def end(self) -> None:
+        """The model has produced the whole reply; its tail is still to be heard."""
+        now = self._loop.time()
+        if self._turn.model_audio is not None:
+            self._voice.end_reply(now)
+            self._turn.ended = now
+            self.close_turn()
+        self._transcript.agent_done()
+
+    def end_turn(self) -> None:
+        """The model's turn is over: what comes now belongs to another one."""
+        self.end()
+        self._transcript.agent_turn_over()
+        self._turn_open = False
+        self._drop_audio_until = self.turn_ms = 0.0
+
+    def interrupt(self) -> None:
+        """The caller spoke over the agent: nothing more of this reply may be heard."""
+        began = time.perf_counter()  # the loop's own clock stands still within one event
+        now = self._loop.time()
+        self._drop_audio_until = now + LATE_AUDIO_S
+        heard_ms = self._voice.heard_ms
+        unheard_ms = self._voice.cut(now)
+        self._transcript.interrupted(heard_ms)
+        self._turn.interrupted = now
+        self._turn.barge_in_s = time.perf_counter() - began
+        self.turn_ms = 0.0
+        _log.info("barge_in", turn=self.begun, unheard_ms=round(unheard_ms))
+        if self._turn.model_audio is None and self.turns:
+            self.turns[-1].interrupted = now  # cut while its tail was playing
+        self.close_turn()
+
+    def close_turn(self) -> None:
+        """Keep the times of the reply that is over."""
+        if self._turn.model_audio is not None and len(self.turns) < MAX_TURNS_KEPT:
+            self.turns.append(self._turn)
+        self._turn = TurnTimes()
+
+    def _begin(self, now: float) -> None:
+        self._turn.model_audio = now
+        if self._turn.asked is None:
+            self._turn.caller_stopped = self._caller.stopped_at
+        self._caller.stopped_at = None
+        self._turn_open = True
+        self.turn_ms = 0.0
+        self.begun += 1
+        if not self._transcript.agent_replying:  # its text may have come first
+            self._transcript.agent_begins()
