@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import TypeVar
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
@@ -268,6 +269,7 @@ class FakeArchive:
         self.calls: dict[CallId, Call] = {}
         self.endings: dict[CallId, CallEnding] = {}
         self.logs: dict[CallId, FakeLog] = {}
+        self.recordings: dict[CallId, Path] = {}
 
     async def open(self, call: Call, state: CallState, at: float) -> None:
         self.calls[call.id] = call
@@ -296,6 +298,9 @@ class FakeArchive:
         if call_id in self.calls:
             call = self.calls[call_id]
             self.calls[call_id] = replace(call, provider_call_id=provider_call_id)
+
+    async def set_recording(self, call_id: CallId, path: Path) -> None:
+        self.recordings[call_id] = path
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         if call.id in self.states and self.states[call.id].final:

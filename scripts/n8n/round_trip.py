@@ -89,7 +89,7 @@ def new_secret() -> str:
 
 def listening(world: SimulatedWorld) -> None:
     """Have the customer answer, hear the greeting and hang up."""
-    world.provider.decide(lambda _placed: [Hear("greeting"), HangUp()])
+    world.provider.on_call = lambda _placed: [Hear("greeting"), HangUp()]
 
 
 def sent(world: SimulatedWorld, to: str, text: str = "") -> bool:

@@ -25,11 +25,12 @@ from google.genai import live, types
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
+from contract.gemini.oracle import connect_config
 from fwai.domain.events import AgentAudio
 from fwai.gemini import messages
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
 from fwai.gemini.messages import ServerMessage
-from fwai.gemini.setup import SessionConfig, connect_config, setup_message
+from fwai.gemini.setup import SessionConfig, setup_message
 
 CONFIG = SessionConfig("gemini-3.8-live", "Be brief.", "Puck")
 UP_BYTES = 16_000 * 2 * 40 // 1000
@@ -192,7 +193,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2_000, help="messages for each figure")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    messages.warm_up()
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     service = context.Process(target=run_service, args=(theirs,))

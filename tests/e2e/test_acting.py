@@ -117,7 +117,7 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
 
     async with surroundings(tmp_path) as around:
         flow, world = around.flow, around.world
-        world.provider.decide(pick_up)
+        world.provider.on_call = pick_up
         with server(tmp_path, around.port, **around.values) as process:
             await ready(around.port)
             report = await first_call(around, slot)

@@ -13,11 +13,11 @@ from fwai.simulator.common.caller import (
     AwaitHangUp,
     CallReport,
     Drop,
-    Garbage,
     HangUp,
     Hear,
     Press,
     Say,
+    SendMalformed,
     Step,
     Wait,
 )
@@ -88,7 +88,8 @@ async def test_calls_do_not_disturb_each_other(tmp_path: Path) -> None:
         bad = [
             place(house, [Hear("greeting"), Drop()]),
             place(
-                house, [Wait(500), Garbage("not_json"), Garbage("not_json"), Garbage("not_json")]
+                house,
+                [Wait(500), *[SendMalformed("not_json")] * 3],
             ),
             place(house, [Wait(300), HangUp()]),
             place(house, [Wait(0), Drop()]),

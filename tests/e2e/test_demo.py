@@ -16,15 +16,15 @@ from fwai.simulator.common.caller import (
     AwaitHangUp,
     BargeIn,
     CallReport,
-    Garbage,
     HangUp,
     Hear,
     Press,
     Say,
+    SendMalformed,
     Step,
     Wait,
 )
-from fwai.simulator.meta.media import GARBAGE, NetworkConditions
+from fwai.simulator.meta.media import MALFORMED, NetworkConditions
 from fwai.simulator.meta.phone import MetaCall
 
 KEY_AFTER_S = 0.6  # in the middle of a question
@@ -126,7 +126,7 @@ async def test_bad_weather(tmp_path: Path) -> None:
 
 async def test_what_is_no_sound_does_no_harm(tmp_path: Path) -> None:
     async with running(tmp_path, call_provider="whatsapp") as house:
-        rude: list[Step] = [Garbage(kind) for kind in GARBAGE]
+        rude: list[Step] = [SendMalformed(kind) for kind in MALFORMED]
         script = [Hear("greeting"), *rude, Say("ask_ai"), *rude, Hear("ai_answer"), HangUp()]
         report = await follow(house, script)
         await house.quiet()

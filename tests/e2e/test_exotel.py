@@ -21,11 +21,11 @@ from fwai.simulator.common.caller import (
     BargeIn,
     CallReport,
     Drop,
-    Garbage,
     HangUp,
     Hear,
     Press,
     Say,
+    SendMalformed,
     Step,
     Wait,
 )
@@ -187,7 +187,12 @@ async def what_start_says_wins(house: House) -> None:
 
 async def calls_break(house: House) -> None:
     keys: list[Step] = [Hear("greeting"), Press("42#"), Wait(3500), HangUp()]
-    rude: list[Step] = [Wait(500), Garbage("not_json"), Garbage("deep"), Garbage("not_json")]
+    rude: list[Step] = [
+        Wait(500),
+        SendMalformed("not_json"),
+        SendMalformed("deep"),
+        SendMalformed("not_json"),
+    ]
     scripts: list[list[Step]] = [keys, [Hear("greeting"), Drop()], rude, [Wait(300), HangUp()]]
     await asyncio.gather(*(place(house.world.exotel_phone(), script) for script in scripts))
 

@@ -16,7 +16,7 @@ def run(*command: str | Path, cwd: Path, expect: int = 0) -> str:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     done = subprocess.run(
         [str(part) for part in command],
-        cwd=cwd, env=kept, capture_output=True, text=True, timeout=100,
+        cwd=cwd, env=kept, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -12,7 +12,16 @@ import pytest
 from e2e.house import running
 from e2e.process import free_port, ready, server, world
 from fwai.demo.world import SimulatedWorld
-from fwai.simulator.common.caller import AwaitHangUp, Drop, Garbage, HangUp, Hear, Say, Step, Wait
+from fwai.simulator.common.caller import (
+    AwaitHangUp,
+    Drop,
+    HangUp,
+    Hear,
+    Say,
+    SendMalformed,
+    Step,
+    Wait,
+)
 
 CALLS = 200
 AT_ONCE = 25
@@ -29,7 +38,7 @@ STAGES: list[list[Step]] = [
     [Hear("greeting"), Say("ask_ai"), HangUp()],
     [Hear("greeting"), Say("ask_ai"), Wait(1200), Drop()],
     [Hear("greeting"), Say("goodbye"), AwaitHangUp()],
-    [Wait(300), *[Garbage("not_json")] * 3],
+    [Wait(300), *[SendMalformed("not_json")] * 3],
 ]
 
 

@@ -1,4 +1,4 @@
-"""What a provider's media stream codec offers. No I/O."""
+"""Protocol of a provider's media stream codec. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class StreamStarted:
 
 
 class MediaCodec(Protocol):
-    """One stream's wire format: pure, no I/O, made anew for each stream."""
+    """Encodes and decodes one stream's messages; no I/O, one instance per stream."""
 
     @property
     def sample_rate(self) -> int:
@@ -44,7 +44,7 @@ class MediaCodec(Protocol):
         ...
 
     def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
-        """Read one message: raw wire audio, a start, an event, or None for nothing of use.
+        """Decode one message: raw wire audio, a start, an event, or None to ignore it.
 
         Raises:
             WireError: The message is malformed.
@@ -52,21 +52,21 @@ class MediaCodec(Protocol):
         ...
 
     def to_pcm(self, payload: bytes) -> bytes:
-        """Expand raw wire audio to s16le."""
+        """Decode raw wire audio to s16le."""
         ...
 
     def encode_audio(self, pcm: bytes) -> Sequence[bytes]:
-        """Write the messages that play ``pcm``; what does not fill a message may be held back."""
+        """Encode the messages that play ``pcm``; what does not fill a message may be held back."""
         ...
 
     def encode_tail(self) -> Sequence[bytes]:
-        """Write the messages that play what was held back."""
+        """Encode the messages that play what was held back."""
         ...
 
     def encode_clear(self) -> bytes:
-        """Write the message that drops what is queued but not played; forget what is held back."""
+        """Encode the message that drops what is queued but not played; drop what is held back."""
         ...
 
     def encode_mark(self, name: str) -> bytes | None:
-        """Write the message that asks for a receipt; None when the provider has none."""
+        """Encode the message that requests a mark; None when the provider has none."""
         ...

@@ -1,4 +1,4 @@
-"""The fast lane under a provider's media WebSocket.
+"""Moves media WebSockets from ASGI to picows after the handshake, for speed.
 
 The handshake is ordinary: a FastAPI route looks at path, headers and token, and refuses with 403 or
 takes the socket. What follows, fifty messages a second each way and call, does not pass through
@@ -26,28 +26,28 @@ _UPGRADE: Final = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %b\r\n\r\n"
 )
 
-_quiet = logging.getLogger("fwai.media_socket")
-_quiet.setLevel(logging.WARNING)
+_picows_log = logging.getLogger("fwai.media_socket")
+_picows_log.setLevel(logging.WARNING)
 
 
 class MediaSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol (``ws=`` of its Config) with a way out of ASGI."""
+    """uvicorn's WebSocket protocol (``ws=`` of its Config) that can hand a connection to picows."""
 
     def data_received(self, data: bytes) -> None:
-        """Offer the way out to the route once the upgrade request is complete."""
+        """Offer the switch to picows to the route once the upgrade request is complete."""
         super().data_received(data)
         if self.handshake_initiated and not self.handshake_complete and hasattr(self, "scope"):
             extensions = cast("dict[str, object]", self.scope["extensions"])
-            extensions[EXTENSION] = self._hand_over
+            extensions[EXTENSION] = self._switch_to_picows
 
-    def _hand_over(self, listener: WSListener) -> None:
+    def _switch_to_picows(self, listener: WSListener) -> None:
         """Let picows complete the handshake and carry the connection from here on."""
         protocol = WSProtocol(
             None,
             None,
             False,  # is_client_side: a positional C signature
             lambda _: listener,
-            _quiet,
+            _picows_log,
             True,  # disconnect on an exception of the listener
             5,
             False,  # no pings of ours: carriers send media without end
@@ -77,7 +77,7 @@ def take_over(
     closed: Callable[[int, str], None],
     high_water_bytes: int,
 ) -> Socket:
-    """Accept the WebSocket of a route and take it out of ASGI.
+    """Accept the WebSocket of a route and move it from ASGI to picows.
 
     The route must stay until ``closed`` was called; when it returns, the connection is closed.
 
@@ -90,9 +90,9 @@ def take_over(
     Raises:
         RuntimeError: The server was not started with ``ws=MediaSocketProtocol``.
     """
-    hand_over = websocket.scope.get("extensions", {}).get(EXTENSION)
-    if hand_over is None:
+    switch = websocket.scope.get("extensions", {}).get(EXTENSION)
+    if switch is None:
         raise RuntimeError("start uvicorn with ws=MediaSocketProtocol")
     socket = Socket(receive, closed, MAX_MESSAGE_BYTES, high_water_bytes)
-    hand_over(socket)
+    switch(socket)
     return socket

@@ -1,7 +1,7 @@
-"""A caller leg over a provider's media WebSocket: any codec, one behaviour.
+"""Caller leg over a provider's media WebSocket, for any codec.
 
-Implements ``CallerLeg`` for Plivo and Exotel alike. Caller audio is gathered to `PACK_MS` before it
-is expanded and handed on, which halves the work per second; everything else is handed on at once.
+Caller audio is batched to `BATCH_MS` before it is decoded and emitted, which halves the work per
+second; everything else is emitted at once.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, MarkReach
 from fwai.errors import WireError
 from fwai.http.websocket import Socket
 
-PACK_MS: Final = 40
+BATCH_MS: Final = 40
 START_S: Final = 10.0  # from the handshake to the provider's start message
 STALLED_S: Final = 5.0  # how long a peer may take nothing before its leg is over
 CLOSE_S: Final = 2.0
 MAX_WIRE_ERRORS: Final = 3  # in a row
 EARLY_EVENTS: Final = 500
-AWAITED_MARKS: Final = 1000  # as many as Plivo holds
+MAX_AWAITED_MARKS: Final = 1000  # as many as Plivo holds
 BUFFERED_MS: Final = 2_000  # of speech that may wait for a slow peer
 
 _log = structlog.get_logger()
 
 
 class WebSocketLeg:
-    """Pumps a codec over a media WebSocket: all of the I/O, none of the meaning."""
+    """Runs a codec over a media WebSocket. Implements ``CallerLeg``."""
 
     def __init__(self, codec: MediaCodec, max_call_s: float | None = None) -> None:
         self._codec = codec
@@ -40,11 +40,11 @@ class WebSocketLeg:
         self._socket: Socket | None = None
         self._started: asyncio.Future[StreamStarted] = self._loop.create_future()
         self._gone = asyncio.Event()
-        self._hear: Callable[[CallerEvent], None] | None = None
-        self._early: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
-        self._awaited: deque[str] = deque(maxlen=AWAITED_MARKS)
-        self._pending = bytearray()
-        self._pack_bytes = 0
+        self._listener: Callable[[CallerEvent], None] | None = None
+        self._early_events: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
+        self._awaited_marks: deque[str] = deque(maxlen=MAX_AWAITED_MARKS)
+        self._pending_audio = bytearray()
+        self._batch_bytes = 0
         self._errors_in_a_row = 0
         self._congested_at: float | None = None
         self._broken = False
@@ -56,7 +56,7 @@ class WebSocketLeg:
     async def open(
         cls, websocket: WebSocket, codec: MediaCodec, max_call_s: float | None = None
     ) -> tuple[Self, StreamStarted]:
-        """Accept the socket and wait for the provider to say which call it is.
+        """Accept the socket and wait for the provider's start message.
 
         Raises:
             WireError: No start message came within `START_S`; the socket is closed.
@@ -93,12 +93,12 @@ class WebSocketLeg:
 
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""
-        self._hear = hear
-        while self._early:
-            hear(self._early.popleft())
+        self._listener = hear
+        while self._early_events:
+            hear(self._early_events.popleft())
 
     def play(self, pcm: bytes) -> None:
-        """Let the caller hear ``pcm``; a peer that takes nothing for `STALLED_S` is over."""
+        """Play ``pcm``; a peer that takes nothing for `STALLED_S` is disconnected."""
         self._send_audio(self._codec.encode_audio(pcm))
 
     def _send_audio(self, messages: Sequence[bytes]) -> None:
@@ -112,30 +112,30 @@ class WebSocketLeg:
                 self._watch_stall()
 
     def flush(self) -> None:
-        """Let the caller hear what the codec holds back to fill a message."""
+        """Play what the codec holds back to fill a message."""
         self._send_audio(self._codec.encode_tail())
 
     def clear(self) -> None:
-        """Drop what the provider holds; receipts it sends all the same are not told."""
-        self._awaited.clear()
+        """Drop what the provider has buffered; marks it still returns are not reported."""
+        self._awaited_marks.clear()
         if self._socket is not None:
             self._socket.send(self._codec.encode_clear())
 
     def mark(self, name: str) -> bool:
-        """Ask for a receipt of everything played so far."""
+        """Send a mark after everything played so far."""
         message = self._codec.encode_mark(name)
         if self._hung_up or message is None or self._socket is None:
             return False
         if not self._socket.send(message):
             return False
-        self._awaited.append(name)
+        self._awaited_marks.append(name)
         return True
 
     async def close(self, code: int = 1000) -> None:
         """Close the socket; a peer that does not answer is dropped after `CLOSE_S`."""
         if self._socket is None:
             return
-        self._hear = _ignore
+        self._listener = _ignore
         self._socket.close(code)
         try:
             async with asyncio.timeout(CLOSE_S):
@@ -157,42 +157,42 @@ class WebSocketLeg:
             return
         self._errors_in_a_row = 0
         if type(event) is bytes:
-            if self._pack_bytes:  # before the start nobody knows what it is
-                self._pending += event
-                if len(self._pending) >= self._pack_bytes:
-                    self._hand_on_audio()
+            if self._batch_bytes:  # before the start nobody knows what it is
+                self._pending_audio += event
+                if len(self._pending_audio) >= self._batch_bytes:
+                    self._emit_audio()
         elif isinstance(event, StreamStarted):
-            self._pack_bytes = self._codec.bytes_per_ms * PACK_MS
+            self._batch_bytes = self._codec.bytes_per_ms * BATCH_MS
             if not self._started.done():
                 self._started.set_result(event)
         elif event is not None and self._started.done():
-            self._hand_on_audio()
-            self._tell(event)  # type: ignore[arg-type]
+            self._emit_audio()
+            self._emit(event)  # type: ignore[arg-type]
 
-    def _hand_on_audio(self) -> None:
-        if self._pending:
-            pcm = self._codec.to_pcm(bytes(self._pending))
-            self._pending.clear()
-            self._tell(CallerAudio(pcm))
+    def _emit_audio(self) -> None:
+        if self._pending_audio:
+            pcm = self._codec.to_pcm(bytes(self._pending_audio))
+            self._pending_audio.clear()
+            self._emit(CallerAudio(pcm))
 
-    def _tell(self, event: CallerEvent) -> None:
+    def _emit(self, event: CallerEvent) -> None:
         if self._hung_up:  # a stream may go on until its socket is closed
             return
         if isinstance(event, CallerHungUp):
             self._hung_up = True
         elif isinstance(event, MarkReached):
-            if event.name not in self._awaited:
+            if event.name not in self._awaited_marks:
                 return
-            self._awaited.remove(event.name)
-        if self._hear is not None:
-            self._hear(event)
+            self._awaited_marks.remove(event.name)
+        if self._listener is not None:
+            self._listener(event)
         else:
-            self._early.append(event)
+            self._early_events.append(event)
 
     def _closed(self, code: int, reason: str) -> None:  # noqa: ARG002 - a peer's words stay out
         if not self._started.done():
             self._started.set_exception(WireError(f"the stream closed before it started ({code})"))
-        self._tell(CallerHungUp(failed=self._broken))
+        self._emit(CallerHungUp(failed=self._broken))
         self._gone.set()
 
     def _count_error(self) -> None:

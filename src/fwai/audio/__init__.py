@@ -1,1 +1,1 @@
-"""Sound as bytes and numbers: no I/O, no clock."""
+"""Audio processing: codecs, resampling, playout pacing, speech detection. No I/O, no clock."""

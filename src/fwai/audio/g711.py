@@ -46,7 +46,7 @@ _STEP: _Ints = np.arange(128, dtype=np.int64) % 16
 
 
 def _decoder(levels: _Ints, inverted: int, shift: int) -> npt.NDArray[np.int16]:
-    """Return the sample of each of the 256 codes; ``levels`` are the 128 magnitudes."""
+    """Build the decoding table of the 256 codes; ``levels`` are the 128 magnitudes."""
     code = np.arange(256) ^ inverted
     magnitude = levels[code & 0x7F] << shift
     return np.asarray(np.where(code & 0x80, -magnitude, magnitude), SAMPLE)
@@ -58,7 +58,7 @@ def _samples() -> _Ints:
 
 
 def _encoder(magnitudes: _Ints, decisions: _Ints, inverted: int) -> npt.NDArray[np.uint8]:
-    """Return the code of each sample, by bit pattern; a decision value belongs to the level above.
+    """Build the encoding table by bit pattern; a decision value belongs to the level above.
 
     ``decisions`` are the 127 upper edges of all levels but the highest, which has none.
     """

@@ -1,4 +1,4 @@
-"""Linear samples: signed 16 bit, little endian, mono; written *s16le* elsewhere."""
+"""Linear PCM: signed 16 bit, little endian, mono; called *s16le* elsewhere."""
 
 import numpy as np
 
@@ -18,10 +18,10 @@ def samples_in(ms: float, sample_rate: int) -> int:
 
 
 def silence(ms: float, sample_rate: int) -> bytes:
-    """Return silence of ``ms`` milliseconds, to the nearest whole sample, as s16le."""
+    """Generate silence of ``ms`` milliseconds, to the nearest whole sample, as s16le."""
     return bytes(BYTES_PER_SAMPLE * samples_in(ms, sample_rate))
 
 
 def swap_bytes(pcm: bytes) -> bytes:
-    """Return the samples in the other byte order."""
+    """Swap the byte order of the samples."""
     return np.frombuffer(pcm, SAMPLE).byteswap().tobytes()

@@ -1,4 +1,4 @@
-"""The agent's speech that the caller has not heard yet.
+"""Playout buffer: paces the agent's speech ahead of the caller's ear, and tracks what was heard.
 
 Theory of operation. The model speaks faster than real time, and what the carrier already holds can
 be taken back only by asking it; so speech is held here and handed on a short *lead* ahead of the
@@ -95,11 +95,11 @@ class PlayoutBuffer:
         return size
 
     def end_turn(self) -> None:
-        """Note that the whole reply was pushed: what is held is its tail and waits for no more."""
+        """Mark the reply as completely pushed: its tail waits for no more."""
         self._turn_open = False
 
     def take(self, now: float, *, flush: bool = False) -> bytes:
-        """Return what must be sent to the carrier now, as whole samples; possibly nothing.
+        """Take what must be sent to the carrier now, as whole samples; possibly nothing.
 
         What is returned counts as sent. ``flush`` fills up to the lead without waiting for a chunk.
         """
@@ -144,7 +144,7 @@ class PlayoutBuffer:
         return unheard_ms
 
     def heard_ms(self, now: float) -> float:
-        """Return how much speech the caller has heard since the start; never falls."""
+        """Return how much speech the caller has heard since the start; never decreases."""
         return (self._heard_before_run + self._heard_of_run(now)) * 1000 / self._rate
 
     def unheard_ms(self, now: float) -> float:

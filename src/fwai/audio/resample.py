@@ -79,7 +79,7 @@ class Resampler:
         self._filled = self._before
 
     def feed(self, pcm: bytes) -> bytes:
-        """Take s16le samples in and return those that can be made now; possibly none.
+        """Convert s16le samples and return those that are ready; possibly none.
 
         Equal runs that are a multiple of ``in_hz / out_hz`` samples return runs of equal length
         from the second one on (the first is shorter). What exceeds 16 bits saturates.
@@ -106,7 +106,7 @@ class Resampler:
         return b"".join(pieces)
 
     def flush(self) -> bytes:
-        """Return the tail that waits for input, as if silence followed; then be as new."""
+        """Return the pending tail, as if silence followed, and reset."""
         if self._passes:
             return b""
         total = -(-self._taken * self._up // self._down)
@@ -116,14 +116,14 @@ class Resampler:
         return tail[: missing * SAMPLE.itemsize]
 
     def reset(self) -> None:
-        """Forget all input, without a tail."""
+        """Reset without returning the tail."""
         self._taken = self._given = 0
         if not self._passes:
             self._filled = self._before
             self._buffer[: self._before] = 0.0
 
     def _convert(self, samples: npt.NDArray[np.int16]) -> bytes:
-        """Append what fits into the buffer and make every group whose input is there."""
+        """Append samples to the buffer and compute every group whose input is complete."""
         start, end = self._filled, self._filled + len(samples)
         buffer, down = self._buffer, self._down
         buffer[start:end] = samples
@@ -147,7 +147,7 @@ class Resampler:
 
 @functools.cache
 def _kernel(up: int, down: int) -> tuple[Floats, int, int]:
-    """Return the matrix of one row, the inputs a group needs, and those before its position."""
+    """Build the matrix of one row, the inputs a group needs, and those before its position."""
     half = _HALF_WIDTH * max(up, down) // up
     positions = np.arange(up) * down / up
     # Both ends of the window are zero and left out.

@@ -1,4 +1,4 @@
-"""Is there audible speech: by energy, for latency measurement and the silence watchdog.
+"""Energy-based speech detection (VAD), for latency measurement and the silence watchdog.
 
 Theory of operation. The stream is cut into frames of 20 ms from its start, so the verdict does not
 depend on how it arrives. A frame is loud when its power is above a fixed threshold and well above
@@ -21,7 +21,7 @@ _FULL_SCALE_POWER = 32768.0**2
 
 
 class SpeechDetector:
-    """Listens to one s16le mono stream; levels are mean power relative to 32768 squared.
+    """Detects speech in one s16le mono stream; levels are mean power relative to 32768 squared.
 
     ``threshold_dbfs`` is what is silence at any rate, ``margin_db`` how far above the noise floor
     speech must be, ``attack_ms`` how long it must last, and ``hangover_ms`` how long a pause ends
@@ -50,8 +50,8 @@ class SpeechDetector:
         self._floor_before = 0.0
         self._floor = math.inf
         self._floor_frames = 0
-        self._part_energy = 0.0
-        self._part_samples = 0
+        self._partial_energy = 0.0
+        self._partial_samples = 0
         self._frames = 0
         self._loud_frames = 0
         self._quiet_frames = 0
@@ -60,7 +60,7 @@ class SpeechDetector:
         self._end_frame: int | None = None
 
     def feed(self, pcm: bytes) -> bool:
-        """Listen to s16le samples, any number of them.
+        """Process s16le samples, any number of them.
 
         Returns:
             Whether a frame that ended in this run is audible speech; pauses are not, however short.
@@ -72,32 +72,32 @@ class SpeechDetector:
         samples = np.frombuffer(pcm, SAMPLE).astype(np.float64)
         size, count = self._frame_samples, len(samples)
         audible = False
-        if not self._part_samples and count % size == 0:  # whole frames, as carriers send them
+        if not self._partial_samples and count % size == 0:  # whole frames, as carriers send them
             for start in range(0, count, size):
                 frame = samples[start : start + size]
-                audible |= self._judge(float(frame.dot(frame)))
+                audible |= self._classify_frame(float(frame.dot(frame)))
             return audible
         at = 0
         while at < count:
-            part = samples[at : at + size - self._part_samples]
+            part = samples[at : at + size - self._partial_samples]
             at += len(part)
-            self._part_energy += float(part.dot(part))
-            self._part_samples += len(part)
-            if self._part_samples == size:
-                audible |= self._judge(self._part_energy)
-                self._part_energy = 0.0
-                self._part_samples = 0
+            self._partial_energy += float(part.dot(part))
+            self._partial_samples += len(part)
+            if self._partial_samples == size:
+                audible |= self._classify_frame(self._partial_energy)
+                self._partial_energy = 0.0
+                self._partial_samples = 0
         return audible
 
     @property
     def speaking(self) -> bool:
-        """Whether speech is going on; short pauses belong to it."""
+        """Whether speech is in progress; short pauses belong to it."""
         return self._speaking
 
     @property
     def stream_ms(self) -> float:
-        """How much audio was fed; the time that the other properties speak of."""
-        return (self._frames * self._frame_samples + self._part_samples) * 1000 / self._rate
+        """Duration of the audio fed; the time base of the other properties."""
+        return (self._frames * self._frame_samples + self._partial_samples) * 1000 / self._rate
 
     @property
     def last_start_ms(self) -> float | None:
@@ -109,10 +109,10 @@ class SpeechDetector:
         """Stream time at which speech was last audible; moves on while it is; None before any."""
         return None if self._end_frame is None else self._at_ms(self._end_frame)
 
-    def _judge(self, energy: float) -> bool:
-        """Account for one whole frame and return whether it is audible speech."""
+    def _classify_frame(self, energy: float) -> bool:
+        """Classify one whole frame: whether it is audible speech."""
         self._frames += 1
-        self._follow_noise(energy)
+        self._track_noise_floor(energy)
         if energy <= self._threshold:
             self._loud_frames = 0
             self._quiet_frames += 1
@@ -129,7 +129,7 @@ class SpeechDetector:
         self._end_frame = self._frames
         return True
 
-    def _follow_noise(self, energy: float) -> None:
+    def _track_noise_floor(self, energy: float) -> None:
         if energy < self._floor:
             self._floor = energy
             self._set_threshold()

@@ -1,15 +1,19 @@
-"""The archive as calls use it: what fails is logged and the call goes on.
+"""What calls write into the archive: in order for each call, retried, never waited for too long.
 
-A full disk or a database that is away must not silence the phone; the transcript file and the next
-start make good what can be made good. Only how a call ended is tried again: until it is written
-the call counts as running, nobody is told of its end, and no callback is settled by it.
+Theory of operation. A database that is away or hangs must not silence the phone, and nothing may
+be lost by it. So each change of a call is a *step* of that call's own queue; a task works the queue
+off in order and tries a step again until it is done. Whoever wants a change waits for it only as
+long as the call can: the phone rings, or a caller listens. What is still to be written goes on
+behind the call. Reads have deadlines, too, and an answer for when they pass.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeVar
 
 import structlog
@@ -21,103 +25,235 @@ from fwai.interfaces.store import CallArchive
 
 ValueT = TypeVar("ValueT")
 
-RETRY_DELAYS_S: Final = (0.2, 0.8, 2.0)  # between tries to write an ending
-MAX_LATE: Final = 256
+ANSWER_S: Final = 1.0  # together, before a carrier is told what to do with a call
+GREETING_S: Final = 0.5  # more, before the caller is greeted
+ENDING_S: Final = 3.0  # until a call counts as over here although its ending is not written
+READ_S: Final = 5.0  # where nobody listens
+STEP_S: Final = 30.0  # for one try; the database's own deadlines are shorter
+PAUSES_S: Final = (0.2, 0.8, 2.0, 5.0, 10.0)  # between tries; the last one again and again
+GIVE_UP_S: Final = 3600.0
+MAX_STEPS: Final = 4_000
+MAX_TASKS: Final = 4  # at once: the database has few connections
+STOP_S: Final = 5.0
 
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """How a call came out, and when, in Unix time."""
+@dataclass(eq=False, slots=True)
+class _Step:
+    """One change of a call.
 
-    call: Call
-    ending: CallEnding
-    at: float
+    Attributes:
+        what: Names it in logs.
+        work: Does it; may be called again.
+        done: Resolved when it is written, or given up.
+        since: When it was asked for, by the loop's clock.
+    """
+
+    what: str
+    work: Callable[[], Awaitable[object]]
+    done: asyncio.Future[None]
+    since: float
+    failed: bool = field(default=False)
 
 
 class CallRecords:
     """Writes down what happens to calls; no method raises ``StoreError``.
 
-    Args:
-        retry_delays_s: How long to wait before an ending that failed is tried again, each time.
+    Attributes:
+        lost: Changes that were given up, since the start.
     """
 
-    def __init__(
-        self, archive: CallArchive, retry_delays_s: Sequence[float] = RETRY_DELAYS_S
-    ) -> None:
+    def __init__(self, archive: CallArchive) -> None:
         self.archive = archive
-        self._retry_delays_s = retry_delays_s
-        self._late: deque[_Ended] = deque()
+        self.lost = 0
+        self._loop = asyncio.get_running_loop()
+        self._steps: dict[CallId, deque[_Step]] = {}
+        self._concurrency = asyncio.Semaphore(MAX_TASKS)
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._over = False
 
-    async def open(self, call: Call) -> None:
+    @property
+    def pending(self) -> int:
+        """How many changes are not written yet."""
+        return sum(map(len, self._steps.values()))
+
+    async def run(self) -> None:
+        """Write until `stop`; what is left then is given a few seconds."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            for call_id in list(self._steps):
+                self._begin(call_id)
+            await self._stop.wait()
+            await self._finish()
+            self._over = True
+
+    def stop(self) -> None:
+        """Let `run` return."""
+        self._stop.set()
+
+    # ---- changes --------------------------------------------------------------------------------
+
+    async def open(self, call: Call, within_s: float = GREETING_S) -> None:
         """Keep a call that begins; one of ours is known since it was asked for."""
-        now = time.time()
-        ours = call.direction is Direction.OUTBOUND and await self.record(call.id) is not None
-        if ours:  # else others dialled it: a provider's flow may
-            await self._tried(self.archive.set_state(call.id, CallState.DIALING, now), False)
-        else:
-            await self._tried(self.archive.open(call, CallState.RINGING, now), None)
+        at = time.time()
 
-    async def moved(self, call: Call, state: CallState) -> None:
+        async def work() -> None:
+            ours = call.direction is Direction.OUTBOUND
+            if ours and await self.archive.get(call.id) is not None:
+                await self.archive.set_state(call.id, CallState.DIALING, at)
+            else:  # others dialled it: a provider's flow may
+                await self.archive.open(call, CallState.RINGING, at)
+
+        await self._write(call.id, "open", work, within_s)
+
+    async def moved(self, call: Call, state: CallState, within_s: float = 0.0) -> None:
         """Keep where a call stands."""
-        await self._tried(self.archive.set_state(call.id, state, time.time()), False)
-
-    async def named(self, call: Call) -> None:
-        """Keep the provider's id of a call."""
-        await self._tried(self.archive.set_provider_id(call.id, call.provider_call_id), None)
-
-    async def ended(self, call: Call, ending: CallEnding) -> None:
-        """Keep how a call came out; what cannot be written now the next ending writes."""
-        ended = _Ended(call, ending, time.time())
-        written = await self._written(ended)
-        for gap_s in self._retry_delays_s:
-            if written:
-                break
-            await asyncio.sleep(gap_s)
-            written = await self._written(ended)
-        if written:
-            await self._catch_up()
-        else:
-            self._put_off(ended)
-
-    async def record(self, call_id: CallId) -> CallRecord | None:
-        """Return what is kept of a call."""
-        return await self._tried(self.archive.get(call_id), None)
-
-    async def was_here(self, provider: str, provider_call_id: str) -> bool:
-        """Whether a call of this provider's id is known; False when that cannot be found out."""
-        return (
-            await self._tried(self.archive.state_of(provider, provider_call_id), None) is not None
+        at = time.time()
+        await self._write(
+            call.id, state.value, lambda: self.archive.set_state(call.id, state, at), within_s
         )
 
-    async def _written(self, ended: _Ended) -> bool:
+    async def named(self, call: Call, within_s: float = 0.0) -> None:
+        """Keep the provider's id of a call."""
+        await self._write(
+            call.id,
+            "provider_id",
+            lambda: self.archive.set_provider_id(call.id, call.provider_call_id),
+            within_s,
+        )
+
+    async def recorded(self, call: Call, path: Path) -> None:
+        """Keep where the recording of a call is."""
+        await self._write(
+            call.id, "recording", lambda: self.archive.set_recording(call.id, path), 0.0
+        )
+
+    async def ended(self, call: Call, ending: CallEnding) -> None:
+        """Keep how a call came out."""
+        at = time.time()
+        await self._write(call.id, "ending", lambda: self.archive.end(call, ending, at), ENDING_S)
+
+    # ---- reads ----------------------------------------------------------------------------------
+
+    async def record(self, call_id: CallId, within_s: float = READ_S) -> CallRecord | None:
+        """Return what is kept of a call; None also when that cannot be found out in time."""
+        return await self._read(self.archive.get(call_id), None, within_s)
+
+    async def was_here(
+        self, provider: str, provider_call_id: str, within_s: float = ANSWER_S
+    ) -> bool:
+        """Whether a call of this provider's id is known; False when nobody can say in time."""
+        known = self.archive.state_of(provider, provider_call_id)
+        return await self._read(known, None, within_s) is not None
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    async def _read(self, work: Awaitable[ValueT], otherwise: ValueT, within_s: float) -> ValueT:
         try:
-            await self.archive.end(ended.call, ended.ending, ended.at)
+            async with asyncio.timeout(within_s):
+                return await work
         except StoreError as exc:
-            _log.error("call_not_archived", call_id=ended.call.id, error=str(exc))
-            return False
-        return True
+            _log.error("call_not_read", error=str(exc))
+        except TimeoutError:
+            _log.error("call_not_read", error=f"the database gave no answer in {within_s:g} s")
+        return otherwise
 
-    async def _catch_up(self) -> None:
-        """Write the endings that wait; one that fails goes to the back, and the rest wait on."""
-        for _ in range(len(self._late)):
-            if not self._late:
-                return
-            ended = self._late.popleft()
-            if not await self._written(ended):
-                self._put_off(ended)
-                return
+    async def _write(
+        self, call_id: CallId, what: str, work: Callable[[], Awaitable[object]], within_s: float
+    ) -> None:
+        """Add a step and wait for it, at most ``within_s``."""
+        step = _Step(what, work, self._loop.create_future(), self._loop.time())
+        if self._over:  # a dial that was under way when the calls stopped
+            error = await self._once(step, ENDING_S)
+            if error is not None:
+                self._lose(call_id, step, error)
+            return
+        if self.pending >= MAX_STEPS:
+            self._lose(call_id, step, "too many wait")
+            return
+        steps = self._steps.setdefault(call_id, deque())
+        steps.append(step)
+        if len(steps) == 1:
+            self._begin(call_id)
+        if within_s <= 0.0:
+            await asyncio.sleep(0)  # it begins at once, and nobody waits for its end
+            return
+        _, late = await asyncio.wait({step.done}, timeout=within_s)
+        if late:
+            _log.error("call_record_late", call_id=call_id, change=what, waited_s=within_s)
 
-    def _put_off(self, ended: _Ended) -> None:
-        if len(self._late) >= MAX_LATE:
-            lost = self._late.popleft()
-            _log.error("call_ending_lost", call_id=lost.call.id)  # the next start closes it
-        self._late.append(ended)
+    def _begin(self, call_id: CallId) -> None:
+        if self._group is not None:
+            work = self._work_off(call_id)
+            task = self._group.create_task(work, name=f"records:{call_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _tried(self, work: Awaitable[ValueT], otherwise: ValueT) -> ValueT:
+    async def _work_off(self, call_id: CallId) -> None:
+        """Write one call's steps in order, until there are none."""
+        steps = self._steps[call_id]
         try:
-            return await work
+            while steps:
+                await self._try(call_id, steps[0])
+                steps.popleft()
+        finally:
+            if not steps:
+                del self._steps[call_id]
+
+    async def _try(self, call_id: CallId, step: _Step) -> None:
+        """Write one step, however often that takes; it is given up after `GIVE_UP_S`."""
+        pauses = iter(PAUSES_S)
+        while True:
+            error = await self._once(step)
+            if error is None:
+                break
+            if not step.failed:
+                step.failed = True
+                _log.error("call_not_archived", call_id=call_id, change=step.what, error=error)
+            if self._loop.time() - step.since > GIVE_UP_S:
+                self._lose(call_id, step, error)
+                break
+            with suppress(TimeoutError):
+                async with asyncio.timeout(next(pauses, PAUSES_S[-1])):
+                    await self._stop.wait()
+            if self._stop.is_set():
+                await asyncio.sleep(PAUSES_S[0])
+        if step.failed:
+            _log.info("call_archived_late", call_id=call_id, change=step.what)
+        if not step.done.done():
+            step.done.set_result(None)
+
+    async def _once(self, step: _Step, within_s: float = STEP_S) -> str | None:
+        """Try a step; return what went wrong."""
+        try:
+            async with self._concurrency, asyncio.timeout(within_s):
+                await step.work()
         except StoreError as exc:
-            _log.error("call_not_archived", error=str(exc))
-            return otherwise
+            return str(exc)
+        except TimeoutError:
+            return f"the database gave no answer in {within_s:g} s"
+        except Exception as exc:  # noqa: BLE001 - one call's fault must not stop the others
+            self.lost += 1
+            _log.exception("call_record_broken", change=step.what, error=type(exc).__name__)
+        return None
+
+    def _lose(self, call_id: CallId, step: _Step, why: str) -> None:
+        self.lost += 1
+        # The transcript file has it; what stays open in the database the next start closes.
+        _log.error("call_record_lost", call_id=call_id, change=step.what, reason=why)
+        if not step.done.done():
+            step.done.set_result(None)
+
+    async def _finish(self) -> None:
+        """Wait a little for what is left, then cancel it."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=STOP_S)
+        for task in late:
+            task.cancel()
+        if late:
+            self.lost += self.pending
+            _log.error("call_records_lost", changes=self.pending)

@@ -8,6 +8,7 @@ reports it over, a leg breaks, the server stops) is an ending of that one task.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -20,12 +21,15 @@ from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import Call, CallEnding, CallState, EndReason
 from fwai.domain.phone import masked
-from fwai.errors import ApiError, StoreError
+from fwai.errors import ApiError
 from fwai.interfaces.calls import ToolRunner
 from fwai.interfaces.media import AgentLeg, Recorder
 
 HANG_UP_S: Final = 10.0
 
+# Begins a recording of a call, given its sample rate in Hz and the loop's time; returns it with its
+# file, relative to the recordings' directory, or None when nothing is recorded.
+RecorderFor = Callable[[Call, int, float], tuple[Recorder, Path] | None]
 OnOver = Callable[[CallSession, CallEnding], None]
 
 _log = structlog.get_logger()
@@ -39,14 +43,14 @@ class CallParts:
         agent_for: Makes the agent's leg for a call; not connected yet. It may look things up.
         tools: Runs the tools the model asks for.
         limits: How long things may last.
-        recorder_for: Opens a recording for a call, its sample rate in Hz and the loop's time.
+        recorder_for: Begins a recording, where calls are recorded.
         on_over: Told of each session that is over, and how its call ended; must not block.
     """
 
     agent_for: Callable[[Call], Awaitable[AgentLeg]]
     tools: ToolRunner
     limits: SessionLimits
-    recorder_for: Callable[[Call, int, float], Awaitable[Recorder | None]]
+    recorder_for: RecorderFor
     on_over: OnOver | None = None
 
 
@@ -125,12 +129,12 @@ class CallRunner:
         await self._close(live, reason)
 
     async def _recorder(self, call: Call, sample_rate: int) -> Recorder | None:
-        try:
-            now = asyncio.get_running_loop().time()
-            return await self._parts.recorder_for(call, sample_rate, now)
-        except StoreError as exc:
-            _log.error("call_not_recorded", error=str(exc))
+        begun = self._parts.recorder_for(call, sample_rate, asyncio.get_running_loop().time())
+        if begun is None:
             return None
+        recorder, path = begun
+        await self._records.recorded(call, path)
+        return recorder
 
     async def _never_connected(self, live: LiveCall) -> None:
         """The stream never came: give the model session back and say how the call came out."""
@@ -151,6 +155,7 @@ class CallRunner:
             heard_s=round(outcome.audio_out_s, 1),
             turns=len(outcome.latency_ms),
         )
-        await self._records.ended(live.call, outcome)
+        if not live.disowned:
+            await self._records.ended(live.call, outcome)
         if self._parts.on_over is not None and live.session is not None:
             self._parts.on_over(live.session, outcome)

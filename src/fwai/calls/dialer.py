@@ -11,7 +11,7 @@ A ``callback`` job turns a promise whose time has come into a call.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -21,8 +21,6 @@ import structlog
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
 from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.job import (
-    DIAL,
-    WATCH_CALL,
     Begin,
     Dead,
     Done,
@@ -83,6 +81,7 @@ class Dialer:
 
     Args:
         lines: By provider.
+        carried_elsewhere: Whether another process that lives carries a call.
         clock: The time now, aware.
     """
 
@@ -94,8 +93,10 @@ class Dialer:
         archive: CallStates,
         placer: CallPlacer,
         people: DoNotCallList,
+        carried_elsewhere: Callable[[CallRecord], bool] = lambda _: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._carried_elsewhere = carried_elsewhere
         self._rules = rules
         self._limits = limits
         self._lines = lines
@@ -139,43 +140,14 @@ class Dialer:
         await self._close(record.call, CallState.FAILED, reason)
         return Done()
 
-    async def left_over(
-        self,
-        waiting: Iterable[CallRecord],
-        job_of: Callable[[str], Awaitable[Job | None]] | None = None,
-    ) -> list[NewJob]:
-        """Return what is to be done about calls that were placed before a restart.
-
-        ``waiting`` are those that dial or ring; ``job_of`` finds a job by its key. A call that was
-        never heard of is left to its dial job; without one that still waits (it gave up as
-        unknown) it is watched, too.
-        """
-        patience = timedelta(seconds=self._limits.ring_s + GRACE_S)
-        watched = []
-        for record in waiting:
-            call = record.call
-            if not call.provider_call_id and not await _settled(f"{DIAL}:{call.id}", job_of):
-                continue
-            watched.append(
-                NewJob(
-                    WATCH_CALL,
-                    f"{WATCH_CALL}:{call.id}",
-                    {"call_id": call.id},
-                    run_at=max(record.written_at, self._since) + patience,
-                    call_id=call.id,
-                    phone=call.caller,
-                )
-            )
-        return watched
-
     def _too_late(self, job: Job) -> bool:
         """Whether a call waited for so long that dialling it now would only surprise."""
         until = job.payload.get("until")
         return until is not None and self._clock() > datetime.fromisoformat(until)
 
     def _carried(self, record: CallRecord) -> bool:
-        """Whether the call goes on here, or on another machine with the same database."""
-        return record.state is CallState.IN_PROGRESS or self._placer.live(record.call.id)
+        """Whether the call goes on here, or in another process with the same database."""
+        return self._placer.live(record.call.id) or self._carried_elsewhere(record)
 
     async def _after_crash(self, record: CallRecord, begun_at: datetime) -> JobOutcome | None:
         """Return what to do about a call that may have been placed; None is to place it."""
@@ -295,11 +267,6 @@ def cause_of(exc: Exception) -> str:
     """Return what to keep as the cause of a call that could not be placed."""
     kind = getattr(exc, "kind", "")
     return str(kind or exc)[:120]
-
-
-async def _settled(key: str, job_of: Callable[[str], Awaitable[Job | None]] | None) -> bool:
-    job = None if job_of is None else await job_of(key)
-    return job is not None and job.state.final
 
 
 class CallbackDialer:

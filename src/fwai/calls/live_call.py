@@ -20,6 +20,7 @@ class LiveCall:
         connect_s: How long the stream may take to come, in seconds.
         over: Set when the task that owns the call has done everything.
         abandoned: It was never placed; whoever wanted it says what becomes of it.
+        disowned: Another process took its records over; nothing more is written of it.
     """
 
     call: Call
@@ -33,6 +34,7 @@ class LiveCall:
     cause: str = ""
     machine: bool = False
     abandoned: bool = False
+    disowned: bool = False
 
     def end(self, reason: EndReason, state: CallState) -> None:
         """Make the call's task end the call, wherever it stands; the first reason counts."""

@@ -10,6 +10,7 @@ or comes back sees what was missed. Nothing of this is written to disk.
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, Self
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState
@@ -150,6 +151,10 @@ class PublishingArchive:
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed."""
         await self._archive.set_provider_id(call_id, provider_call_id)
+
+    async def set_recording(self, call_id: CallId, recording: Path) -> None:
+        """Keep where the recording is, relative to the recordings' directory."""
+        await self._archive.set_recording(call_id, recording)
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         """Move a call to ``state``; False when that is not a legal step."""

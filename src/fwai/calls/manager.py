@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from fwai.calls.call_records import CallRecords
-from fwai.calls.call_runner import CallParts, CallRunner, OnOver
+from fwai.calls.call_records import ANSWER_S, CallRecords
+from fwai.calls.call_runner import CallParts, CallRunner, OnOver, RecorderFor
 from fwai.calls.capacity import Capacity
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_call import LiveCall, LiveCallRegistry, new_call_id
@@ -27,9 +27,10 @@ from fwai.domain.call import (
     EndReason,
     StreamTicket,
 )
+from fwai.domain.instance import InstanceStatus
 from fwai.errors import BusyError
 from fwai.interfaces.calls import CallControl, ToolRunner
-from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
+from fwai.interfaces.media import AgentLeg, CallerLeg
 from fwai.interfaces.store import CallArchive
 
 _log = structlog.get_logger()
@@ -42,14 +43,14 @@ class CallManager:
         agent_for: Makes the agent's leg for a call; not connected yet. It may look things up.
         agent_id_for: Chooses the agent for a line of ours.
         max_calls: Fixed number of simultaneous calls, or None to go by what is measured.
-        recorder_for: Opens a recording for a call, its sample rate in Hz and the loop's time.
+        recorder_for: Begins a recording, where calls are recorded.
         on_idle: Called when the last call is over; must not block.
         speaks_to_machines: Whether an agent, by its id, leaves a message with a machine.
         on_over: Told of each session that is over, and how its call ended; must not block.
+        status: What this process tells its siblings; says when they took its calls over.
 
     Attributes:
         placer: Places outbound calls.
-        draining: No further call is admitted.
     """
 
     def __init__(
@@ -60,10 +61,11 @@ class CallManager:
         archive: CallArchive,
         limits: SessionLimits,
         max_calls: int | None,
-        recorder_for: Callable[[Call, int, float], Awaitable[Recorder | None]],
+        recorder_for: RecorderFor,
         on_idle: Callable[[], None] = lambda: None,
         speaks_to_machines: Callable[[str], bool] = lambda _: False,
         on_over: OnOver | None = None,
+        status: InstanceStatus | None = None,
     ) -> None:
         self._speaks_to_machines = speaks_to_machines
         self._agent_id_for = agent_id_for
@@ -78,12 +80,18 @@ class CallManager:
         self._group: asyncio.TaskGroup | None = None
         self._stop = asyncio.Event()
         self._live = LiveCallRegistry()
-        self.draining = False
+        self._status = status or InstanceStatus()
+        self._status.subscribe(self._disown)
         self.placer = OutboundPlacer(
             self._live, self._tokens, self._records, self._runner, self._begin, self._forget
         )
 
     # ---- the process's side ---------------------------------------------------------------------
+
+    @property
+    def draining(self) -> bool:
+        """Whether no further call is admitted."""
+        return self._status.draining
 
     @property
     def active(self) -> int:
@@ -99,21 +107,26 @@ class CallManager:
 
     async def run(self, ready: asyncio.Event) -> None:
         """Own all calls until `stop`; then end those that are left and return."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            ready.set()
-            await self._stop.wait()
-            self._group = None
-            for live in self._live.all():
-                live.end(EndReason.SERVER_STOPPED, CallState.FAILED)
+        async with asyncio.TaskGroup() as records:
+            records.create_task(self._records.run(), name="call_records")
+            try:
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    ready.set()
+                    await self._stop.wait()
+                    self._group = None
+                    for live in self._live.all():
+                        live.end(EndReason.SERVER_STOPPED, CallState.FAILED)
+            finally:
+                self._records.stop()
 
     def drain(self) -> None:
         """Admit no further call; those that run go on."""
-        self.draining = True
+        self._status.draining = True
 
     def stop(self) -> None:
         """End all calls and let `run` return."""
-        self.draining = True
+        self._status.draining = True
         self._stop.set()
 
     # ---- LiveCalls ------------------------------------------------------------------------------
@@ -215,7 +228,7 @@ class CallManager:
         live = self._live.get(offer.call_id)
         if live is None:
             # It was placed before a restart: it goes on here.
-            record = await self._records.record(offer.call_id)
+            record = await self._records.record(offer.call_id, ANSWER_S)
             if record is None or record.state not in (CallState.DIALING, CallState.RINGING):
                 return None
             live = self._live.get(offer.call_id) or self._begin(record.call, control)
@@ -249,6 +262,7 @@ class CallManager:
             raise BusyError(refusal or "stopped")
         live = LiveCall(call, control, self._loop.create_future(), connect_s)
         self._live.add(live)
+        self._status.calls = len(self._live)
         self._group.create_task(self._own(live), name=f"call:{call.id}")
         return live
 
@@ -265,3 +279,10 @@ class CallManager:
         """Let go of a call that is over: of its token and of every id it was known by."""
         if self._live.remove(live):
             self._tokens.revoke(live.call.id)
+        self._status.calls = len(self._live)
+
+    def _disown(self) -> None:
+        """Others took the calls of this process over: end them here, and write nothing of it."""
+        for live in self._live.all():
+            live.disowned = True
+            live.end(EndReason.SERVER_CRASHED, CallState.FAILED)

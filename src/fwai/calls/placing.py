@@ -15,6 +15,7 @@ from fwai.interfaces.calls import CallControl, OutboundLine
 
 STREAM_S: Final = 30.0  # from the answer to the stream
 DIAL_S: Final = 25.0  # above what a provider's client may take
+NAMED_S: Final = 1.0  # for the provider's id to be kept before the dial job is settled
 
 # Begins a call, whose stream may take so many seconds to come; raises ``BusyError``.
 BeginCall = Callable[[Call, CallControl, float], LiveCall]
@@ -79,16 +80,16 @@ class OutboundPlacer:
             self._forget(live)  # it may be placed again at once
             raise
         if not live.call.provider_call_id:  # else its news came first; the id there is the call's
-            await self.bind(live, provider_call_id)
+            await self.bind(live, provider_call_id, NAMED_S)
         given_up = live.over.is_set() or live.told_state is not None
         if given_up and live.told_reason is not EndReason.CALLER_HUNG_UP:
             await self._runner.hang_up_carrier(live)  # there was nothing to hang up until now
         return provider_call_id
 
-    async def bind(self, live: LiveCall, provider_call_id: str) -> None:
+    async def bind(self, live: LiveCall, provider_call_id: str, within_s: float = 0.0) -> None:
         """Keep the provider's id of an outbound call, whoever tells it first."""
         if self._live.bind(live, provider_call_id):
-            await self._records.named(live.call)
+            await self._records.named(live.call, within_s)
 
     async def ringing(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep that an outbound call rings, here or placed before a restart."""

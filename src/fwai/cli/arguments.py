@@ -1,16 +1,16 @@
-"""The arguments of every command."""
+"""Argument parser of the command line."""
 
 import argparse
 from typing import Final
 
 from fwai import __version__
 
-PHONES: Final = ("plivo", "exotel", "whatsapp")
-"""Providers whose telephones can be simulated."""
+SIMULATED_PROVIDERS: Final = ("plivo", "exotel", "whatsapp")
+"""Providers whose callers the demo can simulate."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+    """Build the argument parser."""
     top = argparse.ArgumentParser(
         prog="fwai", description="A self-hosted phone agent that speaks with Gemini Live."
     )
@@ -32,8 +32,8 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     demo.add_argument("--json", action="store_true", help="print one JSON object at the end")
     demo.add_argument(
         "--provider",
-        choices=(*PHONES, "all"),
-        default=PHONES[0],
+        choices=(*SIMULATED_PROVIDERS, "all"),
+        default=SIMULATED_PROVIDERS[0],
         help="whose telephone to play; all plays one call after the other",
     )
     demo.add_argument(
@@ -57,7 +57,7 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the commands that ask the running server's API."""
+    """Add the commands that call the running server's API."""
     call = commands.add_parser("call", help="let the running server call somebody")
     call.add_argument("--to", required=True, metavar="NUMBER", help="whom, as +919999900000")
     call.add_argument("--provider", default="", help="who carries it; the first one by default")

@@ -1,19 +1,19 @@
-"""``demo`` and ``simulator``: calls and a model without an account."""
+"""Commands ``demo`` and ``simulator``: simulated calls, and the Gemini Live simulator."""
 
 import argparse
 import gc
 
-from fwai.cli.arguments import PHONES
+from fwai.cli.arguments import SIMULATED_PROVIDERS
 from fwai.cli.loop import run
 from fwai.demo.runner import run_demo
 from fwai.simulator.gemini import server as gemini
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Play whole calls on this machine and return 0 when every one was good."""
+    """Run simulated calls and return 0 when every one passed."""
     return run(
         run_demo(
-            providers=PHONES if args.provider == "all" else (args.provider,),
+            providers=SIMULATED_PROVIDERS if args.provider == "all" else (args.provider,),
             audio=args.audio,
             sample_rate=args.sample_rate,
             as_json=args.json,

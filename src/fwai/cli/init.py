@@ -1,4 +1,4 @@
-"""``init``: writes what a new installation needs into a folder, and says what to do next."""
+"""Command ``init``: creates prompts.json, .env and folders of a new installation."""
 
 import argparse
 import os
@@ -21,7 +21,7 @@ Next:
 
 
 def init(args: argparse.Namespace) -> int:
-    """Write prompts.json, .env and the folders; what is there already is kept."""
+    """Write prompts.json, .env and the folders; existing files are kept."""
     folder = Path(args.folder)
     try:
         for name in ("data", "transcripts"):
@@ -36,7 +36,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Write a new file, readable by others only as ``mode`` says; an old one stays as it is."""
+    """Write a new file with ``mode``; an existing one is kept."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""The event loop that commands run on."""
+"""Event loop of the commands."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop, or on asyncio's own loop where there is none."""
+    """Run a coroutine on uvloop, or on asyncio's own loop if uvloop is not installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,4 +1,4 @@
-"""The command line: runs a command and tells its failures.
+"""Entry point of the command line: dispatches commands and reports errors.
 
 Each command's module is imported only when it runs: `serve` must start fast.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fwai.cli.arguments import parser
-from fwai.config.loading import quiet_libraries
+from fwai.config.loading import limit_library_threads
 from fwai.errors import ConfigError, StoreError
 
 EXIT_FAILED: Final = 1
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     gc.disable()  # until `freeze`: what is built at start stays, so looking for garbage is in vain
     args = parser().parse_args(argv)
-    quiet_libraries()
+    limit_library_threads()
     try:
         return _run(args, started)
     except ConfigError as exc:

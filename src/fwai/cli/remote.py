@@ -1,4 +1,4 @@
-"""``call`` and ``jobs``: commands that ask the running server's API on this machine."""
+"""Commands ``call`` and ``jobs``: clients of the API of the server on this machine."""
 
 import argparse
 import json
@@ -18,17 +18,17 @@ FINAL: Final = ("completed", "no_answer", "busy", "failed", "canceled", "rejecte
 EXIT_FAILED: Final = 1
 
 
-class _NotDoneError(Exception):
-    """The server did not do it; the text says why."""
+class _RequestFailedError(Exception):
+    """A request to the server failed; the text says why."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what ``args`` say and return the exit code."""
+    """Run the command of ``args`` and return the exit code."""
     settings = load_settings()
     try:
         with _client(settings) as server:
             return _call(server, args) if args.command == "call" else _jobs(server, args)
-    except _NotDoneError as exc:
+    except _RequestFailedError as exc:
         print(str(exc), file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
 
@@ -47,20 +47,20 @@ def _client(settings: Settings) -> httpx.Client:
     )
 
 
-def _ask(server: httpx.Client, method: str, path: str, **how: Any) -> Mapping[str, Any]:  # noqa: ANN401
+def _request(server: httpx.Client, method: str, path: str, **how: Any) -> Mapping[str, Any]:  # noqa: ANN401
     try:
         response = server.request(method, path, **how)
     except httpx.HTTPError as exc:
         where = str(server.base_url).rpartition("/api")[0]
         text = f"No server answers at {where} ({type(exc).__name__}); start it with: make run"
-        raise _NotDoneError(text) from None
+        raise _RequestFailedError(text) from None
     try:
         body = response.json()
     except ValueError:
         body = {}
     if not response.is_success:
         field = f"{body['field']}: " if body.get("field") else ""
-        raise _NotDoneError(f"{field}{body.get('detail') or f'HTTP {response.status_code}'}")
+        raise _RequestFailedError(f"{field}{body.get('detail') or f'HTTP {response.status_code}'}")
     return dict(body)
 
 
@@ -69,14 +69,14 @@ def _call(server: httpx.Client, args: argparse.Namespace) -> int:
     order = {name: value for name, value in order.items() if value}
     if args.note:
         order["context"] = {"note": args.note}
-    placed = _ask(server, "POST", "/calls", json=order)
+    placed = _request(server, "POST", "/calls", json=order)
     call_id, status = placed["call_id"], placed["status"]
     if args.no_wait or status == "scheduled":
         _show(args, placed, f"{call_id}: {status}, due {placed.get('due_at')}")
         return 0
     seen = ""
     while True:
-        call = _ask(server, "GET", f"/calls/{call_id}")
+        call = _request(server, "GET", f"/calls/{call_id}")
         if call["status"] != seen:
             seen = call["status"]
             if not args.json:
@@ -91,15 +91,15 @@ def _call(server: httpx.Client, args: argparse.Namespace) -> int:
 
 def _jobs(server: httpx.Client, args: argparse.Namespace) -> int:
     if args.retry == "events":
-        answer = _ask(server, "POST", "/events/replay", json={})
+        answer = _request(server, "POST", "/events/replay", json={})
         _show(args, answer, f"events that are tried again: {answer.get('replayed')}")
         return 0
     if args.retry:
-        answer = _ask(server, "POST", f"/jobs/{args.retry}/retry")
+        answer = _request(server, "POST", f"/jobs/{args.retry}/retry")
         _show(args, answer, f"{args.retry}: is tried again")
         return 0
     states = [("status", state) for state in args.state.split(",") if state]
-    answer = _ask(server, "GET", "/jobs", params=[*states, ("limit", "200")])
+    answer = _request(server, "GET", "/jobs", params=[*states, ("limit", "200")])
     lines = [_line(job) for job in answer["jobs"]]
     _show(args, answer, "\n".join(lines) or "nothing")
     return 0

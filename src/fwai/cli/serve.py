@@ -1,4 +1,4 @@
-"""``serve``: answers calls; without configuration in demo mode."""
+"""Command ``serve``: runs the server; in demo mode when nothing is configured."""
 
 import sys
 import time
@@ -15,10 +15,10 @@ from fwai.wiring.app import freeze, open_server
 
 
 def serve(started: float) -> int:
-    """Serve until a signal; ``started`` is `time.perf_counter` when the process began.
+    """Run the server until a signal; ``started`` is `time.perf_counter` when the process began.
 
     Raises:
-        ConfigError: The settings or prompts.json cannot be right.
+        ConfigError: The settings or prompts.json are invalid.
         StoreError: The database or a directory cannot be used.
     """
     settings = load_settings()

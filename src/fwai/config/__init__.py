@@ -1,1 +1,1 @@
-"""Settings from the environment and ``.env``, and the checks they must pass at start."""
+"""Settings from the environment and ``.env``, and their validation at start."""

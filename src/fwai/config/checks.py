@@ -1,4 +1,4 @@
-"""Checks of the server's and the providers' settings: what is missing, what cannot be right."""
+"""Validates server and provider settings: missing and invalid values."""
 
 import ipaddress
 import re
@@ -15,8 +15,8 @@ AVAILABLE: Final = ("plivo", "exotel", "whatsapp")
 MIN_KEY_CHARS: Final = 16
 
 
-def missing(settings: Settings) -> list[str]:
-    """Return what is not set although the chosen providers need it, with the fix for each."""
+def missing_settings(settings: Settings) -> list[str]:
+    """Return the missing settings of the chosen providers, each with its fix."""
     problems = []
     if not settings.call_provider:
         problems.append(f"CALL_PROVIDER: missing; set it to {' or '.join(AVAILABLE)}")
@@ -36,7 +36,7 @@ def missing(settings: Settings) -> list[str]:
 
 
 def _required(settings: Settings) -> dict[str, tuple[object, str]]:
-    """Return what the chosen providers need, with the fix for each."""
+    """Return the required settings of the chosen providers, each with its fix."""
     found: dict[str, tuple[object, str]] = {}
     if "plivo" in settings.call_provider:
         found |= {
@@ -45,11 +45,11 @@ def _required(settings: Settings) -> dict[str, tuple[object, str]]:
             "PLIVO_PHONE_NUMBER": (settings.plivo_phone_number, "set it to your number, +91..."),
         }
     if "exotel" in settings.call_provider:
-        there = "copy it from Exotel's API settings"
+        hint = "copy it from Exotel's API settings"
         found |= {
-            "EXOTEL_SID": (settings.exotel_sid, there),
-            "EXOTEL_API_KEY": (settings.exotel_api_key, there),
-            "EXOTEL_API_TOKEN": (settings.exotel_api_token, there),
+            "EXOTEL_SID": (settings.exotel_sid, hint),
+            "EXOTEL_API_KEY": (settings.exotel_api_key, hint),
+            "EXOTEL_API_TOKEN": (settings.exotel_api_token, hint),
             "EXOTEL_CALLER_ID": (settings.exotel_caller_id, "set it to your ExoPhone"),
             "EXOTEL_WEBHOOK_SECRET": (
                 settings.exotel_webhook_secret,
@@ -57,33 +57,33 @@ def _required(settings: Settings) -> dict[str, tuple[object, str]]:
             ),
         }
     if "whatsapp" in settings.call_provider:
-        there = "copy it from Meta's app dashboard"
+        hint = "copy it from Meta's app dashboard"
         found |= {
-            "PHONE_NUMBER_ID": (settings.phone_number_id, there),
+            "PHONE_NUMBER_ID": (settings.phone_number_id, hint),
             "META_ACCESS_TOKEN": (settings.meta_access_token, "issue a system user's token"),
             "META_VERIFY_TOKEN": (settings.meta_verify_token, "choose any long word"),
         }
         if not settings.allow_unsigned_webhooks:
-            found["META_APP_SECRET"] = (settings.meta_app_secret, there)
+            found["META_APP_SECRET"] = (settings.meta_app_secret, hint)
     if found:
         found["PUBLIC_URL"] = (settings.base_url, "set it to https://your.domain")
     return found
 
 
-def wrong(settings: Settings) -> list[str]:
-    """Return what cannot be right on a configured server, with the fix for each."""
+def invalid_settings(settings: Settings) -> list[str]:
+    """Return the invalid settings of a configured server, each with its fix."""
     problems = []
-    if settings.base_url and not _good_public_url(settings.base_url):
+    if settings.base_url and not _is_public_url(settings.base_url):
         problems.append("PUBLIC_URL: must be https://host, as providers see it, without a query")
     if settings.plivo_phone_number:
         try:
             normalise(settings.plivo_phone_number)
         except ValueError as exc:
             problems.append(f"PLIVO_PHONE_NUMBER: {exc}")
-    return problems + _wrong_exotel(settings)
+    return problems + _invalid_exotel(settings)
 
 
-def _wrong_exotel(settings: Settings) -> list[str]:
+def _invalid_exotel(settings: Settings) -> list[str]:
     problems = []
     if re.search(r"[^A-Za-z0-9_.~-]", settings.exotel_webhook_secret.get_secret_value()):
         problems.append("EXOTEL_WEBHOOK_SECRET: use only letters, digits, _ and -")
@@ -99,18 +99,18 @@ def _wrong_exotel(settings: Settings) -> list[str]:
     return problems
 
 
-def wrong_anyway(settings: Settings) -> list[str]:
-    """Return what cannot be right even in demo mode, with the fix for each."""
+def always_invalid(settings: Settings) -> list[str]:
+    """Return the settings that are invalid even in demo mode, each with its fix."""
     problems = []
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
         problems.append(f"TIMEZONE: unknown zone {settings.timezone!r}; such as Asia/Kolkata")
-    if not _good_url(settings.gemini_live_url, ("wss", "ws")):
+    if not _is_url(settings.gemini_live_url, ("wss", "ws")):
         problems.append("GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator")
-    if not _good_url(settings.plivo_api_url, ("https", "http")):
+    if not _is_url(settings.plivo_api_url, ("https", "http")):
         problems.append("PLIVO_API_URL: must be https://host")
-    if not _good_url(settings.exotel_api_url, ("https", "http")):
+    if not _is_url(settings.exotel_api_url, ("https", "http")):
         problems.append("EXOTEL_API_URL: must be https://host")
     if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
         problems.append(
@@ -118,13 +118,13 @@ def wrong_anyway(settings: Settings) -> list[str]:
         )
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
-    return problems + _wrong_media(settings)
+    return problems + _invalid_media(settings)
 
 
-def _wrong_media(settings: Settings) -> list[str]:
-    """Return what cannot be right of WhatsApp and of WebRTC."""
+def _invalid_media(settings: Settings) -> list[str]:
+    """Return the invalid settings of WhatsApp, WebRTC and API keys."""
     problems = []
-    if not _good_url(settings.meta_graph_url, ("https", "http")):
+    if not _is_url(settings.meta_graph_url, ("https", "http")):
         problems.append("META_GRAPH_URL: must be https://host")
     if not re.fullmatch(r"v\d+\.\d+", settings.meta_graph_version):
         problems.append("META_GRAPH_VERSION: must be like v25.0")
@@ -140,8 +140,8 @@ def _wrong_media(settings: Settings) -> list[str]:
     return problems
 
 
-def _good_public_url(url: str) -> bool:
-    if not _good_url(url, ("https", "http")):
+def _is_public_url(url: str) -> bool:
+    if not _is_url(url, ("https", "http")):
         return False
     parts = urlsplit(url)
     if parts.query or parts.fragment or parts.username is not None:
@@ -149,8 +149,8 @@ def _good_public_url(url: str) -> bool:
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
-def _good_url(url: str, schemes: Sequence[str]) -> bool:
-    """Whether ``url`` names a host under one of ``schemes``, in lower case."""
+def _is_url(url: str, schemes: Sequence[str]) -> bool:
+    """Whether ``url`` has a host and one of ``schemes``, in lower case."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - raises when it is none

@@ -1,4 +1,4 @@
-"""The text of an ``.env`` file: every setting with its default and a comment, by groups."""
+"""Generates the text of ``.env.example``: every setting with its default and a comment."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -105,15 +105,15 @@ GROUPS: Final = {
 
 
 def env_file() -> str:
-    """Return the whole file.
+    """Build the text of the file.
 
     Raises:
-        ValueError: A setting is in no group, or a group names what is no setting.
+        ValueError: A setting is in no group, or a group names an unknown setting.
     """
     grouped = [name for names in GROUPS.values() for name in names]
-    astray = set(grouped) ^ set(Settings.model_fields)
-    if astray:
-        raise ValueError(f"GROUPS and Settings differ: {sorted(astray)}")
+    mismatched = set(grouped) ^ set(Settings.model_fields)
+    if mismatched:
+        raise ValueError(f"GROUPS and Settings differ: {sorted(mismatched)}")
     return "\n".join([HEADER, *_lines()]).rstrip("\n") + "\n"
 
 
@@ -124,11 +124,11 @@ def _lines() -> Iterator[str]:
         for name in names:
             field = Settings.model_fields[name]
             yield f"# {field.description}"
-            yield ("" if title == REQUIRED else "# ") + f"{name.upper()}={_shown(field)}"
+            yield ("" if title == REQUIRED else "# ") + f"{name.upper()}={_default_text(field)}"
             yield ""
 
 
-def _shown(field: FieldInfo) -> str:
+def _default_text(field: FieldInfo) -> str:
     default = field.get_default()
     if isinstance(default, SecretStr):
         default = default.get_secret_value()

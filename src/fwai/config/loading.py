@@ -1,4 +1,4 @@
-"""Reads the settings from the environment and ``.env``, and reports every problem at once."""
+"""Loads settings from the environment and ``.env``, reporting every problem at once."""
 
 import os
 from collections.abc import Mapping
@@ -7,14 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from fwai.config.checks import missing, wrong, wrong_anyway
-from fwai.config.outbound_checks import wrong_outbound
+from fwai.config.checks import always_invalid, invalid_settings, missing_settings
+from fwai.config.outbound_checks import invalid_outbound
 from fwai.config.settings import Settings
 from fwai.errors import ConfigError
 
 
-class _GivenSettings(Settings):
-    """Settings that look at nothing but what they are given: for the demo and for tests."""
+class _ExplicitSettings(Settings):
+    """Settings from explicit values only, without the environment: for the demo and for tests."""
 
     @classmethod
     def settings_customise_sources(
@@ -29,28 +29,28 @@ class _GivenSettings(Settings):
 
 
 def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool = True) -> Settings:
-    """Read and check everything.
+    """Load and validate the settings.
 
     Args:
-        values: By field name; they count more than the environment.
-        environment: Whether the environment and ``.env`` count at all.
+        values: By field name; they override the environment.
+        environment: Whether to read the environment and ``.env`` at all.
 
     Raises:
         ConfigError: Every problem at once, each naming its variable and the fix.
     """
-    kind = Settings if environment else _GivenSettings
+    kind = Settings if environment else _ExplicitSettings
     problems: list[str] = []
     try:
         settings = _read(kind, values or {})
     except ValidationError as exc:
-        unreadable = {str(error["loc"][0]): error for error in exc.errors(include_url=False)}
-        problems += [_problem(name, error) for name, error in unreadable.items()]
-        # Others stand in for them, so that the rest is reported now and not at the next start.
-        stand_ins = {name: Settings.model_fields[name].get_default() for name in unreadable}
-        settings = _read(kind, {**(values or {}), **stand_ins})
+        invalid = {str(error["loc"][0]): error for error in exc.errors(include_url=False)}
+        problems += [_describe_error(name, error) for name, error in invalid.items()]
+        # Defaults replace them, so that the rest is reported now and not at the next start.
+        defaults = {name: Settings.model_fields[name].get_default() for name in invalid}
+        settings = _read(kind, {**(values or {}), **defaults})
     if not settings.demo:
-        problems += [*missing(settings), *wrong(settings)]
-    problems += [*wrong_anyway(settings), *wrong_outbound(settings)]
+        problems += [*missing_settings(settings), *invalid_settings(settings)]
+    problems += [*always_invalid(settings), *invalid_outbound(settings)]
     if problems:
         raise ConfigError(problems)
     return settings
@@ -65,8 +65,8 @@ def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
         raise ConfigError([f".env: cannot be read ({exc.strerror}); check its owner"]) from None
 
 
-def _problem(name: str, error: Mapping[str, Any]) -> str:
-    """Say what a value must be; the value itself only where it cannot be a secret."""
+def _describe_error(name: str, error: Mapping[str, Any]) -> str:
+    """Describe a pydantic error; shows the value only where it cannot be a secret."""
     context = error.get("ctx", {})
     match name, error["type"]:
         case "max_concurrent_calls", _:
@@ -86,6 +86,6 @@ def _problem(name: str, error: Mapping[str, Any]) -> str:
     return f"{name.upper()}: {fix}"
 
 
-def quiet_libraries() -> None:
-    """Set what libraries read from the environment when they are first imported."""
+def limit_library_threads() -> None:
+    """Limit OpenBLAS to one thread; call it before numpy is imported."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

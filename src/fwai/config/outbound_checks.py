@@ -1,4 +1,4 @@
-"""Checks of the settings of outbound calls, mail, tools and events."""
+"""Validates the settings of outbound calls, mail, tools and events."""
 
 import re
 
@@ -10,8 +10,8 @@ from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
 
-def wrong_outbound(settings: Settings) -> list[str]:
-    """Return what cannot be right of tools, outbound calls and events."""
+def invalid_outbound(settings: Settings) -> list[str]:
+    """Return the invalid settings of tools, outbound calls, mail and events."""
     problems = []
     try:
         CallingHours.parse(settings.calling_hours)
@@ -27,15 +27,15 @@ def wrong_outbound(settings: Settings) -> list[str]:
             normalise(settings.human_handoff_number)
         except ValueError as exc:
             problems.append(f"HUMAN_HANDOFF_NUMBER: {exc}")
-    return [*problems, *_wrong_mail(settings), *_wrong_events(settings)]
+    return [*problems, *_invalid_mail(settings), *_invalid_events(settings)]
 
 
 def mail_sender(settings: Settings) -> str:
-    """Return the address mails come from; empty when none is known."""
+    """Return the sender address of mails; empty when none is set."""
     return settings.smtp_sender or (settings.smtp_user if "@" in settings.smtp_user else "")
 
 
-def _wrong_mail(settings: Settings) -> list[str]:
+def _invalid_mail(settings: Settings) -> list[str]:
     if not settings.smtp_host:
         return []
     sender = mail_sender(settings)
@@ -59,7 +59,7 @@ def _wrong_mail(settings: Settings) -> list[str]:
     return []
 
 
-def _wrong_events(settings: Settings) -> list[str]:
+def _invalid_events(settings: Settings) -> list[str]:
     problems = []
     url, secrets = settings.events_webhook_url, settings.event_secrets
     try:

@@ -1,7 +1,7 @@
 """All settings: names, types, defaults and descriptions.
 
 Only ``cli`` and ``wiring`` see `Settings`; everything else gets plain values. Each field's
-description is what ``.env.example`` says about it; a test holds the two together.
+description is its comment in ``.env.example``; a test compares the two.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from fwai.domain.phone import Reach, country_code, normalise
+from fwai.domain.phone import CountryAllowList, country_code, normalise
 
 INDIA: Final = "91"
 
@@ -309,7 +309,7 @@ class Settings(BaseSettings):
 
     @property
     def demo(self) -> bool:
-        """Whether nothing is configured, so that the server simulates the outside world."""
+        """Whether nothing is configured, so that the server runs the demo."""
         return not any(is_set(getattr(self, name)) for name in _CREDENTIALS)
 
     @property
@@ -319,24 +319,24 @@ class Settings(BaseSettings):
 
     @property
     def plivo_tokens(self) -> tuple[str, ...]:
-        """Tokens that may sign; the first one is used for REST."""
+        """Tokens that may sign webhooks; the first one is used for REST."""
         parts = self.plivo_auth_token.get_secret_value().split(",")
         return tuple(part.strip() for part in parts if part.strip())
 
     @property
-    def reach(self) -> Reach:
-        """Which countries may be called and texted."""
+    def reach(self) -> CountryAllowList:
+        """Countries that may be called and texted."""
         if self.calling_countries:
-            return Reach(frozenset(code.lstrip("+") for code in self.calling_countries))
+            return CountryAllowList(frozenset(code.lstrip("+") for code in self.calling_countries))
         lines = (self.plivo_phone_number, self.exotel_caller_id, self.human_handoff_number)
         ours = {country_code(line) for line in lines if line.startswith("+")}
         if self.exotel_caller_id.startswith("0"):
             ours.add(INDIA)  # an ExoPhone as people there write it
-        return Reach(frozenset(ours))
+        return CountryAllowList(frozenset(ours))
 
     @property
     def event_secrets(self) -> tuple[str, ...]:
-        """Secrets that sign events; the first one is the current."""
+        """Secrets that sign events; the first one is the current one."""
         parts = self.events_webhook_secret.get_secret_value().split(",")
         return tuple(part.strip() for part in parts if part.strip())
 

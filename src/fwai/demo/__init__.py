@@ -1,1 +1,1 @@
-"""A server with its whole outside world on one machine: no account, no telephone, no cost."""
+"""Demo: the real server against simulated providers and a simulated model, on one machine."""

@@ -1,4 +1,4 @@
-"""The demo on a terminal: the conversation as it happens, then what it came to."""
+"""Console output of the demo: the live conversation, then latencies and results."""
 
 import sys
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ _BAR: Final = 40
 
 
 class ConsoleReport:
-    """Prints; colours only on a terminal.
+    """Prints the demo's progress and result; colours only on a terminal.
 
     Args:
-        out: Where to.
+        out: Output stream; stdout by default.
         quiet: Print nothing; for ``--json``.
     """
 
@@ -28,8 +28,8 @@ class ConsoleReport:
         if not self._quiet:
             print(text, file=self._out, flush=True)
 
-    def opening(self, port: int, start_s: float) -> None:
-        """Say what is about to happen."""
+    def print_opening(self, port: int, start_s: float) -> None:
+        """Print the introduction."""
         self.line(self._bold("FWAI demo: one whole telephone call on this machine"))
         self.line(
             "The server, the speech path, tools and storage are the real ones; the telephone,"
@@ -38,7 +38,7 @@ class ConsoleReport:
         self.line(f"Server ready on 127.0.0.1:{port} in {start_s:.1f} s. Calling...\n")
 
     def event(self, kind: str, **facts: object) -> None:
-        """ConsoleReport what the simulated caller does and hears; ``on_event`` of a phone."""
+        """Print what the simulated caller does and hears; ``on_event`` of a phone."""
         at = f"{_number(facts.get('at_ms')) / 1000:5.1f} s"
         match kind:
             case "stream_opened":
@@ -62,7 +62,7 @@ class ConsoleReport:
                 pass
 
     def report(self, verdict: Verdict) -> None:
-        """ConsoleReport latencies, what tools did, where files lie, and the verdict."""
+        """Print latencies, the tools' effects, file paths and the verdict."""
         self.line()
         self._waterfall(verdict)
         self.line()
@@ -151,7 +151,7 @@ class ConsoleReport:
 
 
 def _ms(value: float) -> str:
-    """Return milliseconds; the loop's clock does not resolve less than one."""
+    """Format milliseconds; the loop's clock does not resolve less than one."""
     return f"{value:2.0f}" if value >= 1.0 else "<1"
 
 

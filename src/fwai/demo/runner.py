@@ -1,4 +1,4 @@
-"""``make demo``: start everything, place one call, show it, judge it."""
+"""Runs the demo: starts server and simulators, places one call per provider, evaluates it."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ from typing import Final
 from fwai import log
 from fwai.calls.session import CallSession
 from fwai.demo.report import ConsoleReport
-from fwai.demo.verdict import Verdict, fill_in
+from fwai.demo.verdict import Verdict, evaluate
 from fwai.demo.world import SimulatedWorld, open_simulated_world
 from fwai.domain.call import CallEnding
 from fwai.server.serving import DrainingServer, listen
@@ -42,7 +42,7 @@ WHATSAPP_SCRIPT: Final[Sequence[Step]] = (
     Hear("ai_answer"),
     *SCRIPT[6:],
 )
-WEATHERS: Final[Mapping[str, NetworkConditions]] = {
+NETWORKS: Final[Mapping[str, NetworkConditions]] = {
     "clear": NetworkConditions(),
     "bad": NetworkConditions(loss=0.02, jitter_ms=60.0),
 }
@@ -57,18 +57,18 @@ async def run_demo(
     keep: str | None,
     network: str = "clear",
 ) -> int:
-    """Play the demo and return the exit code: 0 when every call was a good one, else 1.
+    """Run the demo and return the exit code: 0 when every call passed, else 1.
 
     Args:
-        providers: Whose telephones are played, one call each.
+        providers: Providers to simulate, one call each.
         audio: Format of Plivo's stream.
-        sample_rate: Of Exotel's stream, in Hz.
+        sample_rate: Sample rate of Exotel's stream, in Hz.
         as_json: Print one JSON object at the end and nothing else.
-        keep: Where to keep what a call leaves, or None for a new place.
-        network: Of WhatsApp's network, a key of `WEATHERS`.
+        keep: Folder of transcript, recording and database; None makes a temporary one.
+        network: Conditions of WhatsApp's network, a key of `NETWORKS`.
     """
     log.configure("WARNING", "auto")
-    show = ConsoleReport(quiet=as_json)
+    console = ConsoleReport(quiet=as_json)
     folder = Path(keep) if keep else Path(tempfile.mkdtemp(prefix="fwai-demo-"))
     verdicts: dict[str, Verdict] = {}
     for provider in providers:
@@ -78,38 +78,38 @@ async def run_demo(
             "exotel_sample_rate": sample_rate,
         }
         where = folder / provider if len(providers) > 1 else folder
-        verdicts[provider] = await _play_one(where, settings, WEATHERS[network], show)
+        verdicts[provider] = await _run_call(where, settings, NETWORKS[network], console)
     ok = all(verdict.ok for verdict in verdicts.values())
     if as_json:
         each = {provider: verdict.as_json() for provider, verdict in verdicts.items()}
-        told = {"ok": ok, "calls": each} if len(each) > 1 else each[providers[0]]
-        print(json.dumps(told, indent=2))  # noqa: T201 - the command's output
+        output = {"ok": ok, "calls": each} if len(each) > 1 else each[providers[0]]
+        print(json.dumps(output, indent=2))  # noqa: T201 - the command's output
     return 0 if ok else 1
 
 
-async def _play_one(
-    folder: Path, settings: Mapping[str, object], network: NetworkConditions, show: ConsoleReport
+async def _run_call(
+    folder: Path, settings: Mapping[str, object], network: NetworkConditions, console: ConsoleReport
 ) -> Verdict:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     verdict = Verdict(database=str(folder / "fwai.db"))
     before = _tasks()
-    await _play_on_stage(folder, settings, network, show, verdict, started)
-    if left := await _left_behind(before):
-        verdict.problems.append(f"tasks left behind: {', '.join(left)}")
+    await _run_server_and_call(folder, settings, network, console, verdict, started)
+    if leaked := await _leaked_tasks(before):
+        verdict.problems.append(f"tasks left behind: {', '.join(leaked)}")
     verdict.transcript = _newest(folder / "transcripts", "*.jsonl")
     verdict.recording = _newest(folder / "recordings", "*.wav")
     if not verdict.transcript or not verdict.recording:
         verdict.problems.append("no transcript or no recording was kept")
-    show.report(verdict)
+    console.report(verdict)
     return verdict
 
 
-async def _play_on_stage(
+async def _run_server_and_call(
     folder: Path,
     settings: Mapping[str, object],
     network: NetworkConditions,
-    show: ConsoleReport,
+    console: ConsoleReport,
     verdict: Verdict,
     started: float,
 ) -> None:
@@ -124,12 +124,12 @@ async def _play_on_stage(
     }
     sessions: list[CallSession] = []
 
-    def over(session: CallSession, _: CallEnding) -> None:
+    def on_over(session: CallSession, _: CallEnding) -> None:
         sessions.append(session)
 
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(open_simulated_world(port, overrides))
-        server = await stack.enter_async_context(open_server(world.settings, on_over=over))
+        server = await stack.enter_async_context(open_server(world.settings, on_over=on_over))
         freeze()
         http = DrainingServer(server, drain_s=SETTLE_S)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -137,12 +137,12 @@ async def _play_on_stage(
         while not http.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         verdict.start_s = time.perf_counter() - started
-        show.opening(port, verdict.start_s)
-        report = await _call(world, network, show)
-        await _settle(server, world, verdict)
+        console.print_opening(port, verdict.start_s)
+        report = await _call(world, network, console)
+        await _wait_until_closed(server, world, verdict)
         http.should_exit = True
     turns = sessions[0].replies.turns if sessions else []
-    fill_in(verdict, report, turns)
+    evaluate(verdict, report, turns)
     verdict.deeds += [f"SMS to …{number[-4:]}: {text}" for number, text in world.messages]
     verdict.deeds += [
         f"WhatsApp message to …{number[-4:]}: {text}" for number, text in world.whatsapp_messages
@@ -156,18 +156,18 @@ async def _play_on_stage(
 
 
 async def _call(
-    world: SimulatedWorld, network: NetworkConditions, show: ConsoleReport
+    world: SimulatedWorld, network: NetworkConditions, console: ConsoleReport
 ) -> CallReport:
     async with asyncio.timeout(CALL_S):
         if world.meta is not None:
-            return await world.whatsapp_user(show.event, network=network).call(WHATSAPP_SCRIPT)
+            return await world.whatsapp_user(console.event, network=network).call(WHATSAPP_SCRIPT)
         if world.exotel is not None:
-            return await world.exotel_phone(on_event=show.event).call(SCRIPT)
-        return await world.phone(on_event=show.event).call(SCRIPT)
+            return await world.exotel_phone(on_event=console.event).call(SCRIPT)
+        return await world.phone(on_event=console.event).call(SCRIPT)
 
 
-async def _settle(server: Server, world: SimulatedWorld, verdict: Verdict) -> None:
-    """Wait until the server has closed the call; what is still open then is a leak."""
+async def _wait_until_closed(server: Server, world: SimulatedWorld, verdict: Verdict) -> None:
+    """Wait until the server has closed the call; what is still open then is reported as a leak."""
     deadline = asyncio.get_running_loop().time() + SETTLE_S
     while server.calls.active or world.model.open_sessions:
         if asyncio.get_running_loop().time() > deadline:
@@ -183,7 +183,7 @@ def _tasks() -> frozenset[asyncio.Task[object]]:
     return frozenset(asyncio.all_tasks())
 
 
-async def _left_behind(before: frozenset[asyncio.Task[object]]) -> list[str]:
+async def _leaked_tasks(before: frozenset[asyncio.Task[object]]) -> list[str]:
     await asyncio.sleep(0.1)  # transports close in the loop's next rounds
     gc.collect()
     return sorted(task.get_name() for task in _tasks() - before if not task.done())

@@ -1,4 +1,4 @@
-"""Whether a demo call was a good one, judged by what the simulated caller heard."""
+"""Evaluates a demo call by what the simulated caller heard."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,10 +10,10 @@ from fwai.simulator.common.caller import CallReport, Heard, Network, Said
 
 @dataclass(frozen=True, slots=True)
 class TurnLatency:
-    """One answer, in milliseconds from the end of the caller's speech; None was not measured.
+    """Latency of one answer, in milliseconds from the end of the caller's speech; None: unmeasured.
 
     Attributes:
-        name: Phrase of the caller it answers.
+        name: The caller's phrase that it answers.
         heard_ms: Until the caller heard the first sound, measured on the telephone.
         model_ms: Until the model's first audio reached the server.
         server_ms: From there until the server handed it to the provider.
@@ -27,21 +27,21 @@ class TurnLatency:
 
 @dataclass(slots=True)
 class Verdict:
-    """What the demo shows and is judged by.
+    """Result of a demo call.
 
     Attributes:
         problems: Why it failed; empty when it passed.
         turns: Latency of each answer.
         barge_in_ms: From the caller's first sound to silence; None when nothing was interrupted.
-        barge_in_server_ms: The server's share of it, from the model's word to the clear command.
+        barge_in_server_ms: The server's share, from the model's interruption to the clear command.
         greeting_ms: From the answer to the agent's first sound.
-        conversation: Who said what, in order, as the caller heard it.
-        deeds: What tools did outside, in words.
-        transcript: Where it lies, or nothing.
-        recording: Where it lies, or nothing.
-        database: Where it lies.
+        conversation: Utterances in order, as the caller heard them.
+        deeds: Effects of the tools, in words.
+        transcript: Its path, or empty.
+        recording: Its path, or empty.
+        database: Its path.
         start_s: From start to ready, in seconds.
-        network: What became of the packets of a WebRTC call; None on the telephone.
+        network: Packet statistics of a WebRTC call; None on the telephone.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -63,12 +63,12 @@ class Verdict:
         return not self.problems
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for scripts."""
+        """Return the result as JSON values."""
         return {"ok": self.ok, **asdict(self)}
 
 
-def fill_in(verdict: Verdict, report: CallReport, turns: Sequence[TurnTimes]) -> None:
-    """Judge the call by the caller's report and set times of both sides against each other."""
+def evaluate(verdict: Verdict, report: CallReport, turns: Sequence[TurnTimes]) -> None:
+    """Fill in ``verdict`` from the caller's report and the server's turn times."""
     verdict.problems += report.problems
     verdict.greeting_ms = report.greeting_ms
     verdict.conversation = _conversation(report)

@@ -1,4 +1,4 @@
-"""The outside world on this machine: a Live model and telephone providers that are simulated."""
+"""Simulated environment: a Live model and telephone providers on this machine."""
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -43,7 +43,7 @@ GO_LIVE: Final = """
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """A simulated world and the settings that point a server at it.
+    """Running simulators and the settings that point a server at them.
 
     Attributes:
         provider: Plivo's API.
@@ -59,19 +59,19 @@ class SimulatedWorld:
 
     @property
     def messages(self) -> list[tuple[str, str]]:
-        """Text messages that were sent: to whom, and what."""
+        """Sent text messages: recipient and text."""
         by_plivo = [(one.dst, one.text) for one in self.provider.messages]
         by_exotel = self.exotel.messages if self.exotel is not None else ()
         return [*by_plivo, *((one.dst, one.text) for one in by_exotel)]
 
     @property
     def whatsapp_messages(self) -> list[tuple[str, str]]:
-        """WhatsApp messages that were sent: to whom, and what."""
+        """Sent WhatsApp messages: recipient and text."""
         sent = self.meta.sent_messages if self.meta is not None else ()
         return [(one.to, one.text) for one in sent]
 
     def phone(self, on_event: EventSink | None = None, number: str = CALLER) -> PlivoPhone:
-        """Return a caller's telephone that dials this server.
+        """Build a simulated Plivo caller that dials this server.
 
         Args:
             on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
@@ -97,12 +97,12 @@ class SimulatedWorld:
         *,
         static_rate: int = 0,
     ) -> ExotelPhone:
-        """Return a caller's telephone behind a flow whose Voicebot applet dials this server.
+        """Build a simulated Exotel caller whose Voicebot applet connects to this server.
 
         Args:
             on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
             number: The caller's.
-            stream: How the stream looks.
+            stream: Options of the media stream.
             static_rate: The applet has a fixed stream address with this rate in Hz, instead of
                 asking for one.
         """
@@ -118,7 +118,7 @@ class SimulatedWorld:
             passthru_url=f"{base}/passthru",
             status_url=f"{base}/status",
             account_id=settings.exotel_sid,
-            from_number=_at_home(number),
+            from_number=_national_format(number),
             to_number=settings.exotel_caller_id,
             stream=stream or StreamOptions(),
             exchange=self.exotel,
@@ -131,12 +131,12 @@ class SimulatedWorld:
         number: str = CALLER,
         network: NetworkConditions | None = None,
     ) -> "MetaUser":
-        """Return a WhatsApp user's telephone that calls this server's number.
+        """Build a simulated WhatsApp user who calls this server's number.
 
         Args:
             on_event: Called as ``on_event(kind, **facts)`` while the call goes on.
             number: The user's.
-            network: What happens to the sound.
+            network: Network conditions of the media.
 
         Raises:
             LookupError: WhatsApp is not among the providers.
@@ -148,8 +148,8 @@ class SimulatedWorld:
         return MetaUser(simulator=self.meta, number=number, network=network, on_event=on_event)
 
 
-def _at_home(number: str) -> str:
-    """Return an Indian number as Exotel writes it."""
+def _national_format(number: str) -> str:
+    """Format an Indian number nationally, as Exotel does."""
     return f"0{number.removeprefix('+91')}"
 
 
@@ -159,17 +159,17 @@ def _exotel_settings(api_url: str, api_key: str, api_token: str) -> dict[str, An
         "exotel_api_key": api_key,
         "exotel_api_token": api_token,
         "exotel_api_url": api_url,
-        "exotel_caller_id": _at_home(LINE),
+        "exotel_caller_id": _national_format(LINE),
         "exotel_webhook_secret": secrets.token_hex(16),
         "exotel_basic_user": "exotel",
         "exotel_basic_password": secrets.token_hex(8),
     }
 
 
-def _prompts() -> dict[str, Any]:
-    """Return the setting that lets the shipped agents speak where there is no prompts.json."""
-    here = Settings.model_fields["prompts_file"].get_default()
-    return {} if here.exists() else {"prompts_file": DEFAULT_PROMPTS}
+def _prompts_setting() -> dict[str, Any]:
+    """Return the setting that uses the packaged agents where there is no prompts.json."""
+    default = Settings.model_fields["prompts_file"].get_default()
+    return {} if default.exists() else {"prompts_file": DEFAULT_PROMPTS}
 
 
 def _meta_settings(graph_url: str, secret: str, token: str) -> dict[str, Any]:
@@ -186,14 +186,14 @@ def _meta_settings(graph_url: str, secret: str, token: str) -> dict[str, Any]:
 async def open_simulated_world(
     port: int, overrides: Mapping[str, Any] | None = None, *, model_port: int = 0
 ) -> AsyncIterator[SimulatedWorld]:
-    """Start the simulators.
+    """Start the simulators; stops them on exit.
 
     Args:
         port: Where the server will listen on loopback.
         overrides: Further settings by field name.
         model_port: Where the simulated model listens; 0 takes a free port.
     """
-    overrides = {"call_provider": "plivo", **_prompts(), **(overrides or {})}
+    overrides = {"call_provider": "plivo", **_prompts_setting(), **(overrides or {})}
     auth_id, auth_token = "MADEMO0000000000DEMO", secrets.token_hex(20)
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(GeminiLiveSimulator(port=model_port))
@@ -233,7 +233,7 @@ async def open_simulated_world(
 
 @asynccontextmanager
 async def simulated_world_for(settings: Settings) -> AsyncIterator[SimulatedWorld]:
-    """Simulate the world of a server that has nothing configured; its other settings are kept."""
+    """Start simulators for an unconfigured server; its other settings are kept."""
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     given.setdefault("browser_calls", True)
     async with open_simulated_world(settings.port, given) as world:

@@ -1,1 +1,1 @@
-"""What a call is, apart from who carries it: no I/O, no clock."""
+"""Domain model: calls, agents, jobs, callbacks and bookings as plain values. No I/O, no clock."""

@@ -1,4 +1,4 @@
-"""An agent of prompts.json: its voice, its prompt, and what it may do."""
+"""Agent profiles of prompts.json, and filling of prompt placeholders."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
-    """One agent of prompts.json, validated.
+    """One validated agent of prompts.json.
 
     Attributes:
         id: Its key in the file.
@@ -25,10 +25,10 @@ class AgentProfile:
         model: Live model, or empty for the server's default.
         tools: Names of the tools it may use.
         numbers: Lines of ours (E.164) that it answers.
-        memory: It is told of earlier calls with the same person.
+        memory: Its prompt includes memory of earlier calls with the same person.
         speaks_to_machines: It leaves a message with an answering machine, rather than hang up.
-        sums_up: Its calls are summed up after their end, if a text model is configured.
-        extract: JSON Schema properties, by name, that are looked for in its calls then.
+        sums_up: Its calls are summarized after they end, if a text model is configured.
+        extract: JSON Schema properties, by name, that are extracted from its calls then.
         webhooks: Workflows that it may use as tools.
     """
 
@@ -50,10 +50,10 @@ class AgentProfile:
 
 
 def placeholders(text: str) -> frozenset[str]:
-    """Return the names used as ``{{name}}`` in ``text``."""
+    """Find the names used as ``{{name}}`` in ``text``."""
     return frozenset(_PLACEHOLDER.findall(text))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """Return ``text`` with every ``{{name}}`` replaced; an unknown name becomes empty."""
+    """Replace every ``{{name}}`` in ``text``; an unknown name becomes empty."""
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text)

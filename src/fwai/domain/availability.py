@@ -1,4 +1,4 @@
-"""When demos can be booked: working hours, slots, holidays, notice; what availability.json says."""
+"""Booking rules of availability.json: working hours, slots, holidays, notice."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from fwai.domain.hours import CallingHours, clock_words, on_the_clock
+from fwai.domain.hours import CallingHours, at_local_time, format_clock
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MAX_LOOKED_AT: Final = 2000  # slots looked at in one search for free ones
+MAX_SLOTS_SEARCHED: Final = 2000  # slots looked at in one search for free ones
 _LIMITS: Final = {  # least and most of each number in the file
     "slot_minutes": (5, 1440),
     "duration_minutes": (5, 1440),
@@ -24,7 +24,7 @@ _HOLIDAY_KEYS: Final = ("date", "name")
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """The rules of booking; all of it is local time of the zone that is handed in.
+    """Booking rules; times are local to the zone passed to each method.
 
     Attributes:
         working: Seven days from Monday, the hours of each in order; empty is closed.
@@ -45,19 +45,19 @@ class Availability:
     horizon_days: int = 60
 
     def refusal(self, at: datetime, now: datetime, zone: ZoneInfo, taken: int) -> str | None:
-        """Return why no demo can start at ``at``, in one sentence for the agent, or None.
+        """Return why no demo can start at ``at``, as one sentence for the agent, or None.
 
         Args:
             at: When it shall start.
-            now: The present.
-            zone: Whose wall clock the working hours are read from.
+            now: The current time.
+            zone: Time zone of the working hours.
             taken: How many booked demos overlap one that starts at ``at``.
         """
         local = at.astimezone(zone)
-        refused = self._out_of_range(at.astimezone(UTC), now.astimezone(UTC)) or self._closed(
+        refused = self._range_refusal(at.astimezone(UTC), now.astimezone(UTC)) or self._day_refusal(
             local.date()
         )
-        refused = refused or self._between_slots(local)
+        refused = refused or self._slot_refusal(local)
         if refused is None and taken >= self.capacity:
             return "That slot is full; offer another one."
         return refused
@@ -70,30 +70,31 @@ class Availability:
         taken: Callable[[datetime], int],
         most: int = 3,
     ) -> list[datetime]:
-        """Return the next starts from ``at`` on that can be booked, in order, in ``zone``.
+        """Return the next bookable start times from ``at`` on, in order, in ``zone``.
 
-        The search ends with the horizon or after ``MAX_LOOKED_AT`` slots; ``taken`` is asked once
-        for each of them and says how many booked demos overlap one that starts then.
+        The search ends at the horizon or after ``MAX_SLOTS_SEARCHED`` slots; ``taken`` is called
+        once for each of them and returns how many booked demos overlap one that starts then.
         """
         now = now.astimezone(UTC)  # sums and comparisons within a zone go by its clock
         first = max(at.astimezone(UTC), now + timedelta(minutes=self.notice_minutes))
         last = now + timedelta(days=self.horizon_days)
-        slots = islice(self._slots(first, last, zone), MAX_LOOKED_AT)
+        slots = islice(self._slots(first, last, zone), MAX_SLOTS_SEARCHED)
         return list(islice((slot for slot in slots if taken(slot) < self.capacity), most))
 
     # ---- reasons --------------------------------------------------------------------------------
 
-    def _out_of_range(self, at: datetime, now: datetime) -> str | None:
+    def _range_refusal(self, at: datetime, now: datetime) -> str | None:
         if at < now:
             return "That time has passed; offer a later one."
         if at < now + timedelta(minutes=self.notice_minutes):
-            return f"A demo needs {_span(self.notice_minutes)} of notice; offer a later time."
+            notice = _format_minutes(self.notice_minutes)
+            return f"A demo needs {notice} of notice; offer a later time."
         if at > now + timedelta(days=self.horizon_days):
             days = "1 day" if self.horizon_days == 1 else f"{self.horizon_days} days"
             return f"Demos are booked at most {days} ahead; offer an earlier date."
         return None
 
-    def _closed(self, day: date) -> str | None:
+    def _day_refusal(self, day: date) -> str | None:
         if day in self.holidays:
             name = self.holidays[day]
             called = f" ({name})" if name else ""
@@ -102,24 +103,24 @@ class Availability:
             return f"There are no demos on a {day:%A}; offer another day."
         return None
 
-    def _between_slots(self, local: datetime) -> str | None:
+    def _slot_refusal(self, local: datetime) -> str | None:
         minute = local.hour * 60 + local.minute
         spans = self.working[local.weekday()]
         span = next((one for one in spans if one.start_minute <= minute < one.end_minute), None)
         if span is None:
             open_hours = " and ".join(
-                f"from {clock_words(one.start)} to {clock_words(one.end)}" for one in spans
+                f"from {format_clock(one.start)} to {format_clock(one.end)}" for one in spans
             )
             return f"On a {local:%A} demos are {open_hours}; offer a time within."
         if minute + self.duration_minutes > span.end_minute:
             return (
-                f"A demo takes {_span(self.duration_minutes)} and must end by "
-                f"{clock_words(span.end)}; offer an earlier time."
+                f"A demo takes {_format_minutes(self.duration_minutes)} and must end by "
+                f"{format_clock(span.end)}; offer an earlier time."
             )
         if (minute - span.start_minute) % self.slot_minutes or local.second or local.microsecond:
             return (
-                f"Demos start every {_span(self.slot_minutes)} from {clock_words(span.start)}; "
-                "offer one of those times."
+                f"Demos start every {_format_minutes(self.slot_minutes)} from "
+                f"{format_clock(span.start)}; offer one of those times."
             )
         return None
 
@@ -129,16 +130,16 @@ class Availability:
         day = first.astimezone(zone).date()
         final = last.astimezone(zone).date()
         while day <= final:
-            if self._closed(day) is None:
-                yield from (slot for slot in self._of(day, zone) if first <= slot <= last)
+            if self._day_refusal(day) is None:
+                yield from (slot for slot in self._slots_of_day(day, zone) if first <= slot <= last)
             day += timedelta(days=1)
 
-    def _of(self, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    def _slots_of_day(self, day: date, zone: ZoneInfo) -> Iterator[datetime]:
         for span in self.working[day.weekday()]:
             latest = span.end_minute - self.duration_minutes
             for minute in range(span.start_minute, latest + 1, self.slot_minutes):
                 clock = time(minute // 60, minute % 60)
-                slot = on_the_clock(day, clock, zone)
+                slot = at_local_time(day, clock, zone)
                 if slot.time() == clock:  # not one that the clock skips
                     yield slot
 
@@ -146,7 +147,7 @@ class Availability:
 DEFAULT: Final = Availability((*[(CallingHours(time(10), time(18)),)] * 6, ()))
 
 
-def _span(minutes: int) -> str:
+def _format_minutes(minutes: int) -> str:
     hours, rest = divmod(minutes, 60)
     number, unit = (minutes, "minute") if rest or not hours else (hours, "hour")
     return f"{number} {unit}{'' if number == 1 else 's'}"
@@ -156,7 +157,7 @@ def _span(minutes: int) -> str:
 
 
 def read_availability(raw: object) -> Availability:
-    """Return what availability.json says; a key that is absent keeps its value of ``DEFAULT``.
+    """Parse availability.json; an absent key keeps its value of ``DEFAULT``.
 
     A weekday that ``working_hours`` does not name is closed.
 
@@ -166,17 +167,17 @@ def read_availability(raw: object) -> Availability:
     if not isinstance(raw, dict):
         raise ValueError(f"write an object with {', '.join(_KEYS)}")  # noqa: TRY004
     problems = [f"{key}: unknown key; use {', '.join(_KEYS)}" for key in raw if key not in _KEYS]
-    numbers = {key: _number(raw, key, problems) for key in _LIMITS}
+    numbers = {key: _parse_number(raw, key, problems) for key in _LIMITS}
     working = DEFAULT.working
     if "working_hours" in raw:
-        working = _working(raw["working_hours"], numbers["duration_minutes"], problems)
-    holidays = _holidays(raw.get("holidays", []), problems)
+        working = _parse_working_hours(raw["working_hours"], numbers["duration_minutes"], problems)
+    holidays = _parse_holidays(raw.get("holidays", []), problems)
     if problems:
         raise ValueError("\n".join(problems))
     return Availability(working=working, holidays=holidays, **numbers)
 
 
-def _number(raw: Mapping[str, Any], key: str, problems: list[str]) -> int:
+def _parse_number(raw: Mapping[str, Any], key: str, problems: list[str]) -> int:
     least, most = _LIMITS[key]
     default: int = getattr(DEFAULT, key)
     value = raw.get(key, default)
@@ -186,7 +187,7 @@ def _number(raw: Mapping[str, Any], key: str, problems: list[str]) -> int:
     return default
 
 
-def _working(
+def _parse_working_hours(
     raw: object, duration_minutes: int, problems: list[str]
 ) -> tuple[tuple[CallingHours, ...], ...]:
     if not isinstance(raw, dict):
@@ -195,10 +196,10 @@ def _working(
     problems += [
         f"working_hours.{day}: unknown day; use {', '.join(DAYS)}" for day in raw if day not in DAYS
     ]
-    return tuple(_day(raw.get(day, []), day, duration_minutes, problems) for day in DAYS)
+    return tuple(_parse_day(raw.get(day, []), day, duration_minutes, problems) for day in DAYS)
 
 
-def _day(
+def _parse_day(
     raw: object, day: str, duration_minutes: int, problems: list[str]
 ) -> tuple[CallingHours, ...]:
     where = f"working_hours.{day}"
@@ -220,7 +221,7 @@ def _day(
     return tuple(spans)
 
 
-def _holidays(raw: object, problems: list[str]) -> dict[date, str]:
+def _parse_holidays(raw: object, problems: list[str]) -> dict[date, str]:
     if not isinstance(raw, list):
         problems.append('holidays: write a list such as ["2026-12-25"], or []')
         return {}
@@ -229,7 +230,7 @@ def _holidays(raw: object, problems: list[str]) -> dict[date, str]:
         one: Any = item
         where, name = f"holidays.{index}", ""
         if isinstance(one, dict):
-            where, one, name = f"{where}.date", one.get("date"), _name(one, where, problems)
+            where, one, name = f"{where}.date", one.get("date"), _parse_name(one, where, problems)
         try:
             found[date.fromisoformat(one if isinstance(one, str) else "")] = name
         except ValueError:
@@ -237,7 +238,7 @@ def _holidays(raw: object, problems: list[str]) -> dict[date, str]:
     return found
 
 
-def _name(raw: Mapping[str, Any], where: str, problems: list[str]) -> str:
+def _parse_name(raw: Mapping[str, Any], where: str, problems: list[str]) -> str:
     problems += [
         f"{where}.{key}: unknown key; use date and name" for key in raw if key not in _HOLIDAY_KEYS
     ]

@@ -1,4 +1,4 @@
-"""Demos that were booked."""
+"""Demo bookings."""
 
 import enum
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 
 
 class BookingState(enum.StrEnum):
-    """Whether it stands."""
+    """State of a booking."""
 
     BOOKED = "booked"
     CANCELED = "canceled"
@@ -14,7 +14,7 @@ class BookingState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewBooking:
-    """A demo to be booked.
+    """A demo to book.
 
     Attributes:
         key: The same booking twice has the same key; at most 160 characters.
@@ -37,7 +37,7 @@ class NewBooking:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A demo as it is kept; fields as in `NewBooking`."""
+    """A stored booking; fields as in `NewBooking`."""
 
     id: str
     phone: str

@@ -1,4 +1,4 @@
-"""What a call is, apart from who carries it."""
+"""Calls: identity, states, end reasons, offers and dial orders."""
 
 import enum
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Direction(enum.StrEnum):
 
 
 class CallState(enum.StrEnum):
-    """Where a call stands; the last six are final and never change."""
+    """State of a call; the last six are final and never change."""
 
     QUEUED = "queued"
     SCHEDULED = "scheduled"
@@ -34,6 +34,11 @@ class CallState(enum.StrEnum):
     def final(self) -> bool:
         """Whether the call is over."""
         return self in FINAL_STATES
+
+    @property
+    def on_line(self) -> bool:
+        """Whether a line is in use for the call."""
+        return self in (CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS)
 
     def may_become(self, new: "CallState") -> bool:
         """Whether ``new`` is a legal next state: forward only, and never out of a final one."""
@@ -94,7 +99,7 @@ class Call:
         provider_call_id: The provider's id; empty until it is known.
         context: Values for the prompt's placeholders.
         listen_only: The agent hears the call and can say and do nothing.
-        callback_id: The promise to call back that it keeps; empty for none.
+        callback_id: The scheduled callback it is made for; empty for none.
         webhook_url: Where its events go besides the operator's own address; empty for nowhere.
     """
 
@@ -113,7 +118,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class CallOffer:
-    """A call as a carrier announces it.
+    """A call as its provider announces it.
 
     Attributes:
         provider: Who carries it.
@@ -136,7 +141,7 @@ class CallOffer:
 
 @dataclass(frozen=True, slots=True)
 class StreamTicket:
-    """Admits one media stream of one call, for a minute.
+    """Single-use token that admits one media stream of one call, for a minute.
 
     Attributes:
         call_id: Ours.
@@ -149,7 +154,7 @@ class StreamTicket:
 
 @dataclass(frozen=True, slots=True)
 class CallEnding:
-    """How a call came out.
+    """The outcome of a call.
 
     Attributes:
         state: Its final state.
@@ -172,15 +177,15 @@ class CallEnding:
 
 @dataclass(frozen=True, slots=True)
 class DialOrder:
-    """A call to be placed.
+    """A call to dial.
 
     Attributes:
-        call_id: Ours; the provider is given it so that its news can be matched.
+        call_id: Ours; passed to the provider to match its webhooks.
         to: Whom to call, E.164.
-        token: Admits the call's media stream, where the stream's address is given when dialling.
+        token: Admits the call's media stream, where the stream's URL is passed when dialling.
         ring_s: How long to let it ring, in seconds.
         max_s: How long the call may last, in seconds.
-        detect_machine: Ask the provider to tell when a machine answers.
+        detect_machine: Ask the provider for answering machine detection.
     """
 
     call_id: CallId

@@ -1,6 +1,6 @@
-"""What others are told about a call, as JSON values.
+"""Builds the JSON bodies of call events.
 
-The shapes are fixed by the outside contract; a value that was not measured is null.
+The shapes are a public contract; a value that was not measured is null.
 """
 
 import math
@@ -24,19 +24,19 @@ MESSAGE_STATUS = "message.status"
 
 
 def event_type(state: CallState) -> str | None:
-    """Return the event of a call's reaching ``state``; None when nobody is told."""
+    """Return the type of the event that ``state`` causes; None when it causes none."""
     if state.final:
         return ENDED
     return {CallState.RINGING: RINGING, CallState.IN_PROGRESS: ANSWERED}.get(state)
 
 
 def event_body(kind: str, at: datetime, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the body of an event."""
-    return {"type": kind, "timestamp": stamp(at), "data": data}
+    """Build the body of an event."""
+    return {"type": kind, "timestamp": format_utc(at), "data": data}
 
 
 def call_summary(record: CallRecord) -> dict[str, Any]:
-    """Return a call without its words, as lists show it."""
+    """Build the JSON of a call without its transcript, as lists show it."""
     call = record.call
     outbound = call.direction is Direction.OUTBOUND
     return {
@@ -50,11 +50,11 @@ def call_summary(record: CallRecord) -> dict[str, Any]:
         "status": record.state.value,
         "end_reason": None if record.end_reason is None else record.end_reason.value,
         "cause": record.cause,
-        "created_at": stamp(record.created_at),
-        "not_before": stamp(record.not_before),
-        "started_at": stamp(record.started_at),
-        "answered_at": stamp(record.answered_at),
-        "ended_at": stamp(record.ended_at),
+        "created_at": format_utc(record.created_at),
+        "not_before": format_utc(record.not_before),
+        "started_at": format_utc(record.started_at),
+        "answered_at": format_utc(record.answered_at),
+        "ended_at": format_utc(record.ended_at),
         "duration_s": _duration_s(record),
         "callback_id": call.callback_id or None,
         "summary": record.summary,
@@ -68,20 +68,20 @@ def call_summary(record: CallRecord) -> dict[str, Any]:
 def call_data(
     record: CallRecord, turns: Sequence[TurnRecord], tools: Sequence[ToolRecord]
 ) -> dict[str, Any]:
-    """Return a call with what was said and done in it."""
+    """Build the JSON of a call with its transcript and tool calls."""
     return call_summary(record) | {
         "transcript": [
-            {"role": one.role, "text": one.text, "at": stamp(one.at)} for one in joined(turns)
+            {"role": one.role, "text": one.text, "at": format_utc(one.at)} for one in joined(turns)
         ],
         "tools": [
-            {"name": tool.name, "status": "ok" if tool.ok else "failed", "at": stamp(tool.at)}
+            {"name": tool.name, "status": "ok" if tool.ok else "failed", "at": format_utc(tool.at)}
             for tool in tools
         ],
     }
 
 
 def callback_data(callback: Callback, zone: tzinfo) -> dict[str, Any]:
-    """Return a promise as events tell of it; its time is on the clock of ``zone``."""
+    """Build the event data of a callback, with its time in ``zone``."""
     return {
         "callback_id": callback.id,
         "phone": callback.phone,
@@ -93,8 +93,8 @@ def callback_data(callback: Callback, zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def stamp(at: datetime | None) -> str | None:
-    """Return a moment as RFC 3339 in UTC."""
+def format_utc(at: datetime | None) -> str | None:
+    """Format a UTC time as RFC 3339."""
     if at is None:
         return None
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -116,7 +116,7 @@ def _usage(record: CallRecord) -> Mapping[str, Any]:
 
 
 def _latency(measured: Sequence[float] | None) -> Mapping[str, float | None]:
-    """Return the nearest-rank percentiles of reply delays."""
+    """Compute nearest-rank percentiles of reply latencies."""
     if not measured:
         return {"p50": None, "p95": None}
     ranked = sorted(measured)

@@ -1,6 +1,6 @@
-"""Whether a user may be called, asked, or written to freely: what is kept of it and how it changes.
+"""WhatsApp call permission and 24-hour message window of a user, as a state machine.
 
-Everything here is a value and a function of it; the store applies changes in a transaction. No I/O.
+Every change returns a new value; the store applies changes in a transaction. No I/O.
 
 Source: Meta "Obtain user call permissions", "Business-initiated calls" and the 24-hour window; read
 2026-11-22. Meta's ``can_perform_action`` is the truth; these limits spare users and requests.
@@ -13,15 +13,15 @@ from typing import Any, Final
 
 DAY_S: Final = 86_400.0
 WINDOW_S: Final = DAY_S
-ASKS_A_DAY: Final = 1
-ASKS_A_WEEK: Final = 2
-REVOKED_AFTER: Final = 4  # calls in a row that were not answered
+MAX_REQUESTS_PER_DAY: Final = 1
+MAX_REQUESTS_PER_WEEK: Final = 2
+MAX_UNANSWERED: Final = 4  # calls in a row that were not answered
 TEMPORARY_S: Final = 168 * 3600.0
-FRESH_S: Final = 60.0  # what Meta said is not asked again so soon
+RECHECK_S: Final = 60.0  # Meta's API is not asked again within this time
 
 
 class Grant(enum.StrEnum):
-    """What a user lets us do."""
+    """The call permission that a user granted."""
 
     UNKNOWN = "unknown"
     NONE = "none"
@@ -31,14 +31,14 @@ class Grant(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallPermission:
-    """What is kept of one user; times are Unix time, 0 is never.
+    """Permission state of one user; times are Unix time, 0 is never.
 
     Attributes:
         expires_at: Of a temporary grant.
         asked_at: When permission was asked for, since the last connected call, a week at most.
         unanswered: Calls of ours in a row that were not answered.
         user_at: When the user last wrote, called or took a call: opens the 24-hour window.
-        checked_at: When Meta last said how it stands.
+        checked_at: When Meta's API last reported the state.
     """
 
     grant: Grant = Grant.UNKNOWN
@@ -49,29 +49,29 @@ class CallPermission:
     checked_at: float = 0.0
 
     def may_call(self, now: float) -> bool:
-        """Whether what is known says that the user permits calls."""
+        """Whether the stored state permits calls."""
         if self.grant is Grant.TEMPORARY:
             return now < self.expires_at
         return self.grant is Grant.PERMANENT
 
     def may_ask(self, now: float) -> bool:
-        """Whether Meta's limits allow to ask for permission now."""
+        """Whether Meta's limits allow a permission request now."""
         recent = [at for at in self.asked_at if now - at < 7 * DAY_S]
         today = [at for at in recent if now - at < DAY_S]
         return (
-            len(today) < ASKS_A_DAY
-            and len(recent) < ASKS_A_WEEK
+            len(today) < MAX_REQUESTS_PER_DAY
+            and len(recent) < MAX_REQUESTS_PER_WEEK
             and self.grant is not Grant.PERMANENT
         )
 
     def window_open(self, now: float) -> bool:
-        """Whether text may be sent without a template."""
+        """Whether the 24-hour window is open, so that text needs no template."""
         return self.user_at > 0 and now - self.user_at < WINDOW_S
 
     # ---- how it changes -------------------------------------------------------------------------
 
     def asked(self, now: float) -> "CallPermission":
-        """Permission was asked for."""
+        """Record a permission request."""
         return replace(
             self, asked_at=(*(at for at in self.asked_at if now - at < 7 * DAY_S), now)[-8:]
         )
@@ -79,7 +79,7 @@ class CallPermission:
     def replied(
         self, now: float, *, accepted: bool, permanent: bool, expires_at: float | None
     ) -> "CallPermission":
-        """The user, or Meta for the user, granted or took back."""
+        """Record a grant or a revocation."""
         if not accepted:
             return replace(self, grant=Grant.NONE, expires_at=0.0)
         if permanent:
@@ -88,26 +88,26 @@ class CallPermission:
         return replace(self, grant=Grant.TEMPORARY, expires_at=until, unanswered=0)
 
     def connected(self, now: float) -> "CallPermission":
-        """A call with the user was connected; that resets the limits and opens the window."""
+        """Record a connected call; it resets the limits and opens the window."""
         return replace(self, asked_at=(), unanswered=0, user_at=max(self.user_at, now))
 
     def missed(self) -> "CallPermission":
-        """A call of ours was not answered; in the end Meta takes the permission back."""
+        """Record an unanswered call; after `MAX_UNANSWERED` in a row Meta revokes permission."""
         unanswered = self.unanswered + 1
-        if unanswered >= REVOKED_AFTER:
+        if unanswered >= MAX_UNANSWERED:
             return replace(self, grant=Grant.NONE, expires_at=0.0, unanswered=unanswered)
         return replace(self, unanswered=unanswered)
 
     def refused(self) -> "CallPermission":
-        """Meta said that there is no permission (138006)."""
+        """Record that Meta reported no permission (138006)."""
         return replace(self, grant=Grant.NONE, expires_at=0.0)
 
     def heard_from(self, at: float) -> "CallPermission":
-        """The user wrote or called."""
+        """Record a message or call of the user."""
         return replace(self, user_at=max(self.user_at, at))
 
     def said_by_meta(self, answer: Mapping[str, Any], now: float) -> "CallPermission":
-        """Meta answered how it stands."""
+        """Take over the state that Meta's API reports."""
         permission = answer.get("permission")
         said = permission if isinstance(permission, dict) else {}
         try:
@@ -118,14 +118,14 @@ class CallPermission:
             case "permanent":
                 grant, expires_at = Grant.PERMANENT, 0.0
             case "temporary":
-                grant, expires_at = Grant.TEMPORARY, expires_at or now + FRESH_S
+                grant, expires_at = Grant.TEMPORARY, expires_at or now + RECHECK_S
             case _:
                 grant, expires_at = Grant.NONE, 0.0
         return replace(self, grant=grant, expires_at=expires_at, checked_at=now)
 
 
-def can(answer: Mapping[str, Any], action: str) -> bool | None:
-    """Return whether Meta allows ``start_call`` or ``send_call_permission_request``, if it says."""
+def action_allowed(answer: Mapping[str, Any], action: str) -> bool | None:
+    """Whether Meta allows ``start_call`` or ``send_call_permission_request``; None if unsaid."""
     actions = answer.get("actions")
     for one in actions if isinstance(actions, list) else ():
         if isinstance(one, dict) and one.get("action_name") == action:

@@ -1,4 +1,4 @@
-"""Promises to call somebody back, and what becomes of them."""
+"""Scheduled callbacks and their retry policy."""
 
 import enum
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ TOO_LATE: Final = "too_late"  # the cause of a call that waited until it was not
 
 
 class CallbackState(enum.StrEnum):
-    """Where a callback stands; the last four are final."""
+    """State of a callback; the last four are final."""
 
     SCHEDULED = "scheduled"
     CALLING = "calling"
@@ -23,22 +23,22 @@ class CallbackState(enum.StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more happens."""
+        """Whether the state is final."""
         return self not in (CallbackState.SCHEDULED, CallbackState.CALLING)
 
 
 @dataclass(frozen=True, slots=True)
 class NewCallback:
-    """A promise to be kept.
+    """A callback to schedule.
 
     Attributes:
-        key: The same promise twice has the same key; at most 160 characters.
+        key: The same callback twice has the same key; at most 160 characters.
         phone: Whom to call, E.164.
         provider: Who carries the call; empty takes the default.
         agent: Who speaks.
         due_at: When.
         note: What it is about, in a sentence.
-        source_call_id: The call it was promised in, or empty.
+        source_call_id: The call it was agreed in, or empty.
     """
 
     key: str
@@ -52,7 +52,7 @@ class NewCallback:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A promise as it is kept.
+    """A stored callback.
 
     Attributes:
         attempts: How often the person was called.
@@ -74,12 +74,12 @@ class Callback:
 
 @dataclass(frozen=True, slots=True)
 class CallbackPolicy:
-    """How hard to try.
+    """Retry policy of callbacks.
 
     Attributes:
         attempts: Calls at most, the first one included.
-        gap_s: From one that did not reach the person to the next.
-        window_s: How late a call may be made, as after a time the server was down.
+        gap_s: Delay from a failed call to the next.
+        window_s: How late a call may be made, such as after downtime.
     """
 
     attempts: int = 3
@@ -87,13 +87,13 @@ class CallbackPolicy:
     window_s: float = 7200.0
 
     def too_late(self, due_at: datetime, now: datetime) -> bool:
-        """Whether the time for a call is so long over that calling would only surprise."""
+        """Whether ``now`` is past the window in which the call may still be made."""
         return now > due_at + timedelta(seconds=self.window_s)
 
     def after(
         self, callback: Callback, call: CallState, now: datetime
     ) -> tuple[CallbackState, datetime | None]:
-        """Return what becomes of it after a call that ended as ``call``, and when to try again."""
+        """Return the next state after a call that ended as ``call``, and when to try again."""
         if call is CallState.COMPLETED:
             return CallbackState.DONE, None
         if call is CallState.CANCELED:

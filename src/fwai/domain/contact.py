@@ -1,4 +1,4 @@
-"""What is known of a person across calls."""
+"""Contacts: memory of earlier calls and the do-not-call list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_TEXT: Final = 700
 
 @dataclass(frozen=True, slots=True)
 class MemoryEntry:
-    """One earlier call, in short.
+    """Digest of one earlier call.
 
     Attributes:
         text: What was said and agreed; at most `MAX_TEXT` characters.
@@ -25,7 +25,7 @@ class MemoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person.
+    """A person's memory and do-not-call flag.
 
     Attributes:
         phone: E.164.
@@ -41,13 +41,13 @@ class Contact:
 
 
 def remembered(memory: Sequence[MemoryEntry], new: MemoryEntry) -> tuple[MemoryEntry, ...]:
-    """Return ``memory`` with ``new``, which replaces what was kept of the same call."""
+    """Add ``new`` to ``memory``; it replaces the entry of the same call."""
     others = [entry for entry in memory if entry.call_id != new.call_id]
     return tuple(sorted([*others, new], key=lambda entry: entry.at)[-MAX_ENTRIES:])
 
 
 def entry_json(entry: MemoryEntry) -> Mapping[str, Any]:
-    """Return an entry as it is kept."""
+    """Serialise a memory entry for storage."""
     return {
         "at": entry.at.isoformat(),
         "call_id": entry.call_id,
@@ -57,6 +57,6 @@ def entry_json(entry: MemoryEntry) -> Mapping[str, Any]:
 
 
 def read_entry(raw: Mapping[str, Any]) -> MemoryEntry:
-    """Read an entry that `entry_json` made."""
+    """Parse an entry that `entry_json` made."""
     at = datetime.fromisoformat(raw["at"])
     return MemoryEntry(at, raw["call_id"], raw["agent"], raw["text"])

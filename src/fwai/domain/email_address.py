@@ -1,4 +1,4 @@
-"""E-mail addresses: read from what a caller dictates, checked before anything is sent to them."""
+"""Parses and validates e-mail addresses, including dictated ones."""
 
 import re
 from typing import Final
@@ -26,7 +26,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def address(text: str) -> str:
-    """Return the one address that ``text`` holds, in lower case and ASCII.
+    """Parse the one address in ``text`` to lower case ASCII.
 
     It may be written ("Asha@example.com ") or spelt as people say it ("asha dot k at example dot
     com", "at the rate" for @, letters one by one). The domain may be international.
@@ -35,7 +35,7 @@ def address(text: str) -> str:
         ValueError: It is no address, or not for certain. The sentence tells a voice agent what to
             ask, and does not hold the address.
     """
-    written = _written(text)
+    written = _replace_spoken_signs(text)
     if re.search(r"[,;<>\"]|\bmailto:", written):
         raise ValueError("give one bare e-mail address, without a name, quotes, commas or brackets")
     if written.count("@") != 1:
@@ -46,20 +46,20 @@ def address(text: str) -> str:
             else "there is no @ in it: ask the caller for the whole e-mail address"
         )
     local, _, domain = written.partition("@")
-    local, domain = _joined(local), _joined(domain)
+    local, domain = _join_letters(local), _join_letters(domain)
     if len(local) > MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
         raise ValueError(
             "the part before the @ cannot be right: ask the caller to spell it letter by letter,"
             " in English letters"
         )
-    result = f"{local}@{_ascii(domain)}"
+    result = f"{local}@{_to_ascii_domain(domain)}"
     if len(result) > MAX_CHARS:
         raise ValueError("the e-mail address is too long: ask the caller to repeat it")
     return result
 
 
-def _written(text: str) -> str:
-    """Return ``text`` with spoken signs as characters, and no gaps around them."""
+def _replace_spoken_signs(text: str) -> str:
+    """Replace spoken signs by characters, without blanks around them."""
     if len(text) > 4 * MAX_CHARS:
         raise ValueError("that is too long for an e-mail address: ask the caller to repeat it")
     lower = text.strip(" ").lower()
@@ -71,17 +71,17 @@ def _written(text: str) -> str:
     return _PUNCTUATION.sub(lambda match: match[1] or match[2], words).removesuffix(".")
 
 
-def _joined(part: str) -> str:
-    """Return ``part`` without gaps if it was spelt; a gap between words stays, and is refused."""
+def _join_letters(part: str) -> str:
+    """Join single letters that were spelt; blanks between words stay, and are refused later."""
     words = part.split()
     return "".join(words) if all(len(word) == 1 for word in words) else part
 
 
-def _ascii(domain: str) -> str:
-    """Return ``domain`` as DNS writes it.
+def _to_ascii_domain(domain: str) -> str:
+    """Convert ``domain`` to its ASCII (IDNA) form.
 
     Raises:
-        ValueError: It cannot be one.
+        ValueError: It is not a valid domain.
     """
     wrong = "the part after the @ cannot be right: ask the caller to repeat it, such as example.com"
     try:
@@ -89,7 +89,7 @@ def _ascii(domain: str) -> str:
     except idna.IDNAError as exc:
         raise ValueError(wrong) from exc
     labels = ascii_domain.split(".")
-    fits = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
-    if not fits or not _TOP_LABEL.fullmatch(labels[-1]):
+    valid = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
+    if not valid or not _TOP_LABEL.fullmatch(labels[-1]):
         raise ValueError(wrong)
     return ascii_domain

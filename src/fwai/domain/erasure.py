@@ -1,15 +1,15 @@
-"""Erasure of a person: how much was removed."""
+"""Result of erasing a person's data."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Erased:
-    """How much was removed.
+    """Counts of erased records.
 
     Attributes:
         files: Transcripts and recordings.
-        contact: Something was remembered, and is not any more.
+        contact: Whether memory of the person was erased.
         live: Calls that stay because they are not over.
     """
 

@@ -1,4 +1,4 @@
-"""What the two legs of a call tell the session, as plain values."""
+"""Events that the caller's leg and the agent's leg send to the session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class CallerAudio:
-    """The caller was heard: s16le mono at the leg's sample rate, any whole number of samples."""
+    """Caller audio: s16le mono at the leg's sample rate, any whole number of samples."""
 
     pcm: bytes
 
@@ -30,7 +30,7 @@ class MarkReached:
 
 @dataclass(frozen=True, slots=True)
 class CallerHungUp:
-    """The caller's leg is over.
+    """The caller's leg has ended.
 
     Attributes:
         failed: The stream broke rather than ended.
@@ -46,19 +46,19 @@ CallerEvent = CallerAudio | DtmfPressed | MarkReached | CallerHungUp
 
 @dataclass(frozen=True, slots=True)
 class AgentAudio:
-    """The agent spoke: s16le mono at 24 kHz."""
+    """Agent audio: s16le mono at 24 kHz."""
 
     pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The caller spoke over the agent: what is not played yet must not be."""
+    """Barge-in: the caller spoke over the agent; unplayed audio must be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationEnded:
-    """The model has produced the whole reply; it may still be playing."""
+    """The model has generated the whole reply; it may still be playing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class AgentSaid:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """The model asks for a tool.
+    """The model requests a tool call.
 
     Attributes:
         id: The model's id for this request, echoed in the result.
@@ -142,14 +142,14 @@ AgentEvent = (
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool call came to.
+    """The result of a tool call.
 
     Attributes:
         id: The model's id of the request.
         name: The tool's name.
         ok: Whether it did what it says.
         text: One sentence for the model.
-        data: Facts for the model beside the sentence; empty when there are none.
+        data: Structured data for the model beside the sentence; may be empty.
         silent: The model should not speak about it.
     """
 

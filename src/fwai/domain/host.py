@@ -1,10 +1,10 @@
-"""Host names and addresses."""
+"""Classifies host names."""
 
 import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine and nothing else."""
+    """Whether ``host`` is localhost or a loopback address."""
     if host.lower() == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Hours of the day on the wall clock of a time zone: when calls may be made."""
+"""Calling hours: a daily time range on the wall clock of a time zone."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _FIX = "write it as 09:00-21:00, the start before the end on the same day (24:00
 
 @dataclass(frozen=True, slots=True)
 class CallingHours:
-    """A span of every day; whole minutes, the end not included.
+    """A daily time range; whole minutes, the end not included.
 
     Attributes:
         start: Where it opens, local time.
@@ -33,7 +33,7 @@ class CallingHours:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the hours written as ``09:00-21:00``; ``00:00-24:00`` is always.
+        """Parse hours written as ``09:00-21:00``; ``00:00-24:00`` is always.
 
         Raises:
             ValueError: They are written otherwise; the text says how to write them.
@@ -65,12 +65,12 @@ class CallingHours:
         return f"{self.start:%H:%M}-{self.end_minute // 60:02}:{self.end_minute % 60:02}"
 
     def contains(self, at: datetime, zone: ZoneInfo) -> bool:
-        """Whether the wall clock in ``zone`` shows a time of these hours at ``at``."""
+        """Whether ``at``, local to ``zone``, is within the hours."""
         local = at.astimezone(zone)
         return self.start_minute <= local.hour * 60 + local.minute < self.end_minute
 
     def next_open(self, at: datetime, zone: ZoneInfo) -> datetime:
-        """Return ``at`` itself inside the hours, else when they next open, in ``zone``."""
+        """Return ``at`` itself within the hours, else their next opening, in ``zone``."""
         if self.contains(at, zone):
             return at
         today = at.astimezone(zone).date()
@@ -80,13 +80,14 @@ class CallingHours:
             opening
             for days in count()
             for fold in (0, 1)
-            if (opening := on_the_clock(today + timedelta(days), self.start, zone, fold)) >= instant
+            if (opening := at_local_time(today + timedelta(days), self.start, zone, fold))
+            >= instant
             and self.contains(opening, zone)
         )
 
 
-def on_the_clock(day: date, clock: time, zone: ZoneInfo, fold: int = 0) -> datetime:
-    """Return when ``zone``'s wall clock shows ``clock`` on ``day``.
+def at_local_time(day: date, clock: time, zone: ZoneInfo, fold: int = 0) -> datetime:
+    """Return the instant at which ``zone``'s wall clock shows ``clock`` on ``day``.
 
     A time that the clock skips is moved forward by what is skipped; of one that it shows twice the
     first is meant, the second with ``fold`` 1.
@@ -95,6 +96,6 @@ def on_the_clock(day: date, clock: time, zone: ZoneInfo, fold: int = 0) -> datet
     return wall.astimezone(UTC).astimezone(zone)
 
 
-def clock_words(clock: time) -> str:
-    """Return ``clock`` as an English speaker says it: ``5:00 PM``."""
+def format_clock(clock: time) -> str:
+    """Format ``clock`` in the English 12-hour form: ``5:00 PM``."""
     return f"{clock.hour % 12 or 12}:{clock.minute:02} {'AM' if clock.hour < 12 else 'PM'}"

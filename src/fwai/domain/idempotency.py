@@ -1,4 +1,4 @@
-"""Idempotency-Keys: what is known of a key after it was claimed."""
+"""Claims of Idempotency-Keys."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +7,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What is known of a key, after it was claimed.
+    """The state of an Idempotency-Key after it was claimed.
 
     Attributes:
-        generation: Names this use of the key; new each time it is used again after a day.
-        mine: Nobody else has it: do the work, and keep the answer.
-        same: The request is the same as the one that came first.
+        generation: Id of this use of the key; new each time it is used again after a day.
+        mine: This request was first: do the work, and store the response.
+        same: The request equals the first one with this key.
         claimed_at: When this use of it began.
-        status: Of the answer; None while it is being worked on.
-        body: The answer.
+        status: Status of the stored response; None while the work is in progress.
+        body: The stored response.
     """
 
     generation: str

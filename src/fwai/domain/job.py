@@ -23,6 +23,7 @@ CALLBACK: Final = "callback"
 FOLLOW_UP: Final = "follow"
 SUMMARY: Final = "summary"
 EVENT: Final = "event"
+HANG_UP: Final = "hang_up"
 HOUSEKEEPING: Final = "housekeeping"
 SEND_SMS: Final = "send_sms"
 SEND_EMAIL: Final = "send_email"
@@ -36,7 +37,7 @@ JITTER: Final = 0.2
 
 
 class JobState(enum.StrEnum):
-    """Where a job stands; the last four are final unless an operator revives it."""
+    """State of a job; the last four are final unless an operator revives it."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -47,13 +48,13 @@ class JobState(enum.StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """Whether the job is not run again by itself."""
         return self not in (JobState.WAITING, JobState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be written.
+    """A job to enqueue.
 
     Attributes:
         kind: Names its handler.
@@ -74,12 +75,12 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as it is kept.
+    """A stored job.
 
     Attributes:
-        id: Also the id of what leaves the server for it, where a receiver can tell repetitions.
+        id: Also the message id that its receiver gets, to recognise retries.
         attempts: How often it was leased, this time included.
-        begun_at: When an attempt came to the point of no return; None when none did.
+        begun_at: When an attempt reached the effect that must not happen twice; None when none did.
         ref: The provider's id of what was done.
         result: What its handler returned.
         error: Why it is not done, for the operator; nothing personal.
@@ -102,12 +103,12 @@ class Job:
     error: str | None = None
 
 
-# ---- what a handler answers ---------------------------------------------------------------------
+# ---- outcomes that a handler returns ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It is done; ``ref`` is the provider's id of it."""
+    """The job succeeded; ``ref`` is the provider's id of its effect."""
 
     result: Mapping[str, Any] = field(default_factory=dict)
     ref: str = ""
@@ -115,7 +116,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It did not work and nothing happened: try again, after a growing delay or ``after_s``."""
+    """The attempt failed without effect: retry with backoff or after ``after_s``."""
 
     why: str
     after_s: float | None = None
@@ -123,7 +124,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Postpone:
-    """It is not the time for it: try at ``run_at``, which counts as no attempt.
+    """The job is not due yet: run it at ``run_at``; this counts as no attempt.
 
     Attributes:
         begun: An earlier attempt may have had its effect; the mark stays.
@@ -136,21 +137,21 @@ class Postpone:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """It cannot be done; an operator must look."""
+    """The job failed for good; an operator must look."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been done and repeating it could do it twice; an operator must look."""
+    """The job's effect is unknown and a retry could repeat it; an operator must look."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """There is no reason to do it any more."""
+    """The job is obsolete."""
 
     why: str = ""
 
@@ -162,26 +163,26 @@ Begin = Callable[[], Awaitable[None]]
 
 
 class JobHandler(Protocol):
-    """Does the work of one kind of job."""
+    """Runs the jobs of one kind."""
 
     def __call__(self, job: Job, begin: Begin) -> Awaitable[JobOutcome]:
-        """Do it; await ``begin`` before the first thing that must not happen twice."""
+        """Run the job; await ``begin`` before the first effect that must not happen twice."""
         ...
 
 
 def retry_delay_s(attempts: int, jitter: float) -> float:
-    """Return how long to wait after so many attempts, in seconds.
+    """Return the exponential backoff after so many attempts, in seconds.
 
     Args:
         attempts: At least 1.
-        jitter: In [0, 1); spreads the gap by a fifth either way.
+        jitter: In [0, 1); spreads the delay by a fifth either way.
     """
     gap = min(FIRST_GAP_S * 4.0 ** (attempts - 1), LONGEST_GAP_S)
     return gap * (1.0 - JITTER + 2.0 * JITTER * jitter)
 
 
 def action_key(scope: str, tool: str, args: Mapping[str, Any]) -> str:
-    """Return the key of one action: the same for the same scope (a call), tool and arguments."""
+    """Build the key of an action: the same for the same scope (a call), tool and arguments."""
     canonical = json.dumps(args, sort_keys=True, ensure_ascii=False, default=str)
     digest = hashlib.sha256(canonical.encode(errors="replace")).hexdigest()[:32]
     return f"{tool}:{scope}:{digest}"

@@ -1,4 +1,4 @@
-"""Outbound calls: what is asked for, what was accepted, and whom and when this server may call."""
+"""Outbound calls: requests, accepted calls, and the rules for dialling."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ from zoneinfo import ZoneInfo
 
 from fwai.domain.call import Call, CallId, CallState
 from fwai.domain.hours import CallingHours
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 
 NEW: Final = CallId("")
-EVERYWHERE: Final = Reach()
+EVERYWHERE: Final = CountryAllowList()
 
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """Somebody is to be called.
+    """A request to call somebody.
 
     Attributes:
         to: Their number.
@@ -26,7 +26,7 @@ class CallRequest:
         webhook_url: Where its events go besides the operator's own address.
         not_before: When it may be dialled at the earliest, aware.
         callback_id: The callback it is made for.
-        call_id: A chosen id, so that asking twice is asking once; empty makes a new one.
+        call_id: A chosen id, which makes the request idempotent; empty makes a new one.
         until: When it is no longer worth dialling; None is a day after its time.
     """
 
@@ -43,7 +43,7 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedCall:
-    """A call that was accepted to be dialled.
+    """An accepted request; the call will be dialled.
 
     Attributes:
         state: ``queued``, or ``scheduled`` when it must wait for its time.
@@ -59,7 +59,7 @@ class AcceptedCall:
 
 @dataclass(frozen=True, slots=True)
 class DialRules:
-    """When and whom this server may call.
+    """Rules for outbound calls: providers, agents, calling hours, countries.
 
     Attributes:
         providers: Those that can place calls, the default one first; with our number there.
@@ -71,4 +71,4 @@ class DialRules:
     agents: Sequence[str]
     hours: CallingHours
     zone: ZoneInfo
-    reach: Reach = EVERYWHERE
+    reach: CountryAllowList = EVERYWHERE

@@ -1,4 +1,4 @@
-"""Telephone numbers in E.164 form."""
+"""Parses telephone numbers to E.164, and limits them by country."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _ALL: Final = "*"
 
 
 def normalise(number: str) -> str:
-    """Return ``number`` as ``+`` and digits; separators and a leading ``00`` are accepted.
+    """Normalise ``number`` to ``+`` and digits; separators and a leading ``00`` are accepted.
 
     Raises:
         ValueError: It is not a full international number of 7 to 15 digits.
@@ -37,14 +37,14 @@ def normalise(number: str) -> str:
 
 
 def dialable(number: str) -> str:
-    """Return ``number`` as `normalise` does, if it surely names its country.
+    """Normalise ``number`` if it certainly has a country code.
 
     Raises:
-        ValueError: It is none, or short enough to be a national number.
+        ValueError: It is invalid, or short enough to be a national number.
     """
     digits = sum(character.isdecimal() for character in number)
-    abroad = digits > NATIONAL_DIGITS or number.lstrip().startswith(("+", "00"))
-    if len(number) > MAX_CHARS or not abroad:
+    international = digits > NATIONAL_DIGITS or number.lstrip().startswith(("+", "00"))
+    if len(number) > MAX_CHARS or not international:
         raise ValueError(FIX)
     try:
         return normalise(number)
@@ -53,7 +53,7 @@ def dialable(number: str) -> str:
 
 
 def caller_number(raw: str) -> str:
-    """Return a caller's number as `normalise` does; empty when it is withheld or cannot be read."""
+    """Normalise a caller's number; empty when it is withheld or invalid."""
     try:
         number = normalise(raw)
     except ValueError:
@@ -62,7 +62,7 @@ def caller_number(raw: str) -> str:
 
 
 def country_code(number: str) -> str:
-    """Return the digits of an E.164 number that name its country, such as ``91``."""
+    """Return the country code of an E.164 number, such as ``91``."""
     digits = number.removeprefix("+")
     if digits[:1] in _ONE_DIGIT:
         return digits[:1]
@@ -70,11 +70,11 @@ def country_code(number: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Which countries may be called and texted at a caller's wish.
+class CountryAllowList:
+    """Countries that may be called and texted on behalf of callers, against toll fraud.
 
     A caller chooses the number that they show and the one that they dictate, and some countries
-    have numbers that pay whoever owns them for each call.
+    have premium numbers that pay their owner for each call.
 
     Attributes:
         codes: Country codes, digits only. None at all, or ``*``, is everywhere.
@@ -89,11 +89,11 @@ class Reach:
 
     @property
     def refusal(self) -> str:
-        """Why a number is not called or texted, in one sentence."""
+        """Why a number is refused, in one sentence."""
         codes = ", ".join(f"+{code}" for code in sorted(self.codes))
         return f"Only numbers that begin with {codes} are called and texted from here."
 
 
 def masked(number: str) -> str:
-    """Return what a log may show of ``number``: its last four characters."""
+    """Mask ``number`` for logs: only its last four characters stay."""
     return f"…{number[-4:]}" if len(number) > 4 else "…"

@@ -1,4 +1,4 @@
-"""What is kept of calls, as plain values."""
+"""Stored records of calls, transcripts and tool runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from fwai.domain.call import Call, CallState, EndReason
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call as it is kept; what was not measured or has not happened is None.
+    """The stored record of a call; what was not measured or has not happened is None.
 
     Attributes:
-        call: What it is.
-        state: Where it stands.
+        call: The call.
+        state: Its state.
         end_reason: Why it ended.
         created_at: When it became known.
         started_at: When a line was first used for it: dialing, ringing or answered.
@@ -28,10 +28,11 @@ class CallRecord:
         recording: Its file, relative to the recordings' directory.
         transcript: Its file, relative to the transcripts' directory.
         instance: The process that holds or held its sockets.
+        epoch: The life of that instance; None of a version without instances.
         not_before: When it may be dialled at the earliest.
         cause: The provider's word for its ending.
-        summary: What was said, in short.
-        extracted: What the agent's ``extract`` schema asked for.
+        summary: Summary of the conversation.
+        extracted: Values of the agent's ``extract`` schema.
     """
 
     call: Call
@@ -49,6 +50,7 @@ class CallRecord:
     recording: str | None
     transcript: str | None
     instance: str
+    epoch: int | None = None
     not_before: datetime | None = None
     cause: str | None = None
     summary: str | None = None
@@ -82,7 +84,7 @@ class ToolRecord:
 
 
 def joined(pieces: Iterable[TurnRecord]) -> list[TurnRecord]:
-    """Return whole utterances: pieces of one role and turn as one, where the first one stood."""
+    """Join pieces of one role and turn into whole utterances, in order of their first piece."""
     whole: dict[tuple[str, int], TurnRecord] = {}
     for piece in pieces:
         before = whole.setdefault((piece.role, piece.turn), piece)

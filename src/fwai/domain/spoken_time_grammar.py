@@ -1,6 +1,6 @@
-"""What the words of a spoken time say of the day, the clock and the way from now.
+"""Grammar of spoken times: parses words to a day, a clock time or an offset from now.
 
-``Reader`` goes over the words once. What it does not understand it refuses, it never guesses.
+``TimeParser`` goes over the words once. What it does not understand it refuses, it never guesses.
 """
 
 from collections.abc import Callable
@@ -14,15 +14,15 @@ DISAGREE: Final = "The days named do not agree; ask which day is meant."
 
 
 class SpokenTimeError(ValueError):
-    """A time that cannot be used; the text is one sentence that tells the agent what to ask."""
+    """A time cannot be parsed or used; the text tells the agent what to ask, in one sentence."""
 
 
 @dataclass(slots=True)
-class Said:
-    """What the words say; None is nothing.
+class TimeExpression:
+    """The parsed parts of a spoken time; None is unsaid.
 
     Attributes:
-        ahead_s: Way from now.
+        ahead_s: Offset from now, in seconds.
         days: Days from today.
         weekday: 0 is Monday.
         next_week: The weekday is one of next week.
@@ -44,18 +44,18 @@ class Said:
     parts: set[int] = field(default_factory=set)
 
     @property
-    def says_day(self) -> bool:
+    def names_day(self) -> bool:
         """Whether a day is named."""
         return self.days is not None or self.weekday is not None or self.date is not None
 
 
-class Reader:
-    """Goes over the words once; a rule looks a few words ahead and takes what it understands."""
+class TimeParser:
+    """Single-pass parser; each rule looks a few words ahead and consumes what it matches."""
 
     def __init__(self, words: list[Word]) -> None:
         self._words = words
         self._at = 0
-        self._said = Said()
+        self._expression = TimeExpression()
         self._rules: tuple[Callable[[], bool], ...] = (
             self._date,
             self._minutes_of_hour,
@@ -65,24 +65,24 @@ class Reader:
             self._connective,
         )
 
-    def said(self) -> Said:
-        """Return what all the words say; each is understood or the whole is refused."""
+    def parse(self) -> TimeExpression:
+        """Parse all words; one that no rule matches refuses the whole."""
         while self._at < len(self._words):
             if not any(rule() for rule in self._rules):
                 refuse()
-        return self._said
+        return self._expression
 
     def _peek(self, ahead: int = 0) -> Word:
         at = self._at + ahead
         return self._words[at] if at < len(self._words) else _END
 
-    def _kinds(self, *kinds: Kind) -> bool:
+    def _next_are(self, *kinds: Kind) -> bool:
         return all(self._peek(ahead).kind is kind for ahead, kind in enumerate(kinds))
 
     def _set(self, name: str, value: object) -> None:
-        if getattr(self._said, name) not in (None, value):
+        if getattr(self._expression, name) not in (None, value):
             refuse(DISAGREE if name in ("days", "weekday", "date") else UNCLEAR)
-        setattr(self._said, name, value)
+        setattr(self._expression, name, value)
 
     # ---- days -----------------------------------------------------------------------------------
 
@@ -93,12 +93,12 @@ class Reader:
             self._set("date", found)
             return True
         for kinds in (_DAY_TH_MONTH, _DAY_MONTH, _MONTH_DAY_TH, _MONTH_DAY, _DAY_TH):
-            if self._kinds(*kinds):
+            if self._next_are(*kinds):
                 taken = self._words[self._at : self._at + len(kinds)]
                 day = next(one for one in taken if one.kind is Kind.NUMBER)
                 month = next((one.value for one in taken if one.kind is Kind.MONTH), 0)
                 self._at += len(kinds)
-                self._set("date", (_whole(day.value), month, self._year() if month else 0))
+                self._set("date", (_whole_number(day.value), month, self._year() if month else 0))
                 return True
         return False
 
@@ -111,29 +111,29 @@ class Reader:
         return 0
 
     def _day(self) -> bool:
-        word, behind = self._peek(), self._peek(1)
+        word, following = self._peek(), self._peek(1)
         match word.kind:
             case Kind.DAY:
                 self._set("days", word.value)
             case Kind.WEEKDAY:
                 self._set("weekday", word.value)
-            case Kind.NEXT if behind.kind is Kind.WEEKDAY:
-                self._said.next_week = True
+            case Kind.NEXT if following.kind is Kind.WEEKDAY:
+                self._expression.next_week = True
             case Kind.NEXT_WEEK:
-                self._said.next_week = True
+                self._expression.next_week = True
             case Kind.DAY_PART:
-                self._said.parts.add(word.value)
-            case Kind.MERIDIEM if self._said.clock is not None:
+                self._expression.parts.add(word.value)
+            case Kind.MERIDIEM if self._expression.clock is not None:
                 self._set("meridiem", word.value)
             case _:
                 return False
         self._at += 1
         return True
 
-    # ---- way from now ---------------------------------------------------------------------------
+    # ---- offset from now ------------------------------------------------------------------------
 
     def _duration(self) -> bool:
-        """Read "2 hours", "half an hour", "sava do ghante", "1.5 hours", "an hour and a half"."""
+        """Parse "2 hours", "half an hour", "sava do ghante", "1.5 hours", "an hour and a half"."""
         start = self._at
         sixtieths = self._quantity()
         unit = self._peek()
@@ -142,12 +142,12 @@ class Reader:
             self._at = start
             return False
         self._at += 1
-        if self._kinds(Kind.AND_HALF):
+        if self._next_are(Kind.AND_HALF):
             self._at += 1
             sixtieths += 30
         total_s, rest = divmod(sixtieths * unit.value, 60)
         if unit.value < DAY_S:
-            self._said.ahead_s = (self._said.ahead_s or 0) + total_s
+            self._expression.ahead_s = (self._expression.ahead_s or 0) + total_s
         elif rest or total_s % DAY_S:
             refuse()
         else:
@@ -155,24 +155,24 @@ class Reader:
         return True
 
     def _quantity(self) -> int | None:
-        if self._kinds(Kind.ARTICLE, Kind.UNIT):
+        if self._next_are(Kind.ARTICLE, Kind.UNIT):
             self._at += 1
             return 60
-        if self._kinds(Kind.ARTICLE):
+        if self._next_are(Kind.ARTICLE):
             self._at += 1
         word = self._peek()
         self._at += 1
         match word.kind:
             case Kind.PART:
-                self._at += self._kinds(Kind.ARTICLE)
+                self._at += self._next_are(Kind.ARTICLE)
                 return word.value
             case Kind.MORE:
-                if self._kinds(Kind.NUMBER):
+                if self._next_are(Kind.NUMBER):
                     self._at += 1
                     return self._words[self._at - 1].value + word.value
                 return 60 + word.value
             case Kind.NUMBER:
-                half = self._kinds(Kind.AND_HALF)
+                half = self._next_are(Kind.AND_HALF)
                 self._at += half
                 return word.value + (30 if half else 0)
             case Kind.FIGURES:
@@ -182,7 +182,7 @@ class Reader:
     # ---- clock ----------------------------------------------------------------------------------
 
     def _minutes_of_hour(self) -> bool:
-        """Read "half past five", "quarter to six", "10 minutes to 5".
+        """Parse "half past five", "quarter to six", "10 minutes to 5".
 
         A bare "5 to 6" may be five to six or from five to six, and is refused.
         """
@@ -191,37 +191,37 @@ class Reader:
             return False
         unit = self._peek(1).kind is Kind.UNIT
         side, hour = self._peek(1 + unit), self._peek(2 + unit)
-        sure = word.kind is Kind.PART or unit or side.kind is Kind.PAST
-        if side.kind not in (Kind.PAST, Kind.TO) or hour.kind is not Kind.NUMBER or not sure:
+        unambiguous = word.kind is Kind.PART or unit or side.kind is Kind.PAST
+        if side.kind not in (Kind.PAST, Kind.TO) or hour.kind is not Kind.NUMBER or not unambiguous:
             return False
-        minute = word.value if word.kind is Kind.PART else _whole(word.value)
+        minute = word.value if word.kind is Kind.PART else _whole_number(word.value)
         if not 0 < minute < 60 or (unit and self._peek(1).value != MINUTE_S):
             refuse()
         self._at += 3 + unit
-        return self._tell_near(hour, minute if side.kind is Kind.PAST else -minute)
+        return self._set_clock_near(hour, minute if side.kind is Kind.PAST else -minute)
 
     def _clock(self) -> bool:
-        """Read "5", "5:30", "five thirty", "saadhe 5", "5 baj kar 20 minute", "1530 hours"."""
+        """Parse "5", "5:30", "five thirty", "saadhe 5", "5 baj kar 20 minute", "1530 hours"."""
         word = self._peek()
         if word.kind is Kind.FIGURES:
             self._at += 1
-            return self._tell(_clock_figures(word.text), exact=word.text[0] == "0")
-        if self._kinds(Kind.MORE, Kind.NUMBER):
+            return self._set_clock(_clock_figures(word.text), exact=word.text[0] == "0")
+        if self._next_are(Kind.MORE, Kind.NUMBER):
             self._at += 2
-            return self._tell_near(self._peek(-1), word.value)
+            return self._set_clock_near(self._peek(-1), word.value)
         if word.kind is not Kind.NUMBER:
             return False
         self._at += 1
         if len(word.text) == len("1530") and self._peek().value == HOUR_S:
             self._at += 1
-            return self._tell(word.value // 6000 * 60 + word.value // 60 % 100, exact=True)
+            return self._set_clock(word.value // 6000 * 60 + word.value // 60 % 100, exact=True)
         minute = self._minutes()
-        return self._tell(word.value + minute)
+        return self._set_clock(word.value + minute)
 
     def _minutes(self) -> int:
-        if self._kinds(Kind.AND_MINUTES, Kind.NUMBER):
+        if self._next_are(Kind.AND_MINUTES, Kind.NUMBER):
             self._at += 2
-            minute = _whole(self._peek(-1).value)
+            minute = _whole_number(self._peek(-1).value)
             self._at += self._peek().value == MINUTE_S and self._peek().kind is Kind.UNIT
             return minute if minute < 60 else refuse()
         word = self._peek()
@@ -231,28 +231,28 @@ class Reader:
             return word.value // 60
         return 0
 
-    def _tell_near(self, hour: Word, minutes: int) -> bool:
-        """Note a time some minutes from an hour; a quarter to one is 12:45."""
-        total = _whole(hour.value) * 60 + minutes
-        return self._tell(total + 720 if minutes < 0 < total < 60 else total)
+    def _set_clock_near(self, hour: Word, minutes: int) -> bool:
+        """Set a clock time some minutes from an hour; a quarter to one is 12:45."""
+        total = _whole_number(hour.value) * 60 + minutes
+        return self._set_clock(total + 720 if minutes < 0 < total < 60 else total)
 
-    def _tell(self, minutes: int, *, exact: bool = False) -> bool:
-        """Note a time of ``minutes`` after midnight, as it was said."""
-        self._at += self._kinds(Kind.OCLOCK)
+    def _set_clock(self, minutes: int, *, exact: bool = False) -> bool:
+        """Set a clock time of ``minutes`` after midnight, as it was said."""
+        self._at += self._next_are(Kind.OCLOCK)
         if not 0 <= minutes < DAY_S // MINUTE_S:
             refuse()
         self._set("clock", divmod(minutes, 60))
-        self._said.exact = exact
+        self._expression.exact = exact
         return True
 
     # ---- the rest -------------------------------------------------------------------------------
 
     def _connective(self) -> bool:
-        before, word, behind = self._peek(-1) if self._at else _END, self._peek(), self._peek(1)
+        before, word, following = self._peek(-1) if self._at else _END, self._peek(), self._peek(1)
         match word.kind:
             case Kind.NOW:
-                self._said.ahead_s = self._said.ahead_s or 0
-            case Kind.AFTER if behind.kind in _NAMED_DAYS or self._peek(2).kind in _OF_DATE:
+                self._expression.ahead_s = self._expression.ahead_s or 0
+            case Kind.AFTER if following.kind in _NAMED_DAYS or self._peek(2).kind in _OF_DATE:
                 return False  # after Monday is not on Monday
             case Kind.LATER if before.kind in _NAMED_DAYS:
                 return False
@@ -282,13 +282,13 @@ _COUNTED: Final = (Kind.UNIT, *_OF_DATE)
 _ROUND: Final = frozenset(range(15 * 60, 60 * 60, 5 * 60))
 
 
-def _whole(sixtieths: int) -> int:
+def _whole_number(sixtieths: int) -> int:
     number, rest = divmod(sixtieths, 60)
     return refuse() if rest else number
 
 
 def _decimal(figures: str) -> int | None:
-    """Return ``1.5`` in sixtieths; None of what is no decimal number."""
+    """Parse ``1.5`` to sixtieths; None if it is not a decimal number."""
     whole, _, rest = figures.partition(".")
     if not (whole.isdecimal() and rest.isdecimal() and len(whole) <= 4 and len(rest) <= 2):
         return None
@@ -296,7 +296,7 @@ def _decimal(figures: str) -> int | None:
 
 
 def _clock_figures(figures: str) -> int:
-    """Return ``17:30``, ``5.30`` or ``17:30:00`` in minutes."""
+    """Parse ``17:30``, ``5.30`` or ``17:30:00`` to minutes."""
     parts = figures.replace(".", ":").split(":")
     if not (len(parts) in (2, 3) and all(part.isdecimal() and len(part) <= 2 for part in parts)):
         refuse()
@@ -307,7 +307,7 @@ def _clock_figures(figures: str) -> int:
 
 
 def _date_figures(figures: str) -> tuple[int, int, int] | None:
-    """Return day, month and year of ``2026-11-25``, ``25/11/2026``, ``25.11.26`` or ``25/11``."""
+    """Parse day, month and year of ``2026-11-25``, ``25/11/2026``, ``25.11.26`` or ``25/11``."""
     for mark in "-/.":
         parts = figures.split(mark)
         if not all(part.isdecimal() and len(part) <= 4 for part in parts):

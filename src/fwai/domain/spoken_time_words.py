@@ -1,4 +1,4 @@
-"""The words of spoken times: English, Hindi in Latin script and in Devanagari."""
+"""Vocabulary and tokenizer of spoken times: English, Hindi in Latin script and Devanagari."""
 
 import enum
 import re
@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 
 _LETTERS = r"a-z\u0900-\u0963\u0970-\u097f"
 _TOKEN = re.compile(rf"\d+(?:[:./-]\d+)*|[{_LETTERS}]+|\S")
-_GLUE = re.compile(rf"(?<=[{_LETTERS}])[-'’.]+(?=[{_LETTERS}])")  # noqa: RUF001
+_INNER_PUNCTUATION = re.compile(rf"(?<=[{_LETTERS}])[-'’.]+(?=[{_LETTERS}])")  # noqa: RUF001
 _BREAKS = frozenset(",.;!?()-–—।")  # noqa: RUF001
 _LONGEST_PHRASE = 4
 _LONGEST_NUMBER = 6
 
 
 class Kind(enum.Enum):
-    """What a word does in a time."""
+    """The role of a word in a spoken time."""
 
     NUMBER = enum.auto()  # value in sixtieths: 5 is 300, dedh (one and a half) is 90
     FIGURES = enum.auto()  # 5:30, 1.5, 25/11/2026; read by the grammar
@@ -62,8 +62,8 @@ HOURS_OF: Final = {
 }
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
-# Alternatives are parted by spaces, values by bars; _ stands for a space within a phrase. Hindi in
-# Latin script is written as `_folded` leaves it: one spelling stands for shaam, sham and Shaam.
+# Alternatives are separated by spaces, values by bars; _ stands for a space within a phrase. Hindi
+# in Latin script is written as `_fold_spelling` leaves it: one spelling for shaam, sham and Shaam.
 _Rows = Mapping[Kind, tuple[str, Sequence[int]]]
 _ENGLISH: Final[_Rows] = {
     Kind.NUMBER: (
@@ -202,7 +202,7 @@ _SIXTIETHS: Final = {  # one and a half, two and a half, and the minutes people 
     "paintis": 2100, "chalis": 2400, "paintalis": 2700, "pachas": 3000, "pachpan": 3300,
     "पैंतीस": 2100, "चालीस": 2400, "पैंतालीस": 2700, "पचास": 3000, "पचपन": 3300,
 }  # fmt: skip
-_SILENT: Final = (
+_STOP_WORDS: Final = (
     "at on the of in this coming upcoming for by around about exactly sharp please call me back "
     "ok okay yes only this_week within approximately from_today early late "
     "ko ke ki ka men mein me main par pe is is_hafte ane_vale ane_vala anevale anevala tak kar "
@@ -211,20 +211,20 @@ _SILENT: Final = (
 )
 
 
-def _tables(*languages: _Rows) -> dict[str, tuple[Word, ...]]:
-    """Return phrases and what they mean; of a phrase in two languages the later one's meaning."""
+def _build_table(*languages: _Rows) -> dict[str, tuple[Word, ...]]:
+    """Build the table of phrases; for a phrase of two languages the later one wins."""
     table: dict[str, tuple[Word, ...]] = {}
     for rows in languages:
         for kind, (spellings, values) in rows.items():
             for same, value in zip(spellings.split("|"), values, strict=True):
                 table |= dict.fromkeys(_phrases(same), (Word(kind, value),))
     for word, sixtieths in _SIXTIETHS.items():
-        table[_composed(word)] = (Word(Kind.NUMBER, sixtieths),)
-    return table | dict.fromkeys(_phrases(_SILENT), ())
+        table[_normalize(word)] = (Word(Kind.NUMBER, sixtieths),)
+    return table | dict.fromkeys(_phrases(_STOP_WORDS), ())
 
 
-def _english() -> Iterator[tuple[str, tuple[Word, ...]]]:
-    """Yield the phrases that are put together: forty five, this evening."""
+def _compound_phrases() -> Iterator[tuple[str, tuple[Word, ...]]]:
+    """Yield English compound phrases: forty five, this evening."""
     units = _ENGLISH[Kind.NUMBER][0].replace(" couple", "").split("|")[1:10]
     for ten, number in _TENS.items():
         yield ten, (Word(Kind.NUMBER, number * 60),)
@@ -238,49 +238,49 @@ def _english() -> Iterator[tuple[str, tuple[Word, ...]]]:
 
 
 def _phrases(spellings: str) -> list[str]:
-    return [_composed(one.replace("_", " ")) for one in spellings.split()]
+    return [_normalize(one.replace("_", " ")) for one in spellings.split()]
 
 
-def _composed(text: str) -> str:
+def _normalize(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _folded(text: str) -> str:
-    """Return Hindi in Latin script in one spelling: somwaar and Somvar are the same."""
+def _fold_spelling(text: str) -> str:
+    """Fold spellings of Hindi in Latin script: somwaar and Somvar are the same."""
     for written, one in (("aa", "a"), ("ee", "i"), ("oo", "u"), ("w", "v")):
         text = text.replace(written, one)
     return text
 
 
-_TABLE: Final = _tables(_HINDI, _DEVANAGARI, _ENGLISH) | dict(_english())
-_FOLDED: Final = _tables(_HINDI)  # sat is Saturday, saat is seven; soon is not Sunday
+_TABLE: Final = _build_table(_HINDI, _DEVANAGARI, _ENGLISH) | dict(_compound_phrases())
+_FOLDED_TABLE: Final = _build_table(_HINDI)  # sat is Saturday, saat is seven; soon is not Sunday
 
 
-def read(text: str) -> list[Word]:
-    """Return the words of ``text``; those that mean nothing in a time are left out."""
-    plain = _composed(text.lower()).replace("\u200c", "").replace("\u200d", "")
-    plain = _GLUE.sub(lambda found: " " if "-" in found[0] else "", plain)
+def tokenize(text: str) -> list[Word]:
+    """Tokenize ``text``; stop words are dropped."""
+    plain = _normalize(text.lower()).replace("\u200c", "").replace("\u200d", "")
+    plain = _INNER_PUNCTUATION.sub(lambda found: " " if "-" in found[0] else "", plain)
     tokens = _TOKEN.findall(plain)
     words: list[Word] = []
     at = 0
     while at < len(tokens):
         for length in range(min(_LONGEST_PHRASE, len(tokens) - at), 0, -1):
-            found = _meaning(" ".join(tokens[at : at + length]))
+            found = _look_up(" ".join(tokens[at : at + length]))
             if found is not None:
                 break
         else:
-            length, found = 1, (_alone(tokens[at]),)
+            length, found = 1, (_word_of_token(tokens[at]),)
         words += found
         at += length
     return words
 
 
-def _meaning(phrase: str) -> tuple[Word, ...] | None:
+def _look_up(phrase: str) -> tuple[Word, ...] | None:
     found = _TABLE.get(phrase)
-    return found if found is not None else _FOLDED.get(_folded(phrase))
+    return found if found is not None else _FOLDED_TABLE.get(_fold_spelling(phrase))
 
 
-def _alone(token: str) -> Word:
+def _word_of_token(token: str) -> Word:
     if token.isdecimal():
         return (
             Word(Kind.NUMBER, int(token) * 60, token)

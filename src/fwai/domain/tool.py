@@ -1,4 +1,4 @@
-"""A tool as it is offered to the model."""
+"""Declaration of a tool for the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """A tool as the model sees it.
+    """A tool's declaration as the model sees it.
 
     Attributes:
         name: What the model calls it.

@@ -1,9 +1,9 @@
-"""What was said on a call, cut at what was heard.
+"""Builds the transcript of a call from what the caller actually heard.
 
-The model sends the text of a reply ahead of its sound, and the sound ahead of the caller's ear.
-A reply's text is lined up with its sound by share: half of the sound heard is half of the text.
-Text is given out only once its sound was heard, so an interrupted reply ends where the caller cut
-it, and a crash loses only what nobody heard. Words are never split.
+The model sends the text of a reply ahead of its audio, and the audio ahead of playback. A reply's
+text is aligned with its audio by share: half of the audio heard is half of the text. Text is
+emitted only once its audio was heard, so an interrupted reply ends where the caller cut it, and a
+crash loses only what nobody heard. Words are never split.
 """
 
 from collections import deque
@@ -18,10 +18,10 @@ _ROUNDING_MS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Words of one reply that the caller has heard.
+    """Text of one reply that the caller has heard.
 
     Attributes:
-        text: The words; empty when only the ending is to be told.
+        text: The words; empty when only the interruption is reported.
         turn: Which turn of the call they belong to.
         interrupted: The caller cut the reply here.
     """
@@ -37,16 +37,16 @@ class _Reply:
     starts_ms: float
     sound_ms: float = 0.0
     text: str = ""
-    given: int = 0
+    emitted: int = 0
     over: bool = False
     closed: bool = False
 
     def all_heard(self, heard_ms: float) -> bool:
-        """Whether nothing more comes and nothing is left to hear."""
+        """Whether the reply is complete and all of it was heard."""
         return self.over and heard_ms >= self.sound_ms - _ROUNDING_MS
 
-    def words_until(self, heard_ms: float) -> str:
-        """Return the words heard since the last call; the reply starts at 0 ms."""
+    def take_heard_text(self, heard_ms: float) -> str:
+        """Return the text heard since the last call; the reply starts at 0 ms."""
         if self.sound_ms <= 0.0:
             return ""  # text that was never spoken was never heard
         if self.all_heard(heard_ms):
@@ -55,14 +55,14 @@ class _Reply:
             share = heard_ms / self.sound_ms
             end = int(min(len(self.text) * share, heard_ms * MAX_CHARS_PER_MS))
             end = max(self.text.rfind(" ", 0, end + 1), 0)
-        if end <= self.given:
+        if end <= self.emitted:
             return ""
-        words, self.given = self.text[self.given : end], end
+        words, self.emitted = self.text[self.emitted : end], end
         return words.strip()
 
 
 class AgentTranscript:
-    """The agent's replies against one axis: milliseconds of its speech that the caller heard."""
+    """Aligns the agent's replies with playback, in milliseconds of its speech that were heard."""
 
     def __init__(self) -> None:
         self._replies: deque[_Reply] = deque()
@@ -75,11 +75,11 @@ class AgentTranscript:
 
     @property
     def takes_text(self) -> bool:
-        """Whether text that comes now belongs to the newest reply; it may come after the sound."""
+        """Whether new text belongs to the newest reply; it may come after the audio."""
         return bool(self._replies) and not self._replies[-1].closed
 
     def begin(self, turn: int) -> None:
-        """Start the next reply; it is heard after all that came before."""
+        """Start the next reply; it plays after all earlier ones."""
         self.end_turn()
         self._replies.append(_Reply(turn, self._end_ms))
 
@@ -89,23 +89,23 @@ class AgentTranscript:
             self._replies[-1].text += text
 
     def add_sound(self, ms: float) -> None:
-        """Append to the newest reply's sound."""
+        """Append to the newest reply's audio."""
         if self._replies:
             self._replies[-1].sound_ms += ms
             self._end_ms += ms
 
     def end_reply(self) -> None:
-        """Note that no more sound comes for the newest reply."""
+        """Mark the newest reply's audio as complete."""
         if self._replies:
             self._replies[-1].over = True
 
     def end_turn(self) -> None:
-        """Note that nothing more comes for the newest reply, no late text either."""
+        """Mark the newest reply as complete, late text included."""
         if self._replies:
             self._replies[-1].over = self._replies[-1].closed = True
 
     def heard(self, heard_ms: float) -> Iterator[Heard]:
-        """Give out what became heard.
+        """Yield text that was heard since the last call.
 
         Args:
             heard_ms: All of the agent's speech that the caller has heard since the call began.
@@ -115,19 +115,19 @@ class AgentTranscript:
             into_ms = heard_ms - reply.starts_ms
             if into_ms < -_ROUNDING_MS or (into_ms <= 0.0 and reply.sound_ms > 0.0):
                 return
-            if words := reply.words_until(into_ms):
+            if words := reply.take_heard_text(into_ms):
                 yield Heard(words, reply.turn)
             if not (reply.closed and reply.all_heard(into_ms)):
                 return
             self._replies.popleft()
 
     def interrupt(self, heard_ms: float) -> Iterator[Heard]:
-        """Give out what became heard and drop the rest: the caller cut in here."""
+        """Yield text that was heard and drop the rest: the caller barged in here."""
         for reply in self._replies:
             into_ms = heard_ms - reply.starts_ms
             if into_ms > 0.0:
                 cut = not reply.all_heard(into_ms)
-                words = reply.words_until(into_ms)
+                words = reply.take_heard_text(into_ms)
                 if words or cut:
                     yield Heard(words, reply.turn, interrupted=cut)
         self._replies.clear()
@@ -135,7 +135,7 @@ class AgentTranscript:
 
 
 class CallerSpeech:
-    """Pieces of the caller's transcript, gathered into utterances by quiet."""
+    """Gathers pieces of the caller's transcript into utterances, split by pauses."""
 
     def __init__(self, quiet_s: float = 1.0) -> None:
         self._quiet_s = quiet_s
@@ -151,7 +151,7 @@ class CallerSpeech:
         self._last_at = at
 
     def take(self, now: float, *, over: bool = False) -> tuple[str, float] | None:
-        """Return what was said and when it began, once it is ``over`` or has been quiet."""
+        """Return an utterance and when it began, once it is ``over`` or a pause followed."""
         if not self._text or not (over or now - self._last_at >= self._quiet_s):
             return None
         text, self._text = self._text.strip(), ""

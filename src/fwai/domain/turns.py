@@ -1,4 +1,4 @@
-"""Whose turn it is: latency marks per turn, and what to do about silence.
+"""Turn-taking: latency measurement per turn, and the silence policy.
 
 Carriers send silence without end, so silence is judged from speech energy and from what the
 agent does, never from the arrival of audio. All times are seconds on one monotonic clock that
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class TurnTimes:
-    """When the stages of one reply happened, in seconds on the session's clock.
+    """Timestamps of the stages of one reply, in seconds on the session's clock.
 
     Attributes:
         caller_stopped: The caller's last audible speech before the reply; None for a greeting.
@@ -33,14 +33,14 @@ class TurnTimes:
 
     @property
     def latency_ms(self) -> float | None:
-        """From the end of the caller's speech to the first sound sent back, in milliseconds."""
+        """From the end of the caller's speech to the first audio sent back, in milliseconds."""
         if self.caller_stopped is None or self.played is None:
             return None
         return (self.played - self.caller_stopped) * 1000.0
 
 
 class SilenceStep(enum.Enum):
-    """What silence calls for."""
+    """What to do about silence."""
 
     NOTHING = enum.auto()
     NUDGE = enum.auto()
@@ -49,7 +49,7 @@ class SilenceStep(enum.Enum):
 
 @dataclass(slots=True)
 class SilencePolicy:
-    """At most ``nudges`` questions into the silence, then a polite end.
+    """Decides when to nudge a silent caller, and when to end the call.
 
     Attributes:
         quiet_s: How long nobody may speak before something is done.
@@ -62,15 +62,15 @@ class SilencePolicy:
     _asked: int = field(default=0, init=False)
 
     def caller_spoke(self, now: float) -> None:
-        """Start over: the caller is there."""
+        """Reset the policy: the caller spoke."""
         self._since, self._asked = now, 0
 
     def agent_busy(self, now: float) -> None:
-        """Count quiet from ``now``: the agent speaks, thinks or runs a tool."""
+        """Restart the wait: the agent speaks, thinks or runs a tool."""
         self._since = now
 
     def step(self, now: float) -> SilenceStep:
-        """Say what the silence up to ``now`` calls for; a nudge or goodbye restarts the wait."""
+        """Return what to do at ``now``; a nudge or goodbye restarts the wait."""
         if now - self._since < self.quiet_s:
             return SilenceStep.NOTHING
         self._since = now

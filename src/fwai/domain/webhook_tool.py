@@ -1,4 +1,4 @@
-"""A tool that an agent brings along in prompts.json: a workflow behind a URL. No I/O.
+"""Webhook tools of prompts.json: parses and validates declarations and arguments. No I/O.
 
 Its parameters are JSON Schema in the subset Live accepts, written by hand, so every mistake is
 named with its path. What the model sends is checked against the same schema here: a validator for
@@ -49,7 +49,7 @@ _PAIRS: Final = (("minItems", "maxItems"), ("minLength", "maxLength"), ("minimum
 
 
 class WebhookToolError(ValueError):
-    """An entry of ``webhooks`` is wrong.
+    """An entry of ``webhooks`` is invalid.
 
     Attributes:
         problems: One sentence each: path, what is wrong, the fix.
@@ -62,7 +62,7 @@ class WebhookToolError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class WebhookToolSpec:
-    """One entry of an agent's ``webhooks``, validated.
+    """One validated entry of an agent's ``webhooks``.
 
     Attributes:
         name: What the model calls it.
@@ -87,7 +87,7 @@ class WebhookToolSpec:
 
 
 def parse_webhook_tool(raw: object, where: str, built_in: Collection[str] = ()) -> WebhookToolSpec:
-    """Read one entry of an agent's ``webhooks``.
+    """Parse and validate one entry of an agent's ``webhooks``.
 
     Args:
         raw: The entry as JSON gives it.
@@ -120,7 +120,7 @@ def parse_webhook_tool(raw: object, where: str, built_in: Collection[str] = ()) 
 
 
 def validate_args(spec: WebhookToolSpec, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Check a model's arguments and return what to post.
+    """Validate a model's arguments and return what to post.
 
     Defaults are filled in, whole numbers written as 5.0 become 5, fields the schema does not name
     are left out.
@@ -131,7 +131,7 @@ def validate_args(spec: WebhookToolSpec, args: Mapping[str, Any]) -> Mapping[str
     if not spec.parameters:
         return {}
     problems: list[str] = []
-    checked = _value(spec.parameters, dict(args), "", problems)
+    checked = _check_value(spec.parameters, dict(args), "", problems)
     if problems:
         raise ValueError("; ".join(problems))
     result: Mapping[str, Any] = checked
@@ -177,7 +177,7 @@ def _is_number(value: object) -> bool:
 
 
 def parameter_problems(schema: object, where: str) -> list[str]:
-    """Return what is wrong with a schema of arguments, each with its path and the fix."""
+    """Return the problems of an argument schema, each with its path and the fix."""
     if schema == {}:
         return []
     if not isinstance(schema, dict) or schema.get("type") != "object":
@@ -200,15 +200,15 @@ def _schema_problems(schema: object, where: str, depth: int) -> Iterator[str]:
             known = ", ".join(sorted(_KEYWORDS[kind]))
             yield f"{where}.{key}: not accepted by Live for {kind}; remove it or use one of {known}"
     schema = {key: value for key, value in schema.items() if key in _KEYWORDS[kind]}
-    faults = [
+    found = [
         *_keyword_problems(schema, kind, where),
         *_number_problems(schema, where),
-        *_inner_problems(schema, kind, where, depth),
+        *_nested_problems(schema, kind, where, depth),
     ]
-    yield from faults
-    if "default" in schema and not faults:
+    yield from found
+    if "default" in schema and not found:
         wrong: list[str] = []
-        _value(schema, schema["default"], "default", wrong)
+        _check_value(schema, schema["default"], "default", wrong)
         yield from (f"{where}.{problem}" for problem in wrong)
 
 
@@ -264,7 +264,7 @@ def _number_problems(schema: Mapping[str, Any], where: str) -> Iterator[str]:
             yield f"{where}.{low}: is above {high}; nothing would fit"
 
 
-def _inner_problems(schema: Mapping[str, Any], kind: str, where: str, depth: int) -> Iterator[str]:
+def _nested_problems(schema: Mapping[str, Any], kind: str, where: str, depth: int) -> Iterator[str]:
     if kind == "array":
         if "items" not in schema:
             yield f'{where}.items: missing; give the "type" of what is in the list'
@@ -291,14 +291,14 @@ def _inner_problems(schema: Mapping[str, Any], kind: str, where: str, depth: int
 # ---- arguments --------------------------------------------------------------------------------
 
 
-def _value(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> Any:  # noqa: ANN401
-    """Return ``value`` as it is passed on; what is wrong with it is added to ``problems``."""
+def _check_value(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> Any:  # noqa: ANN401
+    """Validate ``value`` and return what is passed on; adds to ``problems``."""
     if value is None and schema.get("nullable"):
         return None
     return _CHECKS[schema["type"]](schema, value, where, problems)
 
 
-def _object(
+def _check_object(
     schema: Mapping[str, Any], value: object, where: str, problems: list[str]
 ) -> dict[str, Any]:
     if not isinstance(value, dict):
@@ -308,7 +308,7 @@ def _object(
     for name, inner in schema["properties"].items():
         place = f"{where}.{name}" if where else name
         if name in value:
-            checked[name] = _value(inner, value[name], place, problems)
+            checked[name] = _check_value(inner, value[name], place, problems)
         elif name in schema.get("required", ()):
             problems.append(f"{place}: missing; it is needed")
         elif "default" in inner:
@@ -316,7 +316,9 @@ def _object(
     return checked
 
 
-def _array(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> list[Any]:
+def _check_array(
+    schema: Mapping[str, Any], value: object, where: str, problems: list[str]
+) -> list[Any]:
     if not isinstance(value, list):
         problems.append(f"{where}: must be a list")
         return []
@@ -325,12 +327,14 @@ def _array(schema: Mapping[str, Any], value: object, where: str, problems: list[
     if len(value) > schema.get("maxItems", math.inf):
         problems.append(f"{where}: give at most {schema['maxItems']}")
     return [
-        _value(schema["items"], item, f"{where}[{place}]", problems)
+        _check_value(schema["items"], item, f"{where}[{place}]", problems)
         for place, item in enumerate(value)
     ]
 
 
-def _string(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> object:
+def _check_string(
+    schema: Mapping[str, Any], value: object, where: str, problems: list[str]
+) -> object:
     if not isinstance(value, str):
         problems.append(f"{where}: must be text")
         return value
@@ -342,19 +346,21 @@ def _string(schema: Mapping[str, Any], value: object, where: str, problems: list
         problems.append(f"{where}: use at most {schema['maxLength']} characters")
     if "pattern" in schema and not re.search(schema["pattern"], value):
         problems.append(f"{where}: must match {schema['pattern']}")
-    if schema.get("format") == "date-time" and not _is_instant(value):
+    if schema.get("format") == "date-time" and not _is_date_time(value):
         problems.append(f"{where}: must be a date and time such as 2026-11-23T10:00:00+05:30")
     return value
 
 
-def _is_instant(text: str) -> bool:
+def _is_date_time(text: str) -> bool:
     try:
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
 
 
-def _number(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> object:
+def _check_number(
+    schema: Mapping[str, Any], value: object, where: str, problems: list[str]
+) -> object:
     if not isinstance(value, int | float) or not _is_number(value):
         problems.append(f"{where}: must be a number")
         return value
@@ -365,26 +371,28 @@ def _number(schema: Mapping[str, Any], value: object, where: str, problems: list
     return value
 
 
-def _integer(schema: Mapping[str, Any], value: object, where: str, problems: list[str]) -> object:
+def _check_integer(
+    schema: Mapping[str, Any], value: object, where: str, problems: list[str]
+) -> object:
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # models write 5.0
     if not isinstance(value, int) or isinstance(value, bool):
         problems.append(f"{where}: must be a whole number")
         return value
-    return _number(schema, value, where, problems)
+    return _check_number(schema, value, where, problems)
 
 
-def _boolean(_: Mapping[str, Any], value: object, where: str, problems: list[str]) -> object:
+def _check_boolean(_: Mapping[str, Any], value: object, where: str, problems: list[str]) -> object:
     if not isinstance(value, bool):
         problems.append(f"{where}: must be true or false")
     return value
 
 
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any], object, str, list[str]], Any]]] = {
-    "object": _object,
-    "array": _array,
-    "string": _string,
-    "number": _number,
-    "integer": _integer,
-    "boolean": _boolean,
+    "object": _check_object,
+    "array": _check_array,
+    "string": _check_string,
+    "number": _check_number,
+    "integer": _check_integer,
+    "boolean": _check_boolean,
 }

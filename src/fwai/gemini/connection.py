@@ -217,8 +217,6 @@ def close_error(code: int, reason: str) -> AgentError:
         return AgentError(f"{text}, quota exhausted", code=code)
     if code == 1007:  # bad argument or a handle that is no longer good: never the same thing again
         return AgentError(text, code=code, fresh=True)
-    if code == 1008:
-        return AgentError(text, code=code, resumable=True, fresh=True)
     return AgentError(text, code=code, resumable=True, fresh=True)
 
 

@@ -2,10 +2,10 @@
 
 Protobuf's JSON writes 64-bit numbers as text and bytes in either base64 alphabet, and takes field
 names in camelCase and in snake_case. The SDK's validator takes a little more, such as ``1`` for
-``true``. Both are followed, so that a message is refused here if, and only if, the SDK would.
+``true``. Both are followed, so that a message is refused here if the SDK would refuse it.
 
 Source: protobuf's JSON mapping; google-genai 3.4.0 on pydantic 2.14, compared value by value in
-tests/contract/gemini/test_json_fields.py.
+tests/contract/gemini/test_json_fields.py. Where we differ: test_server_message.py.
 """
 
 import re
@@ -19,14 +19,29 @@ Field = Callable[[Any], Any]
 
 _TRUE: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE: Final = frozenset({"0", "off", "f", "false", "n", "no"})
-_WHOLE: Final = re.compile(r"([+-]?)0*([0-9]{1,4300})(?:\.0+)?")
+# Possessive, so that a long text that is no number is found out in one pass.
+_WHOLE: Final = re.compile(r"([+-]?)(?=[0-9])0*+([0-9]{0,4300}+)(?:\.0++)?")
 _INT64: Final = 2.0**63
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _WORD_START: Final = re.compile(r"[A-Z]")
 
 
 class WrongValueError(ValueError):
-    """A value is not what its field takes; the text shows nothing of it."""
+    """A value is not what its field takes; the text shows nothing of it.
+
+    Attributes:
+        what: What is wrong with it.
+        place: Names of fields, outermost first, that lead to it; empty for the whole value.
+    """
+
+    def __init__(self, what: str, place: str = "") -> None:
+        super().__init__(f"{place}: {what}" if place else what)
+        self.what = what
+        self.place = place
+
+    def inside(self, name: str) -> "WrongValueError":
+        """Return the same error seen from the object or list that holds the value."""
+        return WrongValueError(self.what, f"{name}.{self.place}" if self.place else name)
 
 
 def text(value: object) -> str:
@@ -58,7 +73,7 @@ def whole(value: object) -> int:
     if isinstance(value, float) and value.is_integer() and abs(value) < _INT64:
         return int(value)
     if isinstance(value, str) and (match := _WHOLE.fullmatch(value.strip())):
-        return int(match[1] + match[2])
+        return int(match[1] + (match[2] or "0"))
     raise WrongValueError("no whole number")
 
 
@@ -111,7 +126,7 @@ def map_of(item: Field) -> Callable[[object], dict[str, Any]]:
     """Return what takes an object of any names and one type; null is no item."""
 
     def take(value: object) -> dict[str, Any]:
-        return {name: item(one) for name, one in free_object(value).items()}
+        return {name: _inside(name, item, one) for name, one in free_object(value).items()}
 
     return take
 
@@ -134,7 +149,7 @@ class ListOf:
         """
         if not isinstance(value, list):
             raise WrongValueError("no list")
-        return [self.item(one) for one in value]
+        return [_inside(str(index), self.item, one) for index, one in enumerate(value)]
 
 
 class Record:
@@ -170,16 +185,20 @@ class Record:
                 continue
             name, take = self._known[key]
             if name in found:
-                raise WrongValueError(f"{name}: there twice")
-            try:
-                found[name] = None if item is None else take(item)
-            except WrongValueError as exc:
-                raise WrongValueError(f"{name}: {exc}") from None
+                raise WrongValueError("there twice", name)
+            found[name] = None if item is None else _inside(name, take, item)
         return found
 
     def unknown(self, value: Mapping[str, object]) -> list[str]:
         """Return the names in ``value`` that are not known."""
         return [name for name in value if name not in self._known]
+
+
+def _inside(name: str, take: Field, value: object) -> Any:  # noqa: ANN401 - whatever it takes
+    try:
+        return take(value)
+    except WrongValueError as exc:
+        raise exc.inside(name) from None
 
 
 def snake(name: str) -> str:

@@ -280,7 +280,3 @@ def tool_response(result: ToolResult, *, scheduling: bool) -> bytes:
 def _write(body: dict[str, Any]) -> bytes:
     # Half a surrogate pair, as a tool may return, must not break the call.
     return json.dumps(body, ensure_ascii=False, default=str).encode(errors="replace")
-
-
-def warm_up() -> None:
-    """Do nothing: all readers are built at import. Gone when nobody calls it any more."""

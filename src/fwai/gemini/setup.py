@@ -90,7 +90,9 @@ def setup_message(config: SessionConfig, handle: str | None = None) -> bytes:
             "slidingWindow": {"targetTokens": config.target_tokens},
         }
     # Half a surrogate pair, as a workflow may put into a call's context, must not break the call.
-    return json.dumps({"setup": setup}, ensure_ascii=False).encode(errors="replace")
+    return json.dumps({"setup": setup}, ensure_ascii=False, allow_nan=False).encode(
+        errors="replace"
+    )
 
 
 def _generation(config: SessionConfig, family: ModelFamily) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def _declaration(spec: ToolSpec, family: ModelFamily) -> dict[str, Any]:
         try:
             declaration["parameters"] = _schema(dict(spec.parameters))
         except WrongValueError as exc:
-            raise ValueError(f"tool {spec.name}: parameters: {exc}") from exc
+            raise ValueError(f"tool {spec.name}: {exc.inside('parameters')}") from exc
     if family.tool_behaviour:
         declaration["behavior"] = family.tool_behaviour
     return declaration
@@ -130,7 +132,7 @@ def _schema(value: dict[str, Any]) -> dict[str, Any]:
     """
     schema = _SCHEMA(value)
     if unknown := _SCHEMA.unknown(value):
-        raise WrongValueError(f"{unknown[0]}: not accepted by Live")
+        raise WrongValueError("not accepted by Live", unknown[0])
     return {name: item for name, item in schema.items() if item is not None}
 
 

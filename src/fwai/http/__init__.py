@@ -1,1 +1,1 @@
-"""HTTP and WebSocket plumbing shared by all routes: access, problems, bodies, event streams."""
+"""HTTP and WebSocket building blocks: authentication, problem details, bodies, event streams."""

@@ -1,4 +1,4 @@
-"""Who may ask and call: this machine, the holder of an API key, or a session begun with one.
+"""Authenticates HTTP clients: loopback, an API key, or a session cookie that a key began.
 
 Theory of operation. A loopback client is trusted only when nothing forwarded its request and it
 names this machine as the host: a reverse proxy on this machine and a web site whose name was
@@ -25,31 +25,31 @@ from fwai.http.problem import ProblemError
 COOKIE: Final = "fwai_talk"
 SESSION_S: Final = 3600
 _FORWARDED: Final = ("forwarded", "via", "x-real-ip")
-_NEAR_NAMES: Final = ("localhost", "127.0.0.1", "::1")
-_OWN_PAGE: Final = ("same-origin", "none")
+_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "::1")
+_SAME_SITE: Final = ("same-origin", "none")
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who asks.
+    """An authenticated client.
 
     Attributes:
         id: Tells clients apart; only the one that began a call may follow and end it.
-        near: It runs on this machine, and so do its media.
+        local: It runs on this machine, so its media may use loopback.
     """
 
     id: str
-    near: bool
+    local: bool
 
 
 class Access:
-    """Tells who asks, and refuses who may not.
+    """Authenticates requests by loopback address, API key or session cookie.
 
     Args:
-        keys: API keys that are good.
+        keys: Valid API keys.
         loopback: Clients on this machine need no key.
         secure_cookies: The page is reached over https.
-        what: What is open only to this machine while there are no keys.
+        what: Subject of the 403 that is answered while there are no keys.
         clock: Unix time in seconds.
     """
 
@@ -70,37 +70,37 @@ class Access:
         self._secret = secrets.token_bytes(32)
 
     def client(self, request: Request) -> Client:
-        """Return who asks.
+        """Authenticate a request and return its client.
 
         Raises:
-            ProblemError: They may not.
+            ProblemError: 401 or 403.
         """
-        near = is_near(request)
+        local = is_local(request)
         given = _given_key(request)
         if given is not None:
-            return Client(f"key:{self._known(given)}", near)
-        _refuse_strange_page(request)
+            return Client(f"key:{self._verify_key(given)}", local)
+        _refuse_cross_site(request)
         session = self._session(request.cookies.get(COOKIE, ""))
         if session is not None:
-            return Client(f"session:{session}", near)
-        if near and self._loopback:
-            return Client("loopback", near)
+            return Client(f"session:{session}", local)
+        if local and self._loopback:
+            return Client("loopback", local)
         if not self._keys:
-            raise self._only_here()
+            raise self._loopback_only()
         raise _key_needed("Sign in on the page, or send the key as Authorization: Bearer.")
 
     def begin_session(self, request: Request, response: Response) -> None:
-        """Trade the request's key for a cookie.
+        """Exchange the request's API key for a session cookie.
 
         Raises:
             ProblemError: The key is not good.
         """
         if not self._keys:
-            raise self._only_here()
+            raise self._loopback_only()
         given = _given_key(request)
         if given is None:
             raise _key_needed("Send the key as Authorization: Bearer.")
-        self._known(given)
+        self._verify_key(given)
         body = f"{int(self._clock()) + SESSION_S}.{secrets.token_hex(8)}"
         response.set_cookie(
             COOKIE,
@@ -112,12 +112,12 @@ class Access:
             samesite="strict",
         )
 
-    def _only_here(self) -> ProblemError:
+    def _loopback_only(self) -> ProblemError:
         detail = f"Without API_KEYS, {self._what} open only to this machine itself."
         return ProblemError("not-allowed", "Not allowed", 403, detail)
 
-    def _known(self, given: str) -> str:
-        """Return a short name of a good key; every key is compared, whichever fits."""
+    def _verify_key(self, given: str) -> str:
+        """Return a short id of a valid key; every key is compared, so that timing tells nothing."""
         digest = _digest(given)
         found = [hmac.compare_digest(digest, key) for key in self._keys]
         if not any(found):
@@ -135,13 +135,13 @@ class Access:
         return hmac.new(self._secret, body.encode(), hashlib.sha256).hexdigest()
 
 
-def is_near(request: Request) -> bool:
-    """Whether a request comes straight from this machine and was meant for it."""
+def is_local(request: Request) -> bool:
+    """Whether a request comes from loopback, unproxied, with a loopback host name."""
     headers = request.headers
     if any(name.startswith("x-forwarded-") or name in _FORWARDED for name in headers):
         return False
     name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-    if name not in _NEAR_NAMES and not name.endswith(".localhost"):
+    if name not in _LOOPBACK_NAMES and not name.endswith(".localhost"):
         return False
     try:
         address = ipaddress.ip_address(request.client.host if request.client else "")
@@ -158,14 +158,14 @@ def _given_key(request: Request) -> str | None:
     return request.headers.get("x-api-key")
 
 
-def _refuse_strange_page(request: Request) -> None:
-    """Refuse what another site made the browser send."""
+def _refuse_cross_site(request: Request) -> None:
+    """Refuse cross-site requests (CSRF)."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
-        strange = site not in _OWN_PAGE
+        cross_site = site not in _SAME_SITE
     else:
-        strange = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if strange:
+        cross_site = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if cross_site:
         raise ProblemError(
             "not-allowed", "Not allowed", 403, "The request comes from the page of another site."
         )

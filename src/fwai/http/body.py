@@ -1,4 +1,4 @@
-"""Reads a request's body up to a limit, for every route that takes one."""
+"""Reads request bodies up to a size limit."""
 
 from http import HTTPStatus
 
@@ -13,7 +13,7 @@ class BodyTooLargeError(HTTPException):
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
-    """Return the body.
+    """Read the request's body.
 
     Raises:
         BodyTooLargeError: It has more than ``max_bytes``; no more than that was kept.

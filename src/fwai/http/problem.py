@@ -1,4 +1,4 @@
-"""Refusals as problem details.
+"""Problem details responses.
 
 Source: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457 (read 2026-11-22).
 """
@@ -16,7 +16,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 class ProblemError(FwaiError):
-    """A request that is refused.
+    """A refused request; answered as problem details.
 
     Attributes:
         kind: Stable name; ``type`` is ``urn:fwai:problem:<kind>``.
@@ -48,7 +48,7 @@ class ProblemError(FwaiError):
         self.errors = tuple(errors)
 
     def response(self) -> Response:
-        """Return it as a response."""
+        """Build the response."""
         body: dict[str, Any] = {
             "type": f"urn:fwai:problem:{self.kind}",
             "title": self.title,
@@ -63,10 +63,10 @@ class ProblemError(FwaiError):
 
 
 class ProblemRoute(APIRoute):
-    """A route whose refusals are answered as problem details."""
+    """Route class that answers ``ProblemError`` as problem details."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, with refusals caught."""
+        """Wrap the handler."""
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:

@@ -21,21 +21,21 @@ MAX_OPEN: Final = 200
 ALIVE: Final = ": alive\n\n"
 _MAX_DIGITS: Final = 15
 
-# Returns the ``end`` event of a call that is over by what is kept of it, else None.
-FindEnding = Callable[[], Awaitable[Event | None]]
+# Returns the ``end`` event of a call whose stored record is over, else None.
+FindEndEvent = Callable[[], Awaitable[Event | None]]
 
 
-async def _never_over() -> Event | None:
-    """Know of no other ending than the one that is published."""
+async def _no_end_event() -> Event | None:
+    """Find no ``end`` event besides the published one."""
     return None
 
 
 class EventStreams:
-    """Streams live events of calls; each call's streams are bounded in number, and all of them.
+    """Streams live events of calls; the number of streams is limited per call and in total.
 
     Args:
         source: Publishes the events.
-        heartbeat_s: Silence on a stream before a comment is sent as a sign of life.
+        heartbeat_s: Silence on a stream before a keep-alive comment is sent.
     """
 
     def __init__(self, source: LiveEventSource, heartbeat_s: float = HEARTBEAT_S) -> None:
@@ -47,16 +47,16 @@ class EventStreams:
         self,
         call_id: CallId,
         last_id: str,
-        ending: Event | None = None,
-        find_ending: FindEnding = _never_over,
+        end_event: Event | None = None,
+        find_end_event: FindEndEvent = _no_end_event,
     ) -> Response:
-        """Answer with a call's events after ``last_id``, until it ends.
+        """Stream a call's events after ``last_id`` until it ends.
 
         Args:
             call_id: Whose events.
-            last_id: As the header ``Last-Event-ID`` says; anything but a number is the beginning.
-            ending: Of a call that is over already: what is known is sent, then this.
-            find_ending: Asked at each sign of life, for a call that another process carries.
+            last_id: Header ``Last-Event-ID``; anything but a number starts from the beginning.
+            end_event: Of a call that is over already: sent after the buffered events.
+            find_end_event: Asked at each keep-alive, for a call that another process carries.
 
         Raises:
             ProblemError: Too many streams are open.
@@ -68,19 +68,19 @@ class EventStreams:
             )
         known = last_id.isascii() and last_id.isdecimal() and len(last_id) <= _MAX_DIGITS
         return StreamingResponse(
-            self._lines(call_id, int(last_id) if known else 0, ending, find_ending),
+            self._lines(call_id, int(last_id) if known else 0, end_event, find_end_event),
             media_type="text/event-stream",
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
 
     async def _lines(
-        self, call_id: CallId, after: int, ending: Event | None, find_ending: FindEnding
+        self, call_id: CallId, after: int, end_event: Event | None, find_end_event: FindEndEvent
     ) -> AsyncIterator[str]:
         subscription = self._source.subscribe(call_id, after)
         self._open[call_id] = self._open.get(call_id, 0) + 1
         try:
             yield "retry: 2000\n\n"
-            async for line in self._until_end(subscription, ending, find_ending):
+            async for line in self._until_end(subscription, end_event, find_end_event):
                 yield line
         finally:
             subscription.close()
@@ -89,20 +89,23 @@ class EventStreams:
                 del self._open[call_id]
 
     async def _until_end(
-        self, subscription: LiveEventSubscription, ending: Event | None, find_ending: FindEnding
+        self,
+        subscription: LiveEventSubscription,
+        end_event: Event | None,
+        find_end_event: FindEndEvent,
     ) -> AsyncIterator[str]:
         while True:
             try:
-                async with asyncio.timeout(self._heartbeat_s if ending is None else 0.0):
+                async with asyncio.timeout(self._heartbeat_s if end_event is None else 0.0):
                     event = await anext(subscription)
             except StopAsyncIteration:
                 return
             except TimeoutError:
-                if ending is not None:
-                    yield f"event: end\ndata: {json.dumps(dict(ending))}\n\n"
+                if end_event is not None:
+                    yield f"event: end\ndata: {json.dumps(dict(end_event))}\n\n"
                     return
                 yield ALIVE
-                ending = await find_ending()
+                end_event = await find_end_event()
             else:
                 yield _line(event)
 

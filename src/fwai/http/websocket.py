@@ -1,4 +1,4 @@
-"""One WebSocket, client or server side, on picows.
+"""A WebSocket connection, client or server side, on picows.
 
 A message is handed on inside the read of its bytes: no queue, no task. Sending never waits either;
 what the kernel does not take at once is held by the transport up to a high-water mark, and from
@@ -20,7 +20,7 @@ _CLOSE = WSMsgType.CLOSE
 
 
 class Socket(WSListener):
-    """The events of one WebSocket, and its sending side.
+    """Receives and sends the messages of one WebSocket, with a high-water mark for sending.
 
     Args:
         receive: Called with each whole message; the view is valid only during the call.
@@ -61,7 +61,7 @@ class Socket(WSListener):
 
         Args:
             message: UTF-8 text.
-            droppable: It is worth nothing later: refuse it while the socket is congested.
+            droppable: Refuse it while the socket is congested; it is worth nothing later.
 
         Returns:
             False when the message was not taken.
@@ -72,7 +72,7 @@ class Socket(WSListener):
         return True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say goodbye and close; ``closed`` is called when the transport is gone."""
+        """Send a close frame and disconnect; ``closed`` is called when the transport is gone."""
         if self._transport is None or self._transport.is_disconnected:
             return
         self._over = True
@@ -82,7 +82,7 @@ class Socket(WSListener):
         self._transport.disconnect()
 
     def abort(self) -> None:
-        """Drop the connection without a word, and what was not sent yet with it."""
+        """Drop the connection without a close frame, and what was not sent yet with it."""
         self._over = True
         if self._transport is not None:
             self._transport.disconnect(graceful=False)

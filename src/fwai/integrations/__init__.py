@@ -1,1 +1,1 @@
-"""Services outside the call: mail, webhooks."""
+"""Clients of external services: SMTP mail, signed webhooks, workflows."""

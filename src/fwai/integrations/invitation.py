@@ -1,4 +1,4 @@
-"""Invitations to an appointment that calendars understand.
+"""Builds iCalendar invitations and cancellations.
 
 Source: RFC 5545 (iCalendar) and RFC 5546 (iTIP), read 2026-11-22.
 
@@ -32,13 +32,13 @@ def invitation(
     cancelled: bool = False,
     stamp: datetime | None = None,
 ) -> bytes:
-    """Return an iCalendar file that asks ``attendee`` to come, or tells them it is off.
+    """Build an iCalendar file that invites ``attendee``, or cancels the invitation.
 
     Send it as `REQUEST`, or as `CANCEL` when ``cancelled``. A change of an appointment has the
     ``uid`` of the first invitation and a higher ``sequence``; so has a cancellation.
 
     Args:
-        uid: Of the appointment, the same for ever and in the whole world.
+        uid: Globally unique id of the appointment; never changes.
         start: With a time zone.
         minutes: How long it lasts, 1 to 1440.
         summary: Its title.
@@ -47,7 +47,7 @@ def invitation(
         attendee: E-mail address.
         location: A place or a link.
         sequence: How often it was changed before.
-        cancelled: It does not take place.
+        cancelled: Cancel the appointment.
         stamp: When this was written; now when absent.
 
     Raises:
@@ -68,7 +68,7 @@ def invitation(
         if value:
             event.add(name, _clean(value))
     event.add("organizer", vCalAddress(f"mailto:{_clean(organizer)}"))
-    event.add("attendee", _guest(attendee, cancelled=cancelled))
+    event.add("attendee", _attendee(attendee, cancelled=cancelled))
     event.add("sequence", sequence)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("transp", "OPAQUE")
@@ -81,17 +81,17 @@ def invitation(
     return bytes(calendar.to_ical())
 
 
-def _guest(attendee: str, *, cancelled: bool) -> vCalAddress:
-    guest = vCalAddress(f"mailto:{_clean(attendee)}")
-    guest.params["CN"] = _clean(attendee)
-    guest.params["CUTYPE"] = "INDIVIDUAL"
-    guest.params["ROLE"] = "REQ-PARTICIPANT"
+def _attendee(attendee: str, *, cancelled: bool) -> vCalAddress:
+    address = vCalAddress(f"mailto:{_clean(attendee)}")
+    address.params["CN"] = _clean(attendee)
+    address.params["CUTYPE"] = "INDIVIDUAL"
+    address.params["ROLE"] = "REQ-PARTICIPANT"
     if not cancelled:
-        guest.params["PARTSTAT"] = "NEEDS-ACTION"
-        guest.params["RSVP"] = "TRUE"
-    return guest
+        address.params["PARTSTAT"] = "NEEDS-ACTION"
+        address.params["RSVP"] = "TRUE"
+    return address
 
 
 def _clean(text: str) -> str:
-    """Return ``text`` without characters that iCalendar forbids; the library lets them through."""
+    """Remove control characters that iCalendar forbids; the library lets them through."""
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

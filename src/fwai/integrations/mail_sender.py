@@ -1,4 +1,4 @@
-"""Turns jobs of kind ``send_email`` into mail."""
+"""Handles jobs of kind ``send_email``: renders the template and sends the mail."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,39 +6,39 @@ from typing import Any, Final, Protocol
 
 from fwai.domain.job import Job
 from fwai.integrations.smtp import Attachment, Mail
-from fwai.templates.email_templates import RenderedEmail, render
+from fwai.templates.email_templates import RenderedEmail, render_email
 
 FILE_NAME: Final = "invitation.ics"
 
 
-class Post(Protocol):
-    """Hands mail over; a `Mailer` is one."""
+class MailTransport(Protocol):
+    """Sends a mail; a `Mailer` is one."""
 
     def message_id(self, key: str) -> str:
-        """Return the Message-ID of the message that ``key`` stands for."""
+        """Return the Message-ID for ``key``."""
         ...
 
     async def send(self, mail: Mail) -> str:
-        """Hand ``mail`` over and return its Message-ID; raises ``ApiError``."""
+        """Send ``mail`` and return its Message-ID; raises ``ApiError``."""
         ...
 
 
 class MailSender:
-    """Writes mails from templates and hands them over.
+    """Renders e-mail templates and sends them.
 
     Args:
-        mailer: Takes them.
-        business_name: Who sends them, for the templates.
+        mailer: Sends the mails.
+        business_name: Sender named in the templates.
         organizer: E-mail address that invitations come from.
         render: Fills in a template by its name; raises ``ValueError``.
     """
 
     def __init__(
         self,
-        mailer: Post,
+        mailer: MailTransport,
         business_name: str,
         organizer: str,
-        render: Callable[[str, Mapping[str, str]], RenderedEmail] = render,
+        render: Callable[[str, Mapping[str, str]], RenderedEmail] = render_email,
     ) -> None:
         # Here and not in a call: it takes 50 ms to import.
         from fwai.integrations.invitation import CANCEL, REQUEST, invitation
@@ -52,11 +52,11 @@ class MailSender:
         self._request, self._cancel = REQUEST, CANCEL
 
     async def send(self, job: Job) -> str:
-        """Send what the payload says and return the Message-ID, the same for each attempt.
+        """Send a job's mail and return its Message-ID, which is the same for each attempt.
 
         The payload has ``to``, ``template``, ``values``, and for an appointment ``invitation`` with
         ``uid``, ``starts_at`` (ISO 8601), ``minutes``, ``summary`` and ``description``. One that
-        is off has ``cancelled`` besides, and a ``sequence`` above that of its invitation, 0.
+        is cancelled has ``cancelled`` besides, and a ``sequence`` above that of its invitation, 0.
 
         Raises:
             ValueError: It can never be sent.
@@ -69,8 +69,8 @@ class MailSender:
         try:
             to, template = payload["to"], payload["template"]
             values = {**payload["values"], "business": self._business_name}
-            appointment = payload.get("invitation")
-            attachments = (self._appointment(appointment, to),) if appointment else ()
+            invitation = payload.get("invitation")
+            attachments = (self._invitation_attachment(invitation, to),) if invitation else ()
         except (KeyError, TypeError, AttributeError) as exc:
             raise ValueError(f"a mail's payload is not complete ({type(exc).__name__})") from None
         mail = self._render(template, values)
@@ -83,17 +83,17 @@ class MailSender:
             attachments=attachments,
         )
 
-    def _appointment(self, wanted: Mapping[str, Any], to: str) -> Attachment:
-        uid, cancelled = wanted["uid"], bool(wanted.get("cancelled"))
+    def _invitation_attachment(self, appointment: Mapping[str, Any], to: str) -> Attachment:
+        uid, cancelled = appointment["uid"], bool(appointment.get("cancelled"))
         content = self._invitation(
             uid if "@" in uid else f"{uid}@{self._domain}",
-            datetime.fromisoformat(wanted["starts_at"]),
-            wanted["minutes"],
-            wanted["summary"],
-            wanted["description"],
+            datetime.fromisoformat(appointment["starts_at"]),
+            appointment["minutes"],
+            appointment["summary"],
+            appointment["description"],
             self._organizer,
             to,
-            sequence=wanted.get("sequence", 0),
+            sequence=appointment.get("sequence", 0),
             cancelled=cancelled,
         )
         return Attachment(FILE_NAME, self._cancel if cancelled else self._request, content)

@@ -1,4 +1,4 @@
-"""Signatures under what this server posts, by the Standard Webhooks scheme. No I/O.
+"""Signs outgoing webhooks by the Standard Webhooks scheme. No I/O.
 
 Source: github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md, read 2026-11-22.
 """
@@ -15,7 +15,7 @@ PREFIX: Final = "whsec_"
 MIN_KEY_BYTES: Final = 24
 MAX_KEY_BYTES: Final = 64
 # token_urlsafe yields letters, digits, - and _: it can be typed wherever a signature is checked.
-HOW_TO_MAKE_ONE: Final = (
+KEYGEN_COMMAND: Final = (
     'python3 -c "import base64, secrets; '
     "print('whsec_' + base64.b64encode(secrets.token_urlsafe(24).encode()).decode())\""
 )
@@ -24,7 +24,7 @@ _MESSAGE_ID: Final = re.compile(r"[!-\-/-~]{1,256}")
 
 
 class Signer:
-    """Signs messages with one secret, and with older ones while receivers change over.
+    """Signs messages with the current secret, and with older ones during a key rotation.
 
     Args:
         secret: ``whsec_`` and base64 of the key.
@@ -38,7 +38,7 @@ class Signer:
         self._keys = tuple(_key(text) for text in (secret, *old))
 
     def headers(self, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-        """Return the three headers that go with ``body``.
+        """Build the three signature headers of ``body``.
 
         Args:
             message_id: The same for every repetition of a message, so that receivers can drop them.
@@ -64,7 +64,7 @@ class Signer:
 
 
 def check_secret(text: str) -> None:
-    """Check a signing secret before anything is signed with it.
+    """Validate a signing secret.
 
     Raises:
         ValueError: What is wrong with it and the command that makes a good one; not the secret.
@@ -73,7 +73,7 @@ def check_secret(text: str) -> None:
 
 
 def as_typed(secret: str) -> str:
-    """Return the key as it is typed into a tool that takes text, such as n8n's Crypto credential.
+    """Return the decoded key as text, as n8n's Crypto credential takes it.
 
     Raises:
         ValueError: The secret cannot be used.
@@ -83,22 +83,22 @@ def as_typed(secret: str) -> str:
 
 def _key(text: str) -> bytes:
     if not text.startswith(PREFIX):
-        raise ValueError(f"must begin with {PREFIX}; make a new one with: {HOW_TO_MAKE_ONE}")
+        raise ValueError(f"must begin with {PREFIX}; make a new one with: {KEYGEN_COMMAND}")
     try:
         key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
         # ``from None``: what was wrong in it may show a part of the secret.
         raise ValueError(
-            f"is not base64 after {PREFIX}; make a new one with: {HOW_TO_MAKE_ONE}"
+            f"is not base64 after {PREFIX}; make a new one with: {KEYGEN_COMMAND}"
         ) from None
     if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
         raise ValueError(
             f"must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes, not {len(key)}; "
-            f"make a new one with: {HOW_TO_MAKE_ONE}"
+            f"make a new one with: {KEYGEN_COMMAND}"
         )
     if not all(0x21 <= byte <= 0x7E for byte in key):
         raise ValueError(
             "holds bytes that cannot be typed, so n8n's Crypto credential cannot take it; "
-            f"make a new one with: {HOW_TO_MAKE_ONE}"
+            f"make a new one with: {KEYGEN_COMMAND}"
         )
     return key

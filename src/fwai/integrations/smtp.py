@@ -6,8 +6,8 @@ One connection for each message: mail is rare, and a connection kept open is one
 dies unnoticed. A message has the Message-ID its caller chose, so that sending it again after a
 doubt is the same message to every receiver.
 
-What went wrong is told by when it happened. Until the text was handed over nothing was accepted
-and another try does no harm; from then on, only the server's answer tells.
+Errors depend on when they happen: before DATA nothing was accepted and a retry does no harm; from
+DATA on, only the server's reply tells.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ MAX_BYTES: Final = 5_000_000
 MAX_SUBJECT_CHARS: Final = 250
 TLS_PORT: Final = 465
 # A server may scan a message for viruses before it answers; the rest answers at once.
-_DATA_WAITS: Final = 4
-_OPENING_WAITS: Final = 3
+_DATA_TIMEOUTS: Final = 4
+_ENVELOPE_TIMEOUTS: Final = 3
 _QUIT_LIMIT_S: Final = 2.0
 _NAME: Final = "smtp"
 _AUTH_CODES: Final = frozenset({530, 534, 535, 538})
@@ -46,14 +46,14 @@ _MESSAGE_ID: Final = re.compile(r"<[A-Za-z0-9_.-]{1,128}@[a-z0-9.-]{1,253}>")
 _CONTENT_TYPE: Final = re.compile(r"([a-z]+)/([a-z0-9.+-]+)((?:; ?[a-z-]+=[A-Za-z0-9._-]+)*)")
 
 
-class _Folding(EmailPolicy):
-    """Encodes names and subjects with `Header`.
+class _HeaderPolicy(EmailPolicy):
+    """E-mail policy that encodes names and subjects with `Header`.
 
     The newer encoder of Python 3.11 loses spaces where it breaks a line of Hindi.
     """
 
     def fold_binary(self, name: str, value: Any) -> bytes:  # noqa: ANN401  # as the base has it
-        """Return one header as it goes over the wire."""
+        """Encode one header for the wire."""
         lower = name.lower()
         if str(value).isascii() or lower not in {"from", "subject"}:
             return super().fold_binary(name, value)
@@ -69,12 +69,12 @@ def _encoded(name: str, text: str) -> str:
 
 
 # Everything becomes ASCII, so that no relay on the way has to know 8BITMIME.
-_POLICY: Final = _Folding(linesep="\r\n", max_line_length=78, cte_type="7bit")
+_POLICY: Final = _HeaderPolicy(linesep="\r\n", max_line_length=78, cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpOptions:
-    """How to reach the mail server, and as whom.
+    """Address, credentials and sender of the mail server.
 
     Attributes:
         host: Its name; the certificate must be for it.
@@ -110,22 +110,22 @@ class SmtpOptions:
 
     @property
     def mail_from(self) -> str:
-        """The address that mail comes from."""
+        """The sender's address."""
         return self.sender or self.user
 
     @property
     def domain(self) -> str:
-        """The domain of that address."""
+        """The domain of the sender's address."""
         return self.mail_from.partition("@")[2]
 
     @property
     def tls_from_start(self) -> bool:
-        """Whether the connection begins with TLS."""
+        """Whether to use implicit TLS."""
         return self.security == "tls" or (self.security == "auto" and self.port == TLS_PORT)
 
     @property
     def start_tls(self) -> bool:
-        """Whether nothing is said before STARTTLS succeeded."""
+        """Whether to require STARTTLS."""
         if self.security == "auto":
             return self.port != TLS_PORT and not is_loopback(self.host)
         return self.security == "starttls"
@@ -133,7 +133,7 @@ class SmtpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a message.
+    """A file attached to a mail.
 
     Attributes:
         filename: Without folders.
@@ -156,16 +156,16 @@ class Attachment:
 
     @property
     def calendar(self) -> bool:
-        """Whether it is an invitation."""
+        """Whether it is a calendar invitation."""
         return self.content_type.startswith("text/calendar")
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message to one address.
+    """A mail to one address.
 
     Attributes:
-        message_id: From `Mailer.message_id`; the same for a repetition.
+        message_id: From `Mailer.message_id`; the same for a retry.
         to: As `address` returns it.
         subject: One line of any script.
         text: Its body.
@@ -203,11 +203,11 @@ class Mail:
 
 
 class Mailer:
-    """Hands mail to one server.
+    """Sends mail through one SMTP server.
 
     Args:
-        options: Which, and as whom.
-        tls: Whom to trust; the system's authorities when absent.
+        options: Server, credentials and sender.
+        tls: Trusted certificates; the system's when absent.
     """
 
     def __init__(self, options: SmtpOptions, tls: ssl.SSLContext | None = None) -> None:
@@ -215,7 +215,7 @@ class Mailer:
         self._tls = tls
 
     def message_id(self, key: str) -> str:
-        """Return the Message-ID of the message that ``key`` stands for, such as a job's id.
+        """Return the Message-ID for ``key``, such as a job's id.
 
         Raises:
             ValueError: ``key`` is not of letters, digits, ``.``, ``_`` and ``-``, or is longer
@@ -227,27 +227,29 @@ class Mailer:
         return message_id
 
     async def send(self, mail: Mail) -> str:
-        """Hand ``mail`` to the server and return its Message-ID; accepted is not yet delivered.
+        """Send ``mail`` and return its Message-ID; accepted is not yet delivered.
 
         Raises:
-            ApiError: It was not accepted; ``retryable`` tells whether it may be later.
+            ApiError: It was not accepted; ``retryable`` says whether it may be later.
             ApiAuthError: The server wants other credentials.
-            ApiUnknownError: No answer came after the text was handed over. A repetition with the
-                same Message-ID does little harm: most receivers show it once.
+            ApiUnknownError: No reply came after DATA. A retry with the same Message-ID does little
+                harm: most receivers show it once.
         """
         message = await asyncio.to_thread(_compose, mail, self._options)
         client = self._client()
         options, wait_s = self._options, self._options.timeout_s
         try:
             failure = await _attempt(
-                self._open(client, mail.to, len(message)), _OPENING_WAITS * wait_s, _not_sent
+                self._send_envelope(client, mail.to, len(message)),
+                _ENVELOPE_TIMEOUTS * wait_s,
+                _error_before_data,
             )
             if failure is None:
-                limit_s = _DATA_WAITS * options.timeout_s
-                handing_over = client.data(message, timeout=limit_s)
-                failure = await _attempt(handing_over, limit_s, _perhaps_sent)
+                limit_s = _DATA_TIMEOUTS * options.timeout_s
+                data = client.data(message, timeout=limit_s)
+                failure = await _attempt(data, limit_s, _error_after_data)
             if failure is None:
-                await _part(client)
+                await _quit(client)
         finally:
             client.close()
         if failure is not None:
@@ -267,8 +269,8 @@ class Mailer:
             tls_context=self._tls,
         )
 
-    async def _open(self, client: aiosmtplib.SMTP, to: str, size: int) -> None:
-        """Do everything that comes before the text."""
+    async def _send_envelope(self, client: aiosmtplib.SMTP, to: str, size: int) -> None:
+        """Connect, log in and send MAIL and RCPT: everything before DATA."""
         await client.connect()
         if self._options.user:
             await client.login(self._options.user, self._options.password)
@@ -280,9 +282,9 @@ class Mailer:
 
 
 async def _attempt(
-    work: Awaitable[object], limit_s: float, judge: Callable[[Exception], ApiError]
+    work: Awaitable[object], limit_s: float, to_error: Callable[[Exception], ApiError]
 ) -> ApiError | None:
-    """Wait for ``work`` and return what went wrong.
+    """Await ``work`` and return its error instead of raising it.
 
     The error is raised later, outside of any handler: servers repeat addresses in their answers,
     and a chained exception would bring them into a log.
@@ -291,21 +293,21 @@ async def _attempt(
         async with asyncio.timeout(limit_s):
             await work
     except (aiosmtplib.SMTPException, OSError) as exc:  # timeouts are OSErrors
-        return judge(exc)
+        return to_error(exc)
     return None
 
 
-async def _part(client: aiosmtplib.SMTP) -> None:
-    """Say goodbye; the message is accepted, whatever becomes of it."""
+async def _quit(client: aiosmtplib.SMTP) -> None:
+    """Send QUIT and ignore errors: the message is accepted already."""
     with suppress(aiosmtplib.SMTPException, OSError):
         async with asyncio.timeout(_QUIT_LIMIT_S):
             await client.quit()
 
 
-def _not_sent(exc: Exception) -> ApiError:
-    """Return the error for what happened before the text was handed over."""
+def _error_before_data(exc: Exception) -> ApiError:
+    """Convert an error before DATA."""
     if isinstance(exc, aiosmtplib.SMTPResponseException):
-        return _refused(exc)
+        return _error_of_reply(exc)
     if type(exc) is aiosmtplib.SMTPException:
         return ApiError(_NAME, "the server offers no STARTTLS or no login that we know")
     if isinstance(exc.__cause__ or exc, ssl.SSLCertVerificationError):
@@ -313,15 +315,15 @@ def _not_sent(exc: Exception) -> ApiError:
     return ApiError(_NAME, f"no connection ({type(exc).__name__})", retryable=True)
 
 
-def _perhaps_sent(exc: Exception) -> ApiError:
-    """Return the error for what happened from DATA on."""
+def _error_after_data(exc: Exception) -> ApiError:
+    """Convert an error from DATA on."""
     if isinstance(exc, aiosmtplib.SMTPDataError) and 400 <= exc.code < 600:
-        return _refused(exc)
+        return _error_of_reply(exc)
     return ApiUnknownError(_NAME, f"no answer to the text ({type(exc).__name__})")
 
 
-def _refused(exc: aiosmtplib.SMTPResponseException) -> ApiError:
-    """Return the error for an answer: its code only, because its text may hold an address."""
+def _error_of_reply(exc: aiosmtplib.SMTPResponseException) -> ApiError:
+    """Convert an error reply: its code only, because its text may hold an address."""
     what = {
         aiosmtplib.SMTPSenderRefused: "sender",
         aiosmtplib.SMTPRecipientRefused: "recipient",
@@ -350,12 +352,12 @@ def _compose(mail: Mail, options: SmtpOptions) -> bytes:
         message.add_alternative(mail.html, subtype="html")
     for one in mail.attachments:
         if one.calendar:
-            maintype, subtype, params = _split(one.content_type)
+            maintype, subtype, params = _parse_content_type(one.content_type)
             message.add_alternative(
                 one.content, maintype=maintype, subtype=subtype, params=params, disposition=None
             )
     for one in mail.attachments:
-        maintype, subtype, params = _split(one.content_type)
+        maintype, subtype, params = _parse_content_type(one.content_type)
         message.add_attachment(
             one.content,
             maintype=maintype,
@@ -366,7 +368,7 @@ def _compose(mail: Mail, options: SmtpOptions) -> bytes:
     return message.as_bytes()
 
 
-def _split(content_type: str) -> tuple[str, str, dict[str, str]]:
+def _parse_content_type(content_type: str) -> tuple[str, str, dict[str, str]]:
     maintype, _, rest = content_type.partition("/")
     subtype, *parameters = (part.strip() for part in rest.split(";"))
     pairs = (parameter.partition("=") for parameter in parameters)

@@ -1,9 +1,9 @@
-"""Where this server may post to.
+"""Guards outgoing webhook URLs against SSRF: host allow-list, address checks and DNS pinning.
 
-A URL that comes with a request is a wish: without a check anybody who may place a call could make
-this server talk to the machines beside it, or fetch the cloud's credentials. So a host must be
-allowed by the operator, its name is looked up once, every address it has is judged, and the
-connection goes to the address that was judged: a second lookup could say something else.
+Without a check anybody who may place a call could make this server talk to the machines beside it,
+or fetch the cloud's credentials. So a host must be allowed by the operator, its name is looked up
+once, every address it has is checked, and the connection goes to a checked address: a second lookup
+could answer differently (DNS rebinding).
 
 =====================  ====================  =======================================
 address                host allowed by *.    host named exactly, or in the settings
@@ -46,33 +46,33 @@ _HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMERIC: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
 
-def _networks(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _parse_networks(*texts: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     return tuple(ipaddress.ip_network(text) for text in texts)
 
 
-_PRIVATE: Final = _networks(
+_PRIVATE: Final = _parse_networks(
     "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
     "::1/128", "fc00::/7",
 )  # fmt: skip
 # Where clouds hand out credentials outside 169.254.0.0/16: Alibaba, Azure, AWS, Google.
-_METADATA: Final = _networks(
+_METADATA: Final = _parse_networks(
     "100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128"
 )
 # Global for some versions of ipaddress, but they carry an IPv4 address or lead nowhere.
-_ODD: Final = _networks("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
+_SPECIAL: Final = _parse_networks("192.0.0.0/24", "192.88.99.0/24", "2002::/16", "3fff::/20")
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _GLOBAL_V6: Final = ipaddress.ip_network("2000::/3")
 
 
-class _Kind(enum.Enum):
+class _AddressClass(enum.Enum):
     PUBLIC = enum.auto()
     PRIVATE = enum.auto()
     NEVER = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
-    """A URL whose host was looked up and judged.
+class PinnedUrl:
+    """A checked URL with its host resolved to a checked address.
 
     Attributes:
         url: The same URL with the address in place of the name: what to connect to.
@@ -89,20 +89,20 @@ class Pinned:
 class _Entry:
     host: str
     port: int | None
-    below: bool  # written with *.
+    subdomains: bool  # written with *.
 
-    def fits(self, host: str) -> bool:
-        return host.endswith(f".{self.host}") if self.below else host == self.host
+    def matches(self, host: str) -> bool:
+        return host.endswith(f".{self.host}") if self.subdomains else host == self.host
 
 
 class UrlGuard:
-    """Decides which URLs may be posted to, and to which address the connection goes.
+    """Checks webhook URLs against an allow-list and pins them to checked addresses.
 
     Args:
         allowed_hosts: ``host``, ``host:port``, ``*.example.com`` (not example.com itself); without
             a port only 443, or 80 for plain http.
-        own: URLs of the operator's own settings; their hosts are as if named exactly.
-        lookup: Returns every address of a name; the system's resolver if left out.
+        own: URLs of the operator's own settings; their hosts count as listed exactly.
+        lookup: Resolves a name to all its addresses; the system's resolver by default.
 
     Raises:
         ValueError: An entry cannot be understood; every one is named with its fix.
@@ -119,84 +119,84 @@ class UrlGuard:
         self._entries: list[_Entry] = []
         for text in allowed_hosts:
             try:
-                self._entries.append(_entry(text.strip()))
+                self._entries.append(_parse_entry(text.strip()))
             except ValueError as exc:
                 problems.append(str(exc))
         for place, text in enumerate(own):
             try:
                 url = _parse(text)
-                self._entries.append(_Entry(_host(url), _port(url), below=False))
+                self._entries.append(_Entry(_host(url), _port(url), subdomains=False))
             except ValueError as exc:
                 problems.append(f"webhook URL {place + 1} of the settings: {exc}")
         if problems:
             raise ValueError("; ".join(problems))
-        self._lookup = lookup or _look_up
+        self._lookup = lookup or _resolve_dns
 
     def check(self, url: str) -> None:
-        """Check everything about ``url`` that needs no look-up.
+        """Check everything about ``url`` that needs no DNS.
 
         Raises:
             ValueError: Why nothing may be posted there, and the fix; names the host at most.
         """
-        self._checked(url)
+        self._validate(url)
 
-    async def pin(self, url: str) -> Pinned:
-        """Check ``url``, look its host up once and return what to connect to.
+    async def pin(self, url: str) -> PinnedUrl:
+        """Check ``url``, resolve its host once and return what to connect to.
 
         Raises:
             ValueError: Nothing may be posted there.
             ApiError: The name could not be looked up now; worth another try.
         """
-        parsed = self._checked(url)
+        parsed = self._validate(url)
         host = _host(parsed)
         address = await self.resolve(host, _port(parsed), secure=parsed.scheme == "https")
-        return Pinned(parsed.copy_with(host=address), parsed.netloc.decode("ascii"), host)
+        return PinnedUrl(parsed.copy_with(host=address), parsed.netloc.decode("ascii"), host)
 
     async def resolve(self, host: str, port: int, *, secure: bool = True) -> str:
-        """Return the address to connect to for a host that `check` let pass.
+        """Resolve a host that passed `check` to the address to connect to.
 
         One bad address among several is enough for a refusal.
 
         Args:
             host: Name or literal address, lower case, ASCII.
             port: Where on it.
-            secure: Whether TLS will be spoken.
+            secure: Whether TLS will be used.
 
         Raises:
-            ValueError: The name leads where nothing may be posted.
+            ValueError: An address of the name is not allowed.
             ApiError: No answer within `LOOKUP_S`, or the name does not exist; worth another try.
         """
         literal = _literal(host)
         addresses = [str(literal)] if literal else await self._addresses(host, port)
-        named = self._named(host, port)
+        exact = self._is_exact(host, port)
         for address in addresses:
-            _judge(host, ipaddress.ip_address(address), named=named, secure=secure)
+            _check_address(host, ipaddress.ip_address(address), exact=exact, secure=secure)
         return addresses[0]
 
-    def _checked(self, url: str) -> httpx.URL:
+    def _validate(self, url: str) -> httpx.URL:
         parsed = _parse(url)
         host, port = _host(parsed), _port(parsed)
         default = _DEFAULT_PORTS[parsed.scheme]
-        fitting = [entry for entry in self._entries if entry.fits(host)]
-        if not fitting:
+        matching = [entry for entry in self._entries if entry.matches(host)]
+        if not matching:
             raise ValueError(f"host {host} is not allowed; add it to {_SETTING}")
-        if not any((entry.port or default) == port for entry in fitting):
+        if not any((entry.port or default) == port for entry in matching):
             raise ValueError(
                 f"port {port} of {host} is not allowed; add {host}:{port} to {_SETTING}"
             )
-        named = self._named(host, port)
-        if parsed.scheme == "http" and not named:
+        exact = self._is_exact(host, port)
+        if parsed.scheme == "http" and not exact:
             raise ValueError(f"plain http to {host} is not allowed; use https")
         literal = _literal(host)
         if literal is not None:
-            _judge(host, literal, named=named, secure=parsed.scheme == "https")
+            _check_address(host, literal, exact=exact, secure=parsed.scheme == "https")
         return parsed
 
-    def _named(self, host: str, port: int) -> bool:
-        """Whether the operator wrote this very host, and this port or a usual one."""
+    def _is_exact(self, host: str, port: int) -> bool:
+        """Whether the host is listed exactly, with this port or a default one."""
         return any(
-            not entry.below
-            and entry.fits(host)
+            not entry.subdomains
+            and entry.matches(host)
             and (port == entry.port if entry.port else port in _DEFAULT_PORTS.values())
             for entry in self._entries
         )
@@ -214,13 +214,13 @@ class UrlGuard:
         return found
 
 
-async def _look_up(host: str, port: int) -> Sequence[str]:
+async def _resolve_dns(host: str, port: int) -> Sequence[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(entry[4][0]) for entry in found]
 
 
 def _parse(url: str) -> httpx.URL:
-    """Read a URL with the same parser that connects; two parsers can disagree about the host."""
+    """Parse a URL with the parser that connects; two parsers can disagree about the host."""
     if len(url) > MAX_URL_CHARS:
         raise ValueError(f"the URL has {len(url)} characters; at most {MAX_URL_CHARS}")
     if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
@@ -254,12 +254,12 @@ def _check_host(host: str) -> None:
         raise ValueError("the host is a number; write an address with four parts, or a name")
 
 
-def _entry(text: str) -> _Entry:
+def _parse_entry(text: str) -> _Entry:
     match = _ENTRY.fullmatch(text)
     fix = f"{_SETTING}: {text!r} is not understood; write host, host:port or *.example.com"
     if match is None:
         raise ValueError(fix)
-    below, host, port = match.groups()
+    subdomains, host, port = match.groups()
     if port is not None and not 1 <= int(port) <= 65535:
         raise ValueError(f"{_SETTING}: {text!r}: the port must be 1 to 65535")
     try:
@@ -267,9 +267,9 @@ def _entry(text: str) -> _Entry:
         _check_host(ascii_host)
     except (httpx.InvalidURL, ValueError):
         raise ValueError(fix) from None
-    if below and ("." not in ascii_host or _literal(ascii_host) is not None):
+    if subdomains and ("." not in ascii_host or _literal(ascii_host) is not None):
         raise ValueError(f"{_SETTING}: {text!r} is too wide; name a domain, as in *.example.com")
-    return _Entry(ascii_host, int(port) if port else None, below=bool(below))
+    return _Entry(ascii_host, int(port) if port else None, subdomains=bool(subdomains))
 
 
 def _host(url: httpx.URL) -> str:
@@ -287,30 +287,30 @@ def _literal(host: str) -> _Address | None:
         return None
 
 
-def _judge(host: str, address: _Address, *, named: bool, secure: bool) -> None:
-    match _kind(address):
-        case _Kind.NEVER:
+def _check_address(host: str, address: _Address, *, exact: bool, secure: bool) -> None:
+    match _classify(address):
+        case _AddressClass.NEVER:
             raise ValueError(
                 f"{host} leads to an address that is never posted to; use another host"
             )
-        case _Kind.PRIVATE if not named:
+        case _AddressClass.PRIVATE if not exact:
             raise ValueError(
                 f"{host} leads into a private network; if that is meant, name it in {_SETTING} "
                 "without *"
             )
-        case _Kind.PUBLIC if not secure:
+        case _AddressClass.PUBLIC if not secure:
             raise ValueError(f"plain http to {host} crosses the internet; use https")
 
 
-def _kind(address: _Address) -> _Kind:
+def _classify(address: _Address) -> _AddressClass:
     if isinstance(address, ipaddress.IPv6Address) and address in _NAT64:
-        inner = _kind(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
-        return _Kind.PUBLIC if inner is _Kind.PUBLIC else _Kind.NEVER
-    if any(address in network for network in (*_METADATA, *_ODD)):
-        return _Kind.NEVER
+        inner = _classify(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+        return _AddressClass.PUBLIC if inner is _AddressClass.PUBLIC else _AddressClass.NEVER
+    if any(address in network for network in (*_METADATA, *_SPECIAL)):
+        return _AddressClass.NEVER
     if any(address in network for network in _PRIVATE):
-        return _Kind.PRIVATE
+        return _AddressClass.PRIVATE
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_V6:
-        return _Kind.NEVER
+        return _AddressClass.NEVER
     public = address.is_global and not address.is_multicast and not address.is_reserved
-    return _Kind.PUBLIC if public else _Kind.NEVER
+    return _AddressClass.PUBLIC if public else _AddressClass.NEVER

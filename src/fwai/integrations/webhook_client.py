@@ -1,7 +1,7 @@
-"""Signed messages to webhooks, and when to say them again.
+"""Delivers signed webhooks, and schedules their retries.
 
-A message may arrive twice (its id stays the same), so whatever can be cured by repeating is
-repeated. What goes wrong is told with the host alone: path and query of a webhook are secrets.
+A message may arrive twice (its id stays the same), so every error that a retry may cure is
+retryable. Errors name the host alone: path and query of a webhook are secrets.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ import httpx
 
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.integrations.signing import Signer
-from fwai.integrations.url_guard import Pinned, UrlGuard
+from fwai.integrations.url_guard import PinnedUrl, UrlGuard
 
 GIVE_UP_S: Final = 86_400.0
-MAX_ANSWER_BYTES: Final = 64 * 1024
+MAX_RESPONSE_BYTES: Final = 64 * 1024
 _NAME: Final = "webhook"
 _CONNECT_S: Final = 5.0
 _DRAIN_S: Final = 1.0
 # Seconds after the first failure, the second, ...; the last one from there on.
-_GAPS_S: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0)
+_BACKOFF_S: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0)
 
 
 class DeliveryError(ApiError):
-    """The receiver answered, but did not take the message.
+    """The receiver answered with an error status.
 
     Attributes:
-        retry_after_s: How long it asks to be left alone, in seconds, or None.
+        retry_after_s: ``Retry-After`` of the response, in seconds, or None.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class DeliveryError(ApiError):
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """A message that was taken.
+class Delivered:
+    """A delivered message.
 
     Attributes:
         status: HTTP status, 2xx.
-        retry_after_s: How long the receiver asks to be left alone, in seconds, or None.
+        retry_after_s: ``Retry-After`` of the response, in seconds, or None.
     """
 
     status: int
@@ -59,15 +59,15 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back from a post.
+class WebhookResponse:
+    """The response to a signed POST.
 
     Attributes:
-        host: Who answered.
+        host: The receiver's host.
         status: HTTP status.
-        headers: As they came; names in any case.
-        retry_after_s: Seconds until the receiver wants to hear from us again, or None.
-        body: At most `MAX_ANSWER_BYTES`; empty if it was not asked for.
+        headers: Response headers.
+        retry_after_s: ``Retry-After`` in seconds, or None.
+        body: At most `MAX_RESPONSE_BYTES`; empty if it was not asked for.
         whole: Whether ``body`` is all there was.
     """
 
@@ -76,34 +76,34 @@ class Answer:
     headers: httpx.Headers
     retry_after_s: float | None
     body: bytes
-    whole: bool
+    complete: bool
 
 
 def backoff(attempt: int, jitter: float) -> float:
-    """Return how long to wait after failed attempt number ``attempt``, in seconds.
+    """Return the delay after failed attempt number ``attempt``, in seconds.
 
     5 s, 30 s, 2 min, 10 min, 30 min, 1 h, 2 h, then 3 h each: 14 of them last 24.7 h.
 
     Args:
         attempt: 1 for the first.
         jitter: 0 to 1, random; spreads the result over 80 to 120 %, so that what failed together
-            does not come back together.
+            is not retried together.
     """
-    gap = _GAPS_S[min(max(attempt, 1), len(_GAPS_S)) - 1]
+    gap = _BACKOFF_S[min(max(attempt, 1), len(_BACKOFF_S)) - 1]
     return gap * (0.8 + 0.4 * jitter)
 
 
 def retry_gap_s(attempt: int, jitter: float, retry_after_s: float | None = None) -> float:
-    """Return the wait of `backoff`, or what the receiver asks for if that is longer.
+    """Return the delay of `backoff`, or the receiver's ``Retry-After`` if that is longer.
 
-    A receiver cannot ask for more than the longest gap.
+    At most the longest delay.
     """
-    asked = min(retry_after_s or 0.0, _GAPS_S[-1])
+    asked = min(retry_after_s or 0.0, _BACKOFF_S[-1])
     return max(backoff(attempt, jitter), asked)
 
 
 def webhook_http(tls: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
-    """Return a client fit for other people's servers; whoever opens it closes it.
+    """Build an HTTP client for untrusted servers; the caller closes it.
 
     No proxy of the environment (it would look names up itself), no connection kept, no cookie
     taken, no redirection followed.
@@ -118,7 +118,7 @@ def webhook_http(tls: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
 
 
 class SignedPoster:
-    """One signed POST to a checked address; also what workflows are called through.
+    """Sends one signed POST to a checked address.
 
     Args:
         http: A client of its own, as `webhook_http` makes it; not closed here.
@@ -141,19 +141,19 @@ class SignedPoster:
 
     async def send(
         self, url: str, message_id: str, body: bytes, *, timeout_s: float, read: bool
-    ) -> Answer:
-        """Post JSON and return the answer, whatever its status.
+    ) -> WebhookResponse:
+        """Post JSON and return the response, whatever its status.
 
         Args:
             url: Where to.
-            message_id: The same for every repetition.
+            message_id: The same for every retry.
             body: JSON, UTF-8.
-            timeout_s: For everything together, the look-up included.
-            read: Whether the answer's body is wanted.
+            timeout_s: For everything together, DNS included.
+            read: Whether to return the response's body.
 
         Raises:
             ApiError: Nothing was sent; retryable unless it may never be sent there.
-            ApiUnknownError: It was sent, or a part of it, and no whole answer came.
+            ApiUnknownError: It was sent, or a part of it, and no complete response came.
         """
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + timeout_s
@@ -170,14 +170,14 @@ class SignedPoster:
         except TimeoutError:
             raise ApiUnknownError(_NAME, f"{pinned.name}: no answer in time") from None
 
-    async def _pin(self, url: str) -> Pinned:
+    async def _pin(self, url: str) -> PinnedUrl:
         try:
             return await self._guard.pin(url)
         except ValueError as exc:
             raise ApiError(_NAME, str(exc)) from exc
 
     def _request(
-        self, pinned: Pinned, message_id: str, body: bytes, left_s: float
+        self, pinned: PinnedUrl, message_id: str, body: bytes, left_s: float
     ) -> httpx.Request:
         # Waiting for a place (once) and connecting (TCP, then TLS) end before the whole does: so
         # whatever ends with the whole was sent, and no handshake is cancelled from outside, which
@@ -202,13 +202,13 @@ class SignedPoster:
             },
         )
 
-    async def _exchange(self, request: httpx.Request, host: str, *, read: bool) -> Answer:
+    async def _exchange(self, request: httpx.Request, host: str, *, read: bool) -> WebhookResponse:
         try:
             response = await self._http.send(
                 request, stream=True, auth=None, follow_redirects=False
             )
             try:
-                body, whole = await (_read(response) if read else _drain(response))
+                body, complete = await (_read(response) if read else _drain(response))
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
@@ -220,11 +220,11 @@ class SignedPoster:
             raise ApiUnknownError(_NAME, f"{host}: no answer ({type(exc).__name__})") from exc
         headers = response.headers
         asked = _retry_after_s(headers.get("retry-after", ""), self._now())
-        return Answer(host, response.status_code, headers, asked, body, whole)
+        return WebhookResponse(host, response.status_code, headers, asked, body, complete)
 
 
 class WebhookClient:
-    """Delivers messages to webhooks; one attempt each.
+    """Delivers messages to webhooks, one attempt each.
 
     Args:
         http: A client of its own, as `webhook_http` makes it; not closed here.
@@ -240,28 +240,28 @@ class WebhookClient:
         guard: UrlGuard,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._outlet = SignedPoster(http, signer, guard, now)
+        self._poster = SignedPoster(http, signer, guard, now)
 
     async def post(
         self, url: str, message_id: str, body: bytes, *, timeout_s: float = 10.0
-    ) -> Posted:
-        """Deliver ``body``, which is JSON; any 2xx counts as taken.
+    ) -> Delivered:
+        """Deliver ``body``, which is JSON; any 2xx counts as delivered.
 
         Raises:
-            ApiError: It was not taken, or that is not known. ``retryable`` says whether to repeat
-                it, with the same id; a ``DeliveryError`` also when.
+            ApiError: It was not delivered, or that is unknown. ``retryable`` says whether to retry,
+                with the same id; a ``DeliveryError`` also when.
         """
         try:
-            answer = await self._outlet.send(url, message_id, body, timeout_s=timeout_s, read=False)
+            answer = await self._poster.send(url, message_id, body, timeout_s=timeout_s, read=False)
         except ApiUnknownError as exc:
             # Receivers know a repeated message by its id.
-            raise ApiError(_NAME, _without_name(exc), retryable=True) from exc
+            raise ApiError(_NAME, _strip_provider(exc), retryable=True) from exc
         if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            return Posted(answer.status, answer.retry_after_s)
-        raise _refusal(answer)
+            return Delivered(answer.status, answer.retry_after_s)
+        raise _delivery_error(answer)
 
 
-def _refusal(answer: Answer) -> DeliveryError:
+def _delivery_error(answer: WebhookResponse) -> DeliveryError:
     status = answer.status
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         words = f"redirects (HTTP {status}); give the final URL"
@@ -281,13 +281,13 @@ async def _read(response: httpx.Response) -> tuple[bytes, bool]:
     body = bytearray()
     async for part in response.aiter_raw(16 * 1024):
         body += part
-        if len(body) > MAX_ANSWER_BYTES:
-            return bytes(body[:MAX_ANSWER_BYTES]), False
+        if len(body) > MAX_RESPONSE_BYTES:
+            return bytes(body[:MAX_RESPONSE_BYTES]), False
     return bytes(body), True
 
 
 async def _drain(response: httpx.Response) -> tuple[bytes, bool]:
-    """Let a receiver finish speaking, within reason; what it says does not matter."""
+    """Read and discard the body, within limits."""
     with contextlib.suppress(httpx.HTTPError, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             await _read(response)
@@ -295,7 +295,7 @@ async def _drain(response: httpx.Response) -> tuple[bytes, bool]:
 
 
 def _retry_after_s(text: str, now: float) -> float | None:
-    """Read ``Retry-After``, seconds or a date; 0 to a day, None when it makes no sense."""
+    """Parse ``Retry-After``, seconds or a date, to 0 s to a day; None when it is invalid."""
     if text.isascii() and text.isdigit():
         return float(min(int(text[:9]), int(GIVE_UP_S)))
     try:
@@ -306,5 +306,5 @@ def _retry_after_s(text: str, now: float) -> float | None:
     return min(max(wait_s, 0.0), GIVE_UP_S)
 
 
-def _without_name(exc: ApiError) -> str:
+def _strip_provider(exc: ApiError) -> str:
     return str(exc).removeprefix(f"{exc.provider}: ")

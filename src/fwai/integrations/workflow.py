@@ -1,4 +1,4 @@
-"""A workflow (n8n's, say) called as a tool: one signed post, and its answer in words and facts.
+"""Calls a workflow, such as n8n's, by one signed POST and parses its answer for the model.
 
 The model gets the answer, so it is bounded in every direction: bytes, depth, characters.
 """
@@ -15,7 +15,7 @@ import httpx
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
-from fwai.integrations.webhook_client import Answer, SignedPoster
+from fwai.integrations.webhook_client import SignedPoster, WebhookResponse
 
 MAX_TEXT_CHARS: Final = 2000
 MAX_DATA_CHARS: Final = 8000
@@ -26,11 +26,11 @@ _TEXT_FIELDS: Final = ("message", "text", "output")
 
 @dataclass(frozen=True, slots=True)
 class WorkflowAnswer:
-    """What a workflow says.
+    """A workflow's answer.
 
     Attributes:
-        text: Words for the model, at most `MAX_TEXT_CHARS`; empty if it gave facts only.
-        data: Facts beside them, at most `MAX_DATA_CHARS` as JSON; fields that do not fit any more
+        text: Text for the model, at most `MAX_TEXT_CHARS`; empty if it gave data only.
+        data: Structured data beside it, at most `MAX_DATA_CHARS` as JSON; fields that do not fit
             are left out.
     """
 
@@ -39,7 +39,7 @@ class WorkflowAnswer:
 
 
 class WorkflowClient:
-    """Calls workflows, once each: what a workflow did is not known to be safe to do again.
+    """Calls workflows without retries, because they may not be idempotent.
 
     Args:
         http: A client of its own, as `webhook_http` makes it; not closed here.
@@ -55,17 +55,17 @@ class WorkflowClient:
         guard: UrlGuard,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._outlet = SignedPoster(http, signer, guard, now)
+        self._poster = SignedPoster(http, signer, guard, now)
 
     async def call(
         self, url: str, message_id: str, payload: Mapping[str, Any], timeout_s: float
     ) -> WorkflowAnswer:
-        """Post ``payload`` as JSON and read the answer.
+        """Post ``payload`` as JSON and parse the answer.
 
         Args:
             url: The workflow's webhook.
-            message_id: The same if the same work is asked for again.
-            payload: What it works on.
+            message_id: The same if the same call is repeated.
+            payload: Its input.
             timeout_s: For everything together.
 
         Raises:
@@ -74,14 +74,14 @@ class WorkflowClient:
             ApiUnknownError: It may have been carried out.
         """
         body = json.dumps(payload, ensure_ascii=False, allow_nan=False)
-        answer = await self._outlet.send(
+        answer = await self._poster.send(
             url, message_id, body.encode("utf-8", "replace"), timeout_s=timeout_s, read=True
         )
         _check_status(answer)
-        if not answer.whole:
+        if not answer.complete:
             raise _unreadable(answer, "longer than 64 KB")
         try:
-            return read_answer(
+            return parse_answer(
                 answer.headers.get("content-type", ""),
                 answer.headers.get("content-encoding", "identity"),
                 answer.body,
@@ -90,11 +90,11 @@ class WorkflowClient:
             raise _unreadable(answer, str(exc)) from exc
 
 
-def read_answer(content_type: str, encoding: str, body: bytes) -> WorkflowAnswer:
-    """Make words and facts of an answer's body.
+def parse_answer(content_type: str, encoding: str, body: bytes) -> WorkflowAnswer:
+    """Parse an answer's body to text and data.
 
-    An object's ``message``, ``text`` or ``output`` is its words and the rest its facts; a list of
-    one object is that object, as n8n answers with its last node; a string or plain text is words.
+    An object's ``message``, ``text`` or ``output`` is the text and the rest the data; a list of one
+    object is that object, as n8n answers with its last node; a string or plain text is the text.
 
     Raises:
         ValueError: It is none of these; the text says what it is, never what is in it.
@@ -105,14 +105,14 @@ def read_answer(content_type: str, encoding: str, body: bytes) -> WorkflowAnswer
         return WorkflowAnswer("")
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "text/plain":
-        return WorkflowAnswer(_cut(body.decode("utf-8", "replace").strip()))
+        return WorkflowAnswer(_truncate(body.decode("utf-8", "replace").strip()))
     if kind != "application/json" and not kind.endswith("+json"):
         raise ValueError("neither JSON nor plain text")
     content = _json(body)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if isinstance(content, str):
-        return WorkflowAnswer(_cut(content.strip()))
+        return WorkflowAnswer(_truncate(content.strip()))
     if isinstance(content, dict):
         return _from_object(content)
     raise ValueError("JSON, but neither one object nor a string")
@@ -131,12 +131,12 @@ def _from_object(content: Mapping[str, Any]) -> WorkflowAnswer:
             continue
         data[key] = value
         left -= size
-    return WorkflowAnswer(_cut(text), data)
+    return WorkflowAnswer(_truncate(text), data)
 
 
 def _json(body: bytes) -> object:
     try:
-        content: object = json.loads(body, parse_constant=_refuse_constant)
+        content: object = json.loads(body, parse_constant=_reject_constant)
         # A lone surrogate is legal in JSON's escapes and in nothing that is written afterwards.
         json.dumps(content, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
@@ -146,7 +146,7 @@ def _json(body: bytes) -> object:
     return content
 
 
-def _refuse_constant(name: str) -> object:
+def _reject_constant(name: str) -> object:
     raise ValueError(name)
 
 
@@ -158,11 +158,11 @@ def _deeper_than(content: object, depth: int) -> bool:
     return False
 
 
-def _cut(text: str) -> str:
+def _truncate(text: str) -> str:
     return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
 
 
-def _check_status(answer: Answer) -> None:
+def _check_status(answer: WebhookResponse) -> None:
     status, host = answer.status, answer.host
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return
@@ -181,5 +181,5 @@ def _check_status(answer: Answer) -> None:
     )
 
 
-def _unreadable(answer: Answer, why: str) -> ApiError:
+def _unreadable(answer: WebhookResponse, why: str) -> ApiError:
     return ApiError(_NAME, f"{answer.host}: the answer is {why}", status=answer.status)

@@ -6,6 +6,7 @@ Each Protocol is as narrow as its users; wider ones build on narrower ones. Ever
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from fwai.domain.booking import Booking, NewBooking
@@ -118,6 +119,10 @@ class CallArchive(CallStates, Protocol):
 
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed."""
+        ...
+
+    async def set_recording(self, call_id: CallId, recording: Path) -> None:
+        """Keep where the recording is, relative to the recordings' directory."""
         ...
 
     def log(self, call: Call) -> CallLog:
@@ -368,4 +373,12 @@ class IdempotencyPurge(Protocol):
 
     async def purge(self, before: datetime) -> int:
         """Delete those from before a time."""
+        ...
+
+
+class InstancePurge(Protocol):
+    """What housekeeping needs of the instances."""
+
+    async def purge(self) -> int:
+        """Delete those that are over for more than a day."""
         ...

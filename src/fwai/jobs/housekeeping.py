@@ -6,7 +6,7 @@ from typing import Final
 
 from fwai.domain.job import HOUSEKEEPING, Begin, Done, Job, JobOutcome, NewJob
 from fwai.interfaces.jobs import JobPurge
-from fwai.interfaces.store import IdempotencyPurge
+from fwai.interfaces.store import IdempotencyPurge, InstancePurge
 
 JOBS_KEPT: Final = timedelta(days=7)
 GIVEN_UP_KEPT: Final = timedelta(days=30)  # for the operator to look at, or to try again
@@ -20,10 +20,12 @@ class Housekeeping:
         self,
         jobs: JobPurge,
         requests: IdempotencyPurge,
+        instances: InstancePurge,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._jobs = jobs
         self._requests = requests
+        self._instances = instances
         self._clock = clock
 
     async def __call__(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - repeatable
@@ -31,6 +33,7 @@ class Housekeeping:
         now = self._clock()
         gone = await self._jobs.purge(now - JOBS_KEPT, now - GIVEN_UP_KEPT)
         gone += await self._requests.purge(now - REQUESTS_KEPT)
+        gone += await self._instances.purge()
         await self._jobs.enqueue(self.next(now + timedelta(days=1)))
         return Done({"rows": gone})
 

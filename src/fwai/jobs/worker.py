@@ -44,8 +44,8 @@ class Worker:
     Args:
         handlers: By kind; jobs of other kinds are left alone.
         signals: Wakes it when jobs were written, and is told of those it settled.
-        poll_s: How long to sleep at most, where others write to the same database; None is as long
-            as nothing is due.
+        poll_s: Asked before each sleep how long it may last, where others write to the same
+            database; None is as long as nothing is due.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Worker:
         signals: JobSignals | None = None,
         *,
         concurrency: int = CONCURRENCY,
-        poll_s: float | None = None,
+        poll_s: Callable[[], float | None] = lambda: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -119,7 +119,7 @@ class Worker:
 
     async def _pause(self) -> float:
         """Return how long nothing will be due, in seconds."""
-        longest = LONGEST_SLEEP_S if self._poll_s is None else self._poll_s
+        longest = self._poll_s() or LONGEST_SLEEP_S
         if len(self._running) >= self._concurrency or not self._handlers:
             return longest  # whoever finishes wakes us
         due = await self._store.next_at(self._handlers.keys())

@@ -1,1 +1,1 @@
-"""prompts.json: its loader, and the default file that ships with the package."""
+"""Loader of prompts.json, and the default file of the package."""

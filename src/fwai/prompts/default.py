@@ -1,7 +1,7 @@
-"""The agents that ship with the package, for a first start without a prompts.json."""
+"""Path of the packaged default prompts.json."""
 
 from pathlib import Path
 from typing import Final
 
 DEFAULT_PROMPTS: Final = Path(__file__).with_name("default.json")
-"""The shipped file; ``fwai init`` copies it, and the demo speaks it where there is none."""
+"""``fwai init`` copies this file, and the demo uses it where there is no prompts.json."""

@@ -1,4 +1,4 @@
-"""prompts.json: what the agents say and how, checked as a whole before the first call."""
+"""Loads and validates prompts.json, reporting every problem at once."""
 
 import json
 import re
@@ -50,7 +50,7 @@ class _Agent(BaseModel):
 def load_prompts(
     path: Path, *, voices: Collection[str], tools: Collection[str]
 ) -> Mapping[str, AgentProfile]:
-    """Read every agent of the file; ids that begin with ``_`` are templates and left out.
+    """Load every agent of the file; ids that begin with ``_`` are templates and skipped.
 
     Args:
         path: The file.
@@ -74,24 +74,24 @@ def load_prompts(
             agent = _Agent.model_validate(raw)
         except ValidationError as exc:
             problems += [
-                f"{'.'.join([where, *map(str, error['loc'])])}: {_fix(error)}"
+                f"{'.'.join([where, *map(str, error['loc'])])}: {_describe_error(error)}"
                 for error in exc.errors(include_input=False, include_url=False)
             ]
             continue
-        problems += [f"{where}.{problem}" for problem in _problems(agent, voices, tools)]
-        webhooks = _webhooks(agent, where, tools, problems)
+        problems += [f"{where}.{problem}" for problem in _agent_problems(agent, voices, tools)]
+        webhooks = _parse_webhooks(agent, where, tools, problems)
         _check_extract(agent, where, problems)
-        agents[agent_id] = _profile(agent_id, agent, webhooks)
+        agents[agent_id] = _build_profile(agent_id, agent, webhooks)
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
-    problems += _shared_numbers(path.name, agents)
+    problems += _duplicate_numbers(path.name, agents)
     if problems:
         raise ConfigError(problems)
     return agents
 
 
-def _fix(error: Mapping[str, Any]) -> str:
-    """Say in the file's words what pydantic found."""
+def _describe_error(error: Mapping[str, Any]) -> str:
+    """Translate a pydantic error to the file's terms."""
     context = error.get("ctx", {})
     match error["type"]:
         case "missing":
@@ -128,7 +128,7 @@ def _read(path: Path) -> dict[str, Any]:
     return body
 
 
-def _problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) -> list[str]:
+def _agent_problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) -> list[str]:
     problems = []
     if agent.voice and agent.voice not in voices:
         close = [voice for voice in voices if voice.lower() == agent.voice.lower()]
@@ -154,10 +154,10 @@ def _problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) ->
     return problems
 
 
-def _webhooks(
+def _parse_webhooks(
     agent: _Agent, where: str, tools: Collection[str], problems: list[str]
 ) -> tuple[WebhookToolSpec, ...]:
-    """Return the agent's workflows; what is wrong with them is added to ``problems``."""
+    """Parse the agent's webhook tools; adds to ``problems``."""
     found: list[WebhookToolSpec] = []
     for place, raw in enumerate(agent.webhooks):
         taken = {*tools, *(spec.name for spec in found)}
@@ -175,7 +175,9 @@ def _check_extract(agent: _Agent, where: str, problems: list[str]) -> None:
     problems += parameter_problems(schema, f"{where}.extract")
 
 
-def _profile(agent_id: str, agent: _Agent, webhooks: tuple[WebhookToolSpec, ...]) -> AgentProfile:
+def _build_profile(
+    agent_id: str, agent: _Agent, webhooks: tuple[WebhookToolSpec, ...]
+) -> AgentProfile:
     numbers = []
     for number in agent.numbers:
         try:
@@ -201,7 +203,7 @@ def _profile(agent_id: str, agent: _Agent, webhooks: tuple[WebhookToolSpec, ...]
     )
 
 
-def _shared_numbers(name: str, agents: Mapping[str, AgentProfile]) -> list[str]:
+def _duplicate_numbers(name: str, agents: Mapping[str, AgentProfile]) -> list[str]:
     owner: dict[str, str] = {}
     problems = []
     for agent in agents.values():

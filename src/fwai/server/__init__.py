@@ -1,1 +1,1 @@
-"""The listening socket, uvicorn, and a stop that lets calls finish."""
+"""HTTP server: listening socket, uvicorn and graceful drain."""

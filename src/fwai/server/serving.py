@@ -1,4 +1,4 @@
-"""Listening: the socket, uvicorn, and an end that does not cut calls."""
+"""Runs uvicorn on a listening socket, with a graceful drain of calls."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ def listen(host: str, port: int) -> socket.socket:
     """Bind the listening socket; port 0 takes a free one.
 
     Raises:
-        ConfigError: The address cannot be had; it is named with the fix.
+        ConfigError: The address cannot be bound; it is named with the fix.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -42,12 +42,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class DrainingServer(uvicorn.Server):
-    """uvicorn that lets calls finish before it closes their sockets.
+    """uvicorn server that drains calls before it closes their sockets.
 
     The first signal stops admission and lets calls end by themselves, the second one ends them.
 
     Args:
-        server: What is served.
+        server: The server to run.
         drain_s: Longest wait for running calls.
     """
 
@@ -73,14 +73,14 @@ class DrainingServer(uvicorn.Server):
         self._signals = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to drain; a second signal ends running calls, a third one does not even wait."""
+        """Start the drain; a second signal ends running calls, a third one exits at once."""
         self._signals += 1
         self._calls.drain()
         if self._signals > 2:
             super().handle_exit(sig, frame)
 
     async def drain_watch(self) -> None:
-        """Exit once a drain was asked for and the last call is over; owned by whoever serves.
+        """Exit once a drain was requested and the last call is over; the caller owns the task.
 
         uvicorn waits for the routes of open streams, so calls must be over before it is told.
         """
@@ -102,7 +102,7 @@ class DrainingServer(uvicorn.Server):
 
 
 async def serve(server: Server, listener: socket.socket, drain_s: float) -> None:
-    """Serve until a signal came and the calls are over."""
+    """Serve until a signal came and the calls have drained."""
     http = DrainingServer(server, drain_s)
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(http.drain_watch(), name="drain_watch")

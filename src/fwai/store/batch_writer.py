@@ -3,8 +3,9 @@
 Theory of operation: ``add`` only appends to a bounded list. ``run`` writes it when the oldest row
 is a second old or 200 rows wait. A batch that fails for a reason that can pass (locked, disk
 full, server away) stays and is tried again with growing pauses; inserting a row twice does
-nothing, so an answer that was lost does no harm. A row that can never be written (its call is
-unknown) is dropped alone and counted. Above 10 000 rows new ones are dropped and counted: the
+nothing, so an answer that was lost does no harm. A row whose call is not kept yet (the database was
+away when the call began) waits for it, up to `ORPHAN_S`. A row that can never be written is dropped
+alone and counted. Above 10 000 rows new ones are dropped and counted: the
 transcript files have them anyway.
 """
 
@@ -28,6 +29,8 @@ CHUNK_ROWS = 500
 MAX_ROWS = 10_000
 STOP_S = 10.0
 RETRY_MAX_S = 30.0
+ORPHAN_S = 900.0
+ORPHAN_RETRY_S = 3.0
 
 Row = Mapping[str, Any]
 
@@ -60,6 +63,7 @@ class BatchWriter:
         self._flush_s = flush_s
         self._max_rows = max_rows
         self._rows: list[tuple[Table, Row]] = []
+        self._orphans: list[tuple[Table, Row, float]] = []  # with when they are given up
         self._writing = asyncio.Lock()
         self._wake_event = asyncio.Event()
         self._many = asyncio.Event()
@@ -85,7 +89,7 @@ class BatchWriter:
         pause = self._flush_s
         try:
             while not self._stopping:
-                await self._wake_event.wait()
+                await self._until_there_is_work()
                 await self._linger(pause)
                 if await self.flush():
                     pause = self._flush_s
@@ -103,6 +107,7 @@ class BatchWriter:
     async def flush(self) -> bool:
         """Write what is pending now; False when the database failed and the rows are kept."""
         async with self._writing:
+            await self._adopt()
             while self._rows:
                 if not await self._write_chunk():
                     return False
@@ -110,6 +115,11 @@ class BatchWriter:
                 self._wake_event.clear()
                 self._many.clear()
             return True
+
+    async def _until_there_is_work(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ORPHAN_RETRY_S if self._orphans else None):
+                await self._wake_event.wait()
 
     async def _linger(self, pause: float) -> None:
         if self._failing and not self._stopping:
@@ -124,8 +134,9 @@ class BatchWriter:
                 await self.flush()
         except TimeoutError:
             pass
-        if self._rows:
-            _log.error("database_rows_lost", rows=len(self._rows))
+        left = len(self._rows) + len(self._orphans)
+        if left:
+            _log.error("database_rows_lost", rows=left)
 
     async def _write_chunk(self) -> bool:
         chunk = self._rows[:CHUNK_ROWS]
@@ -142,21 +153,45 @@ class BatchWriter:
         self._on_written(frozenset(table.name for table, _ in chunk))
         return True
 
+    async def _adopt(self) -> None:
+        """Try again the rows whose call was not kept yet."""
+        now = asyncio.get_running_loop().time()
+        orphans, self._orphans = self._orphans, []
+        for table, row, until in orphans:
+            refused = await self._write_one((table, row))
+            if refused is None:
+                continue
+            if now < until and (_no_call_yet(refused) or not _poisoned(refused)):
+                self._orphans.append((table, row, until))
+                continue
+            self.dropped_rows += 1
+            _log.error("database_rows_refused", orphans=1)
+
+    async def _write_one(self, entry: tuple[Table, Row]) -> Exception | None:
+        """Write one row; return why it was not."""
+        try:
+            async with self._database.engine.begin() as connection:
+                await _insert(connection, [entry])
+        except (SQLAlchemyError, OSError, TimeoutError) as exc:
+            return exc
+        return None
+
     async def _write_singly(self, chunk: Sequence[tuple[Table, Row]]) -> bool:
         """Write row by row, to lose only the one that cannot be written."""
         refused = Counter[str]()
         for entry in chunk:
-            try:
-                async with self._database.engine.begin() as connection:
-                    await _insert(connection, [entry])
-            except (SQLAlchemyError, OSError, TimeoutError) as exc:
-                if not _poisoned(exc):
-                    self._report(exc)
-                    return False
+            exc = await self._write_one(entry)
+            if exc is not None and not _poisoned(exc):
+                self._report(exc)
+                return False
+            if exc is not None and _no_call_yet(exc) and len(self._orphans) < self._max_rows:
+                self._orphans.append((*entry, asyncio.get_running_loop().time() + ORPHAN_S))
+            elif exc is not None:
                 refused[type(exc).__name__] += 1
             del self._rows[0]
         self.dropped_rows += refused.total()
-        _log.error("database_rows_refused", **refused)
+        if refused:
+            _log.error("database_rows_refused", **refused)
         self._report(None)
         return True
 
@@ -174,6 +209,14 @@ def _poisoned(exc: BaseException) -> bool:
     if isinstance(exc, DBAPIError):
         return isinstance(exc, IntegrityError | DataError)
     return isinstance(exc, StatementError)
+
+
+def _no_call_yet(exc: BaseException) -> bool:
+    """Whether the row of the call is missing that this row belongs to."""
+    if not isinstance(exc, IntegrityError):
+        return False
+    state = getattr(exc.orig, "sqlstate", None)  # PostgreSQL's code; SQLite has only words
+    return state == "23503" or "FOREIGN KEY" in str(exc.orig)
 
 
 async def _insert(connection: AsyncConnection, entries: Sequence[tuple[Table, Row]]) -> None:

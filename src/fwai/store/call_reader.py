@@ -168,6 +168,7 @@ def stored_call(row: RowMapping) -> CallRecord:
         recording=row["recording"],
         transcript=row["transcript"],
         instance=row["instance"],
+        epoch=row["epoch"],
         not_before=row["not_before"],
         cause=row["cause"],
         summary=row["summary"],

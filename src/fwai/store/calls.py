@@ -11,15 +11,18 @@ then closes the row by it.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlalchemy import CursorResult, Executable, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState, EndReason
+from fwai.domain.instance import Owner
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
 from fwai.store.batch_writer import BatchWriter
@@ -34,6 +37,8 @@ from fwai.store.tables import calls, instant
 from fwai.store.transcript_files import call_path, clean, clean_text
 
 NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
+_log = structlog.get_logger()
+
 WAITING_STATES = frozenset({CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING})
 LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
 
@@ -49,7 +54,7 @@ class Calls(CallReader):
         transcripts_dir: Where transcript files go; None keeps no words anywhere.
         recordings_dir: Where recordings are; None when there are none.
         zone: The days and times of transcript files are in it.
-        instance: Names this process among those that share the database.
+        owner: This process among those that share the database.
         clock: Unix time in seconds.
         jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
@@ -67,7 +72,7 @@ class Calls(CallReader):
         transcripts_dir: Path | None,
         recordings_dir: Path | None = None,
         zone: ZoneInfo,
-        instance: str = "",
+        owner: Owner | None = None,
         clock: Callable[[], float] = time.time,
         jobs: Jobs | None = None,
         follow: Follow = follow_nothing,
@@ -80,7 +85,7 @@ class Calls(CallReader):
         self._writer = writer
         self._folders = Folders(transcripts_dir, recordings_dir, zone)
         self._logs = CallLogs(self, writer, files, self._folders, follow_tool)
-        self._instance = instance
+        self._owner = owner or Owner()
         self._clock = clock
         self.on_canceled = on_canceled
 
@@ -90,7 +95,13 @@ class Calls(CallReader):
         Raises:
             StoreError: The id is not safe, or the database failed (the file has it anyway).
         """
-        await self._change(self._insert(call, state, at), call.id, state)
+        if await self._change(self._insert(call, state, at), call.id, state):
+            return
+        if call.provider_call_id and await self.get(call.id) is None:
+            # Another process has a row of the same call of the provider: one of them is its call.
+            _log.warning("call_known_elsewhere", call_id=call.id, provider=call.provider)
+            unnamed = replace(call, provider_call_id="")
+            await self._change(self._insert(unnamed, state, at), call.id, state)
 
     async def place(
         self,
@@ -146,7 +157,8 @@ class Calls(CallReader):
         if state in LINE_STATES:
             values["started_at"] = func.coalesce(calls.c.started_at, moment)
         if state is CallState.DIALING:
-            values["instance"] = self._instance  # whoever dials a waiting call carries it
+            # Whoever dials a waiting call carries it.
+            values |= {"instance": self._owner.id, "epoch": self._owner.epoch}
         if state is CallState.IN_PROGRESS:
             values["answered_at"] = moment
         if state.final:
@@ -223,8 +235,14 @@ class Calls(CallReader):
         Raises:
             StoreError: The database failed.
         """
-        values = {"provider_call_id": provider_call_id}
-        await self._run(update(calls).where(calls.c.id == call_id).values(values))
+        other = calls.alias("other")
+        named = select(other.c.id).where(
+            other.c.provider == calls.c.provider,
+            other.c.provider_call_id == provider_call_id,
+            other.c.id != call_id,
+        )
+        here = (calls.c.id == call_id) & ~named.exists() & calls.c.state.not_in(FINAL_VALUES)
+        await self._run(update(calls).where(here).values(provider_call_id=provider_call_id))
 
     async def set_recording(self, call_id: CallId, recording: Path) -> None:
         """Keep where the recording is, relative to the recordings' directory; before it begins.
@@ -237,14 +255,10 @@ class Calls(CallReader):
 
     # ---- inside ----------------------------------------------------------------------------
 
-    def _insert(
-        self, call: Call, state: CallState, at: float, ending: CallEnding | None = None
-    ) -> Executable:
+    def _insert(self, call: Call, state: CallState, at: float) -> Executable:
         file = self._logs.since(call, at).file
         row = self._row(call, state, instant(at))
         row["transcript"] = None if file is None else "/".join(file.path.parts[-2:])
-        if ending is not None:
-            row |= ending_values(call, ending, at)
         return self._database.insert(calls).values(row).on_conflict_do_nothing()
 
     def _row(self, call: Call, state: CallState, moment: datetime) -> dict[str, Any]:
@@ -262,19 +276,23 @@ class Calls(CallReader):
             "started_at": moment if state in LINE_STATES else None,
             "answered_at": moment if state is CallState.IN_PROGRESS else None,
             "written_at": moment,
-            "instance": self._instance,
+            "instance": self._owner.id,
+            "epoch": self._owner.epoch,
             "callback_id": call.callback_id or None,
             "webhook_url": call.webhook_url or None,
         }
 
     async def _close(self, call: Call, ending: CallEnding, at: float) -> bool:
         here = (calls.c.id == call.id) & calls.c.state.not_in(FINAL_VALUES)
-        closing = update(calls).where(here).values(ending_values(call, ending, at))
+        closing = update(calls).where(here).values(ending_values(ending, at))
         if await self._change(closing, call.id, ending.state):
             return True
-        # Nothing closed: it was closed before, or it could not be kept when it was opened.
-        opening = self._insert(call, ending.state, at, ending)
-        return await self._change(opening, call.id, ending.state)
+        if await self.get(call.id) is not None:
+            return False
+        # It could not be kept when it was opened. What was said in it waits for its row.
+        await self.open(call, CallState.RINGING, at)
+        await self._writer.flush()
+        return await self._change(closing, call.id, ending.state)
 
     async def _run(self, statement: Executable) -> int:
         async with self._database.write() as connection:
@@ -296,10 +314,10 @@ class Calls(CallReader):
 FINAL_VALUES = sorted(state.value for state in FINAL_STATES)
 
 
-def ending_values(call: Call, ending: CallEnding, at: float) -> dict[str, Any]:
+def ending_values(ending: CallEnding, at: float) -> dict[str, Any]:
     """Return what closing a call changes in its row."""
     moment = instant(at)
-    values: dict[str, Any] = {
+    return {
         "state": ending.state.value,
         "end_reason": ending.reason.value,
         "ended_at": moment,
@@ -310,6 +328,3 @@ def ending_values(call: Call, ending: CallEnding, at: float) -> dict[str, Any]:
         "audio_out_s": clean(ending.audio_out_s),
         "cause": clean_text(ending.cause)[:120] or None,
     }
-    if call.provider_call_id:
-        values["provider_call_id"] = call.provider_call_id
-    return values

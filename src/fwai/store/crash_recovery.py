@@ -1,6 +1,7 @@
-"""Closes the calls of a process that died, by what is known of them and nothing else."""
+"""Crash recovery: closes the calls of a process that died, by what is known of them."""
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
-from fwai.domain.call import FINAL_STATES, CallId, CallState, Direction, EndReason
-from fwai.domain.job import NewJob
+from fwai.domain.call import CallId, CallState, Direction, EndReason
+from fwai.domain.instance import Owner
+from fwai.domain.job import DIAL, HANG_UP, Job, NewJob
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
 from fwai.store.call_reader import stored_call
@@ -29,12 +31,21 @@ from fwai.store.transcript_files import (
     stamp_of,
 )
 
-_FINAL = sorted(state.value for state in FINAL_STATES)
+_WAITING = frozenset({CallState.QUEUED, CallState.SCHEDULED})
 
 # What is to be done when a call reaches a state.
 Follow = Callable[[CallId, CallState], Sequence[NewJob]]
 
 _log = structlog.get_logger()
+
+
+# What is to be done about an adopted call, given its dial job if there is one.
+Adopted = Callable[[CallRecord, Job | None], Sequence[NewJob]]
+
+
+def adopt_silently(record: CallRecord, dial: Job | None) -> Sequence[NewJob]:  # noqa: ARG001
+    """Do nothing about an adopted call."""
+    return ()
 
 
 def follow_nothing(call_id: CallId, state: CallState) -> Sequence[NewJob]:  # noqa: ARG001
@@ -52,71 +63,110 @@ class Folders:
 
 
 class CrashRecovery:
-    """Closes every call that nobody carries any more.
+    """Closes or adopts the calls of an instance that died.
+
+    Each call is one transaction whose UPDATE names the dead owner, so of several takers one wins.
 
     Args:
-        jobs: Where ``follow``'s jobs go, in the transaction of the change that they follow.
+        owner: Whose the adopted calls become.
+        jobs: Where the jobs go that follow, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
+        keep: States of outbound calls that survive their process: a job still acts on them.
+        adopted: What is to be done about a call that dialled or rang, given its dial job.
+        clock: Unix time in seconds.
     """
 
     def __init__(
-        self, database: Database, folders: Folders, jobs: Jobs, follow: Follow = follow_nothing
+        self,
+        database: Database,
+        folders: Folders,
+        owner: Owner,
+        jobs: Jobs,
+        follow: Follow = follow_nothing,
+        keep: Collection[CallState] = (),
+        adopted: Adopted = adopt_silently,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._folders = folders
+        self._owner = owner
         self._jobs = jobs
         self._follow = follow
+        self._keep = frozenset(keep)
+        self._adopted = adopted
+        self._clock = clock
 
-    async def close_calls(
-        self, at: float, *, keep: Collection[CallState] = (), living: Collection[str] = ()
-    ) -> int:
-        """Close what a process that died left open; to be called before the first call.
+    async def take_over(self, instance: str, epoch: int | None) -> int:
+        """Close what a dead instance left open, and adopt what can go on; return how many closed.
 
-        Each becomes ``failed`` for ``server_crashed``, also when it was answered: that it ended
-        well is not known. Its end is the last thing known of it, not now. Where only the database
-        missed the ending, the transcript file's is taken. Transcript files get their ending, and
-        recordings their true size.
-
-        Args:
-            at: Unix time in seconds.
-            keep: States of outbound calls that survive a restart, such as ``scheduled``.
-            living: Instances that run beside this one and carry their own calls.
-
-        Returns:
-            How many were closed.
+        A closed call becomes ``failed`` for ``server_crashed``, also when it was answered: that it
+        ended well is not known. Its end is the last thing known of it, not now. Where only the
+        database missed the ending, the transcript file's is taken. Transcript files get their
+        ending, recordings their true size, and a job hangs the call up at the carrier.
 
         Raises:
             StoreError: The database failed.
         """
-        now = instant(at)
+        theirs = calls.c.instance == instance
+        theirs &= calls.c.epoch.is_(None) if epoch is None else calls.c.epoch <= epoch
         open_states = [state.value for state in CallState if not state.final]
-        # Of calls that came in nothing survives their sockets.
-        kept = calls.c.state.in_([state.value for state in keep]) & (
-            calls.c.direction == Direction.OUTBOUND.value
-        )
-        here = calls.c.state.in_(open_states) & ~kept & calls.c.instance.not_in(list(living))
+        # Nobody carries an outbound call that waits: its job dials it, whoever runs that.
+        waiting = [state.value for state in _WAITING & self._keep]
+        waits = calls.c.state.in_(waiting) & (calls.c.direction == Direction.OUTBOUND.value)
+        query = select(calls).where(theirs & calls.c.state.in_(open_states) & ~waits)
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(calls).where(here))).mappings().all()
+            rows = (await connection.execute(query)).mappings().all()
         closed = 0
         for row in rows:
-            closed += await self._close(stored_call(row), now)
-        if closed:
-            self._jobs.notify()
+            record = stored_call(row)
+            if record.call.direction is Direction.OUTBOUND and record.state in self._keep:
+                await self._adopt(record)
+            else:
+                closed += await self._close(record)
         return closed
 
-    async def _close(self, call: CallRecord, now: datetime) -> bool:
-        last = await self._last_known(call)
-        values = await asyncio.to_thread(_values, self._folders, call, last, now)
-        here = (calls.c.id == call.call.id) & calls.c.state.not_in(_FINAL)
+    async def close_unowned(self) -> int:
+        """Take over what a version without instances left open; return how many were closed.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        closed = await self.take_over("", None)
+        await self._jobs.release("")
+        return closed
+
+    async def _adopt(self, record: CallRecord) -> None:
+        call = record.call
+        dial = await self._jobs.by_key(f"{DIAL}:{call.id}")
+        values = {"instance": self._owner.id, "epoch": self._owner.epoch}
         async with self._database.write() as connection:
-            result = await connection.execute(update(calls).where(here).values(values))
-            if not result.rowcount:
+            adopting = update(calls).where(self._still(record)).values(values)
+            if (await connection.execute(adopting)).rowcount != 1:
+                return
+            await self._jobs.add(connection, self._adopted(record, dial))
+        _log.info("call_adopted", call_id=call.id, state=record.state.value)
+
+    async def _close(self, record: CallRecord) -> bool:
+        now = instant(self._clock())
+        last = await self._last_known(record)
+        values = await asyncio.to_thread(_values, self._folders, record, last, now)
+        crashed = values["end_reason"] == EndReason.SERVER_CRASHED.value
+        async with self._database.write() as connection:
+            closing = update(calls).where(self._still(record)).values(values)
+            if (await connection.execute(closing)).rowcount != 1:
                 return False
-            follow = self._follow(call.call.id, CallState(values["state"]))
-            await self._jobs.add(connection, follow)
-        await asyncio.to_thread(_finish_files, self._folders, call, values)
-        _log.warning("dangling_call_closed", call_id=call.call.id, state=values["state"])
+            jobs = [*self._follow(record.call.id, CallState(values["state"]))]
+            await self._jobs.add(connection, [*jobs, *(_hang_up(record) if crashed else ())])
+        await asyncio.to_thread(_finish_files, self._folders, record, values)
+        _log.warning("dangling_call_closed", call_id=record.call.id, state=values["state"])
         return True
+
+    def _still(self, record: CallRecord) -> ColumnElement[bool]:
+        """Whether a call stands as it was read, with the same owner."""
+        here = (calls.c.id == record.call.id) & (calls.c.instance == record.instance)
+        epoch = calls.c.epoch
+        here &= epoch.is_(None) if record.epoch is None else epoch == record.epoch
+        return here & (calls.c.state == record.state.value)
 
     async def _last_known(self, call: CallRecord) -> datetime:
         moments = [call.written_at]
@@ -127,6 +177,15 @@ class CrashRecovery:
                 if moment is not None:
                     moments.append(moment)
         return max(moments)
+
+
+def _hang_up(record: CallRecord) -> Sequence[NewJob]:
+    """Return the job that ends the call at the carrier, which still holds the caller."""
+    call = record.call
+    if not call.provider_call_id:
+        return ()
+    payload = {"provider": call.provider, "provider_call_id": call.provider_call_id}
+    return [NewJob(HANG_UP, f"{HANG_UP}:{call.id}", payload, call_id=call.id, phone=call.caller)]
 
 
 def _values(folders: Folders, call: CallRecord, last: datetime, now: datetime) -> dict[str, Any]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 BUSY_TIMEOUT_MS = 5000
-CONNECT_S = 10
-COMMAND_S = 15
+CONNECT_S = 5
+COMMAND_S = 8
 POOL_SIZE = 2
 FILE_MODE = 0o640
 WAL_TRIES = 50
@@ -197,6 +197,8 @@ def store_error(place: str, exc: BaseException) -> StoreError:
     """Say what failed where and what to do, without the statement or its values."""
     cause = cause_of(exc)
     what = str(cause) if isinstance(cause, sqlite3.Error | OSError) else type(cause).__name__
+    if isinstance(cause, TimeoutError):  # it has no words of its own
+        return StoreError(f"database {place}: no answer in time; look at its load and its locks")
     for sign, fix in _FIXES:
         if sign in what.lower():
             return StoreError(f"database {place}: {what}; {fix}")

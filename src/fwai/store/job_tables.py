@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -88,7 +89,7 @@ class ContactColumns(TypedColumns):
 
 
 class CallPermissionColumns(TypedColumns):
-    """One row per WhatsApp user; times are Unix time, 0 is never (see `domain.standing`)."""
+    """One row per WhatsApp user; times are Unix time, 0 is never (see `domain.call_permission`)."""
 
     user = Column(String(128), primary_key=True)
     grant = Column(String(16), nullable=False)
@@ -97,6 +98,26 @@ class CallPermissionColumns(TypedColumns):
     unanswered = Column(Integer, nullable=False)
     user_at = Column(Float, nullable=False)
     checked_at = Column(Float, nullable=False)
+
+
+class InstanceColumns(TypedColumns):
+    """One row per server process that shares the database; times are the database's.
+
+    ``epoch`` counts its lives: one that was declared dead begins a new one. ``seen_at`` is its last
+    heartbeat. ``host``, ``boot_id``, ``pid`` and ``pid_started`` tell others on the same machine
+    whether the process still runs.
+    """
+
+    id = Column(String(64), primary_key=True)
+    epoch = Column(Integer, nullable=False)
+    url = Column(Text, nullable=False)
+    host = Column(String(128), nullable=False)
+    boot_id = Column(String(64), nullable=False)
+    pid = Column(Integer, nullable=False)
+    pid_started = Column(BigInteger, nullable=False)
+    state = Column(String(16), nullable=False)
+    calls = Column(Integer, nullable=False)
+    seen_at = Column(Instant, nullable=False)
 
 
 class RequestColumns(TypedColumns):
@@ -130,5 +151,6 @@ callbacks = Table(
 )
 bookings = Table("bookings", metadata, BookingColumns, Index(None, "starts_at"))
 contacts = Table("contacts", metadata, ContactColumns)
+instances = Table("instances", metadata, InstanceColumns)
 standings = Table("standings", metadata, CallPermissionColumns)
 requests = Table("requests", metadata, RequestColumns, Index(None, "claimed_at"))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fwai.domain.instance import Owner
 from fwai.domain.job import (
     MAX_ATTEMPTS,
     Dead,
@@ -46,7 +47,7 @@ class Jobs(JobWriter):
     """All jobs: written by `JobWriter`, leased and settled here.
 
     Args:
-        instance: Names this process among those that share the database.
+        owner: This process among those that share the database.
         clock: The time now, aware.
         jitter: In [0, 1), for gaps between attempts.
         keep_words: Keep what was sent; else it is forgotten once it is sent.
@@ -58,7 +59,7 @@ class Jobs(JobWriter):
         self,
         database: Database,
         *,
-        instance: str = "",
+        owner: Owner | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
         keep_words: bool = True,
@@ -66,7 +67,7 @@ class Jobs(JobWriter):
         follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
         super().__init__(database, clock=clock, on_new=on_new)
-        self._instance = instance
+        self._owner = owner or Owner()
         self._jitter = jitter
         self._keep_words = keep_words
         self.follows = follows
@@ -96,7 +97,7 @@ class Jobs(JobWriter):
                 state=JobState.RUNNING.value,
                 attempts=jobs.c.attempts + 1,
                 next_at=now + timedelta(seconds=LEASE_S),
-                leased_by=self._instance,
+                leased_by=self._owner.id,
             )
             .returning(jobs)
         )
@@ -146,13 +147,13 @@ class Jobs(JobWriter):
         async with self._database.read() as connection:
             return await connection.scalar(query)
 
-    async def release(self) -> int:
-        """Make due at once what an earlier process of this name was working on.
+    async def release(self, instance: str) -> int:
+        """Make due at once what an instance that died was working on; return how many jobs.
 
         Raises:
             StoreError: The database failed.
         """
-        here = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by == self._instance)
+        here = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by == instance)
         async with self._database.write() as connection:
             freeing = update(jobs).where(here).values(next_at=self._clock())
             return (await connection.execute(freeing)).rowcount

@@ -1,10 +1,11 @@
 """Opens and closes the whole store, in the one order that loses nothing."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState
+from fwai.domain.instance import InstanceStatus, Owner
 from fwai.domain.job import Job, JobState, NewJob
 from fwai.interfaces.store import BookingNotices
 from fwai.store.batch_writer import BatchWriter
@@ -21,14 +23,24 @@ from fwai.store.call_permissions import CallPermissions
 from fwai.store.callbacks import Callbacks
 from fwai.store.calls import Calls, tell_nobody
 from fwai.store.contacts import Contacts
-from fwai.store.crash_recovery import CrashRecovery, Folders, Follow, follow_nothing
+from fwai.store.crash_recovery import (
+    Adopted,
+    CrashRecovery,
+    Folders,
+    Follow,
+    adopt_silently,
+    follow_nothing,
+)
 from fwai.store.database import Database
 from fwai.store.erasure import Erasure
 from fwai.store.file_writer import FileWriter
 from fwai.store.idempotency_keys import IdempotencyKeys
+from fwai.store.instances import Instances
 from fwai.store.job_writer import wake_nobody
 from fwai.store.jobs import Jobs, follow_no_job
+from fwai.store.membership import Membership
 from fwai.store.migrate import ensure_schema
+from fwai.store.process_identity import this_process
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import call_path
 
@@ -47,9 +59,9 @@ class StoreOptions:
         old_transcripts_dir: Where transcripts of earlier times are, to be erased, also when none
             are kept now; None is ``transcripts_dir``.
         old_recordings_dir: The same for recordings.
-        instance: Names this process among those that share the database; 64 characters at most.
-        living: Other instances that run now and carry their own calls.
-        keep: States of outbound calls that survive a restart: something still acts on them.
+        keep: States of outbound calls that survive their process: something still acts on them.
+        adopted: What is to be done about such a call when its process died.
+        status: What this process tells its siblings of itself.
         follow: What is to be done when a call reaches a state.
         follow_tool: What is to be done when a tool has run.
         follow_job: What is to be done once a job is over or put off.
@@ -64,9 +76,9 @@ class StoreOptions:
     recordings_dir: Path | None = None
     old_transcripts_dir: Path | None = None
     old_recordings_dir: Path | None = None
-    instance: str = ""
-    living: Collection[str] = ()
     keep: Collection[CallState] = ()
+    adopted: Adopted = adopt_silently
+    status: InstanceStatus = field(default_factory=InstanceStatus)
     follow: Follow = follow_nothing
     follow_tool: FollowTool = follow_no_tool
     follow_job: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job
@@ -80,6 +92,7 @@ class Store:
     """An open store: one object per thing that is kept."""
 
     database: Database
+    membership: Membership
     writer: BatchWriter
     files: FileWriter
     calls: Calls
@@ -92,23 +105,24 @@ class Store:
     erasure: Erasure
     options: StoreOptions
 
-    async def recorder(self, call: Call, sample_rate: int, started_at: float) -> WavRecorder | None:
-        """Begin to record a call, or return None when recording is off.
+    def recorder(
+        self, call: Call, sample_rate: int, started_at: float
+    ) -> tuple[WavRecorder, Path] | None:
+        """Begin to record a call; return None when recording is off.
 
         Args:
-            call: It was opened before.
+            call: Whose sound it is.
             sample_rate: Of the caller's leg, in Hz.
             started_at: The session clock's time now, in seconds.
 
-        Raises:
-            StoreError: The database failed.
+        Returns:
+            The recorder, and its file relative to the recordings' directory.
         """
         if self.options.recordings_dir is None:
             return None
         path = call_path(call.id, time.time(), self.options.zone, ".wav")
-        await self.calls.set_recording(call.id, path)
         whole = self.options.recordings_dir / path
-        return WavRecorder(whole, sample_rate, started_at, self.files)
+        return WavRecorder(whole, sample_rate, started_at, self.files), path
 
 
 @asynccontextmanager
@@ -124,13 +138,13 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     database = await Database.open(options.url)
     try:
         store = _build(database, options)
-        folders = Folders(options.transcripts_dir, options.recordings_dir, options.zone)
-        recovery = CrashRecovery(database, folders, store.jobs, options.follow)
-        await store.jobs.release()
-        dangling = await recovery.close_calls(time.time(), keep=options.keep, living=options.living)
-        _log.info("store_opened", database=database.place, dangling_calls_closed=dangling)
-        async with _running(store.files, store.writer, database):
-            yield store
+        closed = await store.membership.open()
+        _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
+        try:
+            async with _running(store):
+                yield store
+        finally:
+            await store.membership.stop()
     finally:
         await database.close()
 
@@ -144,9 +158,10 @@ def _build(database: Database, options: StoreOptions) -> Store:
 
     writer = BatchWriter(database, on_written=written)
     files = FileWriter()
+    owner = Owner(secrets.token_hex(6))
     jobs = Jobs(
         database,
-        instance=options.instance,
+        owner=owner,
         keep_words=options.transcripts_dir is not None,
         on_new=options.on_new_jobs,
         follows=options.follow_job,
@@ -158,11 +173,25 @@ def _build(database: Database, options: StoreOptions) -> Store:
         transcripts_dir=options.transcripts_dir,
         recordings_dir=options.recordings_dir,
         zone=options.zone,
-        instance=options.instance,
+        owner=owner,
         jobs=jobs,
         follow=options.follow,
         follow_tool=options.follow_tool,
         on_canceled=options.on_canceled,
+    )
+
+    folders = Folders(options.transcripts_dir, options.recordings_dir, options.zone)
+    recovery = CrashRecovery(
+        database, folders, owner, jobs, options.follow, options.keep, options.adopted
+    )
+    membership = Membership(
+        Instances(database),
+        recovery,
+        jobs,
+        owner,
+        this_process(),
+        options.status,
+        single_host=database.engine.dialect.name == "sqlite",
     )
 
     async def flush() -> None:
@@ -171,6 +200,7 @@ def _build(database: Database, options: StoreOptions) -> Store:
 
     return Store(
         database,
+        membership,
         writer,
         files,
         calls,
@@ -191,19 +221,21 @@ def _build(database: Database, options: StoreOptions) -> Store:
 
 
 @asynccontextmanager
-async def _running(
-    files: FileWriter, writer: BatchWriter, database: Database
-) -> AsyncIterator[None]:
+async def _running(store: Store) -> AsyncIterator[None]:
     """Run the writers; an error of the block is not wrapped, and both write the rest first."""
     tasks = asyncio.TaskGroup()
     await tasks.__aenter__()
-    tasks.create_task(files.run(), name="file_writer")
-    tasks.create_task(writer.run(), name="database_writer")
-    tidier = tasks.create_task(database.keep_small(), name="database_log")
+    tasks.create_task(store.files.run(), name="file_writer")
+    tasks.create_task(store.writer.run(), name="database_writer")
+    others = [
+        tasks.create_task(store.database.keep_small(), name="database_log"),
+        tasks.create_task(store.membership.run(), name="membership"),
+    ]
     try:
         yield
     finally:
-        tidier.cancel()
-        files.stop()
-        writer.stop()
+        for task in others:
+            task.cancel()
+        store.files.stop()
+        store.writer.stop()
         await tasks.__aexit__(None, None, None)

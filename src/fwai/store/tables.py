@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -73,7 +74,7 @@ class CallColumns(TypedColumns):
     ``created_at`` is when the call became known, ``started_at`` when a line was first used for it
     (dialing, ringing or answered), ``written_at`` when the row last changed. ``transcript`` and
     ``recording`` are relative to their directories, so that a backup can be restored elsewhere.
-    ``instance`` is the process that holds the call's sockets. ``cause`` is
+    ``instance`` and ``epoch`` name the process that holds the call's sockets. ``cause`` is
     the provider's word for the ending; ``summary`` and ``extracted`` come after the call, if ever.
     """
 
@@ -99,6 +100,7 @@ class CallColumns(TypedColumns):
     recording = Column(String(255))
     transcript = Column(String(255))
     instance = Column(String(64), nullable=False)
+    epoch = Column(Integer)
     not_before = Column(Instant)
     callback_id = Column(String(40))
     webhook_url = Column(Text)
@@ -141,6 +143,15 @@ calls = Table(
     metadata,
     CallColumns,
     Index(None, "provider_call_id"),
+    Index(
+        "uq_calls_provider_call",
+        "provider",
+        "provider_call_id",
+        unique=True,
+        sqlite_where=text("provider_call_id <> ''"),
+        postgresql_where=text("provider_call_id <> ''"),
+    ),
+    Index(None, "instance", "state"),
     Index(None, "created_at", "id"),
     Index(None, "state", "created_at"),
     Index(None, "provider", "created_at"),

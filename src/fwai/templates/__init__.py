@@ -1,1 +1,1 @@
-"""Texts with gaps: WhatsApp's approved templates, e-mails."""
+"""Message templates: e-mails, and WhatsApp's approved templates."""

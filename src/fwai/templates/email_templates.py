@@ -1,4 +1,4 @@
-"""E-mails as data: subject, plain text and HTML, with every value checked and escaped.
+"""E-mail templates: render subject, plain text and HTML from validated, escaped values.
 
 The look is a table-free column of at most 560 px with colours that also hold in dark mode; styles
 that matter are inline, because some programs drop ``<style>``.
@@ -13,10 +13,10 @@ from typing import Final
 
 MAX_CHARS: Final = 10_000
 # Control characters, and those that turn the direction of writing and so can disguise a link.
-_UNFIT: Final = re.compile(
+_FORBIDDEN: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-_GAPS: Final = re.compile(r"\n{3,}")
+_BLANK_LINES: Final = re.compile(r"\n{3,}")
 
 
 class EmailTemplateError(ValueError):
@@ -25,7 +25,7 @@ class EmailTemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class RenderedEmail:
-    """What is sent: a subject of one line, and two bodies that say the same."""
+    """A rendered e-mail: a one-line subject, and a plain text and an HTML body."""
 
     subject: str
     text: str
@@ -33,14 +33,14 @@ class RenderedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One value that a template takes.
+class Placeholder:
+    """A placeholder of a template.
 
     Attributes:
         name: Its key.
         description: For whoever fills it in.
-        max_chars: Longest one.
-        label: Makes it a row of the table of facts, under this heading.
+        max_chars: Longest value.
+        label: Makes it a row of the facts table, under this heading.
         lines: It may have several lines.
         optional: It may be missing.
     """
@@ -55,15 +55,15 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class EmailTemplate:
-    """An e-mail with gaps, written as ``$name``.
+    """An e-mail template with placeholders, written as ``$name``.
 
     Attributes:
-        name: What callers know it by.
+        name: Its key in `EMAIL_TEMPLATES`.
         subject: One line.
         title: Headline of the HTML; empty for none.
         body: Paragraphs, separated by empty lines.
         footer: Who sent this, and why.
-        values: All that it takes.
+        values: Its placeholders.
     """
 
     name: str
@@ -71,48 +71,52 @@ class EmailTemplate:
     title: str
     body: str
     footer: str
-    values: tuple[Value, ...]
+    values: tuple[Placeholder, ...]
 
     def render(self, values: Mapping[str, str]) -> RenderedEmail:
-        """Return the e-mail with ``values`` filled in.
+        """Render the e-mail with ``values``.
 
         Raises:
             EmailTemplateError: A value is missing, unknown, too long, or has what it may not have.
         """
         if unknown := sorted(set(values) - {one.name for one in self.values}):
             raise EmailTemplateError(f"{self.name} has no value {', '.join(unknown)}")
-        given = {one.name: _checked(self.name, one, values) for one in self.values}
+        given = {one.name: _validated_value(self.name, one, values) for one in self.values}
         facts = [
             (one.label, given[one.name]) for one in self.values if one.label and given[one.name]
         ]
         body, footer = (Text(part).substitute(given) for part in (self.body, self.footer))
         return RenderedEmail(
             subject=Text(self.subject).substitute(given),
-            text=_plain(body, facts, footer),
-            html=_page(Text(self.title).substitute(given), body, facts, footer),
+            text=_text_body(body, facts, footer),
+            html=_html_body(Text(self.title).substitute(given), body, facts, footer),
         )
 
 
-def _checked(template: str, wanted: Value, values: Mapping[str, str]) -> str:
-    value = _UNFIT.sub("", values.get(wanted.name, "").replace("\r\n", "\n").replace("\r", "\n"))
-    value = _GAPS.sub("\n\n", value.strip())
-    if not value and not wanted.optional:
-        raise EmailTemplateError(f"{template} needs {wanted.name}: {wanted.description}")
-    if len(value) > min(wanted.max_chars, MAX_CHARS):
-        raise EmailTemplateError(f"{wanted.name} is longer than {wanted.max_chars} characters")
-    if "\n" in value and not wanted.lines:
-        raise EmailTemplateError(f"{wanted.name} is one line")
+def _validated_value(template: str, placeholder: Placeholder, values: Mapping[str, str]) -> str:
+    value = _FORBIDDEN.sub(
+        "", values.get(placeholder.name, "").replace("\r\n", "\n").replace("\r", "\n")
+    )
+    value = _BLANK_LINES.sub("\n\n", value.strip())
+    if not value and not placeholder.optional:
+        raise EmailTemplateError(f"{template} needs {placeholder.name}: {placeholder.description}")
+    if len(value) > min(placeholder.max_chars, MAX_CHARS):
+        raise EmailTemplateError(
+            f"{placeholder.name} is longer than {placeholder.max_chars} characters"
+        )
+    if "\n" in value and not placeholder.lines:
+        raise EmailTemplateError(f"{placeholder.name} is one line")
     return value
 
 
-def _plain(body: str, facts: list[tuple[str, str]], footer: str) -> str:
+def _text_body(body: str, facts: list[tuple[str, str]], footer: str) -> str:
     parts = [body]
     if facts:
         parts.append("\n".join(f"{label}: {value}" for label, value in facts))
     return "\n\n".join([*parts, f"-- \n{footer}"]) + "\n"
 
 
-_PAGE: Final = Text("""\
+_HTML_PAGE: Final = Text("""\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -153,27 +157,27 @@ _FACT: Final = (
 )
 
 
-def _page(title: str, body: str, facts: list[tuple[str, str]], footer: str) -> str:
+def _html_body(title: str, body: str, facts: list[tuple[str, str]], footer: str) -> str:
     content = [_TITLE.format(_escaped(title))] if title else []
     content += [_PARAGRAPH.format(_escaped(part)) for part in body.split("\n\n")]
     if facts:
         rows = [_FACT.format(_escaped(label), _escaped(value)) for label, value in facts]
         content.append(_FACTS.format("\n".join(rows)))
-    return _PAGE.substitute(font=_FONT, content="\n".join(content), footer=_escaped(footer))
+    return _HTML_PAGE.substitute(font=_FONT, content="\n".join(content), footer=_escaped(footer))
 
 
 def _escaped(text: str) -> str:
     return html.escape(text).replace("\n", "<br>\n")
 
 
-_BUSINESS: Final = Value("business", "the name of the business", 100)
-_NAME: Final = Value("name", "the customer's name", 60)
+_BUSINESS: Final = Placeholder("business", "the name of the business", 100)
+_NAME: Final = Placeholder("name", "the customer's name", 60)
 _FOOTER: Final = (
     "An AI assistant sent this on behalf of $business, because it was asked for in a phone call."
     " If that was not you, you can ignore this message."
 )
 
-TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
+EMAIL_TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
     one.name: one
     for one in (
         EmailTemplate(
@@ -183,8 +187,8 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
             body="$body",
             footer=_FOOTER,
             values=(
-                Value("subject", "what it is about", 150),
-                Value("body", "what the caller asked for, in plain text", 8000, lines=True),
+                Placeholder("subject", "what it is about", 150),
+                Placeholder("body", "what the caller asked for, in plain text", 8000, lines=True),
                 _BUSINESS,
             ),
         ),
@@ -196,10 +200,10 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
             footer=_FOOTER,
             values=(
                 _NAME,
-                Value("when", "day, time and time zone in words", 80, label="When"),
-                Value("topic", "what the demo is about", 100, label="About"),
-                Value("duration", "how long it takes", 40, label="Duration", optional=True),
-                Value("place", "where, or the link", 300, label="Where", optional=True),
+                Placeholder("when", "day, time and time zone in words", 80, label="When"),
+                Placeholder("topic", "what the demo is about", 100, label="About"),
+                Placeholder("duration", "how long it takes", 40, label="Duration", optional=True),
+                Placeholder("place", "where, or the link", 300, label="Where", optional=True),
                 _BUSINESS,
             ),
         ),
@@ -212,8 +216,8 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
             footer=_FOOTER,
             values=(
                 _NAME,
-                Value("when", "day, time and time zone in words", 80, label="When"),
-                Value("topic", "what the demo was about", 100, label="About"),
+                Placeholder("when", "day, time and time zone in words", 80, label="When"),
+                Placeholder("topic", "what the demo was about", 100, label="About"),
                 _BUSINESS,
             ),
         ),
@@ -225,8 +229,8 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
             footer=_FOOTER,
             values=(
                 _NAME,
-                Value("when", "day, time and time zone in words", 80, label="When"),
-                Value("topic", "what the call is about", 200, label="About", optional=True),
+                Placeholder("when", "day, time and time zone in words", 80, label="When"),
+                Placeholder("topic", "what the call is about", 200, label="About", optional=True),
                 _BUSINESS,
             ),
         ),
@@ -234,13 +238,13 @@ TEMPLATES: Final[Mapping[str, EmailTemplate]] = {
 }
 
 
-def render(name: str, values: Mapping[str, str]) -> RenderedEmail:
-    """Return the e-mail of a template of `TEMPLATES`.
+def render_email(name: str, values: Mapping[str, str]) -> RenderedEmail:
+    """Render a template of `EMAIL_TEMPLATES`.
 
     Raises:
         EmailTemplateError: There is none of that name, or a value does not fit.
     """
-    template = TEMPLATES.get(name)
+    template = EMAIL_TEMPLATES.get(name)
     if template is None:
-        raise EmailTemplateError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
+        raise EmailTemplateError(f"no template {name!r}; there are {', '.join(EMAIL_TEMPLATES)}")
     return template.render(values)

@@ -1,4 +1,4 @@
-"""WhatsApp templates: what was approved, as data, and their parameters checked before Meta does.
+"""WhatsApp message templates approved by Meta, with validation of their parameters.
 
 A template is approved by Meta under a name and a language; its texts live there. Here is what a
 sender must know: which parameters it takes, how they are spelt and how long they may be. Keep both
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 MAX_VALUE_CHARS: Final = 1024
 _NAME: Final = re.compile(r"[a-z0-9_]{1,512}")
-_UNFIT: Final = re.compile(r"[\n\r\t]| {5,}")
+_FORBIDDEN: Final = re.compile(r"[\n\r\t]| {5,}")
 
 
 class TemplateError(ValueError):
@@ -38,7 +38,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template as it was approved.
+    """An approved template.
 
     Attributes:
         name: At Meta.
@@ -73,11 +73,11 @@ class Template:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """All its parameters."""
+        """All parameters: body and URL button."""
         return (*self.body, self.url_suffix) if self.url_suffix is not None else self.body
 
     def render(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Return what is sent under ``template``.
+        """Render the ``template`` object of a message.
 
         Raises:
             TemplateError: A value is missing, unknown, too long, or has what Meta refuses.
@@ -87,36 +87,36 @@ class Template:
             raise TemplateError(f"{self.name} has no parameter {', '.join(unknown)}")
         components: list[dict[str, Any]] = []
         if self.body:
-            parameters = [self._text(one, values) for one in self.body]
+            parameters = [self._text_parameter(one, values) for one in self.body]
             components.append({"type": "body", "parameters": parameters})
         if self.url_suffix is not None:
-            text = {"type": "text", "text": _checked(self.name, self.url_suffix, values)}
+            text = {"type": "text", "text": _validated_value(self.name, self.url_suffix, values)}
             components.append(
                 {"type": "button", "sub_type": "url", "index": "0", "parameters": [text]}
             )
         rendered: dict[str, Any] = {"name": self.name, "language": {"code": self.language}}
         return rendered | ({"components": components} if components else {})
 
-    def _text(self, parameter: Parameter, values: Mapping[str, str]) -> dict[str, str]:
-        text = {"type": "text", "text": _checked(self.name, parameter, values)}
+    def _text_parameter(self, parameter: Parameter, values: Mapping[str, str]) -> dict[str, str]:
+        text = {"type": "text", "text": _validated_value(self.name, parameter, values)}
         return text | ({"parameter_name": parameter.name} if self.named else {})
 
 
-def _checked(template: str, parameter: Parameter, values: Mapping[str, str]) -> str:
+def _validated_value(template: str, parameter: Parameter, values: Mapping[str, str]) -> str:
     value = values.get(parameter.name, "").strip()
     if not value:
         raise TemplateError(f"{template} needs {parameter.name}: {parameter.description}")
     if len(value) > min(parameter.max_chars, MAX_VALUE_CHARS):
         raise TemplateError(f"{parameter.name} is longer than {parameter.max_chars} characters")
-    if _UNFIT.search(value):
+    if _FORBIDDEN.search(value):
         raise TemplateError(f"{parameter.name} may have no line breaks, tabs or long gaps")
     return value
 
 
-_WHO: Final = Parameter("name", "the customer's name", 60)
+_CUSTOMER: Final = Parameter("name", "the customer's name", 60)
 _WHEN: Final = Parameter("when", "day and time in words", 60)
 
-TEMPLATES: Final[Mapping[str, Template]] = {
+WHATSAPP_TEMPLATES: Final[Mapping[str, Template]] = {
     one.name: one
     for one in (
         Template(
@@ -124,28 +124,28 @@ TEMPLATES: Final[Mapping[str, Template]] = {
             language="en",
             purpose="confirm a demo that was booked",
             text="Hello {{name}}, your demo of {{topic}} is booked for {{when}}.",
-            body=(_WHO, Parameter("topic", "what the demo is about", 100), _WHEN),
+            body=(_CUSTOMER, Parameter("topic", "what the demo is about", 100), _WHEN),
         ),
         Template(
             name="callback_scheduled",
             language="en",
             purpose="confirm that we will call back",
             text="Hello {{name}}, we will call you back on {{when}}.",
-            body=(_WHO, _WHEN),
+            body=(_CUSTOMER, _WHEN),
         ),
         Template(
             name="call_summary",
             language="en",
             purpose="send what was asked for in the call",
             text="Hello {{name}}, as discussed in our call: {{summary}}",
-            body=(_WHO, Parameter("summary", "one or two sentences", 600)),
+            body=(_CUSTOMER, Parameter("summary", "one or two sentences", 600)),
         ),
         Template(
             name="call_permission",
             language="en",
             purpose="ask for permission to call on WhatsApp",
             text="Hello {{name}}, may we call you on WhatsApp about {{topic}}?",
-            body=(_WHO, Parameter("topic", "what the call is about", 100)),
+            body=(_CUSTOMER, Parameter("topic", "what the call is about", 100)),
             asks_permission=True,
         ),
     )
@@ -153,12 +153,12 @@ TEMPLATES: Final[Mapping[str, Template]] = {
 
 
 def render(name: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is sent for a template of `TEMPLATES`.
+    """Render a template of `WHATSAPP_TEMPLATES`.
 
     Raises:
         TemplateError: There is none of that name, or a value does not fit.
     """
-    template = TEMPLATES.get(name)
+    template = WHATSAPP_TEMPLATES.get(name)
     if template is None:
-        raise TemplateError(f"no template {name!r}; there are {', '.join(TEMPLATES)}")
+        raise TemplateError(f"no template {name!r}; there are {', '.join(WHATSAPP_TEMPLATES)}")
     return template.render(values)

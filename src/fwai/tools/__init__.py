@@ -1,1 +1,1 @@
-"""What the agent can do while it talks."""
+"""Tools: the functions that the model can call during a conversation."""

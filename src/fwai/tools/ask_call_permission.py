@@ -1,4 +1,4 @@
-"""Ask somebody on WhatsApp to permit that we call them: without it no call of ours rings there."""
+"""Tool ``ask_call_permission``: asks a WhatsApp user to permit calls, which Meta requires."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a tool is."""
+"""The ``Tool`` dataclass, its arguments and its outcome."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ ArgsT = TypeVar("ArgsT")
 
 
 class Args(BaseModel):
-    """Arguments of a tool; texts lose the blanks around them."""
+    """Base of a tool's arguments; strips whitespace around texts."""
 
     model_config = ConfigDict(str_strip_whitespace=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a tool did.
+    """The result of a tool's run.
 
     Attributes:
         text: One sentence for the model, true as it stands.
-        data: Facts beside it.
+        data: Structured data beside it.
         silent: The model need not speak about it.
     """
 
@@ -33,12 +33,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class ByHand:
-    """Arguments whose schema somebody wrote, rather than a class.
+class SchemaArgs:
+    """Arguments described by a JSON Schema instead of a pydantic class.
 
     Attributes:
         schema: JSON Schema in the subset Live accepts; empty for no arguments.
-        check: Returns what the tool gets, or raises ValueError: ``field: what is wrong``.
+        check: Returns the validated arguments, or raises ValueError: ``field: what is wrong``.
     """
 
     schema: Mapping[str, Any]
@@ -47,13 +47,13 @@ class ByHand:
 
 @dataclass(frozen=True, slots=True)
 class Tool(Generic[ArgsT]):
-    """Something the model may ask this server to do during a call.
+    """A function that the model can call during a conversation.
 
     Attributes:
         name: What the model calls it.
         description: When to use it, in words for the model.
-        args: Its arguments, a pydantic model or `ByHand`; their schema and descriptions go to the
-            model, and what the model sends is validated against the same.
+        args: Its arguments, a pydantic model or `SchemaArgs`; the schema with its descriptions goes
+            to the model, and what the model sends is validated against the same.
         run: Does the work, or raises ToolError with a sentence for the model, or FieldError with
             one about an argument.
         timeout_s: How long the caller may be kept waiting, in seconds.
@@ -61,6 +61,6 @@ class Tool(Generic[ArgsT]):
 
     name: str
     description: str
-    args: type[ArgsT] | ByHand
+    args: type[ArgsT] | SchemaArgs
     run: Callable[[ArgsT, ToolContext], Awaitable[Outcome]]
     timeout_s: float = 8.0

@@ -1,4 +1,4 @@
-"""Book a demo: a place in the calendar, an invitation, a confirmation."""
+"""Tool ``book_demo``: books a demo slot and sends invitation and confirmation."""
 
 import asyncio
 from bisect import bisect_left, bisect_right
@@ -12,15 +12,15 @@ from pydantic import Field
 
 from fwai.domain.availability import Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
-from fwai.domain.spoken_time import spoken
+from fwai.domain.spoken_time import format_spoken_time
 from fwai.errors import ToolError
 from fwai.interfaces.store import BookingBook
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.message_jobs import DAY_S, DayLimit
-from fwai.tools.recipient import CONFIRMED, address_for
-from fwai.tools.times import MAX_WHEN, WHEN, moment
+from fwai.tools.recipient import CONFIRMED_DESCRIPTION, email_for
+from fwai.tools.times import MAX_WHEN, WHEN_DESCRIPTION, parse_time
 
 BOOK_DEMO: Final = "book_demo"
 MAX_OPEN: Final = 3
@@ -31,7 +31,7 @@ WITHHELD_A_DAY: Final = 3  # demos that all callers without a number may book in
 class BookDemoArgs(Args):
     """When, for whom, and about what."""
 
-    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN)
+    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN_DESCRIPTION)
     name: str = Field(min_length=1, max_length=60, description="The name of who comes.")
     interest: str = Field(min_length=1, max_length=300, description="What the demo shall be about.")
     email: str | None = Field(
@@ -42,37 +42,37 @@ class BookDemoArgs(Args):
     )
     confirmed: bool = Field(
         default=False,
-        description=CONFIRMED.format(what="the e-mail address"),
+        description=CONFIRMED_DESCRIPTION.format(what="the e-mail address"),
     )
 
 
 def book_demo(
     book: BookingBook,
     availability: Callable[[], Availability],
-    letters: BookingMessages,
+    messages: BookingMessages,
     *,
     zone: ZoneInfo,
     mails: DayLimit | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[BookDemoArgs]:
-    """Build the tool.
+    """Build the ``book_demo`` tool.
 
     Args:
-        book: Keeps the demos.
-        availability: The rules as they are now.
-        letters: What goes out with a booking.
-        zone: Where the clocks of ``availability`` and of the callers hang.
+        book: Stores the bookings.
+        availability: Returns the current booking rules.
+        messages: Builds the messages of a booking.
+        zone: Time zone of ``availability`` and of the callers.
         mails: The limit that invitations share with `send_email`; None sets none.
-        clock: The time now, aware.
+        clock: The current time, timezone-aware.
     """
-    calendar = _Calendar(book, letters, zone, mails)
+    calendar = _Calendar(book, messages, zone, mails)
 
     async def run(args: BookDemoArgs, context: ToolContext) -> Outcome:
         now = clock()
-        at = moment(args.when, now, zone)
+        at = parse_time(args.when, now, zone)
         email = ""
         if args.email:
-            email = address_for(context, "email", args.email, confirmed=args.confirmed)
+            email = email_for(context, "email", args.email, confirmed=args.confirmed)
         return await calendar.book(args, context, availability(), at, now, email)
 
     return Tool(
@@ -86,16 +86,16 @@ def book_demo(
 
 
 class _Calendar:
-    """Books demos, or says what is free instead."""
+    """Books demo slots, or offers free ones."""
 
     def __init__(
-        self, book: BookingBook, letters: BookingMessages, zone: ZoneInfo, mails: DayLimit | None
+        self, book: BookingBook, messages: BookingMessages, zone: ZoneInfo, mails: DayLimit | None
     ) -> None:
         self._book = book
-        self._letters = letters
+        self._messages = messages
         self._zone = zone
-        self._mails = mails if letters.mails else None
-        self._nameless = asyncio.Lock()
+        self._mails = mails if messages.sends_email else None
+        self._withheld_lock = asyncio.Lock()
 
     async def book(
         self,
@@ -106,33 +106,33 @@ class _Calendar:
         now: datetime,
         email: str,
     ) -> Outcome:
-        async with self._turn(context):
-            mine, full = await self._standing(context, rules, now)
+        async with self._booking_lock(context):
+            mine, full = await self._existing_bookings(context, rules, now)
             booked = next((one for one in mine if one.starts_at == at), None)
             if booked is None:
                 if refused := rules.refusal(at, now, self._zone, 0):
-                    raise ToolError(f"{refused} {await self._free(rules, at, now)}")
+                    raise ToolError(f"{refused} {await self._free_slots(rules, at, now)}")
                 if full:
                     raise ToolError(full)
                 if not context.allow(BOOK_DEMO, MAX_BOOKINGS_PER_CALL):
                     raise ToolError("No further demo can be booked in this call. Say so.")
-                booked = await self._write(args, context, rules, at, email)
+                booked = await self._create_booking(args, context, rules, at, email)
         if booked is None:
-            free = await self._free(rules, at, now)
+            free = await self._free_slots(rules, at, now)
             raise ToolError(f"That slot is full; nothing was booked. {free}")
         if booked.state is BookingState.CANCELED:
             raise ToolError("That demo was booked, and canceled since. Offer another time.")
         return self._outcome(booked, mine, context, now, email)
 
-    def _turn(self, context: ToolContext) -> AbstractAsyncContextManager[object]:
-        """Callers without a number are counted together, so they book one after the other."""
-        together = not context.to and not context.trusted
-        return self._nameless if together else nullcontext()
+    def _booking_lock(self, context: ToolContext) -> AbstractAsyncContextManager[object]:
+        """Return a lock: callers without a number share one limit, so they book one at a time."""
+        shared = not context.to and not context.trusted
+        return self._withheld_lock if shared else nullcontext()
 
-    async def _standing(
+    async def _existing_bookings(
         self, context: ToolContext, rules: Availability, now: datetime
     ) -> tuple[list[Booking], str]:
-        """Return what is booked for them, and why no further demo can be; empty when one can."""
+        """Return the person's bookings, and why no further one can be made; empty when one can."""
         if context.to:
             mine = await self._book.open_for(context.to, now)
             most = f"{MAX_OPEN} demos are booked for them already. Say so."
@@ -140,18 +140,18 @@ class _Calendar:
         if context.trusted:
             return [], ""
         day_ago = now - timedelta(seconds=DAY_S)
-        booked = await self._book.taken_between(day_ago, self._horizon(rules, now))
-        nameless = [
+        booked = await self._book.taken_between(day_ago, self._latest_end(rules, now))
+        withheld = [
             one for one in booked if not one.phone and one.call_id and one.created_at > day_ago
         ]
         most = (
             "Their number is withheld, and no further demo can be booked for such callers today. "
             "Say so, and that they can call again with their number shown."
         )
-        mine = [one for one in nameless if one.call_id == context.call_id]
-        return mine, most if len(nameless) >= WITHHELD_A_DAY else ""
+        mine = [one for one in withheld if one.call_id == context.call_id]
+        return mine, most if len(withheld) >= WITHHELD_A_DAY else ""
 
-    async def _write(
+    async def _create_booking(
         self,
         args: BookDemoArgs,
         context: ToolContext,
@@ -162,7 +162,7 @@ class _Calendar:
         # Not the words: however the time is said, it is one booking.
         key = context.key(BOOK_DEMO, {"at": at.astimezone(UTC).isoformat()})
         if email and self._mails is not None:
-            await self._mails.take(context, key, phone=context.to, address=email)
+            await self._mails.acquire(context, key, phone=context.to, address=email)
         new = NewBooking(
             key=key,
             phone=context.to,
@@ -174,20 +174,20 @@ class _Calendar:
             call_id=context.call_id,
         )
         booked = await self._book.book(
-            new, rules.capacity, lambda one: self._letters.jobs(one, context.call)
+            new, rules.capacity, lambda one: self._messages.jobs(one, context.call)
         )
         if booked is None and self._mails is not None:
-            self._mails.give_back(key)
+            self._mails.release(key)
         return booked
 
     @staticmethod
-    def _horizon(rules: Availability, now: datetime) -> datetime:
+    def _latest_end(rules: Availability, now: datetime) -> datetime:
         return now + timedelta(days=rules.horizon_days, minutes=rules.duration_minutes)
 
-    async def _free(self, rules: Availability, at: datetime, now: datetime) -> str:
-        """Return what can be offered instead, in one sentence."""
+    async def _free_slots(self, rules: Availability, at: datetime, now: datetime) -> str:
+        """Return the next free slots, in one sentence."""
         length = timedelta(minutes=rules.duration_minutes)
-        booked = await self._book.taken_between(now, self._horizon(rules, now))
+        booked = await self._book.taken_between(now, self._latest_end(rules, now))
         starts = sorted(one.starts_at for one in booked)
         ends = sorted(one.starts_at + timedelta(minutes=one.minutes) for one in booked)
 
@@ -199,7 +199,7 @@ class _Calendar:
         )
         if not free:
             return "No other time is free at present."
-        return f"Free are: {'; '.join(spoken(one, now) for one in free)}."
+        return f"Free are: {'; '.join(format_spoken_time(one, now) for one in free)}."
 
     def _outcome(
         self,
@@ -210,8 +210,8 @@ class _Calendar:
         email: str,
     ) -> Outcome:
         at = booked.starts_at.astimezone(self._zone)
-        words = spoken(at, now)
-        sent = self._letters.words(booked, context.call) if booked.email == email else []
+        words = format_spoken_time(at, now)
+        sent = self._messages.describe(booked, context.call) if booked.email == email else []
         sentences = [
             f"The demo is booked: {words}, {booked.minutes} minutes.",
             f"What will be sent: {' and '.join(sent)}; whether it arrives is not known yet."
@@ -220,7 +220,9 @@ class _Calendar:
             "Read this time back to them.",
         ]
         others = [
-            spoken(one.starts_at.astimezone(self._zone), now) for one in mine if one != booked
+            format_spoken_time(one.starts_at.astimezone(self._zone), now)
+            for one in mine
+            if one != booked
         ]
         if others:
             sentences.append(f"Booked for them besides: {'; '.join(others)}.")

@@ -1,4 +1,4 @@
-"""What goes out about a demo: invitation, confirmation, news, and its cancellation. No I/O."""
+"""Builds the jobs of a booking: invitation, confirmation, event and cancellation. No I/O."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Final
@@ -8,17 +8,17 @@ from fwai.domain.booking import Booking
 from fwai.domain.call import Call
 from fwai.domain.call_event import DEMO_BOOKED
 from fwai.domain.job import SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, NewJob
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.templates.whatsapp_templates import TemplateError, render
 from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
-from fwai.tools.times import written
+from fwai.tools.times import format_time
 
 TEMPLATE: Final = "demo_booked"
 CANCELED_TEMPLATE: Final = "demo_canceled"
 MAX_TOPIC: Final = 100
 _WHATSAPP: Final = "whatsapp"
-_WORDS: Final = {
+_DESCRIPTIONS: Final = {
     SEND_EMAIL: "an e-mail with the invitation",
     SEND_SMS: "a text message",
     SEND_WHATSAPP: "a WhatsApp message",
@@ -26,12 +26,12 @@ _WORDS: Final = {
 
 
 class BookingMessages:
-    """Makes the jobs of a booking; the same booking has the same ones.
+    """Builds the message and event jobs of a booking; the same booking has the same job keys.
 
     Args:
-        announce: Tells others of it.
-        zone: Whose clock is written.
-        business: Who gives the demo.
+        announce: Builds the event jobs.
+        zone: Time zone of the times in messages.
+        business: Name of the business that gives the demo.
         channels: Kinds of messages that are configured: `SEND_EMAIL`, `SEND_SMS`, `SEND_WHATSAPP`.
         reach: Where text messages may go; others get none.
     """
@@ -42,7 +42,7 @@ class BookingMessages:
         zone: ZoneInfo,
         business: str,
         channels: Collection[str],
-        reach: Reach = EVERYWHERE,
+        reach: CountryAllowList = EVERYWHERE,
     ) -> None:
         self._announce = announce
         self._zone = zone
@@ -51,8 +51,8 @@ class BookingMessages:
         self._reach = reach
 
     def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
-        """Return all that is to be done."""
-        letters = [
+        """Build all jobs of a new booking."""
+        messages = [
             NewJob(
                 kind,
                 _key(booking, kind),
@@ -62,14 +62,14 @@ class BookingMessages:
             )
             for kind in self._kinds(booking, call)
         ]
-        return [*letters, *self._news(booking, call)]
+        return [*messages, *self._event_jobs(booking, call)]
 
     def keys(self, booking: Booking) -> list[str]:
-        """Return the keys of all letters that may confirm it."""
-        return [_key(booking, kind) for kind in _WORDS]
+        """Return the job keys of all messages that may confirm it."""
+        return [_key(booking, kind) for kind in _DESCRIPTIONS]
 
     def canceled(self, booking: Booking, sent: Collection[str]) -> list[NewJob]:
-        """Return the mail that takes the invitation back, if that may have been sent."""
+        """Build the e-mail job that cancels the invitation, if that may have been sent."""
         key = _key(booking, SEND_EMAIL)
         if key not in sent or SEND_EMAIL not in self._channels:
             return []
@@ -82,38 +82,37 @@ class BookingMessages:
         )
         return [off]
 
-    def words(self, booking: Booking, call: Call | None) -> list[str]:
-        """Return what is sent to the person, in words."""
-        return [_WORDS[kind] for kind in self._kinds(booking, call)]
+    def describe(self, booking: Booking, call: Call | None) -> list[str]:
+        """Describe the messages to the person, in words."""
+        return [_DESCRIPTIONS[kind] for kind in self._kinds(booking, call)]
 
     @property
-    def mails(self) -> bool:
-        """Whether e-mail is among what may go out."""
+    def sends_email(self) -> bool:
+        """Whether e-mail is configured."""
         return SEND_EMAIL in self._channels
 
     def _kinds(self, booking: Booking, call: Call | None) -> list[str]:
-        kinds = [SEND_EMAIL] if booking.email and self.mails else []
+        kinds = [SEND_EMAIL] if booking.email and self.sends_email else []
         if booking.phone:
             on_whatsapp = call is not None and call.provider == _WHATSAPP
             order = (SEND_WHATSAPP, SEND_SMS) if on_whatsapp else (SEND_SMS, SEND_WHATSAPP)
-            kinds += [kind for kind in order if self._goes(kind, booking.phone)][:1]
+            kinds += [kind for kind in order if self._can_send(kind, booking.phone)][:1]
         return kinds
 
-    def _goes(self, kind: str, phone: str) -> bool:
+    def _can_send(self, kind: str, phone: str) -> bool:
         return kind in self._channels and (kind != SEND_SMS or self._reach.allows(phone))
 
     def _payload(self, kind: str, booking: Booking) -> dict[str, Any]:
         if kind == SEND_EMAIL:
             return self._mail(booking)
-        text = (
-            f"{self._business}: your demo of {_topic(booking)} is booked for {self._at(booking)}."
-        )
+        at = self._local_time(booking)
+        text = f"{self._business}: your demo of {_topic(booking)} is booked for {at}."
         if kind == SEND_SMS:
             return {"to": booking.phone, "text": text}
         values = {
-            "name": _line(booking.name),
+            "name": _single_line(booking.name),
             "topic": _topic(booking),
-            "when": self._at(booking),
+            "when": at,
         }
         try:
             template = render(TEMPLATE, values)
@@ -122,13 +121,13 @@ class BookingMessages:
         return {"to": booking.phone, "text": text, "template": template}
 
     def _mail(self, booking: Booking) -> dict[str, Any]:
-        topic = _topic(booking)
+        topic, name = _topic(booking), _single_line(booking.name)
         return {
             "to": booking.email,
             "template": TEMPLATE,
             "values": {
-                "name": _line(booking.name),
-                "when": self._at(booking),
+                "name": name,
+                "when": self._local_time(booking),
                 "topic": topic,
                 "duration": f"{booking.minutes} minutes",
             },
@@ -137,11 +136,11 @@ class BookingMessages:
                 "starts_at": booking.starts_at.astimezone(self._zone).isoformat(),
                 "minutes": booking.minutes,
                 "summary": f"{self._business}: demo of {topic}",
-                "description": f"A demo for {_line(booking.name)}: {_line(booking.interest)}",
+                "description": f"A demo for {name}: {_single_line(booking.interest)}",
             },
         }
 
-    def _news(self, booking: Booking, call: Call | None) -> Sequence[NewJob]:
+    def _event_jobs(self, booking: Booking, call: Call | None) -> Sequence[NewJob]:
         facts = {
             "booking_id": booking.id,
             "name": booking.name,
@@ -154,8 +153,8 @@ class BookingMessages:
         }
         return self._announce(DEMO_BOOKED, booking.id, facts, call)
 
-    def _at(self, booking: Booking) -> str:
-        return written(booking.starts_at.astimezone(self._zone))
+    def _local_time(self, booking: Booking) -> str:
+        return format_time(booking.starts_at.astimezone(self._zone))
 
 
 def _key(booking: Booking, kind: str) -> str:
@@ -163,8 +162,8 @@ def _key(booking: Booking, kind: str) -> str:
 
 
 def _topic(booking: Booking) -> str:
-    return _line(booking.interest)[:MAX_TOPIC].strip()
+    return _single_line(booking.interest)[:MAX_TOPIC].strip()
 
 
-def _line(text: str) -> str:
+def _single_line(text: str) -> str:
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Promise to call somebody back, take promises back, and never call them again."""
+"""Tools ``schedule_callback``, ``cancel_callback`` and ``do_not_call``."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -11,17 +11,17 @@ from pydantic import Field
 from fwai.domain.call import Call
 from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
-from fwai.domain.hours import CallingHours, clock_words
+from fwai.domain.hours import CallingHours, format_clock
 from fwai.domain.job import NewJob
-from fwai.domain.phone import Reach
-from fwai.domain.spoken_time import spoken
+from fwai.domain.phone import CountryAllowList
+from fwai.domain.spoken_time import format_spoken_time
 from fwai.errors import ToolError
 from fwai.interfaces.store import CallbackBook, EditableDoNotCallList
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
-from fwai.tools.times import MAX_WHEN, WHEN, moment
+from fwai.tools.times import MAX_WHEN, WHEN_DESCRIPTION, parse_time
 
 SCHEDULE_CALLBACK: Final = "schedule_callback"
 CANCEL_CALLBACK: Final = "cancel_callback"
@@ -35,7 +35,7 @@ _WHATSAPP: Final = "whatsapp"
 class ScheduleCallbackArgs(Args):
     """When, and what about."""
 
-    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN)
+    when: str = Field(min_length=1, max_length=MAX_WHEN, description=WHEN_DESCRIPTION)
     note: str = Field(
         default="", max_length=MAX_NOTE, description="What the call will be about, in a sentence."
     )
@@ -59,54 +59,54 @@ class DoNotCallArgs(Args):
 
 def schedule_callback(
     book: CallbackBook,
-    people: EditableDoNotCallList,
+    do_not_call_list: EditableDoNotCallList,
     announce: Announce,
     *,
     zone: ZoneInfo,
     hours: CallingHours,
     dials: Collection[str],
     agent: str,
-    reach: Reach = EVERYWHERE,
+    reach: CountryAllowList = EVERYWHERE,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[ScheduleCallbackArgs]:
-    """Build the tool.
+    """Build the ``schedule_callback`` tool.
 
     Args:
-        book: Keeps the promises.
-        people: Says who must not be called.
-        announce: Tells others of a new one.
-        zone: Where the callers' clocks hang.
+        book: Stores the callbacks.
+        do_not_call_list: Who must not be called.
+        announce: Builds the event jobs.
+        zone: Time zone of the callers.
         hours: When calls may be made.
-        dials: Providers that can place calls; a call of another is returned by the default one.
-        agent: Who speaks when it was promised outside of a call.
+        dials: Providers that can place calls; callers of others are called back by the default one.
+        agent: Agent of a callback that was scheduled outside of a call.
         reach: Where callers may be called back by telephone.
-        clock: The time now, aware.
+        clock: The current time, timezone-aware.
     """
     scheduler = _CallbackScheduler(book, announce, dials, agent)
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
-        phone, now = _known(context), clock()
+        phone, now = _caller_number(context), clock()
         # A call on WhatsApp is paid to WhatsApp, wherever the person is.
         by_telephone = scheduler.provider(context.call) != _WHATSAPP
         if by_telephone and not context.trusted and not reach.allows(phone):
             raise ToolError(
                 f"No callback can be promised. {reach.refusal} Say so and offer another way."
             )
-        at = moment(args.when, now, zone)
+        at = parse_time(args.when, now, zone)
         if not hours.contains(at, zone):
-            raise ToolError(_closed(hours, hours.next_open(at, zone).astimezone(zone), now))
-        if await people.do_not_call(phone):
+            raise ToolError(_outside_hours(hours, hours.next_open(at, zone).astimezone(zone), now))
+        if await do_not_call_list.do_not_call(phone):
             raise ToolError(
                 "They are on the list of people we do not call, so no callback can be promised. "
                 "Only our staff can change that; say so."
             )
-        kept, replaced = await scheduler.promise(phone, at, args.note, context)
-        words = spoken(at, now)
+        callback, replaced = await scheduler.schedule(phone, at, args.note, context)
+        words = format_spoken_time(at, now)
         instead = " It replaces the earlier time that was agreed in this call." if replaced else ""
         return Outcome(
             f"It is agreed that we call back {words}.{instead} Read this time back to them.",
             {
-                "callback_id": kept.id,
+                "callback_id": callback.id,
                 "when": at.isoformat(),
                 "spoken": words,
                 "replaced": replaced,
@@ -123,10 +123,10 @@ def schedule_callback(
 
 
 def cancel_callback(book: CallbackBook) -> Tool[CancelCallbackArgs]:
-    """Build the tool that takes back what was promised to a person."""
+    """Build the tool that cancels every open callback of a person."""
 
     async def run(args: CancelCallbackArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
-        canceled = await book.cancel_for(_known(context))
+        canceled = await book.cancel_for(_caller_number(context))
         if not canceled:
             return Outcome("No callback was agreed with them, so there is nothing to cancel.")
         return Outcome("Every callback agreed with them is canceled.", {"canceled": canceled})
@@ -140,12 +140,12 @@ def cancel_callback(book: CallbackBook) -> Tool[CancelCallbackArgs]:
     )
 
 
-def do_not_call(book: CallbackBook, people: EditableDoNotCallList) -> Tool[DoNotCallArgs]:
-    """Build the tool that forbids calls to a person who wants none."""
+def do_not_call(book: CallbackBook, do_not_call_list: EditableDoNotCallList) -> Tool[DoNotCallArgs]:
+    """Build the tool that puts a person on the do-not-call list."""
 
     async def run(args: DoNotCallArgs, context: ToolContext) -> Outcome:
-        phone = _known(context)
-        await people.set_do_not_call(phone, True, args.reason)
+        phone = _caller_number(context)
+        await do_not_call_list.set_do_not_call(phone, True, args.reason)
         canceled = await book.cancel_for(phone)
         return Outcome(
             "They are on the list of people we do not call, and no callback is left. Tell them so.",
@@ -162,7 +162,7 @@ def do_not_call(book: CallbackBook, people: EditableDoNotCallList) -> Tool[DoNot
 
 
 class _CallbackScheduler:
-    """Makes promises: one for each instant, few for each person."""
+    """Schedules callbacks: one per time, at most `MAX_OPEN` per person."""
 
     def __init__(
         self, book: CallbackBook, announce: Announce, dials: Collection[str], agent: str
@@ -173,22 +173,22 @@ class _CallbackScheduler:
         self._agent = agent
 
     def provider(self, call: Call | None) -> str:
-        """Return who shall place the call that was promised in ``call``; empty for the default."""
+        """Return the provider of a callback agreed in ``call``; empty for the default."""
         return call.provider if call is not None and call.provider in self._dials else ""
 
-    async def promise(
+    async def schedule(
         self, phone: str, at: datetime, note: str, context: ToolContext
     ) -> tuple[Callback, bool]:
-        """Return the promise for ``at``, and whether it replaces one of the same call."""
+        """Return the callback at ``at``, and whether it replaces one of the same call."""
         call = context.call
-        kept_now = call.callback_id if call is not None else ""  # by this very call
-        open_ = [one for one in await self._book.open_for(phone) if one.id != kept_now]
+        current = call.callback_id if call is not None else ""  # by this very call
+        open_ = [one for one in await self._book.open_for(phone) if one.id != current]
         others = [one for one in open_ if one.due_at != at]
         earlier = [
             one for one in others if context.call_id and one.source_call_id == context.call_id
         ]
-        kept = next((one for one in open_ if one.due_at == at), None)
-        if kept is None:
+        callback = next((one for one in open_ if one.due_at == at), None)
+        if callback is None:
             if len(others) - len(earlier) >= MAX_OPEN:
                 raise ToolError(
                     f"{MAX_OPEN} callbacks are agreed with them already, so no further one. They "
@@ -196,15 +196,13 @@ class _CallbackScheduler:
                 )
             if not context.allow(SCHEDULE_CALLBACK, MAX_CHANGES_PER_CALL):
                 raise ToolError("The time cannot be changed any more in this call. Say so.")
-            kept = await self._schedule(phone, at, note, context)
-        # Only now: a crash in between leaves a promise too many rather than none.
+            callback = await self._create(phone, at, note, context)
+        # Only now: a crash in between leaves one callback too many rather than none.
         for one in earlier:
             await self._book.cancel(one.id)
-        return kept, bool(earlier)
+        return callback, bool(earlier)
 
-    async def _schedule(
-        self, phone: str, at: datetime, note: str, context: ToolContext
-    ) -> Callback:
+    async def _create(self, phone: str, at: datetime, note: str, context: ToolContext) -> Callback:
         call = context.call
         instant: dict[str, Any] = {"at": at.astimezone(UTC).isoformat()}
         new = NewCallback(
@@ -216,24 +214,26 @@ class _CallbackScheduler:
             note=note,
             source_call_id=context.call_id,
         )
-        kept, _ = await self._book.schedule(new, lambda one: self._news(one, at, call))
+        callback, _ = await self._book.schedule(new, lambda one: self._event_jobs(one, at, call))
         # In a live call they may go from five to six o'clock and back; a request that is merely
         # repeated must not revive what was canceled since.
         tries = MAX_CHANGES_PER_CALL if context.actions is not None else 0
-        while kept.state is CallbackState.CANCELED and tries:
+        while callback.state is CallbackState.CANCELED and tries:
             new = replace(new, key=context.key(SCHEDULE_CALLBACK, instant | {"anew": tries}))
-            kept, _ = await self._book.schedule(new, lambda one: self._news(one, at, call))
+            callback, _ = await self._book.schedule(
+                new, lambda one: self._event_jobs(one, at, call)
+            )
             tries -= 1
-        if kept.state.final:
-            raise ToolError(f"That callback is over already: it is {kept.state.value}.")
-        return kept
+        if callback.state.final:
+            raise ToolError(f"That callback is over already: it is {callback.state.value}.")
+        return callback
 
-    def _news(self, callback: Callback, at: datetime, call: Call | None) -> Sequence[NewJob]:
+    def _event_jobs(self, callback: Callback, at: datetime, call: Call | None) -> Sequence[NewJob]:
         facts = callback_data(callback, at.tzinfo or UTC)
         return self._announce(CALLBACK_SCHEDULED, callback.id, facts, call)
 
 
-def _known(context: ToolContext) -> str:
+def _caller_number(context: ToolContext) -> str:
     if not context.to:
         raise ToolError(
             "Their number is withheld, so we cannot call them. Say so and offer another way."
@@ -241,8 +241,9 @@ def _known(context: ToolContext) -> str:
     return context.to
 
 
-def _closed(hours: CallingHours, opening: datetime, now: datetime) -> str:
+def _outside_hours(hours: CallingHours, opening: datetime, now: datetime) -> str:
     return (
-        f"We call from {clock_words(hours.start)} to {clock_words(hours.end)} only. The next time "
-        f"after the one they named is {spoken(opening, now)}: offer it, or ask for another."
+        f"We call from {format_clock(hours.start)} to {format_clock(hours.end)} only. The next "
+        f"time after the one they named is {format_spoken_time(opening, now)}: offer it, or ask "
+        "for another."
     )

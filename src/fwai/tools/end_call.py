@@ -1,4 +1,4 @@
-"""Hang up, once the caller has heard the goodbye."""
+"""Tool ``end_call``: hangs up after the caller has heard the goodbye."""
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class EndCallArgs(Args):
 
 
 def end_call() -> Tool[EndCallArgs]:
-    """Build the tool; the live call it acts on comes with each use."""
+    """Build the ``end_call`` tool."""
 
     async def run(args: EndCallArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
         if context.actions is None:

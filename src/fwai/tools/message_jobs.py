@@ -1,7 +1,7 @@
-"""Messages that a tool sends: as jobs, so that each goes out once, and told as what is known.
+"""Sends a tool's messages as background jobs, within rate limits, and reports their delivery.
 
 A tool writes its job and waits for it, briefly. The job's key is made of call, tool and arguments:
-asking again finds the same job and sends nothing. Nobody here ever says that something arrived.
+asking again finds the same job and sends nothing. No result ever says that a message arrived.
 """
 
 import time
@@ -16,50 +16,50 @@ from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Outcome
 
-WITHIN_S: Final = 5.0  # below the tools' own limit, so that what is known by then is told
+WAIT_S: Final = 5.0  # below the tools' own limit, so that what is known by then is told
 DAY_S: Final = 86_400.0
-NOBODY_KNOWS: Final[Mapping[str, Any]] = {"delivery": "unknown"}
+DELIVERY_UNKNOWN: Final[Mapping[str, Any]] = {"delivery": "unknown"}
 MAX_KEPT: Final = 10_000
 
-# What tells others of something: its kind, a key that the same thing has again, facts, the call.
+# Builds the jobs that publish an event: its type, a key that repeats share, data, the call.
 Announce = Callable[[str, str, Mapping[str, Any], Call | None], Sequence[NewJob]]
 
 
-def told(job: Job, thing: str, taker: str) -> Outcome:
-    """Return what may be said of a message by the state of its job.
+def delivery_outcome(job: Job, label: str, carrier: str) -> Outcome:
+    """Build the outcome that reports a message's delivery by the state of its job.
 
-    ``thing`` is what it is, such as "text message"; ``taker`` who takes it on its way, such as
-    "the network".
+    ``label`` names the message, such as "text message"; ``carrier`` who accepts it, such as "the
+    network".
 
     Raises:
-        ToolError: It was not sent, or nobody knows.
+        ToolError: It was not sent, or that is unknown.
     """
     match job.state:
         case JobState.DONE:
             return Outcome(
-                f"The {thing} was handed to {taker}; whether it arrives is not known yet.",
+                f"The {label} was handed to {carrier}; whether it arrives is not known yet.",
                 {"delivery": "accepted", "message_id": job.ref},
             )
         case JobState.DEAD | JobState.CANCELED:
-            raise ToolError(f"The {thing} was not sent. Say so and offer another way.")
+            raise ToolError(f"The {label} was not sent. Say so and offer another way.")
         case JobState.UNKNOWN:
             raise ToolError(
-                f"It is not known whether the {thing} went out. Do not send it again; say so.",
-                NOBODY_KNOWS,
+                f"It is not known whether the {label} went out. Do not send it again; say so.",
+                DELIVERY_UNKNOWN,
             )
         case JobState.WAITING | JobState.RUNNING:
             return Outcome(
-                f"The {thing} is not sent yet; it is being tried. Say that it may take a while, "
+                f"The {label} is not sent yet; it is being tried. Say that it may take a while, "
                 "and do not send it again.",
                 {"delivery": "pending"},
             )
 
 
 class DayCount:
-    """How often something was used in the last 24 hours, as far as this process knows.
+    """Counts uses per key in the last 24 hours, in memory.
 
     Args:
-        most: Different things that are kept; the one longest unused is forgotten.
+        most: Number of keys in memory; the least recently used is dropped.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = MAX_KEPT) -> None:
@@ -67,8 +67,8 @@ class DayCount:
         self._most = most
         self._uses: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def of(self, what: str) -> int:
-        """Return the count."""
+    def count(self, what: str) -> int:
+        """Return the uses of a key in the last 24 hours."""
         uses = self._uses.get(what)
         if uses is None:
             return 0
@@ -77,27 +77,28 @@ class DayCount:
         return len(uses)
 
     def add(self, what: str) -> None:
-        """Count one more."""
+        """Count one use."""
         self._uses.setdefault(what, deque()).append(self._clock())
         self._uses.move_to_end(what)
         if len(self._uses) > self._most:
             self._uses.popitem(last=False)
 
     def undo(self, what: str) -> None:
-        """Count one less."""
+        """Take the newest use back."""
         if uses := self._uses.get(what):
             uses.pop()
 
 
 class DayLimit:
-    """How many messages of one kind may go out in 24 hours: to a recipient, and for a caller.
+    """Rate limit of one kind of message: per recipient and per caller in 24 hours.
 
-    The jobs tell what a restart must not forget, and the memory what is not written yet.
+    Counts the stored jobs, which survive a restart, and those in memory that are not stored yet.
 
     Args:
-        kind: Of the jobs.
-        thing: What is sent, in words.
-        most: To one recipient, and to others for one caller. All callers without a number are one.
+        kind: Kind of the jobs.
+        label: Names the message in words.
+        most: Messages to one recipient, and to others for one caller. All callers without a number
+            are one.
         clock: Any seconds.
     """
 
@@ -105,31 +106,31 @@ class DayLimit:
         self,
         jobs: JobSubmitter,
         kind: str,
-        thing: str,
+        label: str,
         most: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.thing = thing
+        self.label = label
         self._jobs = jobs
         self._kind = kind
         self._most = most
         self._count = DayCount(clock)
-        self._passed: OrderedDict[str, Sequence[str]] = OrderedDict()
+        self._counted: OrderedDict[str, Sequence[str]] = OrderedDict()
 
-    def passed(self, key: str) -> bool:
-        """Whether this very action was taken in already."""
-        return key in self._passed
+    def is_counted(self, key: str) -> bool:
+        """Whether this action was counted already."""
+        return key in self._counted
 
-    async def take(
+    async def acquire(
         self, context: ToolContext, key: str, *, phone: str = "", address: str = ""
     ) -> None:
-        """Count one message more; the same action is counted once.
+        """Count a message against the limit; the same action is counted once.
 
         Raises:
             ToolError: That would be too many; nothing was counted.
             StoreError: The database failed.
         """
-        if key in self._passed:
+        if key in self._counted:
             return
         written = 0
         counted: list[str] = []
@@ -142,38 +143,38 @@ class DayLimit:
             written = max(written, await self._jobs.count_for_caller(self._kind, context.to))
             counted.append(f"caller:{context.to}")
         # From here on nothing waits, so that many calls at once cannot all find room.
-        if max([written, *map(self._count.of, counted)]) >= self._most:
+        if max([written, *map(self._count.count, counted)]) >= self._most:
             raise ToolError(
-                f"No further {self.thing} can be sent to them today. Say so and offer another way."
+                f"No further {self.label} can be sent to them today. Say so and offer another way."
             )
         for what in counted:
             self._count.add(what)
-        self._passed[key] = counted
-        if len(self._passed) > MAX_KEPT:
-            self._passed.popitem(last=False)
+        self._counted[key] = counted
+        if len(self._counted) > MAX_KEPT:
+            self._counted.popitem(last=False)
 
-    def give_back(self, key: str) -> None:
-        """Count an action no longer, as nothing came of it; one not taken in is left alone."""
-        for what in self._passed.pop(key, ()):
+    def release(self, key: str) -> None:
+        """Take a counted action back because it failed; an uncounted one is ignored."""
+        for what in self._counted.pop(key, ()):
             self._count.undo(what)
 
 
 class Outbox:
-    """Sends one kind of message, within its limits; what was asked for already counts for nothing.
+    """Sends one kind of message within its limits; a repeated action is not counted again.
 
     Args:
-        kind: Of the tool and of its jobs.
-        taker: Who takes it on its way, in words.
-        per_call: Messages in one call at most.
-        limit: Of each day.
+        kind: Kind of the tool and of its jobs.
+        carrier: Who accepts the message, in words.
+        per_call: Most messages in one call.
+        limit: Daily limit.
     """
 
     def __init__(
-        self, jobs: JobSubmitter, kind: str, taker: str, *, per_call: int, limit: DayLimit
+        self, jobs: JobSubmitter, kind: str, carrier: str, *, per_call: int, limit: DayLimit
     ) -> None:
         self._jobs = jobs
         self._kind = kind
-        self._taker = taker
+        self._carrier = carrier
         self._per_call = per_call
         self._limit = limit
 
@@ -185,21 +186,21 @@ class Outbox:
         phone: str = "",
         address: str = "",
     ) -> Outcome:
-        """Send what ``payload`` says and return what became of it.
+        """Submit the job, wait briefly and return its outcome.
 
         ``phone`` is the person it concerns, ``address`` where it goes when that is not the
         person's number; messages to either are counted.
 
         Raises:
-            ToolError: It was not sent, or nobody knows.
+            ToolError: It was not sent, or that is unknown.
             StoreError: The database failed.
         """
         key = context.key(self._kind, payload)
-        if not self._limit.passed(key):
+        if not self._limit.is_counted(key):
             if not context.allow(self._kind, self._per_call):
-                raise ToolError(f"No further {self._limit.thing} can be sent in this call.")
-            await self._limit.take(context, key, phone=phone, address=address)
+                raise ToolError(f"No further {self._limit.label} can be sent in this call.")
+            await self._limit.acquire(context, key, phone=phone, address=address)
         job = await self._jobs.submit(
-            NewJob(self._kind, key, payload, call_id=context.call_id, phone=phone), WITHIN_S
+            NewJob(self._kind, key, payload, call_id=context.call_id, phone=phone), WAIT_S
         )
-        return told(job, self._limit.thing, self._taker)
+        return delivery_outcome(job, self._limit.label, self._carrier)

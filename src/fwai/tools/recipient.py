@@ -1,41 +1,41 @@
-"""Who gets a message: the person on the line, or whom they dictated and confirmed. No I/O."""
+"""Resolves a message's recipient: the caller, or one they dictated and confirmed. No I/O."""
 
 import hashlib
 from typing import Final
 
 from fwai.domain.email_address import address
-from fwai.domain.phone import Reach, normalise
+from fwai.domain.phone import CountryAllowList, normalise
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.tools import ToolContext
 
-EVERYWHERE: Final = Reach()
-CONFIRMED: Final = (
+EVERYWHERE: Final = CountryAllowList()
+CONFIRMED_DESCRIPTION: Final = (
     "Leave it out at first: the result asks you to read {what} back. True once the caller said "
     "that {what} is right."
 )
-_ABROAD: Final = ("+", "00")
+_INTERNATIONAL: Final = ("+", "00")
 
 
 def number_for(
-    context: ToolContext, to: str | None, *, confirmed: bool, reach: Reach = EVERYWHERE
+    context: ToolContext, to: str | None, *, confirmed: bool, reach: CountryAllowList = EVERYWHERE
 ) -> str:
-    """Return the number a message goes to, E.164: the person's own unless ``to`` was dictated.
+    """Return the recipient's number, E.164: the caller's own unless ``to`` was dictated.
 
     Raises:
         FieldError: ``to`` is no number with its country code.
         ToolError: It is out of reach, it was not confirmed, or no number is known.
     """
-    number = _wanted(context, to)
+    number = _recipient_number(context, to)
     if not context.trusted and not reach.allows(number):
         raise ToolError(
             f"Nothing was sent. {reach.refusal} Say so and offer an e-mail or a WhatsApp message."
         )
     if number != context.to:
-        _need_confirmation(context, "number digit by digit", number, confirmed=confirmed)
+        _require_confirmation(context, "number digit by digit", number, confirmed=confirmed)
     return number
 
 
-def _wanted(context: ToolContext, to: str | None) -> str:
+def _recipient_number(context: ToolContext, to: str | None) -> str:
     if not to:
         if not context.to:
             raise ToolError(
@@ -43,7 +43,7 @@ def _wanted(context: ToolContext, to: str | None) -> str:
                 "and call again with it."
             )
         return context.to
-    if not context.trusted and not to.startswith(_ABROAD):
+    if not context.trusted and not to.startswith(_INTERNATIONAL):
         # Ten digits without a country code would pass for a number of another country.
         raise FieldError("to", "Write the number with + and its country code, as +919999900000.")
     try:
@@ -56,8 +56,8 @@ def _wanted(context: ToolContext, to: str | None) -> str:
         ) from None
 
 
-def address_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -> str:
-    """Return the e-mail address that was dictated.
+def email_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -> str:
+    """Parse a dictated e-mail address and require its confirmation.
 
     Raises:
         FieldError: ``to`` is no address; ``field`` is the argument's name.
@@ -67,12 +67,14 @@ def address_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -
         found = address(to)
     except ValueError as exc:
         raise FieldError(field, f"That e-mail address cannot be used: {exc}.") from None
-    _need_confirmation(context, "e-mail address letter by letter", found, confirmed=confirmed)
+    _require_confirmation(context, "e-mail address letter by letter", found, confirmed=confirmed)
     return found
 
 
-def _need_confirmation(context: ToolContext, what: str, recipient: str, *, confirmed: bool) -> None:
-    """Refuse a recipient who is named for the first time in this call, or is not confirmed.
+def _require_confirmation(
+    context: ToolContext, what: str, recipient: str, *, confirmed: bool
+) -> None:
+    """Refuse a recipient who is new in this call or not confirmed.
 
     The flag alone proves nothing: a model sets it without having read anything back.
     """

@@ -1,4 +1,4 @@
-"""The tools of this server, by name."""
+"""Registry of tools: looks them up, validates arguments and runs them."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -13,24 +13,24 @@ from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces.calls import CallActions
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.base import ByHand, Outcome, Tool
-from fwai.tools.message_jobs import NOBODY_KNOWS
+from fwai.tools.base import Outcome, SchemaArgs, Tool
+from fwai.tools.message_jobs import DELIVERY_UNKNOWN
 from fwai.tools.schema import parameters
 
 _log = structlog.get_logger()
 
 Tools = Mapping[str, Tool[Any]]
 
-_NOT_SET_UP: Final = "That is not set up on this server. Say so and offer another way."
+_NOT_CONFIGURED: Final = "That is not set up on this server. Say so and offer another way."
 
 
 class ToolRegistry:
-    """Finds, checks, times and runs tools; every failure becomes words for the model.
+    """Looks up, validates and runs tools with a timeout; failures become text for the model.
 
     Args:
-        tools: Those whose settings are present.
-        agent_tools: Tools that one agent brings along, by its id; they come before the others.
-        unconfigured: Which settings are missing, by the name of a tool that exists all the same.
+        tools: Shared tools whose settings are present.
+        agent_tools: Tools of one agent, by its id; they override shared ones.
+        unconfigured: Missing settings, by the name of the tool that needs them.
         allowed: Names of the tools that the model of each agent may use besides the agent's own;
             none for an agent that is missing here. None allows all of them to every agent.
     """
@@ -49,7 +49,7 @@ class ToolRegistry:
         self._specs = _specs(self._tools)
         self._own_specs = {agent: _specs(own) for agent, own in self._own.items()}
 
-    # ---- what there is --------------------------------------------------------------------------
+    # ---- lookup ---------------------------------------------------------------------------------
 
     @property
     def names(self) -> Collection[str]:
@@ -61,8 +61,8 @@ class ToolRegistry:
         """Which settings are missing, by the name of the tool that needs them."""
         return self._unconfigured
 
-    def known(self, name: str) -> bool:
-        """Whether there is such a tool, configured or not, of whichever agent."""
+    def exists(self, name: str) -> bool:
+        """Whether a tool exists, configured or not, shared or of one agent."""
         return (
             name in self._tools
             or name in self._unconfigured
@@ -70,7 +70,7 @@ class ToolRegistry:
         )
 
     def specs(self, names: Iterable[str], agent: str = "") -> tuple[ToolSpec, ...]:
-        """Return what to offer the model: the agent's own tools, and those of ``names``.
+        """Return the specs for the model: the agent's own tools, and those of ``names``.
 
         Those not available are left out.
         """
@@ -79,72 +79,74 @@ class ToolRegistry:
         return (*own.values(), *shared)
 
     def describe(self, agent: str = "") -> list[ToolSpec]:
-        """Return every tool that can be used, with all of its JSON Schema."""
-        tools = self._of(agent).values()
-        return [ToolSpec(tool.name, tool.description, _full(tool)) for tool in tools]
+        """Return every available tool with its full JSON Schema."""
+        tools = self._tools_of(agent).values()
+        return [ToolSpec(tool.name, tool.description, _full_schema(tool)) for tool in tools]
 
-    # ---- using it -------------------------------------------------------------------------------
+    # ---- running --------------------------------------------------------------------------------
 
     async def run(self, request: ToolCall, call: Call, actions: CallActions) -> ToolResult:
-        """Run the tool that ``request`` names; a failure is a result.
+        """Run a tool for the model; a failure is a result.
 
-        A tool that was not offered to the call's agent is as good as none.
+        A tool that was not offered to the call's agent is refused as unknown.
         """
-        tools = self._of(call.agent, offered=True)
+        tools = self._tools_of(call.agent, offered=True)
         tool = tools.get(request.name)
         if tool is None:
-            known = self._offers(request.name, call.agent) and request.name in self._unconfigured
-            return _failed(request, _NOT_SET_UP if known else _no_such(tools))
+            unconfigured = (
+                self._is_allowed(request.name, call.agent) and request.name in self._unconfigured
+            )
+            return _failure(request, _NOT_CONFIGURED if unconfigured else _unknown_tool_text(tools))
         try:
-            args = _read(tool, request.args)
+            args = _validate(tool, request.args)
         except ValueError as exc:
-            return _failed(request, _what_is_wrong(exc))
+            return _failure(request, _argument_errors_text(exc))
         context = ToolContext(call.caller, call.id, call, actions)
         try:
-            return await _perform(tool, args, context, request)
+            return await _execute(tool, args, context, request)
         except FieldError as exc:
-            return _failed(request, str(exc))
+            return _failure(request, str(exc))
 
     async def use(self, name: str, args: Mapping[str, Any], context: ToolContext) -> ToolResult:
-        """Run a tool for somebody who is no model; what it could not do is a result.
+        """Run a tool for an API client; a failure of the tool itself is a result.
 
         Raises:
             FieldError: There is no such tool (``name``), or an argument is wrong; it is named.
             RefusedError: The tool is not configured (``not-configured``); the text is the fix.
         """
         agent = context.call.agent if context.call is not None else ""
-        tools = self._of(agent)
+        tools = self._tools_of(agent)
         tool = tools.get(name)
         if tool is None and name in self._unconfigured:
             raise RefusedError("not-configured", f"{name} needs {self._unconfigured[name]}")
         if tool is None:
-            raise FieldError("name", _no_such(tools))
-        _refuse_unknown(tool, args)
+            raise FieldError("name", _unknown_tool_text(tools))
+        _reject_unknown_arguments(tool, args)
         try:
-            checked = _read(tool, args)
+            checked = _validate(tool, args)
         except ValueError as exc:
-            field, fix = _first_fault(exc)
+            field, fix = _first_error(exc)
             raise FieldError(field, fix) from None
-        return await _perform(tool, checked, context, ToolCall("", name, args))
+        return await _execute(tool, checked, context, ToolCall("", name, args))
 
-    def _of(self, agent: str, *, offered: bool = False) -> Tools:
-        """Return the tools of an agent, all of them or only those that its model is offered."""
+    def _tools_of(self, agent: str, *, offered: bool = False) -> Tools:
+        """Return an agent's tools: all of them, or only those offered to its model."""
         shared = {
             name: tool
             for name, tool in self._tools.items()
-            if not offered or self._offers(name, agent)
+            if not offered or self._is_allowed(name, agent)
         }
         return {**shared, **self._own.get(agent, {})}
 
-    def _offers(self, name: str, agent: str) -> bool:
+    def _is_allowed(self, name: str, agent: str) -> bool:
         return self._allowed is None or name in self._allowed.get(agent, ())
 
 
-def _no_such(tools: Tools) -> str:
+def _unknown_tool_text(tools: Tools) -> str:
     return f"There is no tool of that name; there are: {', '.join(sorted(tools)) or 'none'}."
 
 
-async def _perform(
+async def _execute(
     tool: Tool[Any],
     args: Any,  # noqa: ANN401 - whatever the tool takes
     context: ToolContext,
@@ -155,27 +157,27 @@ async def _perform(
         async with asyncio.timeout(tool.timeout_s):
             outcome: Outcome = await tool.run(args, context)
     except ToolError as exc:
-        return _failed(request, str(exc), exc.facts)
+        return _failure(request, str(exc), exc.facts)
     except FieldError:
         raise
     except TimeoutError:
-        return _failed(
+        return _failure(
             request,
             "That took too long, and it is not known whether it was done. Do not repeat it.",
-            NOBODY_KNOWS,
+            DELIVERY_UNKNOWN,
         )
     except StoreError as exc:
         _log.error("tool_not_stored", tool=request.name, error=str(exc))
-        return _failed(
+        return _failure(
             request,
             "Our records cannot be reached, so it is not known whether it was done. Say so and "
             "offer another way.",
-            NOBODY_KNOWS,
+            DELIVERY_UNKNOWN,
         )
     except Exception as exc:  # noqa: BLE001 - the call goes on whatever a tool does
         # The exception's text may hold personal data; its kind and place do not.
         _log.error("tool_crashed", tool=request.name, error=type(exc).__name__, exc_info=True)
-        return _failed(request, "That did not work because of a fault on our side.")
+        return _failure(request, "That did not work because of a fault on our side.")
     return ToolResult(
         request.id,
         request.name,
@@ -192,16 +194,17 @@ def _by_name(tools: Iterable[Tool[Any]]) -> Tools:
 
 def _specs(tools: Tools) -> Mapping[str, ToolSpec]:
     return {
-        tool.name: ToolSpec(tool.name, tool.description, _for_live(tool)) for tool in tools.values()
+        tool.name: ToolSpec(tool.name, tool.description, _live_schema(tool))
+        for tool in tools.values()
     }
 
 
-def _for_live(tool: Tool[Any]) -> Mapping[str, Any]:
-    return tool.args.schema if isinstance(tool.args, ByHand) else parameters(tool.args)
+def _live_schema(tool: Tool[Any]) -> Mapping[str, Any]:
+    return tool.args.schema if isinstance(tool.args, SchemaArgs) else parameters(tool.args)
 
 
-def _full(tool: Tool[Any]) -> Mapping[str, Any]:
-    if not isinstance(tool.args, ByHand):
+def _full_schema(tool: Tool[Any]) -> Mapping[str, Any]:
+    if not isinstance(tool.args, SchemaArgs):
         schema: Mapping[str, Any] = tool.args.model_json_schema()
         return schema
     return tool.args.schema or {"type": "object", "properties": {}}
@@ -210,39 +213,41 @@ def _full(tool: Tool[Any]) -> Mapping[str, Any]:
 # ---- arguments ----------------------------------------------------------------------------------
 
 
-def _read(tool: Tool[Any], args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the tool takes
-    if isinstance(tool.args, ByHand):
+def _validate(tool: Tool[Any], args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the tool takes
+    if isinstance(tool.args, SchemaArgs):
         return tool.args.check(args)
     return tool.args.model_validate(dict(args))
 
 
-def _refuse_unknown(tool: Tool[Any], args: Mapping[str, Any]) -> None:
-    """A person's slip is told; a model's surplus arguments are ignored."""
-    known = _full(tool).get("properties", {})
+def _reject_unknown_arguments(tool: Tool[Any], args: Mapping[str, Any]) -> None:
+    """Raise FieldError for an unknown argument of an API client; a model's are ignored."""
+    known = _full_schema(tool).get("properties", {})
     for name in args:
         if name not in known:
             there_are = ", ".join(known) or "none"
             raise FieldError(name, f"{tool.name} has no such argument; there are: {there_are}")
 
 
-def _failed(request: ToolCall, text: str, facts: Mapping[str, Any] | None = None) -> ToolResult:
+def _failure(request: ToolCall, text: str, facts: Mapping[str, Any] | None = None) -> ToolResult:
     return ToolResult(request.id, request.name, ok=False, text=text, data=facts or {})
 
 
-def _what_is_wrong(exc: ValueError) -> str:
-    faults = "; ".join(f"{field}: {fault}" for field, fault in _faults(exc)) or str(exc)
-    return f"Nothing was done. Call again with corrected arguments: {faults}."
+def _argument_errors_text(exc: ValueError) -> str:
+    errors = "; ".join(f"{field}: {message}" for field, message in _argument_errors(exc)) or str(
+        exc
+    )
+    return f"Nothing was done. Call again with corrected arguments: {errors}."
 
 
-def _first_fault(exc: ValueError) -> tuple[str, str]:
-    if faults := _faults(exc):
-        return faults[0]
+def _first_error(exc: ValueError) -> tuple[str, str]:
+    if errors := _argument_errors(exc):
+        return errors[0]
     field, _, fix = str(exc).partition(": ")
     return field, fix
 
 
-def _faults(exc: ValueError) -> list[tuple[str, str]]:
-    """Return field and fault, in order; the values themselves are not repeated."""
+def _argument_errors(exc: ValueError) -> list[tuple[str, str]]:
+    """Return field and message of each error, in order, without the values."""
     if not isinstance(exc, ValidationError):
         return []
     return [

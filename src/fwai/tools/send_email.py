@@ -1,4 +1,4 @@
-"""Mail somebody what they asked for."""
+"""Tool ``send_email``: sends a free-text e-mail to a confirmed address."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
-from fwai.tools.recipient import CONFIRMED, address_for
+from fwai.tools.recipient import CONFIRMED_DESCRIPTION, email_for
 
 MAX_EMAILS_PER_CALL: Final = 2
 MAX_EMAILS_PER_DAY: Final = 5
@@ -26,11 +26,13 @@ class SendEmailArgs(Args):
         max_length=300,
         description="The e-mail address that the caller dictated.",
     )
-    confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the address"))
+    confirmed: bool = Field(
+        default=False, description=CONFIRMED_DESCRIPTION.format(what="the address")
+    )
 
 
 def email_limit(jobs: JobSubmitter) -> DayLimit:
-    """Return the limit that all tools share that send mail at a caller's wish."""
+    """Build the daily limit that all e-mail sending tools share."""
     return DayLimit(jobs, SEND_EMAIL, "e-mail", MAX_EMAILS_PER_DAY)
 
 
@@ -55,7 +57,7 @@ def send_email(jobs: JobSubmitter, limit: DayLimit | None = None) -> Tool[SendEm
                 "Their e-mail address is not known. Ask for it, read it back letter by letter, and "
                 "call again with it."
             )
-        to = address_for(context, "to", args.to, confirmed=args.confirmed)
+        to = email_for(context, "to", args.to, confirmed=args.confirmed)
         values = {"subject": " ".join(args.subject.split()), "body": args.body}
         payload = {"to": to, "template": "message", "values": values}
         return await outbox.send(context, payload, phone=context.to, address=to)

@@ -1,16 +1,16 @@
-"""Text somebody a link, an address, a confirmation."""
+"""Tool ``send_sms``: sends a text message to the caller or a confirmed number."""
 
 from typing import Final
 
 from pydantic import Field
 
 from fwai.domain.job import SEND_SMS
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
-from fwai.tools.recipient import CONFIRMED, EVERYWHERE, number_for
+from fwai.tools.recipient import CONFIRMED_DESCRIPTION, EVERYWHERE, number_for
 
 MAX_SMS_PER_CALL: Final = 3
 MAX_SMS_PER_DAY: Final = 10
@@ -26,15 +26,17 @@ class SendSmsArgs(Args):
         description="Only for another number than the caller's: a number the caller dictated, with "
         "+ and its country code.",
     )
-    confirmed: bool = Field(default=False, description=CONFIRMED.format(what="the number"))
+    confirmed: bool = Field(
+        default=False, description=CONFIRMED_DESCRIPTION.format(what="the number")
+    )
 
 
-def send_sms(jobs: JobSubmitter, reach: Reach = EVERYWHERE) -> Tool[SendSmsArgs]:
+def send_sms(jobs: JobSubmitter, reach: CountryAllowList = EVERYWHERE) -> Tool[SendSmsArgs]:
     """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``.
 
     Args:
         jobs: Takes the jobs.
-        reach: Where callers may have texts sent.
+        reach: Countries that callers may have texts sent to.
     """
     limit = DayLimit(jobs, SEND_SMS, "text message", MAX_SMS_PER_DAY)
     outbox = Outbox(jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)

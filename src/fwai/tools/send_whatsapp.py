@@ -1,4 +1,4 @@
-"""Write to somebody on WhatsApp: freely inside the 24-hour window, from a template outside it."""
+"""Tool ``send_whatsapp``: sends text inside the 24-hour window, a template outside it."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -9,14 +9,14 @@ from fwai.domain.job import SEND_WHATSAPP
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.tools import ToolContext
-from fwai.templates.whatsapp_templates import TEMPLATES, Template, TemplateError
+from fwai.templates.whatsapp_templates import WHATSAPP_TEMPLATES, Template, TemplateError
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
 
 MAX_WHATSAPP_PER_CALL: Final = 3
 MAX_WHATSAPP_PER_DAY: Final = 10
 FALLBACK: Final = "call_summary"
-_NAMELESS: Final = "there"  # as in "Hello there"
+_DEFAULT_NAME: Final = "there"  # as in "Hello there"
 _NAME_KEYS: Final = ("customer_name", "name")
 
 
@@ -27,8 +27,8 @@ class TemplateValue(Args):
     value: str = Field(max_length=1024, description="Its value.")
 
 
-def _listed(value: object) -> object:
-    """Take ``{"name": "Asha"}`` for ``[{"name": "name", "value": "Asha"}]``; Live has no maps."""
+def _as_list(value: object) -> object:
+    """Accept ``{"name": "Asha"}`` for ``[{"name": "name", "value": "Asha"}]``; Live has no maps."""
     if isinstance(value, Mapping):
         return [{"name": name, "value": one} for name, one in value.items()]
     return [] if value is None else value
@@ -43,13 +43,13 @@ class SendWhatsAppArgs(Args):
     template: str | None = Field(
         default=None, max_length=100, description="Name of a template, instead of a text."
     )
-    parameters: Annotated[list[TemplateValue], BeforeValidator(_listed)] = Field(
+    parameters: Annotated[list[TemplateValue], BeforeValidator(_as_list)] = Field(
         default_factory=list, max_length=20, description="What the template's parameters stand for."
     )
 
 
 def send_whatsapp(
-    jobs: JobSubmitter, templates: Mapping[str, Template] = TEMPLATES
+    jobs: JobSubmitter, templates: Mapping[str, Template] = WHATSAPP_TEMPLATES
 ) -> Tool[SendWhatsAppArgs]:
     """Build the tool; its jobs are of kind ``send_whatsapp`` with ``to``, ``text``, ``template``.
 
@@ -70,9 +70,9 @@ def send_whatsapp(
             )
         text = args.text or ""
         if args.template:
-            template: Mapping[str, Any] | None = _rendered(offered, args)
+            template: Mapping[str, Any] | None = _render_template(offered, args)
         elif text:
-            template = _stand_in(offered, text, context)
+            template = _fallback_template(offered, text, context)
         else:
             raise FieldError("text", "Give a text, or a template with its parameters.")
         payload = {"to": context.to, "text": text, "template": template}
@@ -81,13 +81,13 @@ def send_whatsapp(
     return Tool(
         name=SEND_WHATSAPP,
         description="Send a WhatsApp message to the person on the line, when they ask for details "
-        "there. Tell them only what the result says. " + _catalogue(offered),
+        "there. Tell them only what the result says. " + _template_list(offered),
         args=SendWhatsAppArgs,
         run=run,
     )
 
 
-def _rendered(offered: Mapping[str, Template], args: SendWhatsAppArgs) -> Mapping[str, Any]:
+def _render_template(offered: Mapping[str, Template], args: SendWhatsAppArgs) -> Mapping[str, Any]:
     template = offered.get(args.template or "")
     if template is None:
         names = ", ".join(offered) or "none"
@@ -98,19 +98,19 @@ def _rendered(offered: Mapping[str, Template], args: SendWhatsAppArgs) -> Mappin
         raise FieldError("parameters", f"Nothing was sent: {exc}.") from None
 
 
-def _stand_in(
+def _fallback_template(
     offered: Mapping[str, Template], text: str, context: ToolContext
 ) -> Mapping[str, Any] | None:
-    """Return ``text`` in the template that may be sent at any time, if it fits in."""
+    """Render ``text`` in the `FALLBACK` template for a closed window; None when it does not fit."""
     known = context.call.context if context.call is not None else {}
-    name = next((known[key] for key in _NAME_KEYS if known.get(key)), _NAMELESS)
+    name = next((known[key] for key in _NAME_KEYS if known.get(key)), _DEFAULT_NAME)
     try:
         return offered[FALLBACK].render({"name": name, "summary": " ".join(text.split())})
     except (KeyError, TemplateError):
         return None
 
 
-def _catalogue(offered: Mapping[str, Template]) -> str:
+def _template_list(offered: Mapping[str, Template]) -> str:
     if not offered:
         return "There are no templates: give a text."
     each = "; ".join(

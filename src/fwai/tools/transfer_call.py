@@ -1,4 +1,4 @@
-"""Connect the caller with a human."""
+"""Tool ``transfer_call``: transfers the caller to a human."""
 
 import asyncio
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ class TransferCallArgs(Args):
 
 
 def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
-    """Build the tool.
+    """Build the ``transfer_call`` tool.
 
     Args:
-        lines: Who hands calls over, by provider; the others' callers are offered a callback.
+        lines: Transfers calls, by provider; callers of others are offered a callback.
     """
 
     async def run(args: TransferCallArgs, context: ToolContext) -> Outcome:  # noqa: ARG001
@@ -43,10 +43,10 @@ def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
                 "This call cannot be connected to a human. Say so and offer a callback instead."
             )
 
-        async def hand_over() -> bool:
-            return await _handed_over(line, call.provider_call_id)
+        async def transfer() -> bool:
+            return await _transfer(line, call.provider_call_id)
 
-        if actions.finish(EndReason.TRANSFERRED, hand_over):
+        if actions.finish(EndReason.TRANSFERRED, transfer):
             return Outcome("They are connected once your last words were heard.", silent=True)
         return Outcome("Say one short sentence that you connect them now.")
 
@@ -59,7 +59,7 @@ def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
     )
 
 
-async def _handed_over(line: CallTransfer, provider_call_id: str) -> bool:
+async def _transfer(line: CallTransfer, provider_call_id: str) -> bool:
     try:
         async with asyncio.timeout(TRANSFER_S):
             await line.transfer(provider_call_id)

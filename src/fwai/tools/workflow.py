@@ -1,4 +1,4 @@
-"""A workflow behind a URL as a tool of one agent.
+"""Turns a webhook workflow of prompts.json into a tool of one agent.
 
 The answer is needed while the caller waits, so it is no job: it is asked for once, and asked again
 only when the model asks again; then with the same id, by which a workflow can know it.
@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from fwai.domain.webhook_tool import WebhookToolSpec, validate_args
 from fwai.errors import ApiError, ApiUnknownError, ToolError
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.base import ByHand, Outcome, Tool
+from fwai.tools.base import Outcome, SchemaArgs, Tool
 
 SPARE_S: Final = 2.0  # the client keeps the time itself, and knows better what it means
 
@@ -22,21 +22,21 @@ _NOT_DONE: Final = "That was not done: {why}. Say so and offer another way."
 
 
 class WorkflowAnswer(Protocol):
-    """What a workflow says."""
+    """A workflow's answer."""
 
     @property
     def text(self) -> str:
-        """Words for the model; may be empty."""
+        """Text for the model; may be empty."""
         ...
 
     @property
     def data(self) -> Mapping[str, Any]:
-        """Facts beside them."""
+        """Structured data beside it."""
         ...
 
 
 class Workflows(Protocol):
-    """Calls workflows."""
+    """Calls workflows by HTTP."""
 
     async def call(
         self, url: str, message_id: str, payload: Mapping[str, Any], timeout_s: float
@@ -51,7 +51,7 @@ class Workflows(Protocol):
 
 
 def workflow_tool(spec: WebhookToolSpec, workflows: Workflows) -> Tool[Mapping[str, Any]]:
-    """Build the tool that an entry of an agent's ``webhooks`` describes."""
+    """Build the tool of one entry of an agent's ``webhooks``."""
     running: dict[str, asyncio.Future[Outcome | ToolError]] = {}
 
     async def run(args: Mapping[str, Any], context: ToolContext) -> Outcome:
@@ -59,28 +59,28 @@ def workflow_tool(spec: WebhookToolSpec, workflows: Workflows) -> Tool[Mapping[s
         known = running.get(key)
         if known is not None:
             await asyncio.wait({known})  # which, unlike awaiting it, does not pass a cancel on
-            return _said(known.result())
+            return _unwrap(known.result())
         answer: asyncio.Future[Outcome | ToolError] = asyncio.get_running_loop().create_future()
         running[key] = answer
         try:
-            answer.set_result(await _ask(spec, workflows, args, context, key))
+            answer.set_result(await _call_workflow(spec, workflows, args, context, key))
         finally:
             del running[key]
             if not answer.done():  # cancelled in the middle, or broken
                 answer.set_result(ToolError(_NOT_KNOWN))
-        return _said(answer.result())
+        return _unwrap(answer.result())
 
     filler = f' Say "{spec.filler}" while it runs.' if spec.filler else ""
     return Tool(
         name=spec.name,
         description=spec.description + filler,
-        args=ByHand(spec.parameters, lambda args: validate_args(spec, args)),
+        args=SchemaArgs(spec.parameters, lambda args: validate_args(spec, args)),
         run=run,
         timeout_s=spec.timeout_s + SPARE_S,
     )
 
 
-async def _ask(
+async def _call_workflow(
     spec: WebhookToolSpec,
     workflows: Workflows,
     args: Mapping[str, Any],
@@ -115,7 +115,7 @@ def _failure(exc: ApiError) -> str:
     return _NOT_DONE.format(why="the service refused it")
 
 
-def _said(answer: Outcome | ToolError) -> Outcome:
+def _unwrap(answer: Outcome | ToolError) -> Outcome:
     if isinstance(answer, ToolError):
         raise ToolError(str(answer))
     return answer

@@ -1,1 +1,1 @@
-"""Health and, later, the API and the console."""
+"""The HTTP API under ``/api``, and the health endpoints."""

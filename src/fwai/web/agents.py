@@ -1,4 +1,4 @@
-"""The agents of prompts.json."""
+"""Route that lists the agents of prompts.json."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from fwai.domain.agent import AgentProfile
-from fwai.web.errors import problems
+from fwai.web.errors import problem_responses
 from fwai.web.models import AgentList
-from fwai.web.responses import answer
+from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
 
 
@@ -21,15 +21,15 @@ def add(api: APIRouter, services: ApiServices) -> None:
         tags=["agents"],
         summary="List agents",
         response_model=AgentList,
-        responses=problems(),
+        responses=problem_responses(),
     )
     async def listed() -> Response:
         """Return who may speak; what they are told stays in prompts.json."""
         agents = services.agents.values()
-        return answer({"agents": [_shown(agent, default) for agent in agents]})
+        return json_response({"agents": [_to_json(agent, default) for agent in agents]})
 
 
-def _shown(agent: AgentProfile, default: str) -> Mapping[str, Any]:
+def _to_json(agent: AgentProfile, default: str) -> Mapping[str, Any]:
     return {
         "id": agent.id,
         "name": agent.name,

@@ -1,4 +1,4 @@
-"""Calls: to place one, and what is known of them."""
+"""Routes of calls: place one, list, read."""
 
 from datetime import UTC
 from typing import Annotated, Any
@@ -6,21 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from fwai.domain.call import CallId, CallState, Direction
-from fwai.domain.call_event import call_data, call_summary, stamp
+from fwai.domain.call_event import call_data, call_summary, format_utc
 from fwai.domain.outbound import CallRequest
 from fwai.domain.record import CallRecord
 from fwai.web import paging
-from fwai.web.errors import problems, unknown
-from fwai.web.idempotency import Idempotency, Key, Reply, Use
+from fwai.web.errors import not_found, problem_responses
+from fwai.web.idempotency import Idempotency, Key, KeyUse, Reply
 from fwai.web.models import CallAccepted, CallData, CallPage, NewCall
-from fwai.web.responses import answer
+from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import moment, number, safe_id
+from fwai.web.values import is_safe_id, parse_moment, parse_phone
 
 CallPath = Annotated[str, Path(description="As `call_id` in answers and events.")]
 
 
-def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
+def add(api: APIRouter, services: ApiServices, idempotency: Idempotency) -> None:
     """Add the routes."""
     zone = services.rules.zone
 
@@ -30,7 +30,7 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         summary="Place a call",
         status_code=202,
         response_model=CallAccepted,
-        responses=problems(400, 409, 413, 415),
+        responses=problem_responses(400, 409, 413, 415),
     )
     async def place(body: NewCall, request: Request, idempotency_key: Key = None) -> Response:
         """Accept a call; it is dialled at once, or when the calling hours and `not_before` allow.
@@ -38,18 +38,18 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         Whatever becomes of it is told by the event `call.ended`, and here.
         """
 
-        async def work(use: Use) -> Reply:
-            return await _place(services, body, use)
+        async def work(use: KeyUse) -> Reply:
+            return await _place_call(services, body, use)
 
         asked = body.model_dump(mode="json") if idempotency_key is not None else None
-        return await keys.once(request, idempotency_key, "calls", asked, work)
+        return await idempotency.run_once(request, idempotency_key, "calls", asked, work)
 
     @api.get(
         "/calls",
         tags=["calls"],
         summary="List calls",
         response_model=CallPage,
-        responses=problems(),
+        responses=problem_responses(),
     )
     async def listed(
         status: Annotated[list[CallState], Query(description="One or several.")] = [],  # noqa: B006
@@ -58,54 +58,54 @@ def add(api: APIRouter, services: ApiServices, keys: Idempotency) -> None:
         direction: Direction | None = None,
         from_: Annotated[str, Query(alias="from", description="A moment, or a day.")] = "",
         to: Annotated[str, Query(description="A moment, not included; or a day, included.")] = "",
-        limit: paging.Limit = paging.USUAL,
+        limit: paging.Limit = paging.DEFAULT_PAGE,
         cursor: paging.Cursor = "",
     ) -> Response:
         """Return calls, the newest first."""
-        after = paging.place_of(cursor)
+        after = paging.decode_position(cursor)
         found = await services.calls.page(
             states=status,
             provider=provider,
-            phone=number(phone) if phone else "",
+            phone=parse_phone(phone) if phone else "",
             direction=direction,
-            created_from=moment(from_, "from", zone) if from_ else None,
-            created_to=moment(to, "to", zone, end=True) if to else None,
+            created_from=parse_moment(from_, "from", zone) if from_ else None,
+            created_to=parse_moment(to, "to", zone, end=True) if to else None,
             after=None if after is None else (after[0], CallId(after[1])),
             limit=limit + 1,
         )
-        return answer(paging.page("calls", found, limit, call_summary, _place_in_list))
+        return json_response(paging.page("calls", found, limit, call_summary, _position))
 
     @api.get(
         "/calls/{call_id}",
         tags=["calls"],
         summary="One call, with what was said and done",
         response_model=CallData,
-        responses=problems(404),
+        responses=problem_responses(404),
     )
     async def one(call_id: CallPath) -> Response:
-        record = await known(services, call_id)
+        record = await get_call(services, call_id)
         turns = await services.calls.turns(record.call.id)
         tools = await services.calls.tool_calls(record.call.id)
-        return answer(call_data(record, turns, tools))
+        return json_response(call_data(record, turns, tools))
 
 
-async def known(services: ApiServices, call_id: str) -> CallRecord:
-    """Return a call.
+async def get_call(services: ApiServices, call_id: str) -> CallRecord:
+    """Load the record of a call.
 
     Raises:
-        ProblemError: There is none of this id.
+        ProblemError: 404, there is no call of this id.
     """
-    record = await services.calls.get(CallId(call_id)) if safe_id(call_id) else None
+    record = await services.calls.get(CallId(call_id)) if is_safe_id(call_id) else None
     if record is None:
-        raise unknown("call")
+        raise not_found("call")
     return record
 
 
-def _place_in_list(record: CallRecord) -> Any:  # noqa: ANN401
+def _position(record: CallRecord) -> Any:  # noqa: ANN401
     return record.created_at, record.call.id
 
 
-async def _place(services: ApiServices, body: NewCall, use: Use) -> Reply:
+async def _place_call(services: ApiServices, body: NewCall, use: KeyUse) -> Reply:
     # Made of the use of the key: worked on again after a crash, it is the same call.
     call_id = f"{use.at.astimezone(services.rules.zone):%Y%m%d}-{use.name()}" if use.id else ""
     accepted = await services.place(
@@ -127,6 +127,6 @@ async def _place(services: ApiServices, body: NewCall, use: Use) -> Reply:
         "call_id": call.id,
         "status": status.value,
         "provider": call.provider,
-        "due_at": stamp(accepted.due_at.astimezone(UTC)),
+        "due_at": format_utc(accepted.due_at.astimezone(UTC)),
     }
     return Reply(shown, 202, f"/api/calls/{call.id}")

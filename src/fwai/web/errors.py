@@ -1,4 +1,4 @@
-"""Every refusal of the API as a problem, and how the document tells of them."""
+"""Maps exceptions to problem details (RFC 9457), and documents them in OpenAPI."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -13,9 +13,9 @@ from fwai.http.problem import MEDIA_TYPE, ProblemError
 
 RETRY_S: Final = "10"
 MAX_ERRORS: Final = 20
-_PLACES: Final = ("body", "query", "path", "header")
+_LOCATIONS: Final = ("body", "query", "path", "header")
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
-_MEANINGS: Final[Mapping[int, str]] = {
+_DESCRIPTIONS: Final[Mapping[int, str]] = {
     400: "The body is not JSON.",
     401: "No key, or a wrong one.",
     403: "Not allowed: from elsewhere without keys, or calls to this person are forbidden.",
@@ -31,13 +31,13 @@ _MEANINGS: Final[Mapping[int, str]] = {
     500: "A fault of the server; nothing about it is told here.",
     503: "The database or the lines are not available now. Try again.",
 }
-_EVERYWHERE: Final = (401, 403, 422, 500, 503)
+_COMMON_STATUSES: Final = (401, 403, 422, 500, 503)
 
 _log = structlog.get_logger()
 
 
 class FieldProblem(BaseModel):
-    """One part of a request that is at fault."""
+    """One invalid field of a request."""
 
     field: str
     detail: str
@@ -71,35 +71,37 @@ class Problem(BaseModel):
     }
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return how the document tells of these refusals, and of those that every route has."""
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI responses for these statuses and for those that every route has."""
     return {
         status: {
-            "description": _MEANINGS[status],
+            "description": _DESCRIPTIONS[status],
             "content": {MEDIA_TYPE: {"schema": _REF}},
         }
-        for status in sorted({*statuses, *_EVERYWHERE, *(() if 413 not in statuses else (408,))})
+        for status in sorted(
+            {*statuses, *_COMMON_STATUSES, *(() if 413 not in statuses else (408,))}
+        )
     }
 
 
-def problem_of(exc: Exception) -> ProblemError:
-    """Return what the client is told of an error; one that nobody expected is logged."""
+def to_problem(exc: Exception) -> ProblemError:
+    """Convert an exception to the problem that is answered; an unexpected one is logged."""
     match exc:
         case ProblemError():
             return exc
         case RequestValidationError():
-            return _invalid(exc.errors())
+            return _from_validation_errors(exc.errors())
         case FieldError():
-            return invalid(exc.field, str(exc))
+            return invalid_field(exc.field, str(exc))
         case RefusedError():
             return ProblemError(exc.kind, "Refused", 403, str(exc))
         case BusyError():
-            return _later("busy", "All lines are busy", "Try again in a little while.")
+            return _unavailable("busy", "All lines are busy", "Try again in a little while.")
         case StoreError():
             _log.error("api_store_failed", error=str(exc))
-            return _later("store-failed", "Not available", "The database failed. Try again.")
+            return _unavailable("store-failed", "Not available", "The database failed. Try again.")
         case HTTPException():
-            return _of_http(exc)
+            return _from_http_exception(exc)
         case _:
             # Its text may hold personal data; its kind and place do not.
             _log.error("api_failed", error=type(exc).__name__, exc_info=True)
@@ -108,38 +110,38 @@ def problem_of(exc: Exception) -> ProblemError:
             )
 
 
-def invalid(field: str, detail: str) -> ProblemError:
-    """Return the refusal of one value."""
+def invalid_field(field: str, detail: str) -> ProblemError:
+    """Build a 422 about one field."""
     return ProblemError("invalid", "A value cannot be right", 422, detail, field)
 
 
-def unknown(what: str) -> ProblemError:
-    """Return the refusal of something that is not there."""
+def not_found(what: str) -> ProblemError:
+    """Build a 404."""
     return ProblemError("not-found", "Not found", 404, f"There is no such {what}.")
 
 
 def conflict(kind: str, title: str, detail: str) -> ProblemError:
-    """Return the refusal of something that does not fit what is there now."""
+    """Build a 409: the request does not fit the current state."""
     return ProblemError(kind, title, 409, detail)
 
 
-def _later(kind: str, title: str, detail: str) -> ProblemError:
+def _unavailable(kind: str, title: str, detail: str) -> ProblemError:
     return ProblemError(kind, title, 503, detail, headers={"Retry-After": RETRY_S})
 
 
-def _of_http(exc: HTTPException) -> ProblemError:
+def _from_http_exception(exc: HTTPException) -> ProblemError:
     if exc.status_code == 400:  # FastAPI's word for a body that json.loads cannot take
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
     kind = f"http-{exc.status_code}"
     return ProblemError(kind, "Refused", exc.status_code, str(exc.detail))
 
 
-def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
+def _from_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     if any(error["type"] == "json_invalid" for error in errors):
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
-    named = [{"field": _path(error["loc"]), "detail": _fix(error)} for error in errors]
+    named = [{"field": _path(error["loc"]), "detail": _hint(error)} for error in errors]
     named = named[:MAX_ERRORS]
-    problem = invalid(named[0]["field"], named[0]["detail"])
+    problem = invalid_field(named[0]["field"], named[0]["detail"])
     if len(named) > 1:
         problem.errors = tuple(named)
     return problem
@@ -147,12 +149,12 @@ def _invalid(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
 
 def _path(loc: Sequence[str | int]) -> str:
     parts = [str(part) for part in loc]
-    if len(parts) > 1 and parts[0] in _PLACES:
+    if len(parts) > 1 and parts[0] in _LOCATIONS:
         parts = parts[1:]
     return ".".join(_printable(part) for part in parts)
 
 
-def _fix(error: Mapping[str, Any]) -> str:
+def _hint(error: Mapping[str, Any]) -> str:
     text = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "missing":
         return "this is needed; add it"

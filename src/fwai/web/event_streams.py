@@ -1,18 +1,18 @@
-"""How the event stream of a call ends when its ending was not published in this process."""
+"""Ends a call's event stream when the call ended in another process."""
 
 import structlog
 
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
-from fwai.http.sse import FindEnding
+from fwai.http.sse import FindEndEvent
 from fwai.interfaces.calls import Event
 from fwai.interfaces.store import CallLookup
 
 _log = structlog.get_logger()
 
 
-def ending_of(record: CallRecord) -> Event | None:
-    """Return the ``end`` event of a call that is over; None of any other."""
+def end_event(record: CallRecord) -> Event | None:
+    """Build the ``end`` event of a call that is over; None for any other."""
     if not record.state.final:
         return None
     ended_at, reason = record.ended_at, record.end_reason
@@ -24,8 +24,8 @@ def ending_of(record: CallRecord) -> Event | None:
     }
 
 
-def ending_finder(calls: CallLookup, record: CallRecord) -> FindEnding:
-    """Return what looks a call up again: another process may carry it and have ended it."""
+def end_event_finder(calls: CallLookup, record: CallRecord) -> FindEndEvent:
+    """Return a function that reads the call again and builds its ``end`` event once it is over."""
 
     async def find() -> Event | None:
         try:
@@ -33,6 +33,6 @@ def ending_finder(calls: CallLookup, record: CallRecord) -> FindEnding:
         except StoreError as exc:
             _log.warning("watched_call_not_read", error=str(exc))
             return None
-        return None if found is None else ending_of(found)
+        return None if found is None else end_event(found)
 
     return find

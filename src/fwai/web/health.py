@@ -1,4 +1,4 @@
-"""Is it there, is it well: for pings, systemd and load balancers."""
+"""Health and readiness endpoints, for uptime checks, systemd and load balancers."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ SERVICE = "WhatsApp Voice Calling with Gemini Live"
 
 
 class Ping(BaseModel):
-    """What health pings have always been answered."""
+    """Body of the root endpoint; uptime checks depend on these fields."""
 
     status: str
     service: str
@@ -17,7 +17,7 @@ class Ping(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether calls are admitted.
+    """Whether this server admits calls.
 
     Attributes:
         ready: False means 503: draining, overloaded or misconfigured.
@@ -38,7 +38,7 @@ def router(
     calls: Callable[[], int],
     warnings: Sequence[str],
 ) -> APIRouter:
-    """Build the endpoints.
+    """Build the health and readiness endpoints.
 
     Args:
         version: The package's.

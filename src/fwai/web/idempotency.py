@@ -1,4 +1,4 @@
-"""Requests with an Idempotency-Key: the same key is the same request, and has the same answer.
+"""Idempotency-Key: runs a request once per key and replays its stored response.
 
 Theory of operation. A key is claimed in the database before the work and gets its answer after it.
 Of two that come at once to this process the second waits for the first; another process's is told
@@ -23,9 +23,9 @@ from fwai.errors import FieldError, RefusedError, StoreError
 from fwai.http.access import Client
 from fwai.http.problem import ProblemError
 from fwai.interfaces.store import IdempotencyStore
-from fwai.web.errors import conflict, invalid, problem_of
-from fwai.web.responses import answer
-from fwai.web.values import canonical
+from fwai.web.errors import conflict, invalid_field, to_problem
+from fwai.web.responses import json_response
+from fwai.web.values import canonical_json
 
 WAIT_S: Final = 10.0
 ABANDONED: Final = timedelta(seconds=60)
@@ -46,8 +46,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """One use of a key, or a request without one.
+class KeyUse:
+    """One use of an Idempotency-Key, or a request without a key.
 
     Attributes:
         id: The same whenever this use is worked on again; empty without a key.
@@ -58,27 +58,27 @@ class Use:
     at: datetime
 
     def name(self, *parts: str) -> str:
-        """Return 16 hexadecimal digits that belong to this use."""
+        """Derive a stable name from this use: 16 hexadecimal digits."""
         return hashlib.sha256("\x00".join((*parts, self.id)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that can be kept."""
+    """A response that can be stored and replayed."""
 
     body: Any
     status: int = 200
     location: str = ""
 
 
-Work = Callable[[Use], Awaitable[Reply]]
+Work = Callable[[KeyUse], Awaitable[Reply]]
 
 
 class Idempotency:
-    """Lets work be done once per key.
+    """Runs work once per Idempotency-Key.
 
     Args:
-        requests: Who was first with a key.
+        requests: Stores keys and their responses.
         clock: The time now, aware.
     """
 
@@ -87,10 +87,10 @@ class Idempotency:
     ) -> None:
         self._requests = requests
         self._clock = clock
-        self._flying: dict[tuple[str, str], asyncio.Event] = {}
+        self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
         self._given_up: dict[str, None] = {}
 
-    async def once(
+    async def run_once(
         self,
         request: Request,
         key: str | None,
@@ -98,44 +98,46 @@ class Idempotency:
         body: Any,  # noqa: ANN401 - JSON
         work: Work,
     ) -> Response:
-        """Do the work, or answer as it was answered.
+        """Run the work, or replay the response that it had.
 
         Args:
             request: Whose key it is.
             key: Of the header.
             route: Keys of different routes are different keys.
             body: What makes the request the same, as JSON.
-            work: Does it. What it raises is kept as its answer when asking again cannot help.
+            work: Does it. A refusal that it raises is stored too, unless its status is 5xx.
 
         Raises:
             ProblemError: The key cannot be right, was used for something else, or is in use.
             StoreError: The database failed.
         """
         if key is None:
-            return _response(await work(Use("", self._clock())))
+            return _response(await work(KeyUse("", self._clock())))
         if not _PRINTABLE.fullmatch(key):
-            raise invalid("Idempotency-Key", f"send 1 to {MAX_KEY} printable ASCII characters")
+            raise invalid_field(
+                "Idempotency-Key", f"send 1 to {MAX_KEY} printable ASCII characters"
+            )
         client: Client = request.state.client
-        place = (_scope(route, client.id), key)
-        await self._landed(place)
-        landed = self._flying[place] = asyncio.Event()
+        scoped_key = (_scope(route, client.id), key)
+        await self._wait_for_in_flight(scoped_key)
+        finished = self._in_flight[scoped_key] = asyncio.Event()
         try:
-            return await self._claimed(place, canonical(body), work)
+            return await self._run_claimed(scoped_key, canonical_json(body), work)
         finally:
-            del self._flying[place]
-            landed.set()
+            del self._in_flight[scoped_key]
+            finished.set()
 
-    async def _landed(self, place: tuple[str, str]) -> None:
-        """Wait until nobody in this process works on the key."""
+    async def _wait_for_in_flight(self, scoped_key: tuple[str, str]) -> None:
+        """Wait until no request of this process works on the key."""
         try:
             async with asyncio.timeout(WAIT_S):
-                while (flying := self._flying.get(place)) is not None:
-                    await flying.wait()
+                while (in_flight := self._in_flight.get(scoped_key)) is not None:
+                    await in_flight.wait()
         except TimeoutError:
             raise _in_progress() from None
 
-    async def _claimed(self, place: tuple[str, str], body: bytes, work: Work) -> Response:
-        claim = await self._requests.claim(*place, hashlib.sha256(body).hexdigest())
+    async def _run_claimed(self, scoped_key: tuple[str, str], body: bytes, work: Work) -> Response:
+        claim = await self._requests.claim(*scoped_key, hashlib.sha256(body).hexdigest())
         if not claim.same:
             raise ProblemError(
                 "idempotency-key-reused",
@@ -145,37 +147,39 @@ class Idempotency:
                 "Idempotency-Key",
             )
         if claim.status is not None:
-            return _kept(claim)
+            return _stored_response(claim)
         if not claim.mine and not self._may_take_over(claim):
             raise _in_progress()
-        return await self._work(place, claim, work)
+        return await self._work(scoped_key, claim, work)
 
     def _may_take_over(self, claim: Claim) -> bool:
         return claim.generation in self._given_up or self._clock() >= claim.claimed_at + ABANDONED
 
-    async def _work(self, place: tuple[str, str], claim: Claim, work: Work) -> Response:
-        use = Use(f"{place[0]}:{place[1]}:{claim.generation}", claim.claimed_at)
+    async def _work(self, scoped_key: tuple[str, str], claim: Claim, work: Work) -> Response:
+        use = KeyUse(f"{scoped_key[0]}:{scoped_key[1]}:{claim.generation}", claim.claimed_at)
         self._give_up(claim.generation)  # until it is answered
         try:
             reply = await work(use)
         except (FieldError, RefusedError, ProblemError) as exc:
-            refusal = problem_of(exc)
+            refusal = to_problem(exc)
             response = refusal.response()
             if refusal.status >= 500:
                 return response
         else:
             response = _response(reply)
-        await self._keep(place, claim, response)
+        await self._store_response(scoped_key, claim, response)
         return response
 
-    async def _keep(self, place: tuple[str, str], claim: Claim, response: Response) -> None:
+    async def _store_response(
+        self, scoped_key: tuple[str, str], claim: Claim, response: Response
+    ) -> None:
         body = {
             "text": bytes(response.body).decode(),
             "type": response.headers["content-type"],
             "location": response.headers.get("location", ""),
         }
         try:
-            await self._requests.answer(*place, claim.generation, response.status_code, body)
+            await self._requests.answer(*scoped_key, claim.generation, response.status_code, body)
         except StoreError as exc:  # it is done all the same; asking again finds it done
             _log.warning("idempotent_answer_not_kept", error=str(exc))
         else:
@@ -188,15 +192,15 @@ class Idempotency:
 
 
 def _scope(route: str, client_id: str) -> str:
-    """Return whose keys they are, in at most 64 characters."""
+    """Return the namespace of a client's keys on a route, in at most 64 characters."""
     return f"api:{hashlib.sha256(f'{route} {client_id}'.encode()).hexdigest()[:32]}"
 
 
 def _response(reply: Reply) -> Response:
-    return answer(reply.body, reply.status, reply.location)
+    return json_response(reply.body, reply.status, reply.location)
 
 
-def _kept(claim: Claim) -> Response:
+def _stored_response(claim: Claim) -> Response:
     headers = {"Cache-Control": "no-store", "Idempotency-Replayed": "true"}
     if claim.body["location"]:
         headers["Location"] = claim.body["location"]

@@ -1,4 +1,4 @@
-"""The work of the server, and what an operator does about what failed."""
+"""Routes of background jobs: list, read, retry, and replay of undelivered events."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,15 +6,15 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from fwai.domain.call_event import stamp
+from fwai.domain.call_event import format_utc
 from fwai.domain.job import EVENT, Job, JobState
 from fwai.interfaces.jobs import ListPosition
 from fwai.web import paging
-from fwai.web.errors import conflict, problems, unknown
+from fwai.web.errors import conflict, not_found, problem_responses
 from fwai.web.models import JobBody, JobPage, Replayed, ReplayRequest
-from fwai.web.responses import answer
+from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import safe_id
+from fwai.web.values import is_safe_id
 
 MAX_REPLAYED: Final = 1_000
 
@@ -27,64 +27,64 @@ def add(api: APIRouter, services: ApiServices) -> None:
         tags=["jobs"],
         summary="List work",
         response_model=JobPage,
-        responses=problems(),
+        responses=problem_responses(),
     )
     async def listed(
         status: Annotated[list[JobState], Query(description="One or several.")] = [],  # noqa: B006
         kind: Annotated[str, Query(pattern=r"^[a-z_]{0,40}$")] = "",
-        limit: paging.Limit = paging.USUAL,
+        limit: paging.Limit = paging.DEFAULT_PAGE,
         cursor: paging.Cursor = "",
     ) -> Response:
         """Return work, the newest first. `dead` and `unknown` wait for an operator."""
         found = await services.jobs.page(
-            states=status, kind=kind, after=paging.place_of(cursor), limit=limit + 1
+            states=status, kind=kind, after=paging.decode_position(cursor), limit=limit + 1
         )
-        return answer(paging.page("jobs", found, limit, _shown, _place_in_list))
+        return json_response(paging.page("jobs", found, limit, _to_json, _position))
 
     @api.get(
         "/jobs/{job_id}",
         tags=["jobs"],
         summary="One piece of work",
         response_model=JobBody,
-        responses=problems(404),
+        responses=problem_responses(404),
     )
     async def one(job_id: str) -> Response:
-        return answer(_shown(await _known(services, job_id)))
+        return json_response(_to_json(await _get_job(services, job_id)))
 
     @api.post(
         "/jobs/{job_id}/retry",
         tags=["jobs"],
         summary="Try dead or unknown work again",
         response_model=JobBody,
-        responses=problems(404, 409, 413, 415),
+        responses=problem_responses(404, 409, 413, 415),
     )
     async def retry(job_id: str) -> Response:
         """Try again from the start. Unknown work may have been done: it could be done twice."""
-        job = await _known(services, job_id)
+        job = await _get_job(services, job_id)
         if not await services.jobs.revive(job.id):
             detail = f"The job is {job.state.value}; only dead and unknown ones are tried again."
             raise conflict("not-dead", "Not dead", detail)
-        return answer(_shown(await _known(services, job_id)))
+        return json_response(_to_json(await _get_job(services, job_id)))
 
     @api.post(
         "/events/replay",
         tags=["jobs"],
         summary="Deliver dead events again",
         response_model=Replayed,
-        responses=problems(400, 413, 415),
+        responses=problem_responses(400, 413, 415),
     )
     async def replay(body: ReplayRequest | None = None) -> Response:
         """Try to deliver every event again that was given up."""
         since = body.since if body is not None else None
         dead = await _dead_events(services, since)
         revived = [await services.jobs.revive(job.id) for job in dead[:MAX_REPLAYED]]
-        return answer({"replayed": sum(revived), "more": len(dead) > MAX_REPLAYED})
+        return json_response({"replayed": sum(revived), "more": len(dead) > MAX_REPLAYED})
 
 
-async def _known(services: ApiServices, job_id: str) -> Job:
-    job = await services.jobs.get(job_id) if safe_id(job_id) else None
+async def _get_job(services: ApiServices, job_id: str) -> Job:
+    job = await services.jobs.get(job_id) if is_safe_id(job_id) else None
     if job is None:
-        raise unknown("job")
+        raise not_found("job")
     return job
 
 
@@ -100,30 +100,30 @@ async def _dead_events(services: ApiServices, since: datetime | None) -> list[Jo
         dead += fitting
         if len(fitting) < paging.MAX_PAGE:
             break
-        after = _place_in_list(found[-1])
+        after = _position(found[-1])
     return dead
 
 
-def _shown(job: Job) -> Mapping[str, Any]:
+def _to_json(job: Job) -> Mapping[str, Any]:
     return {
         "job_id": job.id,
         "kind": job.kind,
         "status": job.state.value,
-        "run_at": stamp(job.run_at),
+        "run_at": format_utc(job.run_at),
         "attempts": job.attempts,
         "error": job.error,
         "call_id": job.call_id or None,
         "event_type": _event_type(job),
-        "created_at": stamp(job.created_at),
+        "created_at": format_utc(job.created_at),
     }
 
 
 def _event_type(job: Job) -> str | None:
-    """Return what an event tells of; everything else a job holds may be personal."""
+    """Return the type of the event that a job delivers; the rest of its payload may be personal."""
     body = job.payload.get("body") if job.kind == EVENT else None
     kind = body.get("type") if isinstance(body, Mapping) else None
     return kind if isinstance(kind, str) else None
 
 
-def _place_in_list(job: Job) -> ListPosition:
+def _position(job: Job) -> ListPosition:
     return job.created_at, job.id

@@ -1,4 +1,4 @@
-"""Calls that are not over: to look on, and to act on them."""
+"""Routes that act on calls in progress: event stream, hang up, say, transfer."""
 
 from typing import Annotated, Any, Final
 
@@ -10,13 +10,13 @@ from fwai.http.problem import ProblemError
 from fwai.http.sse import EventStreams
 from fwai.interfaces.calls import LiveSession
 from fwai.interfaces.tools import ToolContext
-from fwai.web.calls import CallPath, known
-from fwai.web.errors import conflict, problems
-from fwai.web.event_streams import ending_finder, ending_of
+from fwai.web.calls import CallPath, get_call
+from fwai.web.errors import conflict, problem_responses
+from fwai.web.event_streams import end_event, end_event_finder
 from fwai.web.models import CallActionAccepted, SayRequest, ToolAnswer, TransferRequest
-from fwai.web.responses import answer
+from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.tools import shown_result, use_tool
+from fwai.web.tools import result_json, run_tool
 
 CONNECTING: Final = "One moment please, I connect you with a colleague."
 # Nobody carries it: it waits for its time, or for another try.
@@ -40,7 +40,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         tags=["live calls"],
         summary="Follow a call while it runs",
         response_class=Response,
-        responses=_STREAM | problems(404, 429),
+        responses=_STREAM | problem_responses(404, 429),
     )
     async def events(
         call_id: CallPath,
@@ -52,9 +52,9 @@ def add(api: APIRouter, services: ApiServices) -> None:
 
         A comment each 15 seconds shows that the stream is alive.
         """
-        record = await known(services, call_id)
-        find = ending_finder(services.calls, record)
-        return streams.response(record.call.id, last_event_id, ending_of(record), find)
+        record = await get_call(services, call_id)
+        find = end_event_finder(services.calls, record)
+        return streams.response(record.call.id, last_event_id, end_event(record), find)
 
     @api.post(
         "/calls/{call_id}/hangup",
@@ -62,16 +62,16 @@ def add(api: APIRouter, services: ApiServices) -> None:
         summary="End a call, or cancel one that was not dialled yet",
         status_code=202,
         response_model=CallActionAccepted,
-        responses=problems(404, 409, 413, 415),
+        responses=problem_responses(404, 409, 413, 415),
     )
     async def hang_up(call_id: CallPath) -> Response:
-        record = await known(services, call_id)
+        record = await get_call(services, call_id)
         if not services.live.hang_up(record.call.id):
             if record.state not in _WAITING or not await services.cancel(record.call):
                 raise _not_live(record)
             services.live.hang_up(record.call.id)  # if it was begun to be dialled meanwhile
-            return _ordered(record.call.id, CallState.CANCELED)
-        return _ordered(record.call.id, record.state)
+            return _accepted(record.call.id, CallState.CANCELED)
+        return _accepted(record.call.id, record.state)
 
     @api.post(
         "/calls/{call_id}/say",
@@ -79,37 +79,37 @@ def add(api: APIRouter, services: ApiServices) -> None:
         summary="Let the agent say something now",
         status_code=202,
         response_model=CallActionAccepted,
-        responses=problems(400, 404, 409, 413, 415),
+        responses=problem_responses(400, 404, 409, 413, 415),
     )
     async def say(call_id: CallPath, body: SayRequest) -> Response:
-        record = await known(services, call_id)
+        record = await get_call(services, call_id)
         _session(services, record).say(body.text)
-        return _ordered(record.call.id, record.state)
+        return _accepted(record.call.id, record.state)
 
     @api.post(
         "/calls/{call_id}/transfer",
         tags=["live calls"],
         summary="Hand a call over to a human",
         response_model=ToolAnswer,
-        responses=problems(400, 404, 409, 413, 415),
+        responses=problem_responses(400, 404, 409, 413, 415),
     )
     async def transfer(call_id: CallPath, body: TransferRequest | None = None) -> Response:
         """Do what the tool `transfer_call` does."""
-        record = await known(services, call_id)
+        record = await get_call(services, call_id)
         session = _session(services, record)
         call = session.call
         args = {"reason": body.reason} if body is not None and body.reason else {}
         context = ToolContext(
             to=call.caller, scope=call.id, call=call, actions=session, trusted=True
         )
-        result = await use_tool(services, "transfer_call", args, context, call.agent)
+        result = await run_tool(services, "transfer_call", args, context, call.agent)
         if result.ok and not result.silent:  # it waits for the agent to say so
             session.say(CONNECTING)
-        return answer(shown_result(result))
+        return json_response(result_json(result))
 
 
 def _not_live(record: CallRecord) -> ProblemError:
-    """Return the refusal to act on a call that is not carried here."""
+    """Build a 409: the call is not in progress in this process."""
     detail = f"The call is {record.state.value}; only a live call can be acted on."
     return conflict("not-live", "Not a live call", detail)
 
@@ -121,5 +121,5 @@ def _session(services: ApiServices, record: CallRecord) -> LiveSession:
     return session
 
 
-def _ordered(call_id: CallId, state: CallState) -> Response:
-    return answer({"call_id": call_id, "status": state.value}, 202)
+def _accepted(call_id: CallId, state: CallState) -> Response:
+    return json_response({"call_id": call_id, "status": state.value}, 202)

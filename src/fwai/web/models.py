@@ -1,7 +1,7 @@
-"""What clients send and what they get, as the document shows it.
+"""Request and response models of the API, for validation and for the OpenAPI document.
 
-Answers are built by hand as JSON values, which is much faster than by these models; tests hold them
-against the document.
+Responses are built by hand as JSON values, which is much faster than by these models; tests
+validate them against the document.
 """
 
 from typing import Annotated, Any, Literal
@@ -12,26 +12,26 @@ from fwai.domain.booking import BookingState
 from fwai.domain.call import CallState, Direction
 from fwai.domain.callback import MAX_NOTE, CallbackState
 from fwai.domain.job import JobState
-from fwai.web.values import JsonObject, Moment, Plain, Text
+from fwai.web.values import JsonObject, PlaceholderValue, Text, Timestamp
 
 MAX_SAID = 500
 MAX_REASON = 200
 
-Stamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-Context = dict[Text, Plain]
+DateTimeString = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Context = dict[Text, PlaceholderValue]
 NextCursor = Annotated[
     str | None, Field(description="Send it as `cursor` for what follows; null at the end.")
 ]
 
 
 class RequestBody(BaseModel):
-    """What is sent: a field that is not known is a mistake."""
+    """Base of request bodies; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class NewCall(RequestBody):
-    """Somebody is to be called; only ``to`` is needed."""
+    """A call to place; only ``to`` is required."""
 
     to: Annotated[Text, Field(max_length=40, description="With its country code.")]
     provider: Annotated[
@@ -47,7 +47,7 @@ class NewCall(RequestBody):
         Text, Field(max_length=2_000, description="Where this call's events go besides.")
     ] = ""
     not_before: Annotated[
-        Moment | None, Field(description="When it may be dialled at the earliest.")
+        Timestamp | None, Field(description="When it may be dialled at the earliest.")
     ] = None
 
     model_config = ConfigDict(
@@ -68,12 +68,12 @@ class NewCall(RequestBody):
 
 
 class CallAccepted(BaseModel):
-    """A call that will be dialled."""
+    """A call that was accepted and will be dialled."""
 
     call_id: str
     status: CallState
     provider: str
-    due_at: Stamp = Field(description="When it will be dialled.")
+    due_at: DateTimeString = Field(description="When it will be dialled.")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -98,14 +98,14 @@ class Usage(BaseModel):
 
 
 class Latency(BaseModel):
-    """From the end of the caller's speech to the agent's, in milliseconds."""
+    """Reply latency, from the end of the caller's speech to the agent's, in milliseconds."""
 
     p50: float | None
     p95: float | None
 
 
 class CallSummary(BaseModel):
-    """A call without its words; null is what was not measured or has not happened."""
+    """A call without its transcript; null is what was not measured or has not happened."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -119,11 +119,11 @@ class CallSummary(BaseModel):
     status: CallState
     end_reason: str | None
     cause: str | None = Field(description="The provider's word for the ending.")
-    created_at: Stamp
-    not_before: Stamp | None
-    started_at: Stamp | None
-    answered_at: Stamp | None
-    ended_at: Stamp | None
+    created_at: DateTimeString
+    not_before: DateTimeString | None
+    started_at: DateTimeString | None
+    answered_at: DateTimeString | None
+    ended_at: DateTimeString | None
     duration_s: float | None
     callback_id: str | None
     summary: str | None
@@ -134,11 +134,11 @@ class CallSummary(BaseModel):
 
 
 class Said(BaseModel):
-    """An utterance."""
+    """One utterance of a transcript."""
 
     role: str
     text: str
-    at: Stamp
+    at: DateTimeString
 
 
 class ToolUsed(BaseModel):
@@ -146,11 +146,11 @@ class ToolUsed(BaseModel):
 
     name: str
     status: Literal["ok", "failed"]
-    at: Stamp
+    at: DateTimeString
 
 
 class CallData(CallSummary):
-    """A call with what was said and done."""
+    """A call with its transcript and tool calls."""
 
     transcript: list[Said]
     tools: list[ToolUsed]
@@ -164,7 +164,7 @@ class CallPage(BaseModel):
 
 
 class Transcript(BaseModel):
-    """What was said."""
+    """The transcript of a call."""
 
     call_id: str
     status: CallState
@@ -190,7 +190,7 @@ class TransferRequest(RequestBody):
 
 
 class CallActionAccepted(BaseModel):
-    """What was asked of a call is being done."""
+    """The action on a call was accepted."""
 
     call_id: str
     status: CallState
@@ -217,7 +217,7 @@ class ToolRequestBody(RequestBody):
 
 
 class ToolAnswer(BaseModel):
-    """What a tool came to."""
+    """The result of a tool."""
 
     status: Literal["ok", "failed", "pending", "unknown"] = Field(
         description="`pending`: it will be done; `unknown`: it cannot be known, do not repeat it."
@@ -252,7 +252,7 @@ class ToolList(BaseModel):
 
 
 class CallbackRequest(RequestBody):
-    """Somebody is to be called back."""
+    """A callback to schedule."""
 
     to: Annotated[Text, Field(max_length=40, description="With its country code.")]
     when: Annotated[
@@ -270,11 +270,11 @@ class CallbackRequest(RequestBody):
 
 
 class CallbackBody(BaseModel):
-    """A promise to call back."""
+    """A scheduled callback."""
 
     callback_id: str
     to: str
-    when: Stamp
+    when: DateTimeString
     note: str
     status: CallbackState
     agent: str
@@ -282,7 +282,7 @@ class CallbackBody(BaseModel):
     attempts: int
     source_call_id: str | None
     last_call_id: str | None
-    created_at: Stamp
+    created_at: DateTimeString
 
 
 class CallbackPage(BaseModel):
@@ -293,22 +293,22 @@ class CallbackPage(BaseModel):
 
 
 class BookingBody(BaseModel):
-    """A demo."""
+    """A booked demo."""
 
     booking_id: str
     phone: str | None
     name: str
     interest: str
     email: str | None
-    starts_at: Stamp
+    starts_at: DateTimeString
     minutes: int
     call_id: str | None
     status: BookingState
-    created_at: Stamp
+    created_at: DateTimeString
 
 
 class BookingPage(BaseModel):
-    """Demos, the earliest first."""
+    """Booked demos, the earliest first."""
 
     bookings: list[BookingBody]
     next_cursor: NextCursor
@@ -334,16 +334,16 @@ class AgentList(BaseModel):
 
 
 class Remembered(BaseModel):
-    """An earlier call in short."""
+    """Memory of an earlier call."""
 
-    at: Stamp
+    at: DateTimeString
     call_id: str
     agent: str
     text: str
 
 
 class ContactBody(BaseModel):
-    """What is known of a person."""
+    """A contact: memory of earlier calls, and what is scheduled."""
 
     phone: str
     do_not_call: bool
@@ -355,7 +355,7 @@ class ContactBody(BaseModel):
 
 
 class ContactUpdate(RequestBody):
-    """Whether a person may be called."""
+    """Change of the do-not-call flag."""
 
     do_not_call: bool
     reason: Annotated[Text, Field(max_length=MAX_REASON)] = ""
@@ -366,7 +366,7 @@ class ContactUpdate(RequestBody):
 
 
 class DoNotCallEntry(BaseModel):
-    """A person who must not be called."""
+    """An entry of the do-not-call list."""
 
     phone: str
     do_not_call: bool
@@ -374,14 +374,14 @@ class DoNotCallEntry(BaseModel):
 
 
 class DoNotCallPage(BaseModel):
-    """People who must not be called, by number."""
+    """The do-not-call list, ordered by number."""
 
     contacts: list[DoNotCallEntry]
     next_cursor: NextCursor
 
 
 class ErasureBody(BaseModel):
-    """How much was removed."""
+    """How many records the erasure removed."""
 
     calls: int
     callbacks: int
@@ -392,30 +392,32 @@ class ErasureBody(BaseModel):
 
 
 class JobBody(BaseModel):
-    """A piece of work; what it is about is not shown."""
+    """A background job; its payload is not shown."""
 
     job_id: str
     kind: str
     status: JobState
-    run_at: Stamp
+    run_at: DateTimeString
     attempts: int
     error: str | None
     call_id: str | None
     event_type: str | None = Field(description="Of an event that is to be delivered.")
-    created_at: Stamp
+    created_at: DateTimeString
 
 
 class JobPage(BaseModel):
-    """Work, the newest first."""
+    """Background jobs, the newest first."""
 
     jobs: list[JobBody]
     next_cursor: NextCursor
 
 
 class ReplayRequest(RequestBody):
-    """Which dead events are to be delivered again."""
+    """Which dead events to deliver again."""
 
-    since: Annotated[Moment | None, Field(description="Those that happened then or later.")] = None
+    since: Annotated[Timestamp | None, Field(description="Those that happened then or later.")] = (
+        None
+    )
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{}, {"since": "2026-11-23T00:00:00+05:30"}]}

@@ -1,4 +1,4 @@
-"""The document of the whole server: what FastAPI cannot know is added."""
+"""Builds the OpenAPI document: adds problem schemas and tags to FastAPI's own."""
 
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ TAGS: Final = (
 
 
 def document(app: FastAPI) -> None:
-    """Let ``/openapi.json`` tell of the API's errors and groups."""
+    """Install the generator of ``/openapi.json`` with the API's error schemas and tags."""
 
     def whole() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -1,4 +1,4 @@
-"""Pages of lists: a page names where the next one begins. No I/O."""
+"""Cursor pagination: encodes and decodes the position after a page. No I/O."""
 
 import base64
 import binascii
@@ -11,10 +11,10 @@ from fastapi import Query
 
 from fwai.errors import FieldError
 from fwai.interfaces.jobs import ListPosition
-from fwai.web.values import known_moment, safe_id
+from fwai.web.values import is_safe_id, parse_timestamp
 
 MAX_PAGE: Final = 200
-USUAL: Final = 50
+DEFAULT_PAGE: Final = 50
 _MAX_CURSOR: Final = 200
 _FIX: Final = "take next_cursor of an earlier page as it stands"
 
@@ -27,8 +27,8 @@ Cursor = Annotated[
 ]
 
 
-def place_of(cursor: str) -> ListPosition | None:
-    """Return where a page begins; None when it is the first.
+def decode_position(cursor: str) -> ListPosition | None:
+    """Decode the cursor of a list ordered by time; None for the first page.
 
     Raises:
         FieldError: The cursor is not one of ours.
@@ -36,17 +36,17 @@ def place_of(cursor: str) -> ListPosition | None:
     if not cursor:
         return None
     match _decode(cursor):
-        case [str() as stamp, str() as item_id] if safe_id(item_id):
+        case [str() as stamp, str() as item_id] if is_safe_id(item_id):
             try:
-                return known_moment(stamp), item_id
+                return parse_timestamp(stamp), item_id
             except ValueError:
                 raise FieldError("cursor", _FIX) from None
         case _:
             raise FieldError("cursor", _FIX)
 
 
-def number_after(cursor: str) -> str:
-    """Return the number that a page begins after; empty when it is the first.
+def decode_phone(cursor: str) -> str:
+    """Decode the cursor of a list ordered by phone number; empty for the first page.
 
     Raises:
         FieldError: The cursor is not one of ours.
@@ -64,23 +64,23 @@ def page(
     name: str,
     found: Sequence[ItemT],
     most: int,
-    show: Callable[[ItemT], Any],
-    last: Callable[[ItemT], Any],
+    to_json: Callable[[ItemT], Any],
+    position: Callable[[ItemT], Any],
 ) -> dict[str, Any]:
-    """Return a page of at most ``most`` items, of which one more was asked for.
+    """Build a page of at most ``most`` items; ``found`` holds one more when there is a next page.
 
     Args:
-        name: Of the list.
+        name: JSON field of the list.
         found: The items.
         most: How many to show.
-        show: Returns an item as JSON.
-        last: Returns what the next page begins after: a tuple of text and moments.
+        to_json: Builds an item's JSON.
+        position: Returns what the next page begins after: a tuple of text and times.
     """
     shown = found[:most]
     more = len(found) > most
     return {
-        name: [show(item) for item in shown],
-        "next_cursor": _encode(last(shown[-1])) if more else None,
+        name: [to_json(item) for item in shown],
+        "next_cursor": _encode(position(shown[-1])) if more else None,
     }
 
 

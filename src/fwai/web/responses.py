@@ -1,4 +1,4 @@
-"""Answers as JSON. No I/O."""
+"""Builds JSON responses. No I/O."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import msgspec
 from fastapi import Response
 
 
-def answer(body: Any, status: int = 200, location: str = "") -> Response:  # noqa: ANN401 - JSON
-    """Return a JSON answer; a number that is not finite becomes null."""
+def json_response(body: Any, status: int = 200, location: str = "") -> Response:  # noqa: ANN401 - JSON
+    """Build a JSON response that is not cached; a number that is not finite becomes null."""
     headers = {"Cache-Control": "no-store"}
     if location:
         headers["Location"] = location

@@ -1,4 +1,4 @@
-"""What every route of the API does first and last: the key, the body's size, refusals."""
+"""Route class of the API: authentication, body limits and problem responses."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from fwai.http.access import Access
 from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
-from fwai.web.errors import problem_of
+from fwai.web.errors import to_problem
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_S: Final = 10.0
@@ -23,10 +23,10 @@ _JSON: Final = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def route_class(access: Access) -> type[APIRoute]:
-    """Return a class of routes that ask for a key before anything else, and refuse in problems.
+def api_route_class(access: Access) -> type[APIRoute]:
+    """Return a route class that authenticates first and answers errors as problem details.
 
-    Who asks is in ``request.state.client`` then.
+    The client is in ``request.state.client`` then.
     """
 
     class ApiRoute(APIRoute):
@@ -37,24 +37,24 @@ def route_class(access: Access) -> type[APIRoute]:
                 try:
                     request.state.client = access.client(request)
                     if request.method != "GET":
-                        request = await _with_body(request)
+                        request = await _buffer_body(request)
                     return await handle(request)
                 except ClientDisconnect:
                     return Response(status_code=400)  # nobody reads it
                 except Exception as exc:  # noqa: BLE001 - whatever it is, it is answered
-                    return problem_of(exc).response()
+                    return to_problem(exc).response()
 
             return guarded
 
     return ApiRoute
 
 
-class NoRoute:
-    """Answers whatever no route takes, as an ASGI application.
+class NotFoundApp:
+    """ASGI application that answers 404 or 405 to what no route takes.
 
     Args:
-        access: Strangers are not told what there is.
-        routes: Those there are.
+        access: Authenticates first, so that strangers cannot probe for routes.
+        routes: The existing routes.
     """
 
     def __init__(self, access: Access, routes: Callable[[], list[BaseRoute]]) -> None:
@@ -62,7 +62,7 @@ class NoRoute:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse."""
+        """Answer with a problem."""
         try:
             self._access.client(Request(scope))
             problem = self._problem(scope)
@@ -88,11 +88,11 @@ class NoRoute:
         )
 
 
-async def _with_body(request: Request) -> Request:
-    """Return the request with its body read, whose size and kind are good.
+async def _buffer_body(request: Request) -> Request:
+    """Read the body and return a request that replays it.
 
     Raises:
-        ProblemError: They are not.
+        ProblemError: It is too large, too slow or not JSON.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):

@@ -1,4 +1,4 @@
-"""What the API needs of the rest of the process; every coroutine may raise ``StoreError``."""
+"""Dependencies of the API; every coroutine may raise ``StoreError``."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from fwai.interfaces.tools import ToolCatalog
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """What the API needs.
+    """Dependencies of the API's routes.
 
     Attributes:
         place: Accepts a call to be dialled.
@@ -27,11 +27,11 @@ class ApiServices:
         live: The calls that this process carries.
         live_events: Publishes the events of live calls.
         tools: The tools.
-        schedule: Writes a callback, and tells of it; True when it is new.
-        erase: Removes what is kept of a number.
+        schedule: Stores a callback and publishes its event; True when it is new.
+        erase: Erases all records of a number.
         recordings_dir: None when nothing was ever recorded.
         clock: The time now, aware.
-        heartbeat_s: Silence on an event stream before a sign of life.
+        heartbeat_s: Silence on an event stream before a keep-alive comment.
     """
 
     calls: CallList

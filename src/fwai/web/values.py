@@ -1,4 +1,4 @@
-"""Values as clients write them: text, numbers, moments, JSON. No I/O."""
+"""Parses and validates values of requests: text, phone numbers, timestamps, JSON. No I/O."""
 
 import json
 import math
@@ -11,21 +11,21 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from fwai.domain import phone
-from fwai.domain.hours import on_the_clock
+from fwai.domain.hours import at_local_time
 from fwai.errors import FieldError
 
 MAX_DEPTH: Final = 6
 _YEARS: Final = range(2000, 2201)
-_MOMENT_FIX: Final = "write a moment with its offset, as in 2026-11-23T10:00:00+05:30"
+_TIMESTAMP_HINT: Final = "write a moment with its offset, as in 2026-11-23T10:00:00+05:30"
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _LOST_PLUS: Final = re.compile(r"T\S* (?=\d\d:?\d\d$)", re.ASCII)
 
 
-def whole(text: str) -> str:
-    """Return ``text``.
+def validate_text(text: str) -> str:
+    """Return ``text`` if a database can store it.
 
     Raises:
-        ValueError: No database takes it.
+        ValueError: It holds NUL or a lone surrogate.
     """
     if "\x00" in text:
         raise ValueError("it holds a NUL character; remove it")
@@ -36,19 +36,19 @@ def whole(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(whole)]
+Text = Annotated[str, AfterValidator(validate_text)]
 
 
-def safe_id(text: str) -> bool:
-    """Whether ``text`` can be an id of ours; anything else is no file's and no row's."""
+def is_safe_id(text: str) -> bool:
+    """Whether ``text`` has the form of our ids, and so is safe in paths and queries."""
     return _SAFE_ID.fullmatch(text) is not None
 
 
-def number(text: str, field: str = "phone") -> str:
-    """Return a telephone number in E.164 form; in an address ``+`` may have become a space.
+def parse_phone(text: str, field: str = "phone") -> str:
+    """Parse a telephone number to E.164; in a URL ``+`` may have become a space.
 
     Raises:
-        FieldError: It is none.
+        FieldError: It is not a complete number.
     """
     try:
         return phone.dialable(text)
@@ -56,14 +56,14 @@ def number(text: str, field: str = "phone") -> str:
         raise FieldError(field, str(exc)) from None
 
 
-def moment(text: str, field: str, zone: ZoneInfo, *, end: bool = False) -> datetime:
-    """Return the instant that ``text`` names: a moment with its offset, or a day in ``zone``.
+def parse_moment(text: str, field: str, zone: ZoneInfo, *, end: bool = False) -> datetime:
+    """Parse a timestamp with its offset, or a day in ``zone``, to UTC.
 
     Args:
-        text: ISO 8601. ``+`` may have become a space, as it does in an address.
-        field: To be named when it is none.
-        zone: Where a day begins.
-        end: Of a day the end is meant, not the beginning.
+        text: ISO 8601. ``+`` may have become a space, as it does in a URL.
+        field: Named in the error.
+        zone: Time zone of a day.
+        end: A day means its end, not its beginning.
 
     Raises:
         FieldError: It is neither.
@@ -71,100 +71,100 @@ def moment(text: str, field: str, zone: ZoneInfo, *, end: bool = False) -> datet
     written = _LOST_PLUS.sub(lambda found: found[0].rstrip() + "+", text.strip())
     try:
         if len(written) == len("2026-11-25"):
-            return _day(date.fromisoformat(written), zone, end=end)
-        return known_moment(written)
+            return _parse_day(date.fromisoformat(written), zone, end=end)
+        return parse_timestamp(written)
     except ValueError:
-        raise FieldError(field, f"{_MOMENT_FIX}, or a day, as in 2026-11-23") from None
+        raise FieldError(field, f"{_TIMESTAMP_HINT}, or a day, as in 2026-11-23") from None
 
 
-def _day(day: date, zone: ZoneInfo, *, end: bool) -> datetime:
+def _parse_day(day: date, zone: ZoneInfo, *, end: bool) -> datetime:
     if day.year not in _YEARS:
         raise ValueError
-    return on_the_clock(day + timedelta(days=end), time(), zone).astimezone(UTC)
+    return at_local_time(day + timedelta(days=end), time(), zone).astimezone(UTC)
 
 
-def known_moment(text: str) -> datetime:
-    """Return the instant that ``text`` names, in UTC; its year is one that people live in.
+def parse_timestamp(text: str) -> datetime:
+    """Parse an ISO 8601 timestamp to UTC.
 
     Raises:
-        ValueError: It is no ISO 8601 with an offset.
+        ValueError: It has no offset, or its year is not in 2000 to 2200.
     """
     at = datetime.fromisoformat(text)
     if at.tzinfo is None or at.year not in _YEARS:
-        raise ValueError(_MOMENT_FIX)
+        raise ValueError(_TIMESTAMP_HINT)
     return at.astimezone(UTC)
 
 
-def _moment(value: object) -> datetime:
+def _validate_timestamp(value: object) -> datetime:
     if not isinstance(value, str):
-        raise ValueError(_MOMENT_FIX)  # noqa: TRY004 - pydantic reports ValueError only
+        raise ValueError(_TIMESTAMP_HINT)  # noqa: TRY004 - pydantic reports ValueError only
     try:
-        return known_moment(value)
+        return parse_timestamp(value)
     except ValueError:
-        raise ValueError(_MOMENT_FIX) from None
+        raise ValueError(_TIMESTAMP_HINT) from None
 
 
-Moment = Annotated[
+Timestamp = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(_validate_timestamp),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 
-def plain(value: object) -> str:
-    """Return a value of a prompt's placeholder as text.
+def placeholder_value(value: object) -> str:
+    """Convert the value of a prompt placeholder to text.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not text, a finite number or a boolean.
     """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return whole(value)
+        return validate_text(value)
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     raise ValueError("give text, a number, true or false")
 
 
-Plain = Annotated[
+PlaceholderValue = Annotated[
     str,
-    BeforeValidator(plain),
+    BeforeValidator(placeholder_value),
     WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}),
 ]
 
 
-def json_object(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a JSON object that can be kept and handed on.
+def validate_json_object(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a JSON object if it can be stored.
 
     Raises:
-        ValueError: It holds what no database takes, or is nested too deep.
+        ValueError: It holds what no database can store, or is nested too deep.
     """
-    _walk(value, 0)
+    _validate_json(value, 0)
     return value
 
 
-def _walk(value: object, depth: int) -> None:
+def _validate_json(value: object, depth: int) -> None:
     if depth > MAX_DEPTH:
         raise ValueError(f"nest at most {MAX_DEPTH} levels deep")
     match value:
         case str():
-            whole(value)
+            validate_text(value)
         case float() if not math.isfinite(value):
             raise ValueError("numbers must be finite")
         case Mapping():
             for name, item in value.items():
-                _walk(name, depth)
-                _walk(item, depth + 1)
+                _validate_json(name, depth)
+                _validate_json(item, depth + 1)
         case list():
             for item in value:
-                _walk(item, depth + 1)
+                _validate_json(item, depth + 1)
         case _:
             pass
 
 
-JsonObject = Annotated[dict[str, Any], AfterValidator(json_object)]
+JsonObject = Annotated[dict[str, Any], AfterValidator(validate_json_object)]
 
 
-def canonical(value: object) -> bytes:
-    """Return JSON that is the same for equal values."""
+def canonical_json(value: object) -> bytes:
+    """Serialise to JSON that is the same for equal values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()

@@ -18,7 +18,6 @@ from fwai.domain.call import Call, Direction
 from fwai.domain.callback import MAX_NOTE, CallbackState
 from fwai.domain.caller_memory import flat, recall
 from fwai.errors import StoreError
-from fwai.gemini import messages
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.setup import SessionConfig, setup_message
@@ -85,9 +84,12 @@ class AgentFactory:
                 config = replace(config, instruction=f"{config.instruction}\n\n{known}")
         return GeminiAgent(self._endpoint, config)
 
-    def warm_up(self) -> None:
-        """Build now what the SDK builds at first use, rather than in the first call."""
-        messages.warm_up()
+    def check(self) -> None:
+        """Write each profile's set-up once.
+
+        Raises:
+            ValueError: A tool's schema is not accepted by Gemini Live; it names the place.
+        """
         for profile in self._agents.values():
             setup_message(self._config(profile, None))
 

@@ -20,13 +20,14 @@ from fastapi import FastAPI
 
 from fwai import __version__
 from fwai.calls.call_runner import OnOver
-from fwai.calls.dial_cleanup import dial_cleanup_jobs
+from fwai.calls.dial_cleanup import adopted_call_jobs, dial_cleanup_jobs
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_events import LiveEvents, PublishingArchive
 from fwai.calls.manager import CallManager
 from fwai.calls.outbound import OutboundCalls
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
+from fwai.domain.instance import InstanceStatus
 from fwai.errors import ConfigError
 from fwai.gemini.models import VOICES
 from fwai.integrations.webhook_client import webhook_http
@@ -100,6 +101,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
     availability = AvailabilityFile(settings.data_dir / "availability.json")
     live_events = LiveEvents()
     signals = JobSignals()
+    status = InstanceStatus()
     async with AsyncExitStack() as stack:
         # Loading the certificates takes 60 ms and 3 MB: once, not per client or call.
         tls = ssl.create_default_context()
@@ -112,7 +114,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         providers = enabled(settings, http)
         channels = message_channels(settings, providers)
         bookings = booking_messages(settings, channels, announce)
-        options = _store_options(settings, events, live_events, signals, bookings)
+        options = _store_options(settings, events, live_events, signals, status, bookings)
         store = await stack.enter_async_context(open_store(options))
 
         jobs = JobSubmission(store.jobs, signals)
@@ -121,7 +123,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         recall = caller_recall(store, settings.zone)
         factory = AgentFactory(settings, agents, tools, tls, recall)
         archive = PublishingArchive(store.calls, live_events)
-        calls = _call_manager(settings, agents, factory, tools, archive, store, on_over)
+        calls = _call_manager(settings, agents, factory, tools, archive, store, status, on_over)
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(signals.stop)  # once no call writes jobs any more
@@ -166,10 +168,10 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         app.include_router(api(settings, api_parts, access))
         document(app)
 
-        await write_start_jobs(settings, agents, store, background.dialer)
+        await write_start_jobs(settings, agents, store)
         workers.create_task(background.worker.run(), name="worker")
         workers.create_task(background.delivery_worker.run(), name="delivery_worker")
-        factory.warm_up()
+        factory.check()
         yield Server(app, calls, store, agents)
 
 
@@ -214,6 +216,7 @@ def _call_manager(
     tools: ToolRunner,
     archive: PublishingArchive,
     store: Store,
+    status: InstanceStatus,
     on_over: OnOver | None,
 ) -> CallManager:
     limit = settings.max_concurrent_calls
@@ -228,6 +231,7 @@ def _call_manager(
         on_idle=give_back_memory,
         speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
         on_over=on_over,
+        status=status,
     )
 
 
@@ -260,6 +264,7 @@ def _store_options(
     events: Events,
     live_events: LiveEvents,
     signals: JobSignals,
+    status: InstanceStatus,
     bookings: BookingMessages,
 ) -> StoreOptions:
     return StoreOptions(
@@ -268,6 +273,8 @@ def _store_options(
         transcripts_dir=settings.transcripts_dir if settings.enable_transcripts else None,
         recordings_dir=settings.data_dir / "recordings" if settings.record_calls else None,
         keep=SURVIVES_RESTART,
+        adopted=adopted_call_jobs(settings.ring_seconds),
+        status=status,
         old_transcripts_dir=settings.transcripts_dir,
         old_recordings_dir=settings.data_dir / "recordings",
         follow=follow_up_jobs,

@@ -10,6 +10,7 @@ import httpx
 from fwai.calls.after_call import AfterCall
 from fwai.calls.dial_cleanup import close_call_job
 from fwai.calls.dialer import CallbackDialer, Dialer, DialLimits
+from fwai.calls.hang_up import CarrierHangUp
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallState
@@ -21,6 +22,7 @@ from fwai.domain.job import (
     DIAL,
     EVENT,
     FOLLOW_UP,
+    HANG_UP,
     HOUSEKEEPING,
     SUMMARY,
     WATCH_CALL,
@@ -38,6 +40,7 @@ from fwai.jobs.signals import JobSignals
 from fwai.jobs.unconfigured import Unconfigured
 from fwai.jobs.worker import Worker
 from fwai.store.callback_import import import_once
+from fwai.store.membership import Membership
 from fwai.store.open import Store
 from fwai.wiring.webhooks import announcer, callback_event
 
@@ -87,12 +90,10 @@ class BackgroundJobs:
         worker: Runs the jobs that touch calls, people and the database.
         delivery_worker: Runs those that wait for others' servers: events, summaries. A receiver
             that hangs must hold up no text and no dial.
-        dialer: Finds, at a start, the calls that were placed before it.
     """
 
     worker: Worker
     delivery_worker: Worker
-    dialer: Dialer
 
 
 def background_jobs(
@@ -136,32 +137,38 @@ def background_jobs(
         ring_s=settings.ring_seconds,
         max_s=settings.max_call_seconds + 60,
     )
-    dialer = Dialer(rules, limits, lines, archive, calls, store.contacts)
+    dialer = Dialer(
+        rules, limits, lines, archive, calls, store.contacts, _elsewhere(store.membership)
+    )
     missed = callback_event(events, CALLBACK_MISSED, settings.zone)
     handlers: dict[str, JobHandler] = {
         **messages,
         DIAL: dialer.dial,
         WATCH_CALL: dialer.watch,
+        HANG_UP: CarrierHangUp(lines),
         CALLBACK: CallbackDialer(rules, policy, store.callbacks, place, missed),
         FOLLOW_UP: _follow_ups(settings, agents, store, events, policy),
-        HOUSEKEEPING: Housekeeping(store.jobs, store.idempotency_keys),
+        HOUSEKEEPING: Housekeeping(store.jobs, store.idempotency_keys, store.membership.instances),
     }
     deliveries: dict[str, JobHandler] = {
         EVENT: events.deliver,
         SUMMARY: _summaries(settings, agents, store, events, http),
     }
-    poll_s = None if settings.database_url.startswith("sqlite") else SHARED_POLL_S
+    shared = not settings.database_url.startswith("sqlite")
+
+    def poll_s() -> float | None:
+        return SHARED_POLL_S if shared or store.membership.siblings else None
+
     return BackgroundJobs(
         worker=Worker(store.jobs, handlers, signals, poll_s=poll_s),
         delivery_worker=Worker(
             store.jobs, deliveries, signals, concurrency=DELIVERY_CONCURRENCY, poll_s=poll_s
         ),
-        dialer=dialer,
     )
 
 
 async def write_start_jobs(
-    settings: Settings, agents: Mapping[str, AgentProfile], store: Store, dialer: Dialer
+    settings: Settings, agents: Mapping[str, AgentProfile], store: Store
 ) -> None:
     """Write down what a start has to do; to be called once before the workers run.
 
@@ -174,12 +181,18 @@ async def write_start_jobs(
         zone=settings.zone,
         default_agent=next(iter(agents)),
     )
-    waiting = await store.calls.waiting_outbound()
-    for job in await dialer.left_over(waiting, store.jobs.by_key):
-        await store.jobs.enqueue(job)
     for dial in await store.jobs.stranded(DIAL):
         await store.jobs.enqueue(close_call_job(dial, datetime.now(UTC)))
     await store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
+
+
+def _elsewhere(membership: Membership) -> Callable[[CallRecord], bool]:
+    """Return whether another process that lives carries a call."""
+
+    def carried(record: CallRecord) -> bool:
+        return record.state.on_line and membership.lives_elsewhere(record.instance, record.epoch)
+
+    return carried
 
 
 def _follow_ups(

@@ -14,13 +14,20 @@ from fwai.domain.events import CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, WireError
 from fwai.simulator.common.rest import ApiFault
 from fwai.simulator.common.voice import standard_repertoire
+from fwai.simulator.common.wire import (
+    L16,
+    MULAW,
+    Checkpoint,
+    ClearAudio,
+    PlayAudio,
+    StreamFormat,
+)
 from fwai.simulator.exotel.api import ExotelApi
 from fwai.simulator.exotel.applets import read_stream_url
 from fwai.simulator.exotel.ear import ExotelEar
-from fwai.simulator.exotel.garbage import KINDS
+from fwai.simulator.exotel.malformed import KINDS
 from fwai.simulator.exotel.stream import StreamOptions, audio_of
 from fwai.simulator.exotel.wire import Decoder, Encoder, Spelling, StreamFacts
-from fwai.simulator.plivo.wire import L16, MULAW, Checkpoint, ClearAudio, PlayAudio, StreamFormat
 
 FACTS = StreamFacts(
     stream_id="S1",

@@ -38,10 +38,15 @@ TOOLS = (ToolSpec("send_sms", "Send a text.", SCHEMA), ToolSpec("end_call", "Han
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("tools", [(), TOOLS], ids=["no-tools", "tools"])
 @pytest.mark.parametrize("handle", [None, "H"], ids=["new", "resumed"])
+@pytest.mark.parametrize("language", ["", "hi-IN"], ids=["any-language", "hindi"])
 async def test_the_setup_is_the_sdks(
-    monkeypatch: pytest.MonkeyPatch, model: str, tools: Sequence[ToolSpec], handle: str | None
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    tools: Sequence[ToolSpec],
+    handle: str | None,
+    language: str,
 ) -> None:
-    config = SessionConfig(model, "Be brief. नमस्ते", "Kore", "hi-IN", tools)
+    config = SessionConfig(model, "Be brief. नमस्ते", "Kore", language, tools)
 
     async with scripted(monkeypatch, model, connect_config(config, handle)) as (_, socket):
         assert frame(setup_message(config, handle)) == frame(socket.sent[0])

@@ -72,7 +72,7 @@ def _exactly(value: object) -> object:
 
 
 @pytest.mark.parametrize("take", SDK, ids=lambda take: take.__name__)
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=400)
 @given(VALUES)
 @example("5.")
 @example("\u00a05")
@@ -87,7 +87,7 @@ def test_a_value_is_taken_for_what_the_sdk_takes_it_for(take: Field, value: obje
     assert ours(take, value) == sdks(take, value)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=400)
 @given(BASE64)
 @example("AR==")
 @example("AQA")

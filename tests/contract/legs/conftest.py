@@ -10,7 +10,7 @@ from fwai.adapters import media_stream
 from fwai.adapters.webrtc import leg as webrtc_leg
 from fwai.adapters.webrtc.speech_queue import CAPACITY_MS
 from fwai.interfaces.media import CallerLeg
-from fwai.simulator.plivo.wire import L16, MULAW, StreamFormat
+from fwai.simulator.common.wire import L16, MULAW, StreamFormat
 
 ON_TIME_MS = 60.0  # what a busy machine may be late
 MESSAGE_MS = {8000: 200.0, 16000: 100.0, 24000: 80.0}  # of speech in one message to Exotel

@@ -18,7 +18,7 @@ from fwai.simulator.common.line import Line
 from fwai.simulator.common.playback import Piece, PlaybackBuffer
 from fwai.simulator.common.voice import standard_repertoire
 from fwai.simulator.meta.ear import HEAR_HZ, MetaEar
-from fwai.simulator.meta.media import GARBAGE, MetaMedia, NetworkConditions
+from fwai.simulator.meta.media import MALFORMED, MetaMedia, NetworkConditions
 
 PORTS = (42_100, 42_199)
 JITTER_BUFFER_S = 0.150
@@ -41,7 +41,7 @@ class _JitterBuffer(MetaEar):
 class MetaPeer:
     """A WhatsApp phone that plays what comes `JITTER_BUFFER_S` later. Implements ``Peer``."""
 
-    garbage: Sequence[str] = tuple(sorted(GARBAGE))
+    garbage: Sequence[str] = tuple(sorted(MALFORMED))
 
     def __init__(self) -> None:
         self.line = Line(standard_repertoire())

@@ -20,15 +20,15 @@ from fwai.interfaces.media import CallerLeg
 from fwai.simulator.common.cause import FAILED, Ending
 from fwai.simulator.common.line import Line
 from fwai.simulator.common.voice import standard_repertoire
-from fwai.simulator.exotel import garbage as exotel_garbage
+from fwai.simulator.common.wire import StreamFormat
+from fwai.simulator.exotel import malformed as exotel_malformed
 from fwai.simulator.exotel import wire as exotel_wire
 from fwai.simulator.exotel.ear import ExotelEar
 from fwai.simulator.exotel.stream import ExotelStream, StreamOptions
 from fwai.simulator.exotel.wire import StreamFacts
-from fwai.simulator.plivo import garbage as plivo_garbage
+from fwai.simulator.plivo import malformed as plivo_malformed
 from fwai.simulator.plivo.signature import PlivoSigner
 from fwai.simulator.plivo.stream import Account, MediaStream
-from fwai.simulator.plivo.wire import StreamFormat
 from fwai.simulator.plivo.xml import StreamInstruction
 
 STREAM_GOES = frozenset({"huge"})  # the WebSocket's own limit ends it; see test_media_stream
@@ -189,7 +189,7 @@ async def plivo(audio: StreamFormat, *, says_stop: bool) -> AsyncIterator[tuple[
         account = Account("c-1", "MA1", PlivoSigner("account-token"), send_stop=says_stop)
         line = Line(standard_repertoire())
         stream = MediaStream(order, account, line, lambda *_, **__: None)
-        peer = StreamPeer(stream, line, tuple(plivo_garbage.KINDS), stops=says_stop)
+        peer = StreamPeer(stream, line, tuple(plivo_malformed.KINDS), stops=says_stop)
         async with _talking(peer, opened) as pair:
             del opened
             yield pair
@@ -216,7 +216,7 @@ async def exotel(sample_rate: int) -> AsyncIterator[tuple[CallerLeg, Peer]]:
         line.ear = ExotelEar(standard_repertoire(), line.emit)
         options = StreamOptions(sample_rate=sample_rate)
         stream = ExotelStream(url, facts, options, line)
-        peer = StreamPeer(stream, line, tuple(exotel_garbage.KINDS), stops=True)
+        peer = StreamPeer(stream, line, tuple(exotel_malformed.KINDS), stops=True)
         async with _talking(peer, opened) as pair:
             del opened
             yield pair

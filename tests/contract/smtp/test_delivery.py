@@ -15,7 +15,7 @@ from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 from fwai.integrations.smtp import Attachment, Mail, Mailer, Security, SmtpOptions
 from fwai.simulator.mail.fault import (
     MailFault,
-    SimulatedWorld,
+    SmtpStage,
     busy,
     hang,
     lost_after_text,
@@ -184,7 +184,7 @@ async def test_a_failure_is_called_what_it_is(
 
 
 @pytest.mark.parametrize("at", ["connect", "ehlo", "mail", "rcpt"])
-async def test_a_server_silent_before_the_text_may_be_asked_again(at: SimulatedWorld) -> None:
+async def test_a_server_silent_before_the_text_may_be_asked_again(at: SmtpStage) -> None:
     async with Mailbox() as box:
         box.faults.append(hang(at))
         error = await failure(mailer(box, timeout_s=0.1))
@@ -194,7 +194,7 @@ async def test_a_server_silent_before_the_text_may_be_asked_again(at: SimulatedW
 
 
 @pytest.mark.parametrize("at", ["data", "text"])
-async def test_a_server_silent_after_the_text_may_have_taken_it(at: SimulatedWorld) -> None:
+async def test_a_server_silent_after_the_text_may_have_taken_it(at: SmtpStage) -> None:
     async with Mailbox() as box:
         box.faults.append(hang(at))
         error = await failure(mailer(box, timeout_s=0.05))

@@ -1,5 +1,4 @@
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -7,16 +6,23 @@ import pytest
 from fwai.store.database import Database
 from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
+from postgres import drop_database, fresh_database
 from unit.store.kit import Clock, Kept, a_database, jobs_in, kept_in, sqlite_url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database that no other test process uses."""
+    url = fresh_database("store")
+    yield url
+    drop_database(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     url = sqlite_url(tmp_path)
     if request.param == "postgresql":
-        url = os.environ.get("FWAI_TEST_POSTGRES_URL", "")
-        if not url:
-            pytest.skip("FWAI_TEST_POSTGRES_URL is not set")
+        url = request.getfixturevalue("postgresql")
     async with a_database(url) as opened:
         yield opened
         async with opened.write() as connection:

@@ -1,7 +1,6 @@
 """What every ``CallPermissionStore`` must do: the one in memory, and those in a database."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -55,9 +54,7 @@ async def store(
         return
     url = sqlite_url(tmp_path)
     if request.param == "postgresql":
-        url = os.environ.get("FWAI_TEST_POSTGRES_URL", "")
-        if not url:
-            pytest.skip("FWAI_TEST_POSTGRES_URL is not set")
+        url = request.getfixturevalue("postgresql")
     async with a_database(url) as opened:
         yield CallPermissions(opened)
         async with opened.write() as connection:

@@ -119,6 +119,7 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     assert files(kept) == ["b-1.jsonl", "b-1.wav"]
     left = await rows(database)
     assert left.pop("jobs") == 3
+    assert left.pop("instances") == 0, "no process registered here"
     assert set(left.values()) == {1}, left
     assert await kept.calls.get(CallId("b-1")) is not None
     assert await people.standings.load(OTHER_PHONE) != CallPermission()
@@ -272,7 +273,10 @@ async def test_many_calls_are_removed_in_portions(
     await spoke(kept, "a-1")
     async with database.write() as connection:
         row = dict((await connection.execute(select(calls))).mappings().one())
-        many = [row | {"id": f"x-{n}", "transcript": None} for n in range(PORTION * 2)]
+        many = [
+            row | {"id": f"x-{n}", "provider_call_id": f"u-{n}", "transcript": None}
+            for n in range(PORTION * 2)
+        ]
         await connection.execute(insert(calls), many)
 
     assert await erasure.erase(PHONE) == Erased(calls=PORTION * 2 + 1, files=2)

@@ -28,6 +28,9 @@ from unit.adapters.handler_kit import FakeCalls, FakeReports
 TOKEN = "stream-token"
 HOOKS = PlivoWebhooks("https://voice.example.com", "MA1", ("account-token",))
 PATH = f"/plivo/stream?call=x&t={TOKEN}"
+STOP = '{"event":"stop"}'
+KEY = '{"event":"dtmf","dtmf":{"digit":"5"}}'
+SPEECH = bytes(320)
 WITHIN_S = 3.0
 P = ParamSpec("P")
 

@@ -14,7 +14,10 @@ from fwai.domain.events import CallerAudio, CallerHungUp, DtmfPressed, MarkReach
 from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.media_server import (
     HOOKS,
+    KEY,
     PATH,
+    SPEECH,
+    STOP,
     TOKEN,
     MediaServer,
     carrying,
@@ -26,10 +29,7 @@ from unit.adapters.media_server import (
     until,
 )
 
-STOP = '{"event":"stop"}'
-KEY = '{"event":"dtmf","dtmf":{"digit":"5"}}'
 AUDIO = CallerAudio(bytes(640))  # two messages of mu-law silence
-SPEECH = bytes(320)
 
 
 async def refused(server: MediaServer, url: str = "", headers: dict[str, str] | None = None) -> int:

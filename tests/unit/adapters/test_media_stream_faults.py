@@ -12,6 +12,9 @@ from websockets.frames import Opcode
 from fwai.adapters import media_stream
 from fwai.domain.events import CallerHungUp, DtmfPressed
 from unit.adapters.media_server import (
+    KEY,
+    SPEECH,
+    STOP,
     MediaServer,
     carrying,
     frame,
@@ -21,10 +24,6 @@ from unit.adapters.media_server import (
     start,
     until,
 )
-
-STOP = '{"event":"stop"}'
-KEY = '{"event":"dtmf","dtmf":{"digit":"5"}}'
-SPEECH = bytes(320)
 
 # ---- bad messages -------------------------------------------------------------------------------
 

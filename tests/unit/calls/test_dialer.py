@@ -11,7 +11,6 @@ import pytest
 from fakes import FakeArchive, a_record
 from fwai.calls.dialer import (
     EVIDENCE_S,
-    GRACE_S,
     MAX_TRIES,
     CallbackDialer,
     Dialer,
@@ -26,9 +25,7 @@ from fwai.domain.job import (
     Dead,
     Done,
     Dropped,
-    Job,
     JobOutcome,
-    JobState,
     Postpone,
     Retry,
     Unknown,
@@ -108,6 +105,7 @@ class Desk:
         self.archive = Archive()
         self.phones = Phones()
         self.forbidden: set[str] = set()
+        self.elsewhere: set[str] = set()
         self.mark = Begun()
         self.lines: dict[str, OutboundLine] = {"plivo": object()}  # type: ignore[dict-item]
         self.limits = DialLimits(**limits)  # type: ignore[arg-type]
@@ -115,7 +113,14 @@ class Desk:
 
     def restarted(self) -> Dialer:
         self.dialer = Dialer(
-            RULES, self.limits, self.lines, self.archive, self.phones, self, self.clock
+            RULES,
+            self.limits,
+            self.lines,
+            self.archive,
+            self.phones,
+            self,
+            lambda record: record.call.id in self.elsewhere,
+            self.clock,
         )
         return self.dialer
 
@@ -461,35 +466,6 @@ async def test_a_call_that_goes_on_here_is_left_alone(desk: Desk) -> None:
     assert desk.phones.orders == []
 
 
-async def test_what_was_placed_before_a_restart_is_watched(desk: Desk) -> None:
-    desk.keep(replace(CALL, provider_call_id="p-1"), CallState.RINGING)
-    desk.keep(replace(CALL, id=CallId("c-2")), CallState.DIALING)
-
-    (job,) = await desk.dialer.left_over(desk.archive.waiting())
-
-    assert (job.key, job.phone) == ("watch_call:c-1", PHONE)
-    assert job.run_at is not None
-    assert job.run_at >= in_s(45 + GRACE_S), "its news are told again only since the restart"
-    assert await desk.watch() == Done()
-    assert desk.ending == (CallState.FAILED, EndReason.SERVER_CRASHED, "")
-
-
-@pytest.mark.parametrize(("state", "watched"), [(JobState.UNKNOWN, 1), (JobState.RUNNING, 0)])
-async def test_a_call_of_which_nobody_knows_is_watched_when_no_job_will_end_it(
-    desk: Desk, state: JobState, watched: int
-) -> None:
-    """The provider did not answer, and the server crashed while it waited for news."""
-    desk.keep(state=CallState.DIALING)
-    asked = []
-
-    async def job_of(key: str) -> Job:
-        asked.append(key)
-        return a_job("dial", state=state)
-
-    assert len(await desk.dialer.left_over(desk.archive.waiting(), job_of)) == watched
-    assert asked == ["dial:c-1"]
-
-
 @pytest.mark.parametrize("state", [CallState.QUEUED, CallState.SCHEDULED])
 async def test_a_watched_call_that_nobody_dialled_was_not_dialled(
     desk: Desk, state: CallState
@@ -502,8 +478,9 @@ async def test_a_watched_call_that_nobody_dialled_was_not_dialled(
     assert desk.ending == (CallState.FAILED, EndReason.NOT_DIALED, "")
 
 
-async def test_a_conversation_on_another_machine_is_not_cut_off(desk: Desk) -> None:
+async def test_a_conversation_in_another_process_is_not_cut_off(desk: Desk) -> None:
     desk.keep(state=CallState.IN_PROGRESS)
+    desk.elsewhere.add("c-1")
     desk.clock.move(3600)
 
     assert await desk.watch() == Done()

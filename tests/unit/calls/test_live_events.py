@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,9 @@ class Archive:
 
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         self.told.append(provider_call_id)
+
+    async def set_recording(self, call_id: CallId, path: Path) -> None:
+        self.told.append(path.name)
 
     async def set_state(self, call_id: CallId, state: CallState, at: float) -> bool:
         self.told.append(state.value)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ class House:
         self.agents.append(agent)
         return agent
 
-    async def _no_recorder(self, call: Call, rate: int, at: float) -> Recorder | None:
+    def _no_recorder(self, call: Call, rate: int, at: float) -> tuple[Recorder, Path] | None:
         return None
 
     async def offer(self, offer: CallOffer = INBOUND) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +94,7 @@ class House:
         sound = AgentAudio(silence(1000, 24_000))
         return [(0.5, sound), (0.6, GenerationEnded())]
 
-    async def _no_recorder(self, call: Call, rate: int, at: float) -> Recorder | None:
+    def _no_recorder(self, call: Call, rate: int, at: float) -> tuple[Recorder, Path] | None:
         return None
 
     async def place(self) -> str:

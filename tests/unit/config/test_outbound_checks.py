@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fwai.config.loading import load_settings
-from fwai.config.outbound_checks import mail_sender, wrong_outbound
+from fwai.config.outbound_checks import invalid_outbound, mail_sender
 from fwai.errors import ConfigError
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
@@ -19,7 +19,7 @@ EVENTS = {
 def problems(**values: Any) -> list[str]:  # noqa: ANN401 - settings
     """Return what is said of work alone, of settings with nothing else in them."""
     try:
-        return wrong_outbound(load_settings(values, environment=False))
+        return invalid_outbound(load_settings(values, environment=False))
     except ConfigError as exc:
         return list(exc.problems)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fwai.domain.availability import DEFAULT, MAX_LOOKED_AT, Availability, read_availability
+from fwai.domain.availability import DEFAULT, MAX_SLOTS_SEARCHED, Availability, read_availability
 
 INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -227,7 +227,7 @@ def test_a_closed_or_full_calendar_ends_the_search() -> None:
     every_day = {day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
     busy = read_availability({"working_hours": every_day, "slot_minutes": 5, "horizon_days": 365})
     assert busy.next_free(NOW, NOW, INDIA, full) == []
-    assert len(asked) == MAX_LOOKED_AT
+    assert len(asked) == MAX_SLOTS_SEARCHED
     assert read_availability({"working_hours": {}}).next_free(NOW, NOW, INDIA, nobody) == []
 
 

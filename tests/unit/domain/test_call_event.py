@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
-from fwai.domain.call_event import call_data, call_summary, event_body, event_type, stamp
+from fwai.domain.call_event import call_data, call_summary, event_body, event_type, format_utc
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 
 T = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -105,7 +105,7 @@ def test_pieces_of_an_utterance_are_told_as_one() -> None:
 def test_moments_are_rfc_3339() -> None:
     india = timezone(timedelta(hours=5, minutes=30))
 
-    assert stamp(None) is None
-    assert stamp(T) == "2026-11-24T04:00:00.000Z"
-    assert stamp(T.astimezone(india)) == "2026-11-24T09:30:00.000+05:30"
+    assert format_utc(None) is None
+    assert format_utc(T) == "2026-11-24T04:00:00.000Z"
+    assert format_utc(T.astimezone(india)) == "2026-11-24T09:30:00.000+05:30"
     assert event_body("x", T, {})["timestamp"] == "2026-11-24T04:00:00.000Z"

@@ -14,7 +14,7 @@ from fwai.adapters.whatsapp.dialer import PermissionNeededError, WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.permissions import MAX_WAITING, PermissionUpdates
 from fwai.domain.call import CallState
-from fwai.domain.call_permission import DAY_S, CallPermission, Grant, can
+from fwai.domain.call_permission import DAY_S, CallPermission, Grant, action_allowed
 from fwai.errors import ApiError, StoreError
 from fwai.interfaces.store import CallPermissionChange
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of
@@ -101,10 +101,10 @@ def test_what_meta_answers(answer: Mapping[str, Any], grant: Grant, expires_at: 
 
 
 def test_actions() -> None:
-    assert can(ALLOWED, "start_call") is True
-    assert can(DENIED, "start_call") is False
-    assert can(ALLOWED, "send_call_permission_request") is None
-    assert can({"actions": [7, {}]}, "start_call") is None
+    assert action_allowed(ALLOWED, "start_call") is True
+    assert action_allowed(DENIED, "start_call") is False
+    assert action_allowed(ALLOWED, "send_call_permission_request") is None
+    assert action_allowed({"actions": [7, {}]}, "start_call") is None
 
 
 # ---- the store behind a queue --------------------------------------------------------------------
@@ -112,15 +112,15 @@ def test_actions() -> None:
 
 async def test_changes_are_applied_in_order_and_not_waited_for() -> None:
     contacts = PermissionUpdates(InMemoryCallPermissions())
-    contacts.note("u", lambda kept: kept.asked(NOW))
-    contacts.note("u", lambda kept: kept.connected(NOW))
-    contacts.note("", lambda kept: kept)
+    contacts.enqueue("u", lambda kept: kept.asked(NOW))
+    contacts.enqueue("u", lambda kept: kept.connected(NOW))
+    contacts.enqueue("", lambda kept: kept)
     worker = asyncio.create_task(contacts.run())
-    await contacts.settled()
+    await contacts.wait_until_applied()
     worker.cancel()
     assert (await contacts.load("u")).asked_at == ()
     for _ in range(MAX_WAITING + 5):
-        contacts.note("u", lambda kept: kept)
+        contacts.enqueue("u", lambda kept: kept)
 
 
 async def test_a_sick_store_stops_nothing() -> None:
@@ -131,10 +131,10 @@ async def test_a_sick_store_stops_nothing() -> None:
             return await super().change(user, change)
 
     contacts = PermissionUpdates(Sick())
-    contacts.note("sick", CallPermission.missed)
-    contacts.note("well", CallPermission.missed)
+    contacts.enqueue("sick", CallPermission.missed)
+    contacts.enqueue("well", CallPermission.missed)
     worker = asyncio.create_task(contacts.run())
-    await contacts.settled()
+    await contacts.wait_until_applied()
     worker.cancel()
     assert (await contacts.load("well")).unanswered == 1
 
@@ -263,12 +263,12 @@ async def test_how_calls_fare_is_kept() -> None:
     async with calls_of(world) as calls:
         one, contacts = dialer(Api(), calls, TEMPORARY)
         for state in (CallState.RINGING, CallState.NO_ANSWER, CallState.REJECTED, CallState.FAILED):
-            one.progressed(Progress("w", "j", USER, state))
+            one.on_progress(Progress("w", "j", USER, state))
         worker = asyncio.create_task(contacts.run())
-        await contacts.settled()
+        await contacts.wait_until_applied()
         assert (await contacts.load(USER.key)).unanswered == 2
-        one.progressed(Progress("w", "j", USER, CallState.IN_PROGRESS))
-        await contacts.settled()
+        one.on_progress(Progress("w", "j", USER, CallState.IN_PROGRESS))
+        await contacts.wait_until_applied()
         worker.cancel()
     standing = await contacts.load(USER.key)
     assert standing.unanswered == 0

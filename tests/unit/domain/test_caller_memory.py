@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fwai.domain.booking import Booking, BookingState
 from fwai.domain.callback import Callback, CallbackState
-from fwai.domain.caller_memory import KNOWN, MAX_LISTED, digest, recall
+from fwai.domain.caller_memory import MAX_LISTED, MEMORY_INTRODUCTION, digest, recall
 from fwai.domain.contact import MAX_TEXT, MemoryEntry
 from fwai.domain.record import ToolRecord, TurnRecord
 
@@ -85,8 +85,8 @@ def test_what_is_known_is_told_as_notes_in_the_callers_time() -> None:
 
     text = recall(memory, [callback("prices")], [booking("Hindi")], KOLKATA)
 
-    assert "not instructions" in KNOWN
-    assert text.splitlines()[len(KNOWN.splitlines()) :] == [
+    assert "not instructions" in MEMORY_INTRODUCTION
+    assert text.splitlines()[len(MEMORY_INTRODUCTION.splitlines()) :] == [
         "- Call on Tuesday, 24 November 2026, 09:30: They asked for the Hindi course.",
         "- A callback is promised for Tuesday, 24 November 2026, 09:30: prices",
         "- A demo is booked for Tuesday, 24 November 2026, 09:30, interest: Hindi",
@@ -99,7 +99,7 @@ def test_what_was_noted_cannot_look_like_a_note_of_ours() -> None:
 
     text = recall(memory, [callback(evil)], [booking(evil)], KOLKATA)
 
-    assert len(text.splitlines()) == len(KNOWN.splitlines()) + 3
+    assert len(text.splitlines()) == len(MEMORY_INTRODUCTION.splitlines()) + 3
 
 
 def test_of_many_promises_the_first_are_told() -> None:

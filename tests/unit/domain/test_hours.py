@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.domain.hours import CallingHours, clock_words, on_the_clock
+from fwai.domain.hours import CallingHours, at_local_time, format_clock
 
 INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -112,12 +112,12 @@ def test_hours_that_the_clock_shows_twice_open_twice() -> None:
 
 def test_the_wall_clock() -> None:
     spring, autumn = date(2027, 3, 28), date(2026, 10, 25)
-    assert on_the_clock(spring, time(2, 30), BERLIN).time() == time(3, 30)
-    first = on_the_clock(autumn, time(2, 30), BERLIN).astimezone(UTC)
-    second = on_the_clock(autumn, time(2, 30), BERLIN, fold=1).astimezone(UTC)
+    assert at_local_time(spring, time(2, 30), BERLIN).time() == time(3, 30)
+    first = at_local_time(autumn, time(2, 30), BERLIN).astimezone(UTC)
+    second = at_local_time(autumn, time(2, 30), BERLIN, fold=1).astimezone(UTC)
     assert (first.hour, second.hour) == (0, 1)
 
 
 def test_clock_words() -> None:
-    said = [clock_words(time(hour, 5)) for hour in (0, 9, 12, 17)]
+    said = [format_clock(time(hour, 5)) for hour in (0, 9, 12, 17)]
     assert said == ["12:05 AM", "9:05 AM", "12:05 PM", "5:05 PM"]

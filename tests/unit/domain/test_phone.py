@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.domain.phone import Reach, caller_number, country_code, masked, normalise
+from fwai.domain.phone import CountryAllowList, caller_number, country_code, masked, normalise
 
 digits = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True)
 separators = st.sampled_from(["", " ", "-", ".", "(", ")", "\t", "\u00a0"])
@@ -107,12 +107,12 @@ def test_no_country_code_begins_with_another(number: str, rest: str) -> None:
 
 @pytest.mark.parametrize("codes", [frozenset[str](), frozenset({"*"}), frozenset({"*", "91"})])
 def test_no_countries_or_a_star_are_all_of_them(codes: frozenset[str]) -> None:
-    assert Reach(codes).allows("+882160000001")
-    assert Reach().allows("+882160000001")
+    assert CountryAllowList(codes).allows("+882160000001")
+    assert CountryAllowList().allows("+882160000001")
 
 
 def test_only_the_countries_in_reach_are_allowed() -> None:
-    reach = Reach(frozenset({"91", "1"}))
+    reach = CountryAllowList(frozenset({"91", "1"}))
 
     assert reach.allows("+919999900001")
     assert reach.allows("+12025550100")

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fwai.domain.spoken_time import HORIZON_DAYS, LONGEST_TEXT, SpokenTimeError, resolve, spoken
+from fwai.domain.spoken_time import (
+    HORIZON_DAYS,
+    LONGEST_TEXT,
+    SpokenTimeError,
+    format_spoken_time,
+    parse_spoken_time,
+)
 
 INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -22,7 +28,7 @@ DISAGREE = "The days named do not agree; ask which day is meant."
 
 def at(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
     """Return the instant as ``11-23 17:00``, with seconds if there are any, with a distant year."""
-    found = resolve(words, now, zone)
+    found = parse_spoken_time(words, now, zone)
     assert found.tzinfo is zone
     assert found.microsecond == 0
     year = "" if found.year == now.year else f"{found:%Y}-"
@@ -31,7 +37,7 @@ def at(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
 
 def refused(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
     with pytest.raises(SpokenTimeError) as caught:
-        resolve(words, now, zone)
+        parse_spoken_time(words, now, zone)
     return str(caught.value)
 
 
@@ -300,7 +306,7 @@ def test_a_time_that_the_clock_skips_is_moved_forward() -> None:
 
 def test_of_a_time_shown_twice_the_first_is_taken() -> None:
     now = datetime(2026, 10, 24, 12, tzinfo=BERLIN)
-    found = resolve("tomorrow 02:30", now, BERLIN)
+    found = parse_spoken_time("tomorrow 02:30", now, BERLIN)
     assert found.astimezone(UTC) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
@@ -321,8 +327,8 @@ def test_hours_are_counted_in_time_and_not_on_the_clock() -> None:
     ],
 )
 def test_reading_back(when: datetime, words: str) -> None:
-    assert spoken(when, NOW) == words
-    assert spoken(when, NOW.astimezone(UTC)) == words
+    assert format_spoken_time(when, NOW) == words
+    assert format_spoken_time(when, NOW.astimezone(UTC)) == words
 
 
 GREENWICH = ZoneInfo("UTC")
@@ -340,7 +346,9 @@ def test_what_is_read_back_means_the_same_instant(
     there = later.astimezone(zone)
     assume(iso or there.fold == 0)
 
-    found = resolve(there.isoformat() if iso else spoken(there, now), now, zone)
+    found = parse_spoken_time(
+        there.isoformat() if iso else format_spoken_time(there, now), now, zone
+    )
 
     assert found.astimezone(UTC) == later
 
@@ -358,7 +366,7 @@ def test_words_in_any_order_give_a_time_ahead_or_one_sentence(
     words: list[str], now: datetime, zone: ZoneInfo
 ) -> None:
     try:
-        found = resolve(" ".join(words), now, zone)
+        found = parse_spoken_time(" ".join(words), now, zone)
     except SpokenTimeError as exc:
         assert str(exc) in (UNCLEAR, NO_TIME, PASSED, TOO_FAR, DISAGREE)  # noqa: PT017
     else:
@@ -369,6 +377,6 @@ def test_words_in_any_order_give_a_time_ahead_or_one_sentence(
 @given(text=st.text(max_size=LONGEST_TEXT + 5))
 def test_no_text_breaks_it(text: str) -> None:
     try:
-        resolve(text, NOW, INDIA)
+        parse_spoken_time(text, NOW, INDIA)
     except SpokenTimeError as exc:
         assert str(exc).endswith(".")  # noqa: PT017

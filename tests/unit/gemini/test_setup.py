@@ -109,3 +109,14 @@ def test_words_of_any_script_are_sent_as_they_are() -> None:
     message = setup_message(SessionConfig("gemini-3.8-live", "नमस्ते", "Puck"))
 
     assert "नमस्ते" in message.decode()
+
+
+def test_half_a_surrogate_pair_in_an_instruction_does_not_break_the_call() -> None:
+    assert setup(instruction="a\ud83d")["systemInstruction"]["parts"] == [{"text": "a?"}]
+
+
+def test_parameters_that_live_does_not_take_are_named_with_their_tool() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "const": "b"}}}
+
+    with pytest.raises(ValueError, match=r"tool f: parameters\.properties\.a\.const: not accepted"):
+        setup(tools=[ToolSpec("f", "d", schema)])

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from fwai.http.access import COOKIE, SESSION_S, Access, is_near
+from fwai.http.access import COOKIE, SESSION_S, Access, is_local
 from fwai.http.problem import ProblemError
 from unit.adapters.browser.kit import KEY, client, desk
 
@@ -24,7 +24,7 @@ def cookie_of(response: Response) -> str:
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("host", ["localhost", "localhost:3000", "127.0.0.1:80", "[::1]:3000"])
 def test_this_machine_is_near(address: str, host: str) -> None:
-    assert is_near(request(address, host))
+    assert is_local(request(address, host))
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_this_machine_is_near(address: str, host: str) -> None:
 )
 def test_what_is_not_near(strange: Request) -> None:
     """Another machine, a name that only points here, a proxy on this machine."""
-    assert not is_near(strange)
+    assert not is_local(strange)
 
 
 async def test_without_keys_only_this_machine_may_call() -> None:
     async with desk() as house:
-        near = await house.client.get(SESSION)
+        local = await house.client.get(SESSION)
         forwarded = await house.client.get(SESSION, headers={"X-Forwarded-For": "127.0.0.1"})
         async with house.stranger() as far:
             refused = await far.get(SESSION)
             guessed = await far.get(SESSION, headers={"Authorization": "Bearer "})
             session = await far.post(SESSION, headers={"X-API-Key": ""})
 
-    assert (near.status_code, near.json()) == (200, {"allowed": True})
+    assert (local.status_code, local.json()) == (200, {"allowed": True})
     assert [r.status_code for r in (forwarded, refused, guessed, session)] == [403, 403, 401, 403]
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json() == {

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from fwai.integrations.signing import HOW_TO_MAKE_ONE, Signer, as_typed, check_secret
+from fwai.integrations.signing import KEYGEN_COMMAND, Signer, as_typed, check_secret
 
 # The specification's example secret; its key is 24 bytes, but not printable.
 EXAMPLE = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -111,7 +111,7 @@ def test_a_bad_secret_is_refused_with_the_command_for_a_good_one(text: str, why:
     with pytest.raises(ValueError, match=why) as refusal:
         check_secret(text)
 
-    assert HOW_TO_MAKE_ONE in str(refusal.value)
+    assert KEYGEN_COMMAND in str(refusal.value)
     assert text.removeprefix("whsec_") == "" or text.removeprefix("whsec_") not in str(
         refusal.value
     )
@@ -123,7 +123,7 @@ def test_a_printable_secret_of_any_allowed_length_is_fine(size: int) -> None:
 
 
 def test_the_command_makes_a_good_secret() -> None:
-    program = shlex.split(HOW_TO_MAKE_ONE)[2]
+    program = shlex.split(KEYGEN_COMMAND)[2]
 
     made = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

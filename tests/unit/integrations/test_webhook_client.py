@@ -15,8 +15,8 @@ from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.webhook_client import (
     GIVE_UP_S,
+    Delivered,
     DeliveryError,
-    Posted,
     WebhookClient,
     backoff,
     retry_gap_s,
@@ -53,7 +53,7 @@ class Receiver:
         return httpx.Response(answer.status_code, headers=answer.headers, stream=stream)
 
 
-async def post(receiver: Receiver, url: str = URL, message_id: str = "msg_1") -> Posted:
+async def post(receiver: Receiver, url: str = URL, message_id: str = "msg_1") -> Delivered:
     guard = UrlGuard(["hooks.example.com:8443"], lookup=resolve)
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(receiver),
@@ -70,7 +70,7 @@ async def test_a_message_goes_signed_to_the_address_that_was_judged() -> None:
     posted = await post(receiver)
 
     request = receiver.requests[0]
-    assert posted == Posted(204, None)
+    assert posted == Delivered(204, None)
     assert request.method == "POST"
     assert str(request.url) == f"https://{ADDRESS}:8443/hidden/path?token=hidden"
     assert request.headers["host"] == "hooks.example.com:8443"

@@ -18,7 +18,7 @@ from fwai.integrations.workflow import (
     MAX_TEXT_CHARS,
     WorkflowAnswer,
     WorkflowClient,
-    read_answer,
+    parse_answer,
 )
 
 SECRET = "whsec_" + base64.b64encode(b"Letters-and-digits-0123456789_ab").decode()
@@ -59,7 +59,7 @@ async def call(answer: Answer, payload: Mapping[str, Any] | None = None) -> Work
 def read(body: str | bytes | object, kind: str = JSON) -> WorkflowAnswer:
     if not isinstance(body, str | bytes):
         body = json.dumps(body)
-    return read_answer(kind, "identity", body.encode() if isinstance(body, str) else body)
+    return parse_answer(kind, "identity", body.encode() if isinstance(body, str) else body)
 
 
 # ---- answers ----------------------------------------------------------------------------------
@@ -145,13 +145,13 @@ def test_what_cannot_be_read_is_refused(body: object, kind: str, why: str) -> No
 
 def test_a_compressed_answer_is_refused() -> None:
     with pytest.raises(ValueError, match="compressed"):
-        read_answer(JSON, "gzip", b"\x1f\x8b")
+        parse_answer(JSON, "gzip", b"\x1f\x8b")
 
 
 @given(st.binary(max_size=200), st.sampled_from([JSON, "text/plain", "text/html", ""]))
 def test_whatever_comes_is_read_or_refused(body: bytes, kind: str) -> None:
     try:
-        answer = read_answer(kind, "", body)
+        answer = parse_answer(kind, "", body)
     except ValueError:
         return
     json.dumps({"text": answer.text, "data": answer.data}, ensure_ascii=False).encode()

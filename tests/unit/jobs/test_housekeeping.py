@@ -22,11 +22,11 @@ class Cupboard(MemoryJobs):
 async def test_the_old_is_forgotten_and_the_next_day_is_planned_once() -> None:
     clock = Clock()
     clock.now = T0
-    jobs, requests = Cupboard(clock, 3), Cupboard(clock, 2)
-    housekeeping = Housekeeping(jobs, requests, clock)
+    jobs, requests, instances = Cupboard(clock, 3), Cupboard(clock, 2), Cupboard(clock, 1)
+    housekeeping = Housekeeping(jobs, requests, instances, clock)
 
     for _ in range(2):
-        assert await housekeeping(a_job(), no_mark) == Done({"rows": 5})
+        assert await housekeeping(a_job(), no_mark) == Done({"rows": 6})
 
     assert set(jobs.purged_before) == {(T0 - JOBS_KEPT, T0 - GIVEN_UP_KEPT)}
     assert set(requests.purged_before) == {(T0 - REQUESTS_KEPT,)}

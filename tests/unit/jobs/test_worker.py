@@ -250,7 +250,7 @@ def test_what_is_put_off_is_done_when_it_is_time() -> None:
 def test_others_that_write_to_the_same_database_are_heard_by_looking() -> None:
     def make() -> Shop:
         shop = Shop()
-        shop.worker = Worker(shop.jobs, {"sms": shop.handle}, poll_s=5.0, clock=shop.clock)
+        shop.worker = Worker(shop.jobs, {"sms": shop.handle}, poll_s=lambda: 5.0, clock=shop.clock)
         shop.jobs.on_new = lambda _at: None
         return shop
 

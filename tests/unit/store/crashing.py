@@ -20,8 +20,10 @@ async def main(folder: Path) -> None:
     async with open_store(options) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, time.time())
         log = store.calls.log(a_call())
-        recorder = await store.recorder(a_call(), 8000, time.monotonic())
-        assert recorder is not None
+        recording = store.recorder(a_call(), 8000, time.monotonic())
+        assert recording is not None
+        recorder, path = recording
+        await store.calls.set_recording(a_call().id, path)
         number = 0
         while True:
             log.caller_said(f"{number}", time.time(), number)

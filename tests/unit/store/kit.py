@@ -13,6 +13,7 @@ from sqlalchemy import event
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.instance import Owner
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.calls import Calls
 from fwai.store.crash_recovery import CrashRecovery, Folders
@@ -24,6 +25,7 @@ from fwai.store.tables import instant
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 T0 = 1_795_492_800.0  # 2026-11-24T09:30:00+05:30
+LATER = T0 + 3600
 DAY = "2026-11-24"
 NOW = instant(T0)
 PHONE = "+919999900001"
@@ -42,7 +44,9 @@ REQUEST = ToolCall("fc-1", "book_demo", {"when": "tomorrow", "name": "Asha"})
 RESULT = ToolResult("fc-1", "book_demo", ok=True, text="The demo is booked.", data={})
 
 
-def a_call(call_id: str = "c-1", provider_call_id: str = "uuid-1") -> Call:
+def a_call(call_id: str = "c-1", provider_call_id: str | None = None) -> Call:
+    if provider_call_id is None:  # of one provider no two calls have the same
+        provider_call_id = f"uuid-{call_id}"
     return Call(
         id=CallId(call_id),
         provider="plivo",
@@ -75,7 +79,7 @@ def at(seconds: float) -> datetime:
 
 
 def jobs_in(database: Database, clock: Clock, instance: str = "a") -> Jobs:
-    return Jobs(database, instance=instance, clock=clock, jitter=lambda: 0.5)
+    return Jobs(database, owner=Owner(instance, 1), clock=clock, jitter=lambda: 0.5)
 
 
 async def plans(database: Database, asking: Awaitable[object]) -> str:
@@ -130,10 +134,15 @@ class Kept:
     recovery: CrashRecovery
     transcripts: Path
     recordings: Path
+    instance: str
 
     async def flush(self) -> None:
         assert await self.files.flush()
         assert await self.writer.flush()
+
+    async def crashed(self) -> int:
+        """Let another process take over from this one; return how many calls it closed."""
+        return await self.recovery.take_over(self.instance, 1)
 
     def transcript(self, call_id: str = "c-1") -> Path:
         return self.transcripts / DAY / f"{call_id}.jsonl"
@@ -151,9 +160,16 @@ def kept_in(database: Database, folder: Path, *, texts: bool = True, instance: s
         transcripts_dir=transcripts if texts else None,
         recordings_dir=recordings,
         zone=KOLKATA,
-        instance=instance,
+        owner=Owner(instance, 1),
         clock=lambda: T0,
     )
     folders = Folders(transcripts if texts else None, recordings, KOLKATA)
-    recovery = CrashRecovery(database, folders, Jobs(database))
-    return Kept(database, writer, files, calls, recovery, transcripts, recordings)
+    recovery = CrashRecovery(
+        database,
+        folders,
+        Owner("taker", 1),
+        Jobs(database),
+        keep=(CallState.QUEUED, CallState.SCHEDULED, CallState.RINGING),
+        clock=lambda: LATER,
+    )
+    return Kept(database, writer, files, calls, recovery, transcripts, recordings, instance)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, insert, select
 from structlog.testing import capture_logs
 
+from fwai.store import batch_writer
 from fwai.store.batch_writer import MAX_ROWS, BatchWriter
 from fwai.store.database import Database
 from fwai.store.tables import calls, instant, turns
@@ -146,9 +147,7 @@ async def test_run_goes_on_after_a_failure_without_hurry(
 
 
 @pytest.mark.usefixtures("call")
-@pytest.mark.parametrize(
-    "refused", [turn(2, call_id="unknown"), turn(2, at="no time"), turn(2, text=None)]
-)
+@pytest.mark.parametrize("refused", [turn(2, at="no time"), turn(2, text=None)])
 async def test_a_row_that_can_never_be_written_is_dropped_alone(
     database: Database, refused: dict[str, object]
 ) -> None:
@@ -163,6 +162,35 @@ async def test_a_row_that_can_never_be_written_is_dropped_alone(
     assert writer.dropped_rows == 1
     assert [entry["event"] for entry in logs] == ["database_rows_refused"]
     assert "hello" not in str(logs)
+
+
+async def test_a_row_whose_call_is_not_kept_yet_waits_for_it(database: Database) -> None:
+    writer = BatchWriter(database)
+    writer.add(turns, turn(1))
+    assert await writer.flush()
+    assert await count(database) == 0
+
+    async with database.write() as connection:
+        await connection.execute(insert(calls).values(call_row()))
+    assert await writer.flush()
+
+    assert await count(database) == 1
+    assert writer.dropped_rows == 0
+
+
+async def test_a_row_whose_call_is_never_kept_is_dropped_after_a_while(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_writer, "ORPHAN_S", 0.0)
+    writer = BatchWriter(database)
+    writer.add(turns, turn(1))
+    assert await writer.flush()
+
+    with capture_logs() as logs:
+        assert await writer.flush()
+
+    assert writer.dropped_rows == 1
+    assert [entry["event"] for entry in logs] == ["database_rows_refused"]
 
 
 async def test_above_its_bound_the_newest_rows_are_dropped_and_logged_once(

@@ -6,13 +6,24 @@ from pathlib import Path
 import pytest
 
 from fwai.domain.call import CallState, Direction, EndReason
+from fwai.domain.job import HANG_UP
 from fwai.domain.record import CallRecord
 from fwai.store.database import Database
+from fwai.store.jobs import Jobs
 from fwai.store.recording import WavRecorder
 from fwai.store.transcript_files import read_transcript
-from unit.store.kit import BUSY, DAY, ENDING, REQUEST, RESULT, T0, Kept, a_call, kept_in
-
-LATER = T0 + 3600
+from unit.store.kit import (
+    BUSY,
+    DAY,
+    ENDING,
+    LATER,
+    REQUEST,
+    RESULT,
+    T0,
+    Kept,
+    a_call,
+    kept_in,
+)
 
 
 async def stored(kept: Kept, call_id: str = "c-1") -> CallRecord:
@@ -27,8 +38,8 @@ async def stored(kept: Kept, call_id: str = "c-1") -> CallRecord:
 async def test_every_open_call_becomes_failed_not_completed(kept: Kept, state: CallState) -> None:
     await kept.calls.open(a_call(), state, T0)
 
-    assert await kept.recovery.close_calls(LATER) == 1
-    assert await kept.recovery.close_calls(LATER) == 0
+    assert await kept.crashed() == 1
+    assert await kept.crashed() == 0
 
     call = await stored(kept)
     assert (call.state, call.end_reason) == (CallState.FAILED, EndReason.SERVER_CRASHED)
@@ -42,7 +53,7 @@ async def test_a_closed_call_is_left_alone(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
     await kept.calls.end(a_call(), ENDING, T0 + 1)
 
-    assert await kept.recovery.close_calls(LATER) == 0
+    assert await kept.crashed() == 0
     assert (await stored(kept)).state is CallState.COMPLETED
 
 
@@ -55,7 +66,7 @@ async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) 
     kept.calls.log(a_call("file")).agent_said("Hi", T0 + 40, 1)
     await kept.files.flush()  # the last lines, that the database never got
 
-    await kept.recovery.close_calls(LATER)
+    await kept.crashed()
 
     for call_id, ended in (("turn", 20), ("tool", 30), ("file", 40)):
         call = await stored(kept, call_id)
@@ -70,7 +81,7 @@ async def test_the_end_is_the_last_moment_known_wherever_it_is_kept(kept: Kept) 
 async def test_the_end_is_never_in_the_future(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, LATER + 50)
 
-    await kept.recovery.close_calls(LATER)
+    await kept.crashed()
 
     call = await stored(kept)
     assert call.ended_at is not None
@@ -80,7 +91,7 @@ async def test_the_end_is_never_in_the_future(kept: Kept) -> None:
 async def test_a_missing_transcript_is_made_from_the_row(kept: Kept) -> None:
     await kept.calls.open(a_call(), CallState.IN_PROGRESS, T0)
 
-    await kept.recovery.close_calls(LATER)
+    await kept.crashed()
 
     transcript = read_transcript(kept.transcript())
     assert transcript.call is not None
@@ -99,7 +110,7 @@ async def test_an_ending_that_only_the_file_has_is_taken(kept: Kept, database: D
     await kept.files.flush()
     before = kept.transcript().read_bytes()
 
-    assert await kept.recovery.close_calls(LATER) == 1
+    assert await kept.crashed() == 1
 
     call = await stored(kept)
     assert (call.state, call.end_reason) == (CallState.COMPLETED, EndReason.AGENT_HUNG_UP)
@@ -123,16 +134,16 @@ async def test_an_ending_that_makes_no_sense_is_not_believed(kept: Kept, ending:
     kept.transcript().parent.mkdir(parents=True)
     kept.transcript().write_text(ending + '\n{"at": 5}\n{"at": "2026-11-24T10:00:00"}\n')
 
-    await kept.recovery.close_calls(LATER)
+    await kept.crashed()
 
     assert (await stored(kept)).state is CallState.FAILED
 
 
-async def test_living_instances_and_waiting_calls_are_left_alone(
+async def test_another_instance_and_calls_that_go_on_are_left_alone(
     kept: Kept, database: Database, tmp_path: Path
 ) -> None:
-    draining = kept_in(database, tmp_path, instance="draining")
-    await draining.calls.open(a_call("theirs"), CallState.IN_PROGRESS, T0)
+    sibling = kept_in(database, tmp_path, instance="b")
+    await sibling.calls.open(a_call("theirs"), CallState.IN_PROGRESS, T0)
     await kept.calls.open(
         replace(a_call("waiting"), direction=Direction.OUTBOUND), CallState.SCHEDULED, T0
     )
@@ -141,15 +152,49 @@ async def test_living_instances_and_waiting_calls_are_left_alone(
     ours = replace(a_call("ours"), direction=Direction.OUTBOUND)
     await kept.calls.open(ours, CallState.RINGING, T0)
 
-    keep = {CallState.SCHEDULED, CallState.RINGING}
-    closed = await kept.recovery.close_calls(LATER, keep=keep, living={"draining"})
+    assert await kept.crashed() == 2
 
-    assert closed == 2
     assert (await stored(kept, "theirs")).state is CallState.IN_PROGRESS
     assert (await stored(kept, "waiting")).state is CallState.SCHEDULED
-    assert (await stored(kept, "ours")).state is CallState.RINGING
+    adopted = await stored(kept, "ours")
+    assert (adopted.state, adopted.instance) == (CallState.RINGING, "taker")
     assert (await stored(kept, "dead")).state is CallState.FAILED
     assert (await stored(kept, "rang")).state is CallState.FAILED
+
+
+async def test_a_later_life_of_the_same_instance_is_left_alone(kept: Kept) -> None:
+    await kept.calls.open(a_call("old"), CallState.IN_PROGRESS, T0)
+    kept.calls._owner.epoch = 2
+    await kept.calls.open(a_call("new"), CallState.IN_PROGRESS, T0)
+
+    assert await kept.crashed() == 1
+
+    assert (await stored(kept, "old")).state is CallState.FAILED
+    assert (await stored(kept, "new")).state is CallState.IN_PROGRESS
+
+
+async def test_of_two_that_take_over_one_closes_each_call(
+    kept: Kept, database: Database, tmp_path: Path
+) -> None:
+    for number in range(20):
+        await kept.calls.open(a_call(f"c-{number}"), CallState.IN_PROGRESS, T0)
+    other = kept_in(database, tmp_path)
+
+    closed = await asyncio.gather(kept.crashed(), other.crashed())
+
+    assert sum(closed) == 20
+    assert await kept.crashed() == 0
+
+
+async def test_a_crashed_call_is_hung_up_at_its_carrier(kept: Kept, database: Database) -> None:
+    await kept.calls.open(a_call("c-1"), CallState.IN_PROGRESS, T0)
+    await kept.calls.open(a_call("c-2", provider_call_id=""), CallState.IN_PROGRESS, T0)
+
+    await kept.crashed()
+
+    (job,) = await Jobs(database).page(kind=HANG_UP)
+    assert job.payload == {"provider": "plivo", "provider_call_id": "uuid-c-1"}
+    assert job.call_id == "c-1"
 
 
 async def test_the_recording_gets_its_true_size(kept: Kept) -> None:
@@ -161,7 +206,7 @@ async def test_the_recording_gets_its_true_size(kept: Kept) -> None:
         recorder.caller(b"\x01\x00" * 160, number * 0.02)
     await kept.files.flush()
 
-    await kept.recovery.close_calls(LATER)
+    await kept.crashed()
 
     seconds = await asyncio.to_thread(seconds_of, path)
     assert 2.5 < seconds < 4
@@ -172,7 +217,7 @@ async def test_files_that_cannot_be_finished_hinder_no_start(kept: Kept) -> None
         await kept.calls.open(a_call(call_id), CallState.IN_PROGRESS, T0)
     kept.transcript("broken").mkdir(parents=True)
 
-    assert await kept.recovery.close_calls(LATER) == 2
+    assert await kept.crashed() == 2
     assert read_transcript(kept.transcript("fine")).ending is not None
 
 
@@ -183,7 +228,7 @@ async def test_without_transcripts_no_file_appears(
     await silent.calls.open(a_call("silent"), CallState.IN_PROGRESS, T0)
     await kept.calls.open(a_call("loud"), CallState.IN_PROGRESS, T0)
 
-    assert await silent.recovery.close_calls(LATER) == 2
+    assert await silent.crashed() == 2
     assert not kept.transcripts.exists()
     assert not await silent.calls.end(a_call("silent"), BUSY, LATER)
 

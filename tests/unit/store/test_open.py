@@ -27,7 +27,6 @@ def options(folder: Path, *, recordings: bool = True) -> StoreOptions:
         zone=KOLKATA,
         transcripts_dir=folder / "transcripts",
         recordings_dir=folder / "recordings" if recordings else None,
-        instance="a",
     )
 
 
@@ -39,19 +38,21 @@ async def test_a_whole_call_is_kept_and_nothing_is_left_behind(tmp_path: Path) -
 
     async with open_store(options(tmp_path)) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
-        recorder = await store.recorder(a_call(), 8000, 5.0)
-        assert recorder is not None
+        recording = store.recorder(a_call(), 8000, 5.0)
+        assert recording is not None
+        recorder, path = recording
+        await store.calls.set_recording(a_call().id, path)
         store.calls.log(a_call()).caller_said("Hello", T0 + 1, 1)
         recorder.caller(b"\0\1" * 800, 5.0)
         await recorder.close()
         assert await store.calls.end(a_call(), ENDING, T0 + 9)
 
-    (path,) = (tmp_path / "transcripts").rglob("*.jsonl")
-    transcript = read_transcript(path)
+    (transcript_file,) = (tmp_path / "transcripts").rglob("*.jsonl")
+    transcript = read_transcript(transcript_file)
     assert transcript.ending is not None
     assert len(transcript.lines) == 1
-    (recording,) = (tmp_path / "recordings").rglob("c-1.wav")
-    assert recording.stat().st_size == 44 + 800 * 4
+    (audio,) = (tmp_path / "recordings").rglob("c-1.wav")
+    assert audio.stat().st_size == 44 + 800 * 4
     assert not (tmp_path / "data" / "fwai.db-wal").exists()
     assert len(list(Path("/proc/self/fd").iterdir())) == files_open
     await until(lambda: not [t for t in threading.enumerate() if "connection" in t.name])
@@ -71,15 +72,17 @@ async def test_the_next_start_closes_what_was_left_open(tmp_path: Path) -> None:
 
 async def test_recording_is_off_by_default(tmp_path: Path) -> None:
     async with open_store(options(tmp_path, recordings=False)) as store:
-        assert await store.recorder(a_call(), 8000, 0.0) is None
+        assert store.recorder(a_call(), 8000, 0.0) is None
 
 
 async def test_what_is_not_kept_any_more_is_erased_all_the_same(tmp_path: Path) -> None:
     """Transcripts and recordings were on once; the files of that time are a person's still."""
     async with open_store(options(tmp_path)) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
-        recorder = await store.recorder(a_call(), 8000, 5.0)
-        assert recorder is not None
+        recording = store.recorder(a_call(), 8000, 5.0)
+        assert recording is not None
+        recorder, path = recording
+        await store.calls.set_recording(a_call().id, path)
         await recorder.close()
         await store.calls.end(a_call(), ENDING, T0 + 9)
     now_off = replace(
@@ -91,7 +94,7 @@ async def test_what_is_not_kept_any_more_is_erased_all_the_same(tmp_path: Path) 
 
     async with open_store(now_off) as store:
         erased = await store.erasure.erase(a_call().caller)
-        assert await store.recorder(a_call(), 8000, 0.0) is None
+        assert store.recorder(a_call(), 8000, 0.0) is None
 
     assert (erased.calls, erased.files) == (1, 2)
     assert not [*tmp_path.rglob("c-1.*")]

@@ -46,7 +46,7 @@ async def test_a_file_begins_with_the_call_and_ends_with_its_ending(tmp_path: Pa
             "at": "2026-11-24T09:30:00.000+05:30",
             "call_id": "c-1",
             "provider": "plivo",
-            "provider_call_id": "uuid-1",
+            "provider_call_id": "uuid-c-1",
             "direction": "inbound",
             "from": "+919999900001",
             "to": "+912200000000",

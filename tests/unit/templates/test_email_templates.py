@@ -2,7 +2,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from fwai.templates.email_templates import TEMPLATES, EmailTemplateError, render
+from fwai.templates.email_templates import EMAIL_TEMPLATES, EmailTemplateError, render_email
 
 MESSAGE = {"subject": "Fees", "body": "One.\n\nTwo.", "business": "Acme Academy"}
 DEMO = {
@@ -18,7 +18,7 @@ EXAMPLES = {
     "demo_canceled": DEMO,
     "callback_confirmed": CALLBACK,
 }
-every_template = pytest.mark.parametrize("name", sorted(TEMPLATES))
+every_template = pytest.mark.parametrize("name", sorted(EMAIL_TEMPLATES))
 
 
 class Reader(HTMLParser):
@@ -43,14 +43,14 @@ def read(page: str) -> Reader:
 
 
 def test_every_template_has_an_example() -> None:
-    assert set(EXAMPLES) == set(TEMPLATES)
+    assert set(EXAMPLES) == set(EMAIL_TEMPLATES)
 
 
 @every_template
 def test_both_bodies_say_the_same_and_who_sent_them(name: str) -> None:
     values = EXAMPLES[name]
 
-    mail = render(name, values)
+    mail = render_email(name, values)
 
     seen = " ".join(" ".join(read(mail.html).seen).split())
     for value in values.values():
@@ -71,9 +71,9 @@ def test_nothing_in_a_value_becomes_html(name: str) -> None:
     evil = "<b>x</b><script>alert(1)</script>\"'&"
     values = dict.fromkeys(EXAMPLES[name], evil)
 
-    mail = render(name, values)
+    mail = render_email(name, values)
 
-    harmless = render(name, dict.fromkeys(EXAMPLES[name], "x"))
+    harmless = render_email(name, dict.fromkeys(EXAMPLES[name], "x"))
     assert read(mail.html).tags == read(harmless.html).tags
     assert "<script" not in mail.html
     assert "&lt;script&gt;" in mail.html
@@ -81,14 +81,14 @@ def test_nothing_in_a_value_becomes_html(name: str) -> None:
 
 
 def test_a_value_that_looks_like_a_gap_stays_as_it_is() -> None:
-    mail = render("message", MESSAGE | {"body": "It costs $business and ${subject}, $5."})
+    mail = render_email("message", MESSAGE | {"body": "It costs $business and ${subject}, $5."})
 
     assert "It costs $business and ${subject}, $5." in mail.text
     assert "It costs $business and ${subject}, $5." in mail.html
 
 
 def test_lines_and_paragraphs_are_kept() -> None:
-    mail = render("message", MESSAGE | {"body": "a\r\nb\r\n\r\n\r\n\r\nc"})
+    mail = render_email("message", MESSAGE | {"body": "a\r\nb\r\n\r\n\r\n\r\nc"})
 
     assert mail.text.startswith("a\nb\n\nc\n")
     assert ">a<br>\nb</p>" in mail.html
@@ -96,26 +96,26 @@ def test_lines_and_paragraphs_are_kept() -> None:
 
 
 def test_optional_facts_are_left_out_when_missing() -> None:
-    with_place = render("demo_booked", DEMO | {"place": "https://example.com/room"})
+    with_place = render_email("demo_booked", DEMO | {"place": "https://example.com/room"})
 
     assert "Where: https://example.com/room" in with_place.text
     assert "Where" in with_place.html
-    assert "Where" not in render("demo_booked", DEMO).text
-    assert "Where" not in render("demo_booked", DEMO).html
+    assert "Where" not in render_email("demo_booked", DEMO).text
+    assert "Where" not in render_email("demo_booked", DEMO).html
 
 
 def test_subjects_tell_the_appointment() -> None:
-    assert render("demo_booked", DEMO).subject == f"Your demo of Data course: {DEMO['when']}"
-    assert render("demo_canceled", DEMO).subject == (
+    assert render_email("demo_booked", DEMO).subject == f"Your demo of Data course: {DEMO['when']}"
+    assert render_email("demo_canceled", DEMO).subject == (
         f"Canceled: your demo of Data course, {DEMO['when']}"
     )
-    assert render("callback_confirmed", CALLBACK).subject == (
+    assert render_email("callback_confirmed", CALLBACK).subject == (
         "We will call you back: tomorrow, 5:00 pm (India)"
     )
 
 
 def test_control_characters_and_turned_writing_are_dropped() -> None:
-    mail = render("message", MESSAGE | {"body": "a\x00b\u202ec\u2066d"})
+    mail = render_email("message", MESSAGE | {"body": "a\x00b\u202ec\u2066d"})
 
     assert mail.text.startswith("abcd\n")
 
@@ -138,4 +138,4 @@ def test_a_value_that_does_not_fit_is_named(
     name: str, values: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(EmailTemplateError, match=sentence):
-        render(name, values)
+        render_email(name, values)

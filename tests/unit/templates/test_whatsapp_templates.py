@@ -3,7 +3,7 @@
 import pytest
 
 from fwai.templates.whatsapp_templates import (
-    TEMPLATES,
+    WHATSAPP_TEMPLATES,
     Parameter,
     Template,
     TemplateError,
@@ -82,7 +82,7 @@ def test_a_template_that_cannot_be_right_is_refused_at_once(make: object) -> Non
 
 
 def test_all_ours_can_be_rendered() -> None:
-    for name, template in TEMPLATES.items():
+    for name, template in WHATSAPP_TEMPLATES.items():
         values = {one.name: "x" for one in template.parameters}
         assert render(name, values)["name"] == name
     with pytest.raises(TemplateError, match="demo_booked"):

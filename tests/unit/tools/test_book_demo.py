@@ -13,7 +13,7 @@ from fwai.domain.availability import DEFAULT, Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.call import Call, CallId
 from fwai.domain.job import NewJob
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.errors import FieldError
 from fwai.tools.base import Tool
 from fwai.tools.book_demo import (
@@ -110,12 +110,12 @@ def tool(
     announce: Announced | None = None,
     *,
     mails: DayLimit | None = None,
-    reach: Reach = EVERYWHERE,
+    reach: CountryAllowList = EVERYWHERE,
 ) -> Tool[BookDemoArgs]:
-    letters = BookingMessages(
+    messages = BookingMessages(
         announce or Announced(), INDIA, "Acme Academy", frozenset(channels), reach
     )
-    return book_demo(book, lambda: rules, letters, zone=INDIA, mails=mails, clock=noon)
+    return book_demo(book, lambda: rules, messages, zone=INDIA, mails=mails, clock=noon)
 
 
 async def test_a_demo_is_booked_and_read_back() -> None:
@@ -554,7 +554,7 @@ async def test_no_text_confirms_a_demo_out_of_reach(
     channels: Iterable[str], kinds: list[str]
 ) -> None:
     book = Book()
-    booking = tool(book, channels=channels, reach=Reach(frozenset({"91"})))
+    booking = tool(book, channels=channels, reach=CountryAllowList(frozenset({"91"})))
 
     result = await run(booking, DEMO, caller="+882160000001")
 

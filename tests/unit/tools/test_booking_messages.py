@@ -26,32 +26,32 @@ BOOKING = Booking(
 MAILED = "booking:bk_1:send_email"
 
 
-def letters(channels: Collection[str] = ("send_email", "send_sms")) -> BookingMessages:
+def messages(channels: Collection[str] = ("send_email", "send_sms")) -> BookingMessages:
     return BookingMessages(Announced(), INDIA, "Acme Academy", channels)
 
 
 def test_every_letter_can_be_taken_back_by_its_key() -> None:
     sent: list[NewJob] = []
     for channel in ("send_email", "send_sms", "send_whatsapp"):
-        sent += letters([channel]).jobs(BOOKING, CALL)
+        sent += messages([channel]).jobs(BOOKING, CALL)
 
     keys = {job.key for job in sent if job.kind != "event"}
-    assert keys == set(letters(()).keys(BOOKING))
+    assert keys == set(messages(()).keys(BOOKING))
     assert len(keys) == 3
 
 
 def test_an_invitation_is_revoked_where_it_went() -> None:
-    (invited,) = (job for job in letters().jobs(BOOKING, CALL) if job.kind == "send_email")
+    (invited,) = (job for job in messages().jobs(BOOKING, CALL) if job.kind == "send_email")
 
-    (off,) = letters().canceled(BOOKING, {MAILED})
+    (off,) = messages().canceled(BOOKING, {MAILED})
 
     assert (off.kind, off.call_id, off.phone) == ("send_email", CALL.id, PHONE)
-    assert off.key not in letters().keys(BOOKING)
+    assert off.key not in messages().keys(BOOKING)
     assert off.payload["to"] == invited.payload["to"]
     before, now = invited.payload["invitation"], off.payload["invitation"]
     assert now == before | {"cancelled": True, "sequence": 1}
     values = off.payload["values"] | {"business": "Acme Academy"}
-    mail = email_templates.render(off.payload["template"], values)
+    mail = email_templates.render_email(off.payload["template"], values)
     assert mail.subject.startswith("Canceled: your demo of Data course")
 
 
@@ -66,4 +66,4 @@ def test_an_invitation_is_revoked_where_it_went() -> None:
 def test_without_an_invitation_nothing_is_revoked(
     channels: Collection[str], sent: Collection[str]
 ) -> None:
-    assert letters(channels).canceled(BOOKING, sent) == []
+    assert messages(channels).canceled(BOOKING, sent) == []

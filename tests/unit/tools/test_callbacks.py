@@ -10,7 +10,7 @@ from fakes import CALL
 from fwai.domain.callback import Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.errors import FieldError, StoreError
 from fwai.tools.base import Tool
 from fwai.tools.callbacks import (
@@ -111,7 +111,7 @@ def tool(
     book: Book,
     people: People | None = None,
     announce: Announced | None = None,
-    reach: Reach = EVERYWHERE,
+    reach: CountryAllowList = EVERYWHERE,
     dials: tuple[str, ...] = ("plivo", "exotel"),
 ) -> Tool[ScheduleCallbackArgs]:
     return schedule_callback(
@@ -407,7 +407,7 @@ async def test_two_requests_do_not_replace_each_other() -> None:
 
 async def test_a_caller_out_of_reach_is_promised_no_callback() -> None:
     book, satellite = Book(), "+882160000001"
-    indian = tool(book, reach=Reach(frozenset({"91"})))
+    indian = tool(book, reach=CountryAllowList(frozenset({"91"})))
 
     result = await run(indian, {"when": "tomorrow 5 pm"}, caller=satellite)
 
@@ -424,7 +424,7 @@ async def test_a_caller_out_of_reach_is_promised_no_callback() -> None:
 @pytest.mark.parametrize("dials", [("plivo", "whatsapp"), ("plivo",)])
 async def test_reach_is_no_matter_of_a_callback_on_whatsapp(dials: tuple[str, ...]) -> None:
     book = Book()
-    indian = tool(book, reach=Reach(frozenset({"91"})), dials=dials)
+    indian = tool(book, reach=CountryAllowList(frozenset({"91"})), dials=dials)
     on_whatsapp = replace(CALL, provider="whatsapp")
 
     result = await run(indian, {"when": "tomorrow 5 pm"}, caller="+882160000001", call=on_whatsapp)

@@ -5,7 +5,7 @@ import pytest
 from fwai.domain.job import Job, JobState
 from fwai.errors import ToolError
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.message_jobs import DAY_S, DayCount, DayLimit, told
+from fwai.tools.message_jobs import DAY_S, DayCount, DayLimit, delivery_outcome
 from unit.tools.kit import NOW, PHONE, JobSubmission
 
 
@@ -15,7 +15,7 @@ def job(state: JobState) -> Job:
 
 
 def test_a_job_that_is_done_was_accepted_and_no_more() -> None:
-    outcome = told(job(JobState.DONE), "text message", "the network")
+    outcome = delivery_outcome(job(JobState.DONE), "text message", "the network")
 
     assert outcome.text == (
         "The text message was handed to the network; whether it arrives is not known yet."
@@ -25,7 +25,7 @@ def test_a_job_that_is_done_was_accepted_and_no_more() -> None:
 
 @pytest.mark.parametrize("state", [JobState.WAITING, JobState.RUNNING])
 def test_a_job_that_waits_is_not_sent_yet(state: JobState) -> None:
-    outcome = told(job(state), "text message", "the network")
+    outcome = delivery_outcome(job(state), "text message", "the network")
 
     assert outcome.text.startswith("The text message is not sent yet; it is being tried.")
     assert outcome.data == {"delivery": "pending"}
@@ -34,18 +34,18 @@ def test_a_job_that_waits_is_not_sent_yet(state: JobState) -> None:
 @pytest.mark.parametrize("state", [JobState.DEAD, JobState.CANCELED])
 def test_a_job_that_is_given_up_was_not_sent(state: JobState) -> None:
     with pytest.raises(ToolError, match=r"^The e-mail was not sent\. Say so and offer another way"):
-        told(job(state), "e-mail", "the mail server")
+        delivery_outcome(job(state), "e-mail", "the mail server")
 
 
 def test_a_job_of_which_nobody_knows_is_told_so() -> None:
     with pytest.raises(ToolError, match=r"not known whether the e-mail went out\. Do not send"):
-        told(job(JobState.UNKNOWN), "e-mail", "the mail server")
+        delivery_outcome(job(JobState.UNKNOWN), "e-mail", "the mail server")
 
 
 @pytest.mark.parametrize("state", list(JobState))
 def test_no_state_claims_an_arrival(state: JobState) -> None:
     try:
-        text = told(job(state), "text message", "the network").text
+        text = delivery_outcome(job(state), "text message", "the network").text
     except ToolError as exc:
         text = str(exc)
 
@@ -70,11 +70,11 @@ def test_uses_are_counted_for_a_day() -> None:
     count.add("a")
     count.add("b")
 
-    assert (count.of("a"), count.of("b"), count.of("c")) == (2, 1, 0)
+    assert (count.count("a"), count.count("b"), count.count("c")) == (2, 1, 0)
     clock.now = DAY_S
-    assert (count.of("a"), count.of("b")) == (1, 1)
+    assert (count.count("a"), count.count("b")) == (1, 1)
     clock.now = DAY_S + 10.0
-    assert (count.of("a"), count.of("b")) == (0, 0)
+    assert (count.count("a"), count.count("b")) == (0, 0)
 
 
 def test_only_so_many_things_are_counted() -> None:
@@ -83,7 +83,7 @@ def test_only_so_many_things_are_counted() -> None:
     for what in ("a", "b", "a", "c"):
         count.add(what)
 
-    assert (count.of("a"), count.of("b"), count.of("c")) == (2, 0, 1)
+    assert (count.count("a"), count.count("b"), count.count("c")) == (2, 0, 1)
 
 
 def test_a_use_that_came_to_nothing_is_not_counted() -> None:
@@ -94,7 +94,7 @@ def test_a_use_that_came_to_nothing_is_not_counted() -> None:
     count.add("a")
     count.undo("a")
 
-    assert count.of("a") == 1
+    assert count.count("a") == 1
 
 
 # ---- the limit of a day -------------------------------------------------------------------------
@@ -106,22 +106,22 @@ async def test_an_action_is_counted_once_and_again_when_it_was_given_back() -> N
     limit = DayLimit(JobSubmission(), "send_email", "e-mail", 1)
 
     for _ in range(2):
-        await limit.take(CALLER, "k", address="a@example.com")
-    assert limit.passed("k")
+        await limit.acquire(CALLER, "k", address="a@example.com")
+    assert limit.is_counted("k")
     with pytest.raises(ToolError, match=r"No further e-mail can be sent to them today\."):
-        await limit.take(CALLER, "other", address="a@example.com")
-    assert not limit.passed("other")
+        await limit.acquire(CALLER, "other", address="a@example.com")
+    assert not limit.is_counted("other")
 
-    limit.give_back("k")
-    limit.give_back("k")
-    await limit.take(CALLER, "other", address="a@example.com")
-    assert not limit.passed("k")
+    limit.release("k")
+    limit.release("k")
+    await limit.acquire(CALLER, "other", address="a@example.com")
+    assert not limit.is_counted("k")
 
 
 async def test_the_limit_is_over_after_a_day() -> None:
     clock = Clock()
     limit = DayLimit(JobSubmission(), "send_email", "e-mail", 1, clock)
 
-    await limit.take(CALLER, "1", address="a@example.com")
+    await limit.acquire(CALLER, "1", address="a@example.com")
     clock.now = DAY_S
-    await limit.take(CALLER, "2", address="a@example.com")
+    await limit.acquire(CALLER, "2", address="a@example.com")

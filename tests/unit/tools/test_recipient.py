@@ -2,16 +2,16 @@
 
 import pytest
 
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.recipient import address_for, number_for
+from fwai.tools.recipient import email_for, number_for
 from unit.tools.kit import OTHER, PHONE, Actions
 
 MODEL = ToolContext(PHONE, "call-1", actions=Actions(heard=True))
 NAMELESS = ToolContext("", "call-1", actions=Actions(heard=True))
 OPERATOR = ToolContext(PHONE, "request-1", trusted=True)
-INDIA = Reach(frozenset({"91"}))
+INDIA = CountryAllowList(frozenset({"91"}))
 ABROAD = "+882160000001"  # a satellite's
 
 
@@ -34,7 +34,7 @@ def test_another_number_must_be_confirmed_to_a_model() -> None:
 
 def test_an_operator_is_believed() -> None:
     assert number_for(OPERATOR, "919999900009", confirmed=False) == OTHER
-    assert address_for(OPERATOR, "to", "a@example.com", confirmed=False) == "a@example.com"
+    assert email_for(OPERATOR, "to", "a@example.com", confirmed=False) == "a@example.com"
 
 
 def test_without_any_number_one_is_asked_for() -> None:
@@ -50,15 +50,15 @@ def test_a_number_without_its_country_is_not_guessed() -> None:
 @pytest.mark.parametrize("field", ["to", "email"])
 def test_an_address_that_is_none_names_its_argument(field: str) -> None:
     with pytest.raises(FieldError, match=r"^That e-mail address cannot be used: .*\.$") as caught:
-        address_for(MODEL, field, "asha", confirmed=True)
+        email_for(MODEL, field, "asha", confirmed=True)
 
     assert caught.value.field == field
 
 
 def test_an_address_must_be_confirmed_to_a_model() -> None:
-    assert address_for(MODEL, "to", "a@example.com", confirmed=True) == "a@example.com"
+    assert email_for(MODEL, "to", "a@example.com", confirmed=True) == "a@example.com"
     with pytest.raises(ToolError, match="letter by letter"):
-        address_for(MODEL, "to", "a@example.com", confirmed=False)
+        email_for(MODEL, "to", "a@example.com", confirmed=False)
 
 
 # ---- named before it is confirmed ---------------------------------------------------------------
@@ -80,8 +80,8 @@ def test_naming_again_without_confirmation_confirms_nothing() -> None:
 
     for _ in range(3):
         with pytest.raises(ToolError, match="letter by letter"):
-            address_for(context, "to", "a@example.com", confirmed=False)
-    assert address_for(context, "to", "a@example.com", confirmed=True) == "a@example.com"
+            email_for(context, "to", "a@example.com", confirmed=False)
+    assert email_for(context, "to", "a@example.com", confirmed=True) == "a@example.com"
 
 
 def test_each_recipient_is_read_back_and_however_it_is_written_it_is_one() -> None:
@@ -94,7 +94,7 @@ def test_each_recipient_is_read_back_and_however_it_is_written_it_is_one() -> No
     with pytest.raises(ToolError):
         number_for(context, "+919999900008", confirmed=True)
     with pytest.raises(ToolError):
-        address_for(context, "to", "a@example.com", confirmed=True)
+        email_for(context, "to", "a@example.com", confirmed=True)
 
 
 def test_another_call_begins_anew() -> None:

@@ -14,7 +14,7 @@ from fakes import CALL
 from fwai.domain.events import ToolCall
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.base import ByHand, Outcome, Tool
+from fwai.tools.base import Outcome, SchemaArgs, Tool
 from fwai.tools.registry import ToolRegistry
 from unit.tools.kit import Actions, NoArgs, run, use
 
@@ -204,7 +204,7 @@ async def own(_: Mapping[str, Any], __: ToolContext) -> Outcome:
 
 def brought(name: str) -> Tool[Mapping[str, Any]]:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
-    return Tool(name, "Its own.", ByHand(schema, dict), own)
+    return Tool(name, "Its own.", SchemaArgs(schema, dict), own)
 
 
 async def test_an_agents_own_tools_are_offered_to_it_alone_and_come_first() -> None:
@@ -297,9 +297,9 @@ async def test_a_tool_that_is_not_configured_says_what_is_missing() -> None:
     registry = ToolRegistry([book()], unconfigured={"send_email": "SMTP_HOST"})
 
     assert registry.unconfigured == {"send_email": "SMTP_HOST"}
-    assert registry.known("send_email")
-    assert registry.known("book")
-    assert not registry.known("order_pizza")
+    assert registry.exists("send_email")
+    assert registry.exists("book")
+    assert not registry.exists("order_pizza")
     assert registry.specs(["send_email"]) == ()
     with pytest.raises(RefusedError, match="send_email needs SMTP_HOST") as caught:
         await registry.use("send_email", {}, CONTEXT)
@@ -317,7 +317,7 @@ def test_tools_are_described_with_all_of_their_schema() -> None:
     assert described.parameters["properties"]["people"]["title"] == "People"
     assert "$defs" in described.parameters
     assert [spec.name for spec in registry.describe("FWAI_Core")] == ["book", "crm"]
-    assert registry.known("crm")
+    assert registry.exists("crm")
 
 
 # ---- what an agent may use ----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from fakes import CALL
 from fwai.domain.call import CallId
 from fwai.domain.job import JobState
-from fwai.domain.phone import Reach
+from fwai.domain.phone import CountryAllowList
 from fwai.errors import FieldError, StoreError
 from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms
 from unit.tools.kit import OTHER, PHONE, Actions, JobSubmission, run, use
@@ -146,7 +146,7 @@ async def test_a_number_is_read_back_before_its_first_message_and_not_again() ->
 
 async def test_no_text_goes_to_a_country_out_of_reach() -> None:
     jobs, satellite = JobSubmission(), "+882160000001"
-    tool = send_sms(jobs, Reach(frozenset({"91"})))
+    tool = send_sms(jobs, CountryAllowList(frozenset({"91"})))
 
     own = await run(tool, TEXT, caller=satellite)
     dictated = await run(tool, {**TEXT, "to": satellite, "confirmed": True})

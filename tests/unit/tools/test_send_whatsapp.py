@@ -8,7 +8,7 @@ import pytest
 
 from fakes import CALL
 from fwai.errors import FieldError
-from fwai.templates.whatsapp_templates import TEMPLATES, Template
+from fwai.templates.whatsapp_templates import WHATSAPP_TEMPLATES, Template
 from fwai.tools.send_whatsapp import MAX_WHATSAPP_PER_CALL, MAX_WHATSAPP_PER_DAY, send_whatsapp
 from unit.tools.kit import PHONE, Actions, JobSubmission, run, use
 
@@ -42,7 +42,7 @@ async def test_the_stand_in_calls_the_person_by_name_where_it_is_known() -> None
     assert values(jobs.payloads[0]["template"])[0] == "Asha"
 
 
-@pytest.mark.parametrize("templates", [{}, TEMPLATES])
+@pytest.mark.parametrize("templates", [{}, WHATSAPP_TEMPLATES])
 async def test_a_text_that_fits_no_template_goes_alone(templates: Mapping[str, Template]) -> None:
     jobs = JobSubmission()
     text = "word " * 200 if templates else "Short."

@@ -154,13 +154,13 @@ async def test_a_demo_that_is_canceled_takes_its_letters_back(home: House) -> No
     def nobody_is_told(kind: str, key: str, data: object, call: object) -> list[NewJob]:
         return []
 
-    letters = BookingMessages(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
+    messages = BookingMessages(nobody_is_told, KOLKATA, "Acme", (SEND_EMAIL, SEND_SMS))
     store: Bookings = home.services.bookings  # type: ignore[assignment]
     jobs: Jobs = home.services.jobs  # type: ignore[assignment]
-    store.notices = letters
+    store.notices = messages
     starts_at = NOW + timedelta(days=1)
     new = NewBooking("b", PHONE, "Asha", "Hindi", starts_at, 30, "a@example.com")
-    booked = await store.book(new, 9, lambda one: letters.jobs(one, None))
+    booked = await store.book(new, 9, lambda one: messages.jobs(one, None))
     assert booked is not None
     (mail,) = await jobs.lease(9, [SEND_EMAIL])
     await jobs.settle(mail, Done())

@@ -32,7 +32,7 @@ def cursor(*parts: object) -> str:
     ],
 )
 def test_a_moment_is_read(text: str, end: bool, at: datetime) -> None:
-    read = values.moment(text, "from", KOLKATA, end=end)
+    read = values.parse_moment(text, "from", KOLKATA, end=end)
 
     assert (read, read.tzinfo) == (at, UTC)
 
@@ -40,7 +40,7 @@ def test_a_moment_is_read(text: str, end: bool, at: datetime) -> None:
 @given(st.text(max_size=40))
 def test_whatever_is_no_moment_is_named(text: str) -> None:
     try:
-        at = values.moment(text, "from", KOLKATA)
+        at = values.parse_moment(text, "from", KOLKATA)
     except FieldError:
         pass
     else:
@@ -50,7 +50,7 @@ def test_whatever_is_no_moment_is_named(text: str) -> None:
 @given(st.datetimes(timezones=st.just(timezone(timedelta(hours=14)))))
 def test_every_moment_can_be_kept(at: datetime) -> None:
     try:
-        read = values.known_moment(at.isoformat())
+        read = values.parse_timestamp(at.isoformat())
     except ValueError:
         assert not 2000 <= at.year <= 2200
     else:
@@ -60,7 +60,7 @@ def test_every_moment_can_be_kept(at: datetime) -> None:
 @given(st.text(max_size=60))
 def test_a_number_is_e164_or_refused(text: str) -> None:
     try:
-        number = values.number(text)
+        number = values.parse_phone(text)
     except FieldError:
         pass
     else:
@@ -72,7 +72,7 @@ def test_a_number_is_e164_or_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["9999900000", "0919999900000x", "+", "٩" * 12])
 def test_of_a_number_nothing_is_guessed(text: str) -> None:
     with pytest.raises(FieldError):
-        values.number(text)
+        values.parse_phone(text)
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_of_a_number_nothing_is_guessed(text: str) -> None:
 )
 def test_json_that_nothing_can_keep_is_refused(value: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"finite|NUL|surrogate"):
-        values.json_object(value)
+        values.validate_json_object(value)
 
 
 def test_json_of_every_kind_is_taken() -> None:
     value: dict[str, object] = {"a": [1, 2.5, None, True, "é", {"b": {}}]}
 
-    assert values.json_object(value) is value
+    assert values.validate_json_object(value) is value
 
 
 @given(
@@ -97,7 +97,7 @@ def test_a_cursor_leads_back(at: datetime, item_id: str) -> None:
     page = paging.page("items", [1, 2], 1, lambda item: item, lambda _: (at, item_id))
 
     assert page["items"] == [1]
-    assert paging.place_of(page["next_cursor"]) == (at, item_id)
+    assert paging.decode_position(page["next_cursor"]) == (at, item_id)
 
 
 @pytest.mark.parametrize(
@@ -118,13 +118,13 @@ def test_a_cursor_leads_back(at: datetime, item_id: str) -> None:
 )
 def test_a_cursor_of_somebody_else_is_refused(wrong: str) -> None:
     with pytest.raises(FieldError) as refused:
-        paging.place_of(wrong)
+        paging.decode_position(wrong)
 
     assert refused.value.field == "cursor"
 
 
 @given(st.text(max_size=100))
 def test_no_text_breaks_a_cursor(text: str) -> None:
-    for read in (paging.place_of, paging.number_after):
+    for read in (paging.decode_position, paging.decode_phone):
         with suppress(FieldError):
             read(text)

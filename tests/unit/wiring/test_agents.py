@@ -66,7 +66,7 @@ def test_a_line_has_its_agent_and_others_the_first() -> None:
 
     assert cast.agent_id_for("+918888800001") == "Sales"
     assert cast.agent_id_for("+910000000000") == "FWAI_Core"
-    cast.warm_up()
+    cast.check()
 
 
 async def test_an_agent_is_told_who_it_is_and_to_whom_it_speaks() -> None:

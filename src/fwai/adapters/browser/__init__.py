@@ -1,1 +1,1 @@
-"""Calls from a web page: talk to an agent in the browser, without a telephone."""
+"""Browser calls: talk to an agent over WebRTC from a web page."""

@@ -1,4 +1,4 @@
-"""Calls whose telephone is a browser: from its offer to the end."""
+"""Runs WebRTC calls from browsers, from the SDP offer to the hang-up."""
 
 import asyncio
 import secrets
@@ -21,11 +21,11 @@ _log = structlog.get_logger()
 
 @dataclass(eq=False, slots=True)
 class _BrowserCall:
-    """A call that is not over.
+    """A call in progress.
 
     Attributes:
-        owner: Who began it.
-        connecting: The task that looks for the way to the browser; None once that was found.
+        owner: Id of the client that began it.
+        connecting: The task that connects the media; None once connected.
     """
 
     provider_call_id: str
@@ -36,10 +36,10 @@ class _BrowserCall:
 
 
 class BrowserLine:
-    """Carries calls from browsers. Implements ``CallControl``.
+    """Runs calls from browsers. Implements ``CallControl``.
 
     Args:
-        options: How media are carried.
+        options: WebRTC options.
         calls: Takes over each call.
         tasks: Owns what a call leaves running.
     """
@@ -50,45 +50,45 @@ class BrowserLine:
         self._options = options
         self._calls = calls
         self._tasks = tasks
-        self._live: dict[str, _BrowserCall] = {}
+        self._active: dict[str, _BrowserCall] = {}
         self._owners: dict[CallId, tuple[str, str]] = {}
 
     @property
     def active(self) -> int:
         """How many calls hold a port."""
-        return len(self._live)
+        return len(self._active)
 
-    async def answer(self, offer_sdp: str, owner: str, *, near: bool) -> tuple[CallId, str]:
-        """Take a call.
+    async def answer(self, offer_sdp: str, owner: str, *, local: bool) -> tuple[CallId, str]:
+        """Answer a call.
 
         Args:
             offer_sdp: The browser's offer, with its candidates.
-            owner: Who may follow and end the call.
-            near: The browser is on this machine.
+            owner: Id of the client that may follow and end the call.
+            local: The browser is on this machine.
 
         Returns:
             The call's id and the answer.
 
         Raises:
-            WireError: The offer cannot be read or has no sound that we understand.
+            WireError: The offer cannot be parsed or has no supported audio.
             BusyError: No further call can be carried now.
         """
         options = self._options
-        if near:
+        if local:
             options = replace(options, loopback=True, public_ip=None)
         leg, answer_sdp = await peer.answer(offer_sdp, options)
         try:
-            call = await self._offered(leg, owner)
+            call = await self._offer_call(leg, owner)
         except BaseException:
             await leg.close()
             raise
-        self._live[call.provider_call_id] = call
+        self._active[call.provider_call_id] = call
         self._owners[call.ticket.call_id] = (owner, call.provider_call_id)
         name = f"browser:{call.ticket.call_id}"
-        call.connecting = self._tasks.create_task(self._own(call), name=name)
+        call.connecting = self._tasks.create_task(self._run(call), name=name)
         return call.ticket.call_id, answer_sdp
 
-    async def _offered(self, leg: WebRtcLeg, owner: str) -> _BrowserCall:
+    async def _offer_call(self, leg: WebRtcLeg, owner: str) -> _BrowserCall:
         provider_call_id = secrets.token_hex(12)
         offer = CallOffer(PROVIDER, provider_call_id, Direction.INBOUND, caller="", line="")
         ticket = await self._calls.offer(offer, self)
@@ -96,34 +96,34 @@ class BrowserLine:
             raise BusyError("the call was refused")
         return _BrowserCall(provider_call_id, ticket, owner, leg)
 
-    def belongs(self, call_id: CallId, owner: str) -> bool:
-        """Whether ``owner`` began this call; true for a short while after its end, too."""
+    def is_owner(self, call_id: CallId, owner: str) -> bool:
+        """Whether ``owner`` began this call; stays true for a short while after its end."""
         return self._owners.get(call_id, ("", ""))[0] == owner
 
-    async def give_up(self, call_id: CallId) -> None:
-        """End a call because its caller wants that; one that is over is no error."""
+    async def end_call(self, call_id: CallId) -> None:
+        """End a call for its caller; one that is over is no error."""
         _, provider_call_id = self._owners[call_id]
         await self._calls.ended(PROVIDER, provider_call_id, CallState.COMPLETED, "caller hung up")
 
     async def hang_up(self, provider_call_id: str) -> None:
-        """Close the way to the browser; a call that is over is no error."""
-        call = self._live.pop(provider_call_id, None)
+        """Close the connection to the browser; a call that is over is no error."""
+        call = self._active.pop(provider_call_id, None)
         if call is None:
             return
         if call.connecting is not None:
             call.connecting.cancel()
         await call.leg.close()
 
-    async def _own(self, call: _BrowserCall) -> None:
-        """Find the way to the browser and carry the call; its deadline is the leg's limit."""
+    async def _run(self, call: _BrowserCall) -> None:
+        """Connect the media and carry the call; the leg's limit is its deadline."""
         try:
-            await self._connected(call)
+            await self._connect_and_carry(call)
         finally:
-            self._live.pop(call.provider_call_id, None)
+            self._active.pop(call.provider_call_id, None)
             self._forget_oldest()
             await call.leg.close()
 
-    async def _connected(self, call: _BrowserCall) -> None:
+    async def _connect_and_carry(self, call: _BrowserCall) -> None:
         with structlog.contextvars.bound_contextvars(call_id=call.ticket.call_id):
             try:
                 await call.leg.connect()
@@ -140,9 +140,9 @@ class BrowserLine:
                 _log.warning("stream_refused", reason="the call is over")
 
     def _forget_oldest(self) -> None:
-        """Keep the owners of live calls and of the newest others."""
+        """Forget the owners of the oldest calls that are over."""
         for call_id, (_, provider_call_id) in list(self._owners.items()):
-            if len(self._owners) <= len(self._live) + OWNERS_KEPT:
+            if len(self._owners) <= len(self._active) + OWNERS_KEPT:
                 return
-            if provider_call_id not in self._live:
+            if provider_call_id not in self._active:
                 del self._owners[call_id]

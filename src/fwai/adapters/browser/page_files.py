@@ -1,4 +1,4 @@
-"""The page's files, read once, and what browsers are told about them."""
+"""Serves the static files of the browser page, read once, with security headers."""
 
 from importlib import resources
 from typing import Final
@@ -24,7 +24,7 @@ _HEADERS: Final = {
 
 
 class PageFiles:
-    """Answers with the page and what belongs to it; no other file can be asked for."""
+    """Serves the files of the page folder and nothing else."""
 
     def __init__(self) -> None:
         folder = resources.files("fwai.adapters.browser") / "page"

@@ -1,4 +1,4 @@
-"""The browser's endpoints: a page to call from, calls, and what happens in them."""
+"""Endpoints of browser calls: page, session, calls and their events."""
 
 import asyncio
 import json
@@ -28,14 +28,14 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class BrowserCalls:
-    """What the endpoints need to know.
+    """Dependencies of the browser's endpoints.
 
     Attributes:
-        peer: How media are carried.
+        peer: WebRTC options.
         tasks: Owns what a call leaves running; left only after the calls were stopped.
         live_events: Publishes the events of live calls.
-        access: Who may call.
-        heartbeat_s: Silence on an event stream before a sign of life.
+        access: Authenticates callers.
+        heartbeat_s: Silence on an event stream before a keep-alive comment.
     """
 
     peer: PeerOptions
@@ -64,7 +64,7 @@ class Allowed(BaseModel):
 
 
 _PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {}}}
-_OFFER: Final[dict[str, Any]] = {
+_OFFER_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -114,26 +114,26 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
     @api.post(
         "/calls",
         status_code=201,
-        openapi_extra=_OFFER,
+        openapi_extra=_OFFER_SCHEMA,
         responses=dict.fromkeys((400, 401, 403, 413, 415, 422, 503), _PROBLEM),
     )
     async def begin(request: Request, client: caller) -> Answered:
-        return await _begin(await _offer_of(request), client, line)
+        return await _start_call(await _read_offer(request), client, line)
 
     @api.get("/calls/{call_id}/events", responses={404: _PROBLEM, 429: _PROBLEM})
     async def events(call_id: str, request: Request, client: caller) -> Response:
-        own = _own(call_id, client, line)
+        own = _owned_call(call_id, client, line)
         return streams.response(own, request.headers.get("last-event-id", ""))
 
     @api.delete("/calls/{call_id}", status_code=204, responses={404: _PROBLEM})
     async def give_up(call_id: str, client: caller) -> None:
-        await line.give_up(_own(call_id, client, line))
+        await line.end_call(_owned_call(call_id, client, line))
 
     return api
 
 
-async def _offer_of(request: Request) -> str:
-    """Return the offer in a request's body.
+async def _read_offer(request: Request) -> str:
+    """Read the SDP offer from a request's body.
 
     Raises:
         ProblemError: There is none.
@@ -157,9 +157,9 @@ async def _offer_of(request: Request) -> str:
     return sdp
 
 
-async def _begin(offer_sdp: str, client: Client, line: BrowserLine) -> Answered:
+async def _start_call(offer_sdp: str, client: Client, line: BrowserLine) -> Answered:
     try:
-        call_id, sdp = await line.answer(offer_sdp, client.id, near=client.near)
+        call_id, sdp = await line.answer(offer_sdp, client.id, local=client.local)
     except WireError as exc:
         raise _bad_offer(f"The offer cannot be used: {exc}.") from exc
     except BusyError as exc:
@@ -178,7 +178,7 @@ def _bad_offer(detail: str) -> ProblemError:
     return ProblemError("bad-offer", "Bad offer", 422, detail, "sdp")
 
 
-def _own(call_id: str, client: Client, line: BrowserLine) -> CallId:
-    if not line.belongs(CallId(call_id), client.id):
+def _owned_call(call_id: str, client: Client, line: BrowserLine) -> CallId:
+    if not line.is_owner(CallId(call_id), client.id):
         raise ProblemError("no-such-call", "No such call", 404, "It is not a call of yours.")
     return CallId(call_id)

@@ -1,1 +1,1 @@
-"""Exotel: voicebot URL, media stream, status, passthru and REST."""
+"""Exotel: Voicebot and Stream applets, status callbacks, Passthru and REST."""

@@ -1,8 +1,8 @@
-"""Exotel's REST API on httpx: dial, look up a call, text.
+"""Client of Exotel's REST API: dial, look up calls, send SMS.
 
-A POST is sent once: when no answer came, or one that cannot be read, that is said and nothing is
+A POST is sent once: when no answer came, or an unreadable one, an error says so and nothing is
 dialled again. There is no request that ends a call or moves it to somebody else: closing the stream
-does, and what comes then is the flow's next applet (see `ExotelClient.hand_off`).
+does, and what comes then is the flow's next applet (see `ExotelClient.request_transfer`).
 
 Source: developer.exotel.com's voice-v1 and SMS pages and exotel/Agent-Stream's OpenAPI file, read
 2026-11-22.
@@ -31,7 +31,7 @@ _XML_FIELD: Final = re.compile(r"<(\w+)>([^<]{0,500})</\1>")
 
 @dataclass(frozen=True, slots=True)
 class CallDetails:
-    """A call as Exotel knows it; complete only some minutes after its end.
+    """Details of a call at Exotel; complete only some minutes after its end.
 
     Attributes:
         sid: Exotel's id.
@@ -52,7 +52,7 @@ class CallDetails:
 
 
 class ExotelClient:
-    """One account's REST API. Implements ``CallControl``.
+    """Client of one account's REST API. Implements ``CallControl``.
 
     Args:
         http: Shared client; not closed here.
@@ -84,7 +84,7 @@ class ExotelClient:
         self._base_url = base_url.rstrip("/")
         self._dlt = {"DltEntityId": dlt_entity_id, "DltTemplateId": dlt_template_id}
         self._placed: dict[str, None] = {}
-        self._handed_off: dict[str, None] = {}
+        self._transfers: dict[str, None] = {}
 
     # ---- calls ----------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class ExotelClient:
         ring_timeout_s: int = 45,
         time_limit_s: int = 3600,
     ) -> str:
-        """Call ``to`` and let Exotel open ``stream_url`` when it is answered.
+        """Dial ``to``; Exotel opens ``stream_url`` when the call is answered.
 
         Accepted is not yet ringing. The stream may come before this returns.
 
@@ -135,7 +135,7 @@ class ExotelClient:
         }
         reply = await self._request("POST", "/Calls/connect.json", form)
         sid = _sid(reply)
-        _keep(self._placed, sid)
+        _remember(self._placed, sid)
         return sid
 
     async def details(self, provider_call_id: str) -> CallDetails | None:
@@ -161,11 +161,11 @@ class ExotelClient:
         )
 
     def placed(self, provider_call_id: str) -> bool:
-        """Whether this process has dialled the call."""
+        """Whether this process dialled the call."""
         return provider_call_id in self._placed
 
     async def knows(self, provider_call_id: str) -> bool:
-        """Whether a call is this account's: dialled here, or known to Exotel.
+        """Whether a call is one of this account: dialled here, or known to Exotel.
 
         Raises:
             ApiError: That cannot be found out now.
@@ -176,12 +176,12 @@ class ExotelClient:
         """Do nothing: a call ends when its stream is closed, and in no other way."""
 
     def hand_off(self, provider_call_id: str) -> None:
-        """Let the flow take the call to a human once its stream is closed."""
-        _keep(self._handed_off, provider_call_id)
+        """Let the flow connect the call to a human once its stream is closed."""
+        _remember(self._transfers, provider_call_id)
 
     def handed_off(self, provider_call_id: str) -> bool:
-        """Whether the flow shall take the call to a human; the same however often it is asked."""
-        return provider_call_id in self._handed_off
+        """Whether a transfer of the call was requested; stays true."""
+        return provider_call_id in self._transfers
 
     # ---- messages -------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class ExotelClient:
         if report_url:
             form["StatusCallback"] = report_url
         # The platform's limit is a 503 given before anything is queued.
-        reply = await self._request("POST", "/Sms/send.json", form, full_is_503=True)
+        reply = await self._request("POST", "/Sms/send.json", form, throttled_is_503=True)
         return _sid(reply)
 
     async def _request(
@@ -224,7 +224,7 @@ class ExotelClient:
         path: str,
         form: Mapping[str, str | list[str]] | None = None,
         *,
-        full_is_503: bool = False,
+        throttled_is_503: bool = False,
     ) -> Mapping[str, str]:
         url = f"{self._base_url}/v1/Accounts/{quote(self._account_id, safe='')}{path}"
         lost = ApiUnknownError if method == "POST" else ApiError
@@ -242,8 +242,8 @@ class ExotelClient:
         status = response.status_code
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
-        full = full_is_503 and status == HTTPStatus.SERVICE_UNAVAILABLE
-        if status == HTTPStatus.TOO_MANY_REQUESTS or full:
+        throttled = throttled_is_503 and status == HTTPStatus.SERVICE_UNAVAILABLE
+        if status == HTTPStatus.TOO_MANY_REQUESTS or throttled:
             raise ApiError(_NAME, "too many requests", status=status, retryable=True)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             text = f"server error (HTTP {status})"
@@ -254,7 +254,7 @@ class ExotelClient:
 
 
 def _read(response: httpx.Response) -> Mapping[str, str]:
-    """Return the fields of what was made or found: of JSON, or of XML when that came instead."""
+    """Parse the fields of a response: of JSON, or of XML when that came instead."""
     try:
         body = response.json()
     except ValueError:
@@ -266,7 +266,7 @@ def _read(response: httpx.Response) -> Mapping[str, str]:
 
 
 def _sid(reply: Mapping[str, str]) -> str:
-    """Return the id that an answer names.
+    """Return the id in a response.
 
     Raises:
         ApiUnknownError: There is none, so what answered may not have been Exotel.
@@ -277,7 +277,7 @@ def _sid(reply: Mapping[str, str]) -> str:
     return sid
 
 
-def _keep(ids: dict[str, None], new: str) -> None:
+def _remember(ids: dict[str, None], new: str) -> None:
     ids[new] = None
     while len(ids) > KEPT:
         del ids[next(iter(ids))]

@@ -1,4 +1,4 @@
-"""Exotel's media stream, message by message. No I/O.
+"""Codec of Exotel's media stream messages. No I/O.
 
 Source: Exotel's articles on the Stream and Voicebot applets, developer.exotel.com's AgentStream
 pages, and the samples of exotel/Agent-Stream, read 2026-11-22. They differ in spelling
@@ -27,7 +27,7 @@ from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReach
 from fwai.errors import WireError
 
 SAMPLE_RATES: Final = (8000, 16000, 24000)
-GRAIN_BYTES: Final = 320  # every message is a multiple of it
+ALIGNMENT_BYTES: Final = 320  # every message is a multiple of it
 MIN_BYTES: Final = 3200
 MAX_BYTES: Final = 100_000
 CHUNK_BYTES: Final[Mapping[int, int]] = {8000: 3200, 16000: 3200, 24000: 3840}
@@ -42,7 +42,7 @@ class _MediaBody(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
-    """Enough to know caller audio, which is nearly all there is, at first sight."""
+    """Fast path: enough fields to recognise caller audio, which is nearly every message."""
 
     event: str
     media: _MediaBody | None = None
@@ -56,7 +56,7 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class ExotelStarted(StreamStarted):
-    """Exotel's start message: the call, and who speaks with whom.
+    """Exotel's ``start`` message: the call, its numbers and parameters.
 
     Attributes:
         from_number: As Exotel writes it; which side is the customer is not certain on calls out.
@@ -70,44 +70,44 @@ class ExotelStarted(StreamStarted):
 
 
 class ExotelCodec:
-    """One stream's format, settled by its ``start`` message.
+    """Codec of one stream; its ``start`` message sets the audio format. Implements ``MediaCodec``.
 
     Args:
-        asked_rate: What the stream's URL asked for, in Hz; used when ``start`` says nothing.
+        requested_rate: What the stream's URL asked for, in Hz; used when ``start`` says nothing.
         chunk_bytes: Raw bytes of one message of ours; 0 takes what suits the rate.
 
     Attributes:
         started: What ``start`` said; empty before.
     """
 
-    def __init__(self, asked_rate: int = 8000, chunk_bytes: int = 0) -> None:
+    def __init__(self, requested_rate: int = 8000, chunk_bytes: int = 0) -> None:
         self.started = ExotelStarted("", "", "")
-        self.sample_rate = asked_rate
-        self._asked_chunk_bytes = chunk_bytes
+        self.sample_rate = requested_rate
+        self._requested_chunk_bytes = chunk_bytes
         self._ulaw = False
-        self._half = b""  # of a sample that a message cut in two
-        self._held = bytearray()
+        self._partial_sample = b""  # of a sample that a message cut in two
+        self._pending = bytearray()
         self._ids = b""
         self._chunks = 0
         self._messages = 0
-        self._heard_bytes = 0
-        self._sent_until = 0  # bytes, on the axis of `_heard_bytes`
-        self._settle(asked_rate, ulaw=False)
+        self._received_bytes = 0
+        self._sent_until = 0  # bytes, on the axis of `_received_bytes`
+        self._set_format(requested_rate, ulaw=False)
 
-    def _settle(self, sample_rate: int, *, ulaw: bool) -> None:
+    def _set_format(self, sample_rate: int, *, ulaw: bool) -> None:
         width = 1 if ulaw else 2
         self._ulaw = ulaw
         self.sample_rate = sample_rate
         self.bytes_per_ms = sample_rate * width // 1000
         # The rules are written for linear samples; half as many bytes of mu-law last as long.
-        self._chunk_bytes = self._asked_chunk_bytes or CHUNK_BYTES[sample_rate] * width // 2
+        self._chunk_bytes = self._requested_chunk_bytes or CHUNK_BYTES[sample_rate] * width // 2
         self._least_bytes = min(MIN_BYTES * width // 2, self._chunk_bytes)
         self.lead_ms = self._chunk_bytes / self.bytes_per_ms + SLACK_MS
 
     # ---- from Exotel --------------------------------------------------------------------------
 
     def decode(self, message: memoryview) -> bytes | ExotelStarted | CallerEvent | None:
-        """Read one message of the stream.
+        """Decode one message of the stream.
 
         Raises:
             WireError: It is not JSON, or a field it must have is missing or malformed.
@@ -117,19 +117,19 @@ class ExotelCodec:
         except _UNREADABLE:
             return self._decode_any(message)
         if body.event == "media" and body.media is not None:
-            return self._hear(body.media.payload, body.media.track)
+            return self._count_audio(body.media.payload, body.media.track)
         return self._decode_any(message)
 
-    def _hear(self, payload: bytes, track: object) -> bytes | None:
+    def _count_audio(self, payload: bytes, track: object) -> bytes | None:
         if track == "outbound":
             return None
-        self._heard_bytes += len(payload)
+        self._received_bytes += len(payload)
         return payload
 
     def _decode_any(self, message: memoryview) -> bytes | ExotelStarted | CallerEvent | None:
-        """Read a message however its keys are spelled."""
+        """Decode a message with any spelling of its keys."""
         try:
-            body = _plain_keys(_decode_any(message))
+            body = _normalize_keys(_decode_any(message))
         except _UNREADABLE as exc:
             raise WireError("exotel: unreadable stream message") from exc
         event = body.get("event")
@@ -138,7 +138,7 @@ class ExotelCodec:
         match event.lower():
             case "media":
                 media = _mapping(body.get("media"))
-                return self._hear(_base64(media.get("payload")), media.get("track"))
+                return self._count_audio(_base64(media.get("payload")), media.get("track"))
             case "start":
                 return self._start(body)
             case "dtmf":
@@ -172,49 +172,49 @@ class ExotelCodec:
             to_number=_as_text(start.get("to")),
             parameters={key: _as_text(value) for key, value in parameters.items()},
         )
-        self._settle(rate, ulaw=ulaw)
+        self._set_format(rate, ulaw=ulaw)
         stream_id = json.dumps(started.stream_id)
         self._ids = f'"stream_sid":{stream_id},"streamSid":{stream_id},'.encode()
         self.started = started
         return started
 
     def to_pcm(self, payload: bytes) -> bytes:
-        """Expand mu-law, or keep linear samples whole."""
+        """Decode mu-law, or join linear samples that were split between messages."""
         if self._ulaw:
             return g711.ulaw_to_pcm(payload)
-        payload = self._half + payload
+        payload = self._partial_sample + payload
         whole = payload[: len(payload) & ~1]
-        self._half = payload[len(whole) :]
+        self._partial_sample = payload[len(whole) :]
         return whole
 
     # ---- to Exotel ----------------------------------------------------------------------------
 
     def encode_audio(self, pcm: bytes) -> list[bytes]:
-        """Write the media messages that are full now; the rest of ``pcm`` is held back."""
-        held, size = self._held, self._chunk_bytes
-        held += g711.pcm_to_ulaw(pcm) if self._ulaw else pcm
-        full = len(held) - len(held) % size
-        messages = [self._media(bytes(held[at : at + size])) for at in range(0, full, size)]
-        del held[:full]
+        """Encode the full media messages; the rest of ``pcm`` is held back."""
+        pending, size = self._pending, self._chunk_bytes
+        pending += g711.pcm_to_ulaw(pcm) if self._ulaw else pcm
+        full = len(pending) - len(pending) % size
+        messages = [self._media(bytes(pending[at : at + size])) for at in range(0, full, size)]
+        del pending[:full]
         return messages
 
     def encode_tail(self) -> tuple[bytes, ...]:
-        """Write what is held back, padded with silence to a size that Exotel plays well."""
-        if not self._held:
+        """Encode what is held back, padded with silence to a size that Exotel plays well."""
+        if not self._pending:
             return ()
-        size = max(-(-len(self._held) // GRAIN_BYTES) * GRAIN_BYTES, self._least_bytes)
+        size = max(-(-len(self._pending) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES, self._least_bytes)
         silence = b"\xff" if self._ulaw else b"\0"
-        payload = bytes(self._held).ljust(size, silence)
-        self._held.clear()
+        payload = bytes(self._pending).ljust(size, silence)
+        self._pending.clear()
         return (self._media(payload),)
 
     def encode_clear(self) -> bytes:
-        """Write clear, and forget what is held back."""
-        self._held.clear()
+        """Encode ``clear``, and drop what is held back."""
+        self._pending.clear()
         return b'{"event":"clear",%b"sequence_number":"%d"}' % (self._ids, self._next_message())
 
     def encode_mark(self, name: str) -> bytes:
-        """Write mark; Exotel sends it back once everything before it was played."""
+        """Encode ``mark``; Exotel returns it once everything before it was played."""
         mark = json.dumps({"name": name}).encode()
         return b'{"event":"mark",%b"sequence_number":"%d","mark":%b}' % (
             self._ids,
@@ -224,7 +224,7 @@ class ExotelCodec:
 
     def _media(self, payload: bytes) -> bytes:
         self._chunks += 1
-        starts = max(self._sent_until, self._heard_bytes)
+        starts = max(self._sent_until, self._received_bytes)
         self._sent_until = starts + len(payload)
         return (
             b'{"event":"media",%b"sequence_number":"%d",'
@@ -245,18 +245,18 @@ class ExotelCodec:
 # ---- what may be spelled and typed in several ways ----------------------------------------------
 
 
-def _plain_keys(body: Mapping[str, Any]) -> dict[str, Any]:
+def _normalize_keys(body: Mapping[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "").lower(): value for key, value in body.items()}
 
 
 def _mapping(value: object) -> dict[str, Any]:
-    """Return an object that may have been written as JSON text or as ``k=v&k=v``."""
+    """Parse an object that may be written as JSON text or as ``k=v&k=v``."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             value = dict(parse_qsl(str(value)))
-    return _plain_keys(value) if isinstance(value, dict) else {}
+    return _normalize_keys(value) if isinstance(value, dict) else {}
 
 
 def _as_text(value: object) -> str:

@@ -1,7 +1,7 @@
-"""Exotel as a line of ours: places calls, sends texts, hands calls to a human.
+"""Exotel's outbound calls, SMS and transfers.
 
-Nothing ends a call at Exotel but its stream's end, and nothing takes back one that rings: when it
-is picked up after all, its stream is refused.
+A call at Exotel ends only with its stream, and one that rings cannot be canceled: when it is picked
+up after all, its stream is refused.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,16 @@ _NAME: Final = "exotel"
 
 
 class ExotelLine:
-    """Implements ``OutboundLine``, ``SmsSender`` and ``CallTransfer``.
+    """Places calls, sends SMS and transfers calls through Exotel.
+
+    Implements ``OutboundLine``, ``SmsSender`` and ``CallTransfer``.
 
     Args:
         client: The account.
         caller_id: Our ExoPhone, as Exotel writes it.
         public_url: This server as Exotel sees it, no slash at the end.
         secret: The unguessable segment of every path.
-        stream_url: Makes the address of a stream that a token admits.
+        stream_url: Builds the stream's URL for a token.
     """
 
     def __init__(
@@ -66,13 +68,13 @@ class ExotelLine:
         return sid
 
     def belongs(self, call_sid: str, call_id: CallId) -> None:
-        """Remember which call of ours a call at Exotel is."""
+        """Remember which call of ours an Exotel call is."""
         self._calls[call_sid] = call_id
         while len(self._calls) > KEPT:
             del self._calls[next(iter(self._calls))]
 
-    def our_call(self, call_sid: str) -> CallId:
-        """Return our id of a call that we placed; empty when it is none, or too long ago."""
+    def linked_call(self, call_sid: str) -> CallId:
+        """Return our id of an Exotel call that we placed; empty when unknown or too long ago."""
         return self._calls.get(call_sid, CallId(""))
 
     async def hang_up(self, provider_call_id: str) -> None:
@@ -80,17 +82,17 @@ class ExotelLine:
         await self._client.hang_up(provider_call_id)
 
     async def transfer(self, provider_call_id: str) -> None:
-        """Let the flow take the call to a human once its stream is closed.
+        """Let the flow connect the call to a human once its stream is closed.
 
         Raises:
-            ApiError: No flow follows: the call was dialled with its stream and nothing else.
+            ApiError: We dialled the call, so it is in no flow that could continue it.
         """
         if self._client.placed(provider_call_id):
             raise ApiError(_NAME, "a call that we dialled is in no flow that could take it on")
         self._client.hand_off(provider_call_id)
 
     async def send_sms(self, to: str, text: str, reference: str = "") -> str:
-        """Send a text; with a reference its reports are asked for. Errors as for ``SmsSender``."""
+        """Send an SMS; a reference requests delivery reports. Errors as for ``SmsSender``."""
         report_url = self._url("sms-status", "job", reference) if reference else ""
         return await self._client.send_sms(to, text, reference=reference, report_url=report_url)
 

@@ -1,4 +1,4 @@
-"""Exotel's endpoints: say where the stream goes, carry its audio, hear how calls went."""
+"""Exotel's endpoints: Voicebot, status callbacks, Passthru and the media stream."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,13 +15,13 @@ from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.webhook import (
     MAX_ID_CHARS,
     Fields,
-    basic_fits,
+    basic_auth_matches,
     final_state,
-    message_news,
-    parties,
-    read_fields,
-    rings,
-    same,
+    identify_parties,
+    is_ringing,
+    parse_fields,
+    parse_message_report,
+    secrets_equal,
     stream_failed,
     stream_url,
 )
@@ -35,7 +35,7 @@ from fwai.interfaces.messages import MessageReports
 PROVIDER: Final = "exotel"
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_CALL_S: Final = 55 * 60.0  # Exotel ends a stream after an hour, without a word
-KNOWN_S: Final = 2.0  # for asking Exotel about a call; the applet waits meanwhile
+LOOKUP_S: Final = 2.0  # for asking Exotel about a call; the applet waits meanwhile
 DEFAULT_RATE: Final = 8000
 LISTEN: Final = "listen"  # ?mode=listen: the URL of a Stream applet, which cannot be told otherwise
 TRY_AGAIN: Final = 1013
@@ -46,7 +46,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ExotelWebhooks:
-    """What the endpoints need to know.
+    """URLs, secrets and stream options of Exotel's endpoints.
 
     Attributes:
         public_url: This server as Exotel sees it: ``https://host[:port][/prefix]``, no slash at
@@ -68,7 +68,7 @@ class ExotelWebhooks:
     chunk_bytes: int = 0
 
     def stream_url(self, token: str = "", *, listening: bool = False) -> str:
-        """Return where Exotel opens the stream; it holds secrets and belongs in no log."""
+        """Build the URL of the media stream; it holds secrets, so never log it."""
         url = stream_url(
             self.public_url,
             self.secret,
@@ -80,31 +80,31 @@ class ExotelWebhooks:
 
 
 class ExotelLeg(WebSocketLeg):
-    """A leg of either applet.
+    """Caller leg of a Voicebot or Stream applet.
 
     Attributes:
-        listening: It is the Stream applet's, which only listens: nothing may be sent on it.
+        listening: A Stream applet's leg, which only listens: nothing may be sent on it.
     """
 
     listening = False
 
     def play(self, pcm: bytes) -> None:
-        """Let the caller hear ``pcm``, if they can."""
+        """Play ``pcm`` to the caller; nothing on a listening leg."""
         if not self.listening:
             super().play(pcm)
 
     def flush(self) -> None:
-        """Let the caller hear what the codec holds back, if they can."""
+        """Play what the codec holds back; nothing on a listening leg."""
         if not self.listening:
             super().flush()
 
     def clear(self) -> None:
-        """Drop what Exotel holds, if it can hold anything."""
+        """Drop what Exotel has buffered; nothing on a listening leg."""
         if not self.listening:
             super().clear()
 
     def mark(self, name: str) -> bool:
-        """Ask for a receipt; False where nothing is played."""
+        """Send a mark; False on a listening leg."""
         return not self.listening and super().mark(name)
 
 
@@ -118,15 +118,15 @@ def router(
     """Build Exotel's endpoints.
 
     Args:
-        hooks: Addresses and secrets.
+        hooks: URLs and secrets.
         calls: Takes over each call.
-        client: Knows the calls that were dialled and those that go on to a human.
-        line: Knows which of our calls they are.
-        reports: Hears how messages fare.
+        client: Tells which calls were dialled and which are to be transferred.
+        line: Maps Exotel calls to ours.
+        reports: Takes delivery reports.
     """
     api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
     either = ["GET", "POST"]
-    request_fields = Annotated[Fields, Depends(_fields(hooks))]
+    request_fields = Annotated[Fields, Depends(_authenticated_fields(hooks))]
     requests = _RequestHandler(hooks, calls, client, line, reports)
 
     @api.api_route("/voicebot", methods=either, operation_id="exotel_voicebot")
@@ -149,7 +149,7 @@ def router(
 
     @api.api_route("/passthru", methods=either, operation_id="exotel_passthru")
     async def passthru(fields: request_fields) -> Response:
-        return Response(status_code=302 if requests.to_human(fields) else 200)
+        return Response(status_code=302 if requests.wants_transfer(fields) else 200)
 
     @api.websocket("/stream")
     async def static_stream(websocket: WebSocket, secret: str) -> None:
@@ -163,7 +163,7 @@ def router(
 
 
 class _RequestHandler:
-    """Decides on each request and each stream."""
+    """Handles Exotel's requests and streams."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class _RequestHandler:
     # ---- requests -------------------------------------------------------------------------------
 
     async def voicebot(self, fields: Fields) -> Response:
-        """Say where the stream of a call goes."""
+        """Answer with the URL of the call's stream."""
         call_sid = fields.get("callsid", "")
         listening = fields.get("mode") == LISTEN
         if not call_sid:
@@ -195,7 +195,7 @@ class _RequestHandler:
             fields.get("direction", ""),
             listening=listening,
         )
-        if not await self._ours(offer):
+        if not await self._is_known_call(offer):
             raise HTTPException(403)
         try:
             ticket = await self._calls.offer(offer, self._line)
@@ -207,11 +207,11 @@ class _RequestHandler:
         return JSONResponse({"url": self._hooks.stream_url(ticket.token, listening=listening)})
 
     async def status(self, fields: Fields) -> None:
-        """Hear how a call or a message fares."""
+        """Handle a status callback of a call or message."""
         if "smssid" in fields:
             await self.message(fields)
             return
-        call_sid, call_id = fields.get("callsid", ""), self._our_call(fields)
+        call_sid, call_id = fields.get("callsid", ""), self._call_id_of(fields)
         state = final_state(fields)
         if state is not None and (call_sid or call_id):
             cause = fields.get("status", "")[:60]
@@ -221,71 +221,75 @@ class _RequestHandler:
         _log.info("exotel_call_status", status=event[:40], provider_call_id=call_sid[:60])
         if call_id and call_sid:
             self._line.belongs(call_sid, call_id)
-            if rings(fields):
+            if is_ringing(fields):
                 await self._calls.ringing(call_id, call_sid)
 
     async def message(self, fields: Fields) -> None:
-        """Hear how a message fares."""
-        news = message_news(fields)
-        if news is None:
+        """Handle a delivery report."""
+        report = parse_message_report(fields)
+        if report is None:
             return
-        _log.info("exotel_message_status", message_id=news.message_id, status=news.status)
+        _log.info("exotel_message_status", message_id=report.message_id, status=report.status)
         await self._reports.reported(
-            PROVIDER, news.message_id, news.status, reference=news.reference, error=news.error
+            PROVIDER,
+            report.message_id,
+            report.status,
+            reference=report.reference,
+            error=report.error,
         )
 
-    def _our_call(self, fields: Fields) -> CallId:
-        """Return our id of a call that we placed; it came in the URL, or its sid is known."""
+    def _call_id_of(self, fields: Fields) -> CallId:
+        """Return our id of a call that we placed, from the URL or by its sid."""
         call_id = CallId(fields.get("call", "")[:MAX_ID_CHARS])
-        return call_id or self._line.our_call(fields.get("callsid", ""))
+        return call_id or self._line.linked_call(fields.get("callsid", ""))
 
-    def to_human(self, fields: Fields) -> bool:
-        """Whether the flow shall go on to a human: asked for, or our stream has failed."""
+    def wants_transfer(self, fields: Fields) -> bool:
+        """Whether the flow shall connect a human: requested, or our stream has failed."""
         call_sid = fields.get("callsid", "")
-        asked, failed = self._client.handed_off(call_sid), stream_failed(fields)
+        requested, failed = self._client.handed_off(call_sid), stream_failed(fields)
         _log.info(
             "exotel_passthru",
             provider_call_id=call_sid[:60],
             status=fields.get("stream[status]", "")[:40],
             ended_by=fields.get("stream[disconnectedby]", "")[:40],
-            to_human=asked or failed,
+            to_human=requested or failed,
         )
-        return asked or failed
+        return requested or failed
 
     # ---- streams --------------------------------------------------------------------------------
 
     async def stream(self, websocket: WebSocket, secret: str, token: str) -> None:
-        """Admit a stream, let it say which call it is, and carry that call."""
-        if reason := self._refusal(websocket, secret, token):
+        """Admit a stream, read its ``start`` message and carry its call."""
+        if reason := self._refusal_reason(websocket, secret, token):
             _log.warning("stream_refused", reason=reason)
             await websocket.close(REFUSED)  # before the accept: HTTP 403
             return
-        asked = _asked_rate(websocket)
-        codec = ExotelCodec(asked or DEFAULT_RATE, self._hooks.chunk_bytes)
+        requested = _requested_rate(websocket)
+        codec = ExotelCodec(requested or DEFAULT_RATE, self._hooks.chunk_bytes)
         try:
             leg, _ = await ExotelLeg.open(websocket, codec, MAX_CALL_S)
         except WireError as exc:
             _log.warning("stream_refused", reason=str(exc))
             return
-        if asked and codec.sample_rate != asked:
-            _log.warning("stream_rate_differs", asked=asked, sample_rate=codec.sample_rate)
+        if requested and codec.sample_rate != requested:
+            _log.warning("stream_rate_differs", asked=requested, sample_rate=codec.sample_rate)
         parameters = {**codec.started.parameters, **websocket.query_params}
         leg.listening = parameters.get("mode") == LISTEN
         code = await self._carry(leg, codec.started, token or parameters.get("t", ""))
         if code is not None:
             await leg.close(code)
 
-    def _refusal(self, websocket: WebSocket, secret: str, token: str) -> str:
-        """Say why a handshake is refused; nothing when it is not."""
-        if not same(secret, self._hooks.secret):
+    def _refusal_reason(self, websocket: WebSocket, secret: str, token: str) -> str:
+        """Return why a handshake is refused; empty when it is not."""
+        if not secrets_equal(secret, self._hooks.secret):
             return "secret"
         login = websocket.headers.get("Authorization")
-        if self._hooks.basic and not basic_fits(login, *self._hooks.basic):
+        if self._hooks.basic and not basic_auth_matches(login, *self._hooks.basic):
             return "basic credentials"
         return "token" if token and not self._calls.admits(token) else ""
 
     async def _carry(self, leg: ExotelLeg, started: ExotelStarted, token: str) -> int | None:
-        """Carry the call of an open stream; return the code to close it with when that failed."""
+        """Carry the call of an open stream; return the close code when that failed."""
         # A token says whose the stream is; without one the account must.
         if started.account_id != self._hooks.account_id and (started.account_id or not token):
             _log.warning("stream_refused", reason="account")
@@ -305,10 +309,10 @@ class _RequestHandler:
         return REFUSED
 
     async def _admit(self, started: ExotelStarted, *, listening: bool) -> StreamTicket | None:
-        """Offer a call that only its stream announces."""
+        """Offer a call that only its stream announced."""
         numbers = (started.from_number, started.to_number)
         offer = self._offer(started.provider_call_id, *numbers, listening=listening)
-        if not await self._ours(offer):
+        if not await self._is_known_call(offer):
             return None
         ticket = await self._calls.offer(offer, self._line)
         if ticket is None:
@@ -328,7 +332,7 @@ class _RequestHandler:
     ) -> CallOffer:
         if self._client.placed(call_sid):
             direction = "outbound"
-        who = parties(from_number, to_number, self._hooks.line, direction)
+        who = identify_parties(from_number, to_number, self._hooks.line, direction)
         return CallOffer(
             provider=PROVIDER,
             provider_call_id=call_sid,
@@ -336,11 +340,11 @@ class _RequestHandler:
             caller=who.caller,
             line=who.line,
             listen_only=listening,
-            call_id=self._line.our_call(call_sid),
+            call_id=self._line.linked_call(call_sid),
         )
 
-    async def _ours(self, offer: CallOffer) -> bool:
-        """Whether the call exists: one that comes in is the caller's doing, one out must be known.
+    async def _is_known_call(self, offer: CallOffer) -> bool:
+        """Whether the call is genuine: inbound calls always, outbound ones if Exotel knows them.
 
         Exotel is asked because a stream can come before our own request was answered, and because
         a flow may dial by itself.
@@ -348,7 +352,7 @@ class _RequestHandler:
         if offer.direction is Direction.INBOUND:
             return True
         try:
-            async with asyncio.timeout(KNOWN_S):
+            async with asyncio.timeout(LOOKUP_S):
                 known = await self._client.knows(offer.provider_call_id)
         except (ApiError, TimeoutError) as exc:
             _log.warning("call_refused", reason="call cannot be verified", error=type(exc).__name__)
@@ -358,16 +362,16 @@ class _RequestHandler:
         return known
 
 
-def _fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]]:
-    """Build the dependency that reads a request once its secret is checked."""
+def _authenticated_fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]]:
+    """Build the dependency that checks the secret and parses the request's fields."""
 
     async def fields(request: Request, secret: str) -> Fields:
-        if not same(secret, hooks.secret):
+        if not secrets_equal(secret, hooks.secret):
             _log.warning("webhook_refused", provider=PROVIDER, reason="secret")
             raise HTTPException(403)
         body = await read_body(request, MAX_BODY_BYTES)
         content_type = request.headers.get("Content-Type", "")
-        found = read_fields(request.query_params.multi_items(), content_type, body)
+        found = parse_fields(request.query_params.multi_items(), content_type, body)
         if found.get("accountsid", hooks.account_id) != hooks.account_id:
             _log.warning("webhook_refused", provider=PROVIDER, reason="account")
             raise HTTPException(403)
@@ -376,8 +380,8 @@ def _fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]
     return fields
 
 
-def _asked_rate(websocket: WebSocket) -> int:
-    """Return the rate that the stream's URL names, in Hz; 0 when none, or none there is."""
+def _requested_rate(websocket: WebSocket) -> int:
+    """Return the sample rate in the stream's URL, in Hz; 0 when missing or unsupported."""
     query = websocket.query_params
     text = query.get("sample-rate") or query.get("sample_rate") or ""
     return int(text) if text in {str(rate) for rate in SAMPLE_RATES} else 0

@@ -1,4 +1,4 @@
-"""Exotel's requests: who may ask, what they say, and what a call is by them. No I/O.
+"""Parses and authenticates Exotel's requests. No I/O.
 
 Nothing that Exotel sends is signed; what protects is a secret in the path, Basic credentials on the
 handshake, single-use tokens and the account in ``start``.
@@ -34,23 +34,23 @@ _STATES: Final[Mapping[str, CallState]] = {
     "canceled": CallState.CANCELED,
     "cancelled": CallState.CANCELED,
 }
-_BY_PERSON: Final = frozenset({"caller", "user", "bot"})
+_ENDED_BY_PEOPLE: Final = frozenset({"caller", "user", "bot"})
 _SEPARATORS: Final = re.compile(r"[\s().\-]+")
 
 Fields = Mapping[str, str]
 """A request's values; keys in lower case without underscores: ``callsid``, ``stream[status]``."""
 
 
-# ---- who may ask --------------------------------------------------------------------------------
+# ---- authentication -----------------------------------------------------------------------------
 
 
-def same(given: str, expected: str) -> bool:
-    """Compare a secret without telling by the time it takes; an empty one never fits."""
+def secrets_equal(given: str, expected: str) -> bool:
+    """Compare secrets in constant time; an empty one never matches."""
     fits = hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
     return fits and bool(expected)
 
 
-def basic_fits(header: str | None, user: str, password: str) -> bool:
+def basic_auth_matches(header: str | None, user: str, password: str) -> bool:
     """Whether an ``Authorization`` header carries these Basic credentials."""
     scheme, _, encoded = (header or "").partition(" ")
     try:
@@ -69,7 +69,7 @@ def stream_url(
     token: str = "",
     basic: tuple[str, str] | None,
 ) -> str:
-    """Return where Exotel opens the media stream; it may hold secrets and belongs in no log.
+    """Build the URL of the media stream; it may hold secrets, so never log it.
 
     Args:
         public_url: This server as Exotel sees it, without a slash at the end.
@@ -85,11 +85,11 @@ def stream_url(
     return f"{scheme}://{login}{place}{path}?sample-rate={sample_rate}"
 
 
-# ---- what they say ------------------------------------------------------------------------------
+# ---- fields -------------------------------------------------------------------------------------
 
 
-def read_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes) -> Fields:
-    """Return what a request says; the query counts more than the body. Never raises.
+def parse_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes) -> Fields:
+    """Parse a request's fields; the query overrides the body. Never raises.
 
     Args:
         query: Decoded query.
@@ -98,7 +98,7 @@ def read_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes
     """
     fields: dict[str, str] = {}
     for key, value in (*_body_pairs(content_type, body), *query):
-        fields.update(_flat(_plain(key), value))
+        fields.update(_flatten(_normalize_key(key), value))
     return fields
 
 
@@ -129,30 +129,30 @@ def _json(text: str) -> object:
         return None
 
 
-def _flat(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Spread objects and lists as forms do: ``stream[status]``, ``legs[0][status]``."""
+def _flatten(key: str, value: object, depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Flatten objects and lists as forms do: ``stream[status]``, ``legs[0][status]``."""
     if isinstance(value, str) and key in ("stream", "legs"):
         value = _json(value) or value
     if depth < MAX_DEPTH and isinstance(value, dict):
         for name, inner in value.items():
-            yield from _flat(f"{key}[{_plain(str(name))}]", inner, depth + 1)
+            yield from _flatten(f"{key}[{_normalize_key(str(name))}]", inner, depth + 1)
     elif depth < MAX_DEPTH and isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _flat(f"{key}[{index}]", inner, depth + 1)
+            yield from _flatten(f"{key}[{index}]", inner, depth + 1)
     elif isinstance(value, str | int | float):
         yield key, str(value)
 
 
-def _plain(key: str) -> str:
+def _normalize_key(key: str) -> str:
     return key.replace("_", "").lower()
 
 
-# ---- what a call is by them ---------------------------------------------------------------------
+# ---- calls --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """Who speaks with whom.
+    """The numbers and direction of a call.
 
     Attributes:
         caller: The remote party, E.164; empty when withheld or not readable.
@@ -165,8 +165,10 @@ class Parties:
     direction: Direction
 
 
-def parties(from_number: str, to_number: str, own_line: str, direction: str = "") -> Parties:
-    """Work out who is who.
+def identify_parties(
+    from_number: str, to_number: str, own_line: str, direction: str = ""
+) -> Parties:
+    """Identify the caller's and our number, and the direction.
 
     On a call out it is not certain which of the two numbers is the customer's, so the one that is
     not ours counts; only when neither is known to be ours does the direction decide.
@@ -189,7 +191,7 @@ def parties(from_number: str, to_number: str, own_line: str, direction: str = ""
 
 
 def e164(number: str) -> str:
-    """Return a number as Exotel writes it in E.164 form; empty when it is none.
+    """Convert a number as Exotel writes it to E.164; empty when invalid.
 
     Exotel writes Indian numbers as dialled at home, ``09812345678``, or without the zero.
     """
@@ -207,20 +209,20 @@ def _same_number(one: str, other: str) -> bool:
 
 
 def final_state(fields: Fields) -> CallState | None:
-    """Say how a call came out, from a status callback; None while it goes on."""
+    """Map a status callback to a call's final state; None while it is in progress."""
     if fields.get("eventtype", "terminal").lower() != "terminal":
         return None
     return _STATES.get(fields.get("status", fields.get("callstatus", "")).lower())
 
 
-def rings(fields: Fields) -> bool:
-    """Whether a status callback says that a call rings."""
+def is_ringing(fields: Fields) -> bool:
+    """Whether a status callback reports ringing."""
     return fields.get("eventtype", "").lower() == "ringing"
 
 
 @dataclass(frozen=True, slots=True)
-class MessageNews:
-    """How a message fares.
+class MessageReport:
+    """A delivery report of a message.
 
     Attributes:
         status: Exotel's word; the detailed one where it gives one.
@@ -233,8 +235,8 @@ class MessageNews:
     reference: str
 
 
-def message_news(fields: Fields) -> MessageNews | None:
-    """Read a delivery callback; None when it names no message or no status."""
+def parse_message_report(fields: Fields) -> MessageReport | None:
+    """Parse a delivery callback; None when it has no message id or no status."""
     message_id = fields.get("smssid", "")[:MAX_ID_CHARS]
     status = fields.get("status", "")[:40]
     detail = fields.get("detailedstatus", "")[:60]
@@ -243,12 +245,12 @@ def message_news(fields: Fields) -> MessageNews | None:
     failed = status.lower().startswith("fail")
     error = (fields.get("detailedstatuscode") or detail or status)[:40] if failed else ""
     reference = (fields.get("job") or fields.get("customfield", ""))[:MAX_ID_CHARS]
-    return MessageNews(message_id, detail or status, error, reference)
+    return MessageReport(message_id, detail or status, error, reference)
 
 
 def stream_failed(fields: Fields) -> bool:
-    """Whether Passthru tells of a stream that broke, rather than one somebody ended."""
+    """Whether Passthru reports that the stream failed rather than ended."""
     if fields.get("stream[error]", "").lower() not in ("", "none", "null", "0", "false"):
         return True  # where Status and Error differ, Error is right
     ended_by = fields.get("stream[disconnectedby]", "").lower()
-    return fields.get("stream[status]", "").lower() == "failed" and ended_by not in _BY_PERSON
+    return fields.get("stream[status]", "").lower() == "failed" and ended_by not in _ENDED_BY_PEOPLE

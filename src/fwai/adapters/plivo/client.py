@@ -1,7 +1,7 @@
-"""Plivo's REST API on httpx: dial, hang up, transfer, text.
+"""Client of Plivo's REST API: dial, hang up, transfer, send SMS.
 
-Ours rather than the SDK's client, which is synchronous and sends a POST again on a server error: a
-second phone call. Here a POST is sent once; when no answer came, that is said.
+Ours rather than the SDK's client, which is synchronous and retries a POST on a server error: a
+second phone call. Here a POST is sent once; when no answer came, an error says so.
 
 Source: Plivo's API pages and SDK 4.63.0, read 2026-11-22.
 """
@@ -30,7 +30,7 @@ DETECTION: Final[Mapping[str, Any]] = {
 
 
 class PlivoClient:
-    """One account's REST API. Implements ``CallControl``.
+    """Client of one account's REST API. Implements ``CallControl``.
 
     Args:
         http: Shared client; not closed here.
@@ -111,7 +111,7 @@ class PlivoClient:
         return await self._delete("Call", provider_call_id)
 
     async def cancel(self, request_id: str) -> None:
-        """Take back a call that still waits to be placed; one that does not is no error.
+        """Cancel a call that still waits to be placed; one that does not is no error.
 
         Raises:
             ApiError: Plivo did not do it.
@@ -119,7 +119,7 @@ class PlivoClient:
         await self._delete("Request", request_id)
 
     async def transfer(self, provider_call_id: str, xml_url: str) -> None:
-        """Make Plivo fetch ``xml_url`` and run it once the stream has ended.
+        """Transfer a call: Plivo fetches ``xml_url`` and runs it once the stream has ended.
 
         Raises:
             ApiError: Plivo did not do it.
@@ -183,7 +183,7 @@ def _refusal(response: httpx.Response) -> ApiError | BusyError:
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
-    """Return the body as an object; Plivo's may be empty or, on a bad day, no JSON at all."""
+    """Parse the body as an object; it may be empty or no JSON at all."""
     try:
         body = response.json()
     except ValueError:
@@ -192,7 +192,7 @@ def _json(response: httpx.Response) -> Mapping[str, Any]:
 
 
 def _id(value: object) -> str:
-    """Return an id that Plivo gives as a string or as a list of them.
+    """Return an id that Plivo gives as a string or a list of strings.
 
     Raises:
         ApiUnknownError: There is none, so what answered may not have been Plivo.
@@ -205,7 +205,7 @@ def _id(value: object) -> str:
 
 
 def _path(collection: str, one: str) -> str:
-    """Return a path; the id came in a webhook and must not lead anywhere else."""
+    """Build a path with a quoted id, because the id came in a webhook."""
     return f"/{collection}/{quote(one, safe='')}/"
 
 

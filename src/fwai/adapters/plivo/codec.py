@@ -1,4 +1,4 @@
-"""Plivo's media stream, message by message. No I/O.
+"""Codec of Plivo's media stream messages. No I/O.
 
 Source: Plivo's Audio Streaming guide and protocol reference, and its own stream SDKs, read
 2026-11-22. One source of truth for the audio format: what ``start`` says, not what was asked for.
@@ -67,13 +67,13 @@ class _AnyEvent(msgspec.Struct):
 
 _decode = msgspec.json.Decoder(_Start | _Media | _Dtmf | _PlayedStream | _Stop, strict=False).decode
 _decode_any = msgspec.json.Decoder(_AnyEvent).decode
-_KNOWN: Final = frozenset({"start", "media", "dtmf", "playedStream", "stop"})
+_EVENTS: Final = frozenset({"start", "media", "dtmf", "playedStream", "stop"})
 # msgspec passes on what Python's own decoder says of bytes that are no UTF-8, and deep nesting.
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class PlivoCodec:
-    """One stream's format, settled by its ``start`` message.
+    """Codec of one stream; its ``start`` message sets the audio format. Implements ``MediaCodec``.
 
     Args:
         asked: Content type the answer asked for, such as ``audio/x-mulaw;rate=8000``; counts only
@@ -90,14 +90,14 @@ class PlivoCodec:
         self._chunk = 0
         self._stream_id = ""
         self._ulaw = True
-        self._head = b""
-        self._half = b""  # of a sample that a message cut in two
+        self._media_prefix = b""
+        self._partial_sample = b""  # of a sample that a message cut in two
         self.sample_rate = 8000
         self.bytes_per_ms = 8
         self.lead_ms = LEAD_MS
 
     def decode(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
-        """Read one message of the stream.
+        """Decode one message of the stream.
 
         Raises:
             WireError: It is not JSON, or a field it must have is missing or malformed.
@@ -105,7 +105,7 @@ class PlivoCodec:
         try:
             body = _decode(message)
         except _UNREADABLE as exc:
-            _refuse_unless_unknown(message, exc)
+            _check_unknown_event(message, exc)
             return None
         if type(body) is _Media:
             return self._media(body.media)
@@ -121,35 +121,37 @@ class PlivoCodec:
         return CallerHungUp()  # stop: the same as a closed socket
 
     def to_pcm(self, payload: bytes) -> bytes:
-        """Expand mu-law, or bring L16 to little endian."""
+        """Decode mu-law, or convert L16 to little endian."""
         if self._ulaw:
             return g711.ulaw_to_pcm(payload)
-        payload = self._half + payload
+        payload = self._partial_sample + payload
         whole = payload[: len(payload) & ~1]
-        self._half = payload[len(whole) :]
+        self._partial_sample = payload[len(whole) :]
         return swap_bytes(whole) if self._big_endian else whole
 
     def encode_audio(self, pcm: bytes) -> list[bytes]:
-        """Write the playAudio messages for ``pcm``, each within Plivo's size limit."""
+        """Encode the playAudio messages for ``pcm``, each within Plivo's size limit."""
         if self._ulaw:
             payload = g711.pcm_to_ulaw(pcm)
         else:
             payload = swap_bytes(pcm) if self._big_endian else pcm
         return [
-            self._head + b2a_base64(payload[i : i + MAX_PAYLOAD_BYTES], newline=False) + b'"}}'
+            self._media_prefix
+            + b2a_base64(payload[i : i + MAX_PAYLOAD_BYTES], newline=False)
+            + b'"}}'
             for i in range(0, len(payload), MAX_PAYLOAD_BYTES)
         ]
 
     def encode_tail(self) -> tuple[bytes, ...]:
-        """Write nothing: a playAudio may be of any length, so nothing is held back."""
+        """Return nothing: a playAudio may be of any length, so nothing is held back."""
         return ()
 
     def encode_clear(self) -> bytes:
-        """Write clearAudio."""
+        """Encode clearAudio."""
         return msgspec.json.encode({"event": "clearAudio", "streamId": self._stream_id})
 
     def encode_mark(self, name: str) -> bytes:
-        """Write checkpoint; Plivo answers playedStream with the same name."""
+        """Encode checkpoint; Plivo answers with playedStream of the same name."""
         body = {"event": "checkpoint", "streamId": self._stream_id, "name": name}
         return msgspec.json.encode(body)
 
@@ -165,7 +167,7 @@ class PlivoCodec:
         return media.payload
 
     def _start(self, start: _StartBody) -> StreamStarted:
-        if self._head:
+        if self._media_prefix:
             raise WireError("plivo: a second start message")
         encoding, rate = _format(start.media_format, self._asked)
         if (encoding, rate) not in {
@@ -178,7 +180,7 @@ class PlivoCodec:
         self._stream_id = start.stream_id
         self.sample_rate = rate
         self.bytes_per_ms = rate // 1000 * (1 if self._ulaw else 2)
-        self._head = (
+        self._media_prefix = (
             f'{{"event":"playAudio","media":{{"contentType":"{encoding}",'
             f'"sampleRate":{rate},"payload":"'
         ).encode()
@@ -193,11 +195,11 @@ def _format(given: _MediaFormat | None, asked: str) -> tuple[str, int]:
     return encoding.strip().lower(), rate
 
 
-def _refuse_unless_unknown(message: memoryview, exc: Exception) -> None:
-    """Accept an event of a kind we do not know; anything else is malformed."""
+def _check_unknown_event(message: memoryview, exc: Exception) -> None:
+    """Ignore an event of an unknown kind; raise for anything else."""
     try:
         event = _decode_any(message).event
     except _UNREADABLE:
         raise WireError("plivo: unreadable stream message") from exc
-    if event in _KNOWN:
+    if event in _EVENTS:
         raise WireError(f"plivo: malformed {event} message") from exc

@@ -1,7 +1,7 @@
-"""Plivo as a line of ours: places calls, sends texts, hands calls to a human.
+"""Plivo's outbound calls, SMS and transfers.
 
-Every address that Plivo is given names our call or job, so that its news find them whatever ids it
-uses meanwhile: the id of a request need not be that of its call.
+Every webhook URL given to Plivo names our call or job, so that its webhooks match whatever ids it
+uses: the id of a request need not be that of its call.
 """
 
 from typing import Final
@@ -10,11 +10,13 @@ from urllib.parse import quote
 from fwai.adapters.plivo.client import PlivoClient
 from fwai.domain.call import DialOrder
 
-KEPT: Final = 1000
+MAX_REMEMBERED: Final = 1000
 
 
 class PlivoLine:
-    """Implements ``OutboundLine``, ``SmsSender`` and ``CallTransfer``.
+    """Places calls, sends SMS and transfers calls through Plivo.
+
+    Implements ``OutboundLine``, ``SmsSender`` and ``CallTransfer``.
 
     Args:
         client: The account.
@@ -49,12 +51,12 @@ class PlivoLine:
             time_limit_s=order.max_s,
         )
         self._requested[request_id] = None
-        while len(self._requested) > KEPT:
+        while len(self._requested) > MAX_REMEMBERED:
             del self._requested[next(iter(self._requested))]
         return request_id
 
     async def hang_up(self, provider_call_id: str) -> None:
-        """End a call, or take it back when Plivo has not begun it; errors as for ``CallControl``.
+        """End a call, or cancel it when Plivo has not begun it; errors as for ``CallControl``.
 
         The id may be that of a call or of a request of ours.
         """
@@ -63,11 +65,11 @@ class PlivoLine:
             await self._client.cancel(provider_call_id)
 
     async def transfer(self, provider_call_id: str) -> None:
-        """Let Plivo fetch whom to dial once the stream is over; errors as for ``CallTransfer``."""
+        """Transfer a call to the human once the stream is over; errors as for ``CallTransfer``."""
         await self._client.transfer(provider_call_id, f"{self._public_url}/plivo/transfer?v=1")
 
     async def send_sms(self, to: str, text: str, reference: str = "") -> str:
-        """Send a text; with a reference its reports are asked for. Errors as for ``SmsSender``."""
+        """Send an SMS; a reference requests delivery reports. Errors as for ``SmsSender``."""
         report_url = ""
         if reference and self._public_url:
             job = quote(reference, safe="")

@@ -1,4 +1,4 @@
-"""Plivo's endpoints: answer a call, carry its audio, hear how it went."""
+"""Plivo's endpoints: answer, transfer, notifications and the media stream."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from fwai.adapters.plivo.webhook import (
     EMPTY_XML,
     Pairs,
     final_state,
-    is_over,
+    is_call_ended,
     stream_xml,
     transfer_xml,
     verify_v2,
@@ -43,7 +43,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PlivoWebhooks:
-    """What the endpoints need to know.
+    """URLs, secrets and stream options of Plivo's endpoints.
 
     Attributes:
         public_url: This server as Plivo sees it: ``https://host[:port][/prefix]``, no slash at the
@@ -54,8 +54,8 @@ class PlivoWebhooks:
         big_endian_l16: Byte order of L16 samples on the wire.
         ws_signature: ``off``, ``log`` or ``require`` for the signature of the stream's handshake.
         allow_unsigned: Development only: accept webhooks without a valid signature.
-        line: Our number, which a human sees who takes a call over.
-        human: The number of that human; empty hands no call over.
+        line: Our number; the caller id of transfers.
+        human: Number that calls are transferred to; empty disables transfers.
     """
 
     public_url: str
@@ -79,10 +79,10 @@ def router(
     """Build Plivo's endpoints.
 
     Args:
-        hooks: Addresses and secrets.
+        hooks: URLs and secrets.
         calls: Takes over each call.
         control: Ends calls over REST.
-        reports: Hears how messages fare.
+        reports: Takes delivery reports.
     """
     api = APIRouter(prefix="/plivo", tags=["plivo"])
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
@@ -93,7 +93,7 @@ def router(
 
     @api.post("/transfer")
     async def transfer(form: voice) -> Response:
-        if not hooks.human or is_over(form):
+        if not hooks.human or is_call_ended(form):
             return _xml(EMPTY_XML)
         _log.info("plivo_transferred", provider_call_id=form.get("CallUUID"))
         return _xml(transfer_xml(hooks.human, hooks.line))
@@ -102,14 +102,14 @@ def router(
     async def stream(websocket: WebSocket, t: str = "") -> None:
         await _stream(websocket, t, hooks, calls)
 
-    _add_news(api, hooks, calls, reports)
+    _add_notifications(api, hooks, calls, reports)
     return api
 
 
-def _add_news(
+def _add_notifications(
     api: APIRouter, hooks: PlivoWebhooks, calls: CallHandler, reports: MessageReports
 ) -> None:
-    """Add the endpoints that are told something and have nothing to say."""
+    """Add the endpoints of notifications, which get an empty response."""
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
     message = Annotated[dict[str, str], Depends(_verified(hooks, _check_v2(hooks)))]
 
@@ -121,7 +121,7 @@ def _add_news(
     @api.post("/ring")
     async def ring(form: voice) -> Response:
         _log.info("plivo_ringing", provider_call_id=form.get("CallUUID"))
-        if call_id := _our_call(form):
+        if call_id := _call_id_of(form):
             await calls.ringing(call_id, form.get("CallUUID", ""))
         return Response()
 
@@ -142,11 +142,11 @@ def _add_news(
 
     @api.post("/message-status")
     async def message_status(form: message) -> Response:
-        await _reported(form, reports)
+        await _report_message(form, reports)
         return Response()
 
 
-async def _reported(form: Fields, reports: MessageReports) -> None:
+async def _report_message(form: Fields, reports: MessageReports) -> None:
     status, error = form.get("Status", "")[:40], form.get("ErrorCode", "")[:20]
     message_id = form.get("MessageUUID", "")[:MAX_ID_CHARS]
     _log.info("plivo_message_status", message_id=message_id, status=status, error=error)
@@ -159,7 +159,7 @@ async def _reported(form: Fields, reports: MessageReports) -> None:
 async def _answer(
     form: Fields, hooks: PlivoWebhooks, calls: CallHandler, control: CallControl
 ) -> Response:
-    if is_over(form):
+    if is_call_ended(form):
         await _ended(form, calls)
         return _xml(EMPTY_XML)
     provider_call_id = form.get("CallUUID", "")
@@ -174,7 +174,7 @@ async def _answer(
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
         caller=phone.caller_number(form.get(theirs, "")),
         line=phone.caller_number(form.get(ours, "")),
-        call_id=_our_call(form),
+        call_id=_call_id_of(form),
     )
     try:
         ticket = await calls.offer(offer, control)
@@ -196,20 +196,20 @@ async def _answer(
 async def _ended(form: Fields, calls: CallHandler) -> None:
     provider_call_id = form.get("CallUUID", "")
     cause = form.get("HangupCauseName") or form.get("HangupCause", "")
-    state, call_id = final_state(form), _our_call(form)
+    state, call_id = final_state(form), _call_id_of(form)
     await calls.ended(PROVIDER, provider_call_id, state, cause[:60], call_id=call_id)
 
 
-def _our_call(form: Fields) -> CallId:
-    """Return our id of a call that we placed; it came in the URL, which is signed."""
+def _call_id_of(form: Fields) -> CallId:
+    """Return our id of a call that we placed, from the signed URL."""
     return CallId(form.get("call", "")[:MAX_ID_CHARS])
 
 
 async def _stream(
     websocket: WebSocket, token: str, hooks: PlivoWebhooks, calls: CallHandler
 ) -> None:
-    """Admit a stream by its token, let it say which call it is, and carry that call."""
-    if not calls.admits(token) or not _handshake_signed(websocket, hooks):
+    """Admit a stream by its token, read its ``start`` message and carry its call."""
+    if not calls.admits(token) or not _is_handshake_allowed(websocket, hooks):
         _log.warning("stream_refused", reason="token or signature")
         await websocket.close(1008)  # before the accept: HTTP 403
         return
@@ -228,7 +228,7 @@ async def _stream(
 def _verified(
     hooks: PlivoWebhooks, check: SignatureCheck
 ) -> Callable[[Request], Awaitable[dict[str, str]]]:
-    """Build the dependency that reads a webhook's form once its signature is checked."""
+    """Build the dependency that parses a webhook's form and checks its signature."""
 
     async def form(request: Request) -> dict[str, str]:
         body = await read_body(request, MAX_FORM_BYTES)
@@ -236,7 +236,7 @@ def _verified(
             body = b""  # its signature covers the query only
         pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         try:
-            check(request, _dialled_url(request, hooks), pairs)
+            check(request, _requested_url(request, hooks), pairs)
         except SignatureError as exc:
             if not hooks.allow_unsigned:
                 _log.warning("webhook_refused", path=request.url.path, reason=str(exc))
@@ -278,15 +278,15 @@ def _check_v2(hooks: PlivoWebhooks) -> SignatureCheck:
     return check
 
 
-def _handshake_signed(websocket: WebSocket, hooks: PlivoWebhooks) -> bool:
-    """Check the handshake's signature as far as the setting asks.
+def _is_handshake_allowed(websocket: WebSocket, hooks: PlivoWebhooks) -> bool:
+    """Check the handshake's signature as strictly as ``ws_signature`` says.
 
     Observed only once on a live call, as a GET of the stream URL under ``http://``; so every scheme
     counts, and the default only says in the log what it found. The token is what protects.
     """
     if hooks.ws_signature == "off":
         return True
-    url = _dialled_url(websocket, hooks)
+    url = _requested_url(websocket, hooks)
     rest = url.partition("://")[2]
     for scheme in ("http", "https", "wss", "ws"):
         try:
@@ -308,8 +308,8 @@ def _handshake_signed(websocket: WebSocket, hooks: PlivoWebhooks) -> bool:
     return hooks.ws_signature != "require"
 
 
-def _dialled_url(connection: HTTPConnection, hooks: PlivoWebhooks) -> str:
-    """Return the URL Plivo dialled: our public address, its raw path and query."""
+def _requested_url(connection: HTTPConnection, hooks: PlivoWebhooks) -> str:
+    """Return the URL that Plivo requested: our public URL, the raw path and query."""
     path = connection.scope["raw_path"].decode("ascii", "replace").partition("?")[0]
     query = connection.scope["query_string"].decode("ascii", "replace")
     return f"{hooks.public_url}{path}" + (f"?{query}" if query else "")

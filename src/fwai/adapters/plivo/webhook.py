@@ -1,4 +1,4 @@
-"""Plivo's webhooks: signatures, forms and the XML that answers them. No I/O.
+"""Plivo's webhooks: signature checks, call states and XML answers. No I/O.
 
 Source: Plivo's signature, XML request and hang-up cause pages, and the algorithm its SDK 4.63.0
 executes, read 2026-11-22. Where prose and SDK differ (a POST without a query), both forms count.
@@ -69,7 +69,7 @@ def verify_v3(
     signatures: Iterable[str | None],
     tokens: Sequence[str],
 ) -> None:
-    """Check a voice webhook.
+    """Verify the signature of a voice webhook.
 
     Args:
         method: ``GET`` or ``POST``.
@@ -87,9 +87,9 @@ def verify_v3(
     ]
     if not nonce or not offered:
         raise SignatureError("plivo: signature or nonce missing")
-    bases = _bases(method, url, form)
+    inputs = _signing_inputs(method, url, form)
     for token in tokens:
-        for base in bases:
+        for base in inputs:
             expected = _sign(f"{base}.{nonce}", token)
             if any(hmac.compare_digest(expected.encode(), one.encode()) for one in offered):
                 return
@@ -99,13 +99,13 @@ def verify_v3(
 def verify_v2(
     url: str, *, nonce: str | None, signatures: Iterable[str | None], tokens: Sequence[str]
 ) -> None:
-    """Check a messaging webhook; arguments and errors as for `verify_v3`."""
+    """Verify the signature of a messaging webhook; arguments and errors as for `verify_v3`."""
     offered = [
         one.strip() for value in signatures if value for one in value.split(",") if one.strip()
     ]
     if not nonce or not offered:
         raise SignatureError("plivo: signature or nonce missing")
-    base = _bare(url)
+    base = _strip_url(url)
     for token in tokens:
         expected = _sign(base + nonce, token)
         if any(hmac.compare_digest(expected.encode(), one.encode()) for one in offered):
@@ -117,27 +117,27 @@ def _sign(message: str, token: str) -> str:
     return b64encode(hmac.new(token.encode(), message.encode(), sha256).digest()).decode()
 
 
-def _bare(url: str) -> str:
+def _strip_url(url: str) -> str:
     parts = urlparse(url)  # takes ;parameters and #fragment, which are not signed, off the path
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def _bases(method: str, url: str, form: Pairs) -> list[str]:
+def _signing_inputs(method: str, url: str, form: Pairs) -> list[str]:
     """Return every string that Plivo may have signed for this request."""
-    bare = _bare(url)
+    stripped = _strip_url(url)
     query = sorted(parse_qsl(urlparse(url).query, keep_blank_values=True))
     query_text = "&".join(f"{key}={value}" for key, value in query)
     form_text = "".join(f"{key}{value}" for key, value in sorted(form))
-    with_query = f"{bare}?{query_text}" if query else bare
+    with_query = f"{stripped}?{query_text}" if query else stripped
     if method == "GET" or not form:
-        return [with_query] if query else [bare, f"{bare}."]
+        return [with_query] if query else [stripped, f"{stripped}."]
     if query:
         return [f"{with_query}.{form_text}"]
-    return [f"{bare}?{form_text}", f"{bare}.{form_text}"]
+    return [f"{stripped}?{form_text}", f"{stripped}.{form_text}"]
 
 
 def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
-    """Tell Plivo to open a two-way audio stream.
+    """Build the XML that opens a two-way audio stream.
 
     Args:
         stream_url: ``wss://`` URL, token included, at most 2048 characters.
@@ -154,7 +154,7 @@ def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
 
 
 def transfer_xml(number: str, caller_id: str) -> str:
-    """Tell Plivo to connect the caller to somebody else; the call ends with theirs.
+    """Build the XML that transfers the caller; the call ends with the transfer.
 
     Args:
         number: Whom to dial, E.164.
@@ -167,8 +167,8 @@ def transfer_xml(number: str, caller_id: str) -> str:
     )
 
 
-def is_over(fields: Mapping[str, str]) -> bool:
-    """Whether a request to the answer URL speaks of a call that has ended.
+def is_call_ended(fields: Mapping[str, str]) -> bool:
+    """Whether a request to the answer URL reports a call that has ended.
 
     Without a hang-up URL of its own Plivo posts the hang-up here; answering it with a stream would
     open a second, dead socket.
@@ -178,7 +178,7 @@ def is_over(fields: Mapping[str, str]) -> bool:
 
 
 def final_state(fields: Mapping[str, str]) -> CallState:
-    """Say how a call came out, from its hang-up webhook; every field may be missing.
+    """Map a hang-up webhook to a call's final state; every field may be missing.
 
     Plivo's own number is exact, the carrier's word less so; ``CallStatus`` calls a call that was
     rejected busy.

@@ -1,6 +1,6 @@
-"""Opus by the codec inside PyAV, for machines without the system's library.
+"""Opus through PyAV's bundled libopus, for machines without a system libopus.
 
-No concealment and no use of the second copies in packets: what is lost is the last frame, fading.
+No real concealment and no FEC: a loss is filled with the last frame, fading out.
 """
 
 from fractions import Fraction
@@ -19,7 +19,7 @@ _FADE: Final = 0.5  # per concealed frame
 
 
 class AvEncoder:
-    """FFmpeg's wrapper of libopus. Implements ``Encoder``."""
+    """Opus encoder of FFmpeg. Implements ``Encoder``."""
 
     def __init__(self, sample_rate: int, bitrate: int, complexity: int) -> None:
         self._samples = sample_rate // 50
@@ -51,11 +51,11 @@ class AvEncoder:
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
     def expect_loss(self, percent: int) -> None:
-        """Do nothing: FFmpeg's wrapper takes this only before it begins."""
+        """Do nothing: FFmpeg's encoder takes this only before it starts."""
 
 
 class AvDecoder:
-    """FFmpeg's decoder, converted to the rate that is wanted. Implements ``Decoder``."""
+    """Opus decoder of FFmpeg, resampled to the requested rate. Implements ``Decoder``."""
 
     def __init__(self, sample_rate: int) -> None:
         self._divisor = _TICKS_HZ // sample_rate
@@ -79,7 +79,7 @@ class AvDecoder:
         return self._last
 
     def recover(self, following: bytes, ticks: int) -> bytes:  # noqa: ARG002 - it cannot be had
-        """Conceal: the copy behind the lost packet is out of reach."""
+        """Conceal: FEC data cannot be decoded here."""
         return self.conceal(ticks)
 
     def conceal(self, ticks: int) -> bytes:
@@ -92,7 +92,7 @@ class AvDecoder:
         return (np.frombuffer(wave, SAMPLE) * self._gain).astype(SAMPLE).tobytes()
 
     def reset(self) -> None:
-        """Forget the stream."""
+        """Reset the decoder."""
         self._codec = _decoder()
         self._resampler.reset()
         self._last = b""

@@ -1,9 +1,9 @@
-"""One 20 ms clock for what all WebRTC legs of this process send.
+"""Shared 20 ms send clock of all WebRTC legs of the process.
 
 Theory of operation. The schedule is absolute: a late beat is followed by beats at their own times,
-so nothing drifts. After a short delay the frames that were due are sent together and the other
-side's buffer does not run dry; after a long one they would only pile up there, so they are left out
-and the legs are told how many, to keep their timestamps with the wall clock.
+so nothing drifts. After a short delay the frames that were due are sent together and the peer's
+buffer does not run dry; after a long one they would only pile up there, so they are skipped and the
+legs get their number, to keep RTP timestamps with the wall clock.
 """
 
 import asyncio
@@ -17,50 +17,50 @@ MAX_AT_ONCE: Final = 3
 _log = structlog.get_logger()
 
 
-class Leg(Protocol):
-    """Something that sends a frame each 20 ms."""
+class ClockListener(Protocol):
+    """Something that sends a frame every 20 ms."""
 
     def beat(self, now: float, frames: int, skipped: int) -> None:
         """Send ``frames`` frames, after leaving out ``skipped``."""
         ...
 
     def broken(self) -> None:
-        """`beat` raised; it is not called again."""
+        """Called when `beat` raised; it is not called again."""
         ...
 
 
 class MediaClock:
-    """Beats while there is a leg; make one per event loop."""
+    """Calls its listeners every 20 ms; make one per event loop."""
 
     def __init__(self) -> None:
-        self._legs: set[Leg] = set()
+        self._listeners: set[ClockListener] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due = 0.0
 
-    def add(self, leg: Leg) -> None:
-        """Begin to beat for ``leg``."""
-        self._legs.add(leg)
+    def add(self, listener: ClockListener) -> None:
+        """Start calling ``listener``."""
+        self._listeners.add(listener)
         if self._timer is None:
             self._loop = asyncio.get_running_loop()
             self._due = self._loop.time() + PTIME_S
             self._timer = self._loop.call_at(self._due, self._beat)
 
-    def remove(self, leg: Leg) -> None:
-        """Stop; without any leg the clock rests after its next beat."""
-        self._legs.discard(leg)
+    def remove(self, listener: ClockListener) -> None:
+        """Stop calling ``listener``; without any the clock stops after its next beat."""
+        self._listeners.discard(listener)
 
     def _beat(self) -> None:
         assert self._loop is not None  # noqa: S101 - set by add
         now = self._loop.time()
         due = 1 + max(int((now - self._due) / PTIME_S), 0)
         frames = min(due, MAX_AT_ONCE)
-        for leg in list(self._legs):
+        for listener in list(self._listeners):
             try:
-                leg.beat(now, frames, due - frames)
+                listener.beat(now, frames, due - frames)
             except Exception:  # noqa: BLE001 - one broken call must not silence the others
                 _log.exception("media_send_failed")
-                self._legs.discard(leg)
-                leg.broken()
+                self._listeners.discard(listener)
+                listener.broken()
         self._due += due * PTIME_S
-        self._timer = self._loop.call_at(self._due, self._beat) if self._legs else None
+        self._timer = self._loop.call_at(self._due, self._beat) if self._listeners else None

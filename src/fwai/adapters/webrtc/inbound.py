@@ -1,11 +1,11 @@
-"""What to do with each packet of the caller, so that sound keeps its length. PURE.
+"""Plans how to decode the caller's packets, so that audio keeps its length. PURE.
 
-Theory of operation. Packets come out of `Reorder` in order. Keys are taken out; sound is laid onto
-the sender's own time line, its timestamps: what is missing between the end of the last packet and
-the start of the next is filled with exactly as much, and so nothing is ever shifted. After a loss
-the last piece of the gap comes from the copy inside the next packet, what is before it is made up,
-but not more than 100 ms: beyond that it is silence. A gap without a loss is a sender that said
-nothing or sent keys: silence. Beyond a second nothing is filled, because nobody waits for it.
+Theory of operation. Packets come out of `Reorder` in order. Keys are taken out; audio is placed on
+the sender's own time line, its timestamps: a gap between the end of the last packet and the start
+of the next is filled with exactly as much, so nothing is ever shifted. After a loss the last piece
+of the gap comes from the FEC data in the next packet; what is before it is concealed up to 100 ms,
+and silence beyond. A gap without a loss is a sender that was silent or sent keys: silence. Beyond a
+second nothing is filled, because nobody waits for it.
 """
 
 from collections.abc import Collection
@@ -25,14 +25,14 @@ NEW_SOURCE_S: Final = 0.100  # the old one must be quiet for so long
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Sound of a packet."""
+    """Decode a packet's audio."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """A lost packet, from the copy in the one behind it."""
+    """Decode a lost packet from the FEC data in the next one."""
 
     following: bytes
     ticks: int
@@ -40,46 +40,46 @@ class Recover:
 
 @dataclass(frozen=True, slots=True)
 class Conceal:
-    """Something lost of which nothing is left."""
+    """Conceal lost audio without FEC data."""
 
     ticks: int
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing was said."""
+    """Insert silence."""
 
     ticks: int
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key was pressed."""
+    """Report a pressed key."""
 
     digit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Another source: what the decoder knows is worth nothing."""
+    """Reset the decoder: the source changed."""
 
 
 Step = Decode | Recover | Conceal | Silence | Key | Restart
 
 
-class Inbound:
-    """Turns the packets of one call into steps.
+class InboundStream:
+    """Turns the packets of one call into decoding steps.
 
     Args:
         sound: Payload type of Opus.
         events: Payload types of telephone events.
 
     Attributes:
-        ssrc: The source that is listened to, or None before the first packet.
-        refused: Packets of other sources or types, and such that are broken.
-        recovered_ticks: Sound that was made from copies, in 1/48000 s.
-        concealed_ticks: Sound that was made up.
-        silent_ticks: Silence that was put in.
+        ssrc: The current source, or None before the first packet.
+        refused: Packets of other sources or types, and broken ones.
+        recovered_ticks: Audio recovered by FEC, in 1/48000 s.
+        concealed_ticks: Concealed audio.
+        silent_ticks: Inserted silence.
     """
 
     def __init__(self, sound: int, events: Collection[int], window_s: float = WINDOW_S) -> None:
@@ -91,7 +91,7 @@ class Inbound:
         self.recovered_ticks = 0
         self.concealed_ticks = 0
         self.silent_ticks = 0
-        self._heard_at = 0.0
+        self._last_packet_at = 0.0
         self._begin()
 
     def _begin(self) -> None:
@@ -103,49 +103,49 @@ class Inbound:
 
     @property
     def due(self) -> float | None:
-        """When `expire` has something to do."""
+        """When `expire` must be called; None if not needed."""
         return self.reorder.due
 
     @property
     def jitter_ms(self) -> float:
-        """Interarrival jitter."""
+        """Interarrival jitter in milliseconds."""
         return self._jitter.ticks * 1000 / TICKS_HZ
 
     def receive(self, packet: Packet, now: float) -> list[Step]:
-        """Take a packet and return what to do, in order."""
+        """Process a packet and return the steps, in order."""
         if packet.payload_type != self._sound and packet.payload_type not in self._events:
             self.refused += 1
             return []
         steps: list[Step] = []
         if packet.ssrc != self.ssrc:
-            if self.ssrc is not None and now - self._heard_at < NEW_SOURCE_S:
+            if self.ssrc is not None and now - self._last_packet_at < NEW_SOURCE_S:
                 self.refused += 1
                 return []
             if self.ssrc is not None:
                 self._begin()
                 steps.append(Restart())
             self.ssrc = packet.ssrc
-        self._heard_at = now
+        self._last_packet_at = now
         if packet.payload_type == self._sound:
             self._jitter.add(packet.timestamp, now)
         for released in self.reorder.push(packet, now):
-            self._place(released, steps)
+            self._add_packet(released, steps)
         return steps
 
     def expire(self, now: float) -> list[Step]:
-        """Go on without what did not come in time."""
+        """Go on without packets that did not come in time."""
         steps: list[Step] = []
         for released in self.reorder.expire(now):
-            self._place(released, steps)
+            self._add_packet(released, steps)
         return steps
 
     def report(self) -> Report | None:
-        """Return what to tell the sender, or None before its first packet."""
+        """Build the reception report for the sender; None before its first packet."""
         if self.ssrc is None:
             return None
         return self._loss.report(self.reorder, self._jitter.ticks)
 
-    def _place(self, released: Released, steps: list[Step]) -> None:
+    def _add_packet(self, released: Released, steps: list[Step]) -> None:
         packet, lost = released
         if packet.payload_type != self._sound:
             steps += map(Key, self._keys.feed(packet.payload, packet.timestamp))

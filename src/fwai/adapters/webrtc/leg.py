@@ -1,8 +1,8 @@
-"""The caller's leg over WebRTC: our own way of receiving and sending sound.
+"""Caller leg over WebRTC: receives and sends RTP audio.
 
-Implements ``CallerLeg``. A packet is deciphered, put into order, decoded and handed on inside the
-read of its bytes; speech leaves on the process's 20 ms clock, and silence where there is none, so
-that the way stays open and the caller hears that the line is alive.
+A packet is decrypted, reordered, decoded and emitted inside the read of its bytes; speech is sent
+on the process's 20 ms clock, and silence where there is none, so that the path stays open and the
+caller hears that the line is alive.
 """
 
 import asyncio
@@ -28,14 +28,14 @@ EARLY_EVENTS: Final = 50  # two seconds of sound
 REPORT_BEATS: Final = 125  # 2.5 s
 BYE_S: Final = 1.0  # without sound after a goodbye
 HEARD_S: Final = 0.2
-"""From a packet's leaving until its sound was heard: what the other side's jitter buffer holds on a
-network of middling quality. WebRTC has no receipts, so a mark waits for so long instead."""
+"""From sending a packet until it was heard: what the peer's jitter buffer holds on a network of
+middling quality. WebRTC has no playback receipts, so a mark waits for so long instead."""
 
 _log = structlog.get_logger()
 
 
 class Transport(Protocol):
-    """What the leg needs of the way to the caller."""
+    """Encrypted RTP transport to the caller."""
 
     def listen(
         self,
@@ -43,11 +43,11 @@ class Transport(Protocol):
         rtcp: Callable[[bytes], None],
         closed: Callable[[bool], None],
     ) -> None:
-        """Hand on what comes; ``closed`` hears whether the way broke rather than was closed."""
+        """Set the receivers; ``closed`` is called with whether the connection failed."""
         ...
 
     async def connect(self, remote: Remote, *, offered: bool) -> None:
-        """Find the way and agree on keys."""
+        """Run ICE and the DTLS handshake."""
         ...
 
     def send(self, packet: bytes) -> bool:
@@ -55,18 +55,18 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Free everything."""
+        """Close and free all resources."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LegLimits:
-    """How long things may last.
+    """Time limits of a leg.
 
     Attributes:
-        connect_s: From the start of the checks to the keys.
-        silent_s: No packet from the other side for so long ends the call.
-        max_call_s: What the provider allows, or None.
+        connect_s: For ICE and the DTLS handshake.
+        silent_s: Without a packet from the peer for so long the call ends.
+        max_call_s: Limit of the provider, or None.
     """
 
     connect_s: float = 10.0
@@ -76,15 +76,15 @@ class LegLimits:
 
 @dataclass(frozen=True, slots=True)
 class MediaStats:
-    """What happened to the sound so far; times in milliseconds.
+    """Media statistics; times in milliseconds.
 
     Attributes:
         received: Packets of the caller, without duplicates.
-        recovered_ms: Lost sound that was made from copies; ``concealed_ms`` was made up.
+        recovered_ms: Lost audio recovered by FEC; ``concealed_ms`` was concealed.
         unsent: Packets that the kernel did not take.
         refused_ms: Speech that did not fit into the queue.
-        remote_loss: Share of our packets that the other side missed lately, 0 to 1.
-        round_trip_ms: To the other side and back, or None while it did not say.
+        remote_loss: Share of our packets that the peer lost lately, 0 to 1.
+        round_trip_ms: Round-trip time, or None before the peer's first report.
     """
 
     received: int
@@ -102,16 +102,18 @@ class MediaStats:
 
 
 class WebRtcLeg:
-    """One call's sound. Made by `peer`; `connect`, then `release`, then give it to the session.
+    """Media of one call. Implements ``CallerLeg``.
+
+    Made by `peer`; `connect`, then `release`, then hand it to the session.
 
     Args:
-        transport: The way, with its ports bound.
-        remote: The other side's description.
+        transport: The transport, with its ports bound.
+        remote: The peer's session description.
         offered: We made the offer.
-        identity: How our packets are marked.
+        identity: RTP identity of our packets.
         clock: The process's clock for sending.
         sample_rate: Of the samples both ways, in Hz: 16000 or 24000.
-        limits: How long things may last.
+        limits: Time limits.
     """
 
     def __init__(
@@ -133,16 +135,16 @@ class WebRtcLeg:
         self._rate = sample_rate
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._in = AudioReceiver(sample_rate, remote.sound, self._tell)
+        self._in = AudioReceiver(sample_rate, remote.sound, self._emit)
         self._out = AudioSender(sample_rate, remote.sound, identity)
-        self._hear: Callable[[CallerEvent], None] | None = None
-        self._early: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
+        self._listener: Callable[[CallerEvent], None] | None = None
+        self._early_events: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
         self._timer: asyncio.TimerHandle | None = None
-        self._heard_at = self._loop.time()
+        self._last_packet_at = self._loop.time()
         self._over = False
         self._closed = False
-        self._bye = False
-        self._receipts: deque[tuple[float, str]] = deque()  # when, and which mark
+        self._bye_received = False
+        self._due_marks: deque[tuple[float, str]] = deque()  # when, and which mark
         self._beats = 0
         self._unsent = 0
         self._sender_report: tuple[int, float] | None = None
@@ -151,7 +153,7 @@ class WebRtcLeg:
         transport.listen(self._receive, self._receive_control, self._transport_closed)
 
     async def connect(self) -> None:
-        """Reach the other side; nothing audible is sent before `release`.
+        """Connect to the peer; no audio is sent before `release`.
 
         Raises:
             WireError: It was not reached within ``connect_s``; the leg is closed.
@@ -167,9 +169,9 @@ class WebRtcLeg:
             raise
 
     def release(self) -> None:
-        """Send from now on; on WhatsApp only after the call was accepted."""
+        """Start sending; on WhatsApp only after the call was accepted."""
         if not self._over and not self._closed:
-            self._heard_at = self._loop.time()
+            self._last_packet_at = self._loop.time()
             self._clock.add(self)
 
     # ---- CallerLeg ----------------------------------------------------------------------------
@@ -186,42 +188,42 @@ class WebRtcLeg:
 
     @property
     def lead_ms(self) -> float:
-        """How far ahead speech must be handed over: what a busy machine may be late."""
+        """How far ahead speech must be handed over, to bridge a busy machine."""
         return LEAD_MS
 
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""
-        self._hear = hear
-        while self._early:
-            hear(self._early.popleft())
+        self._listener = hear
+        while self._early_events:
+            hear(self._early_events.popleft())
 
     def play(self, pcm: bytes) -> None:
-        """Let the caller hear ``pcm``."""
+        """Play ``pcm`` to the caller."""
         self._out.queue.push(pcm)
 
     def flush(self) -> None:
-        """Let the caller hear what does not fill a frame."""
+        """Pad and play what does not fill a frame."""
         self._out.queue.pad()
 
     def clear(self) -> None:
-        """Drop what was not sent, and marks not told; what was sent ends within `HEARD_S`."""
+        """Drop unsent audio and pending marks; sent audio ends within `HEARD_S`."""
         self._out.queue.clear()
-        self._receipts.clear()
+        self._due_marks.clear()
 
     def mark(self, name: str) -> bool:
-        """Ask for ``MarkReached(name)``, `HEARD_S` after everything played so far has been sent."""
+        """Request ``MarkReached(name)``, `HEARD_S` after everything played so far has been sent."""
         if self._over or self._closed:
             return False
         self._out.queue.mark(name)
         return True
 
     async def close(self) -> None:
-        """Say goodbye and free the port; more than once does nothing."""
+        """Send BYE and free the port; more than once does nothing."""
         if self._closed:
             return
         self._closed = True
         self._clock.remove(self)
-        self._hear = _ignore
+        self._listener = _ignore
         if self._timer is not None:
             self._timer.cancel()
         if self._out.packets and not self._over:
@@ -230,7 +232,7 @@ class WebRtcLeg:
 
     @property
     def stats(self) -> MediaStats:
-        """What happened so far."""
+        """Media statistics so far."""
         inbound, reorder = self._in.inbound, self._in.inbound.reorder
         return MediaStats(
             received=reorder.received,
@@ -252,11 +254,11 @@ class WebRtcLeg:
     def _receive(self, data: bytes) -> None:
         now = self._loop.time()
         if self._in.receive(data, now):
-            self._heard_at = now
-            self._bye = False
-            self._wait_for_missing()
+            self._last_packet_at = now
+            self._bye_received = False
+            self._schedule_expiry()
 
-    def _wait_for_missing(self) -> None:
+    def _schedule_expiry(self) -> None:
         due = self._in.inbound.due
         if self._timer is not None:
             if self._timer.when() == due:
@@ -264,14 +266,14 @@ class WebRtcLeg:
             self._timer.cancel()
             self._timer = None
         if due is not None and not self._closed:
-            self._timer = self._loop.call_at(due, self._give_up_missing)
+            self._timer = self._loop.call_at(due, self._expire_missing)
 
-    def _give_up_missing(self) -> None:
+    def _expire_missing(self) -> None:
         self._timer = None
         due = self._in.inbound.due
         if due is not None:  # a timer may fire a little early; what it was set for is due
             self._in.give_up_missing(max(self._loop.time(), due))
-        self._wait_for_missing()
+        self._schedule_expiry()
 
     def _receive_control(self, data: bytes) -> None:
         now = time.time()
@@ -280,13 +282,13 @@ class WebRtcLeg:
         if source is not None:
             if source in heard.clock:
                 self._sender_report = (heard.clock[source], now)
-            self._bye = self._bye or source in heard.gone
+            self._bye_received = self._bye_received or source in heard.gone
         for about in heard.about:
             if about.ssrc == self._identity.ssrc:
                 self._remote_loss = about.report.fraction / 256
                 self._out.report_loss(self._remote_loss)
                 if about.last_sr:
-                    ticks = rtcp.clock_middle(now) - about.last_sr - about.since_sr
+                    ticks = rtcp.ntp_middle(now) - about.last_sr - about.since_sr
                     self._round_trip_ms = (ticks & 0xFFFFFFFF) / 65.536
 
     def _transport_closed(self, failed: bool) -> None:
@@ -299,58 +301,62 @@ class WebRtcLeg:
             self._over = True
             self._deliver(CallerHungUp(failed=failed))
 
-    def _tell(self, event: CallerEvent) -> None:
+    def _emit(self, event: CallerEvent) -> None:
         if not self._over:  # sound may go on until the way is closed
             self._deliver(event)
 
     def _deliver(self, event: CallerEvent) -> None:
-        if self._hear is not None:
-            self._hear(event)
+        if self._listener is not None:
+            self._listener(event)
         else:
-            self._early.append(event)
+            self._early_events.append(event)
 
     # ---- to the caller, called by the clock ---------------------------------------------------
 
     def beat(self, now: float, frames: int, skipped: int) -> None:
-        """Send the frames that are due, and what is due more rarely."""
+        """Send the frames that are due, and periodic reports."""
         self._out.skip(skipped)
         for _ in range(frames):
             if not self._transport.send(self._out.packet()):
                 self._unsent += 1
-        self._tell_heard(now)
+        self._emit_played_marks(now)
         self._in.beat()
         self._beats += 1
         if self._beats % REPORT_BEATS == 0:
-            self._report()
-        self._watch(now - self._heard_at)
+            self._send_report()
+        self._check_silence(now - self._last_packet_at)
 
-    def _tell_heard(self, now: float) -> None:
-        """Tell the marks whose sound has left and has had the time to be heard."""
-        self._receipts += ((now + HEARD_S, name) for name in self._out.queue.reached())
-        while self._receipts and self._receipts[0][0] <= now:
-            self._tell(MarkReached(self._receipts.popleft()[1]))
+    def _emit_played_marks(self, now: float) -> None:
+        """Emit marks whose audio was sent `HEARD_S` ago."""
+        self._due_marks += ((now + HEARD_S, name) for name in self._out.queue.reached())
+        while self._due_marks and self._due_marks[0][0] <= now:
+            self._emit(MarkReached(self._due_marks.popleft()[1]))
 
     def broken(self) -> None:
-        """Sending failed because of a fault of ours."""
+        """Hang up after sending raised an error."""
         self._hang_up(failed=True)
 
-    def _watch(self, quiet_s: float) -> None:
-        if self._bye and quiet_s > BYE_S:
+    def _check_silence(self, quiet_s: float) -> None:
+        if self._bye_received and quiet_s > BYE_S:
             self._hang_up(failed=False)
         elif quiet_s > self._limits.silent_s:
             _log.warning("caller_media_stopped", silent_s=round(quiet_s, 1))
             self._hang_up(failed=True)
 
-    def _report(self) -> None:
+    def _send_report(self) -> None:
         now = time.time()
         about = None
         report, source = self._in.inbound.report(), self._in.inbound.ssrc
         if report is not None and source is not None:
             last_sr, at = self._sender_report or (0, now)
-            about = rtcp.About(source, report, last_sr, int((now - at) * 65536) & 0xFFFFFFFF)
+            about = rtcp.ReceptionReport(
+                source, report, last_sr, int((now - at) * 65536) & 0xFFFFFFFF
+            )
         out = self._out
-        sent = rtcp.Sent(self._identity.ssrc, now, out.timestamp, out.packets, out.payload_bytes)
-        self._transport.send(rtcp.compound(sent, self._identity.name, about))
+        sent = rtcp.SenderInfo(
+            self._identity.ssrc, now, out.timestamp, out.packets, out.payload_bytes
+        )
+        self._transport.send(rtcp.build_sender_report(sent, self._identity.name, about))
 
 
 def _ignore(_: CallerEvent) -> None:

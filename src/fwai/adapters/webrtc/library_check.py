@@ -1,7 +1,7 @@
-"""What is used of aiortc and aioice beyond what they promise, and whether it is still there.
+"""Checks that the private names of aiortc and aioice that we use still exist.
 
-An upgrade that takes one of these names away must not be found out by a silent call: `verify` is
-called before the first call, and a test calls it in CI.
+An upgrade that removes one of these names must not show as a silent call: `verify` is called before
+the first call, and a test calls it in CI.
 """
 
 import functools
@@ -15,7 +15,7 @@ VERSIONS = {"aiortc": "1.16.", "aioice": "0.13."}
 
 @functools.cache
 def verify() -> None:
-    """Hold the installed libraries against what `transport` needs of them.
+    """Check the installed libraries against what `transport` needs of them.
 
     Raises:
         ConfigError: Something is missing; everything that is missing is named.
@@ -33,12 +33,12 @@ def verify() -> None:
 
 
 def missing() -> list[str]:
-    """Say what is not as `transport` expects it; one sentence each."""
+    """List what is not as `transport` expects it, one sentence each."""
     from aioice import Connection
     from aioice.ice import CandidatePair, StunProtocol
     from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport
 
-    promised: list[tuple[object, str, tuple[str, ...]]] = [
+    expected: list[tuple[object, str, tuple[str, ...]]] = [
         (Connection, "get_component_candidates", ("self", "component", "addresses", "timeout")),
         (Connection, "close", ("self",)),
         (Connection, "gather_candidates", ("self",)),
@@ -51,11 +51,11 @@ def missing() -> list[str]:
     ]
     problems = [
         f"{owner.__name__}.{name} is not the method it was"  # type: ignore[attr-defined]
-        for owner, name, parameters in promised
+        for owner, name, parameters in expected
         if _parameters(getattr(owner, name, None)) != parameters
     ]
     # Attributes are made by constructors: it is their code that is looked at.
-    made: list[tuple[type, tuple[str, ...]]] = [
+    attributes: list[tuple[type, tuple[str, ...]]] = [
         (Connection, ("_protocols", "_nominated", "ice_controlling")),
         (RTCDtlsTransport, ("_rx_srtp", "_tx_srtp")),
         (RTCIceGatherer, ("_connection",)),
@@ -63,7 +63,7 @@ def missing() -> list[str]:
     ]
     problems += [
         f"{owner.__name__}.{name} is gone"
-        for owner, names in made
+        for owner, names in attributes
         for name in names
         if name not in owner.__init__.__code__.co_names  # type: ignore[misc]
     ]

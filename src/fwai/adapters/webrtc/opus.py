@@ -1,4 +1,4 @@
-"""Opus, mono: the system's libopus through ctypes, or the codec inside PyAV where there is none.
+"""Opus codec, mono: the system's libopus through ctypes, or PyAV's bundled one.
 
 Theory of operation. The codec's state lives in memory of this interpreter (``opus_*_get_size`` and
 ``opus_*_init``), so it goes when its owner goes and nothing has to be destroyed. libopus takes and
@@ -39,19 +39,19 @@ _CELT_TICKS = (120, 240, 480, 960)
 
 
 class Encoder(Protocol):
-    """Turns frames of 20 ms into packets."""
+    """Encodes 20 ms frames to Opus packets."""
 
     def encode(self, pcm: bytes) -> bytes:
         """Encode one frame: 20 ms of s16le mono at the encoder's rate."""
         ...
 
     def expect_loss(self, percent: int) -> None:
-        """Prepare for loss: the more of it, the more frames are sent twice, and less well."""
+        """Set the expected loss; more loss spends more of the bitrate on FEC."""
         ...
 
 
 class Decoder(Protocol):
-    """Turns packets into s16le mono at its own rate; ``ticks`` are 1/48000 s."""
+    """Decodes Opus packets to s16le mono; ``ticks`` are 1/48000 s."""
 
     def decode(self, payload: bytes) -> bytes:
         """Decode one packet.
@@ -62,20 +62,20 @@ class Decoder(Protocol):
         ...
 
     def recover(self, following: bytes, ticks: int) -> bytes:
-        """Make a lost packet of ``ticks`` from the copy in the packet behind it, if it is there."""
+        """Decode a lost packet of ``ticks`` from the FEC data of the following one, if present."""
         ...
 
     def conceal(self, ticks: int) -> bytes:
-        """Make up ``ticks`` of what was lost; a multiple of 120 (2.5 ms)."""
+        """Conceal ``ticks`` of lost audio; a multiple of 120 (2.5 ms)."""
         ...
 
     def reset(self) -> None:
-        """Forget the stream; another one follows."""
+        """Reset for another stream."""
         ...
 
 
 def packet_ticks(payload: bytes) -> int:
-    """Return how long a packet plays, in 1/48000 s; 0 when that cannot be an Opus packet."""
+    """Return a packet's duration in 1/48000 s; 0 when it is not a valid Opus packet."""
     if not payload:
         return 0
     config, code = payload[0] >> 3, payload[0] & 3
@@ -93,7 +93,7 @@ def packet_ticks(payload: bytes) -> int:
 
 
 def encoder(sample_rate: int, *, bitrate: int, complexity: int, max_rate: int) -> Encoder:
-    """Return an encoder for speech: the system's library if it is there.
+    """Create a speech encoder, with the system's libopus if available.
 
     Args:
         sample_rate: Of the frames, in Hz; one of Opus' own.
@@ -109,7 +109,7 @@ def encoder(sample_rate: int, *, bitrate: int, complexity: int, max_rate: int) -
 
 
 def decoder(sample_rate: int) -> Decoder:
-    """Return a decoder to s16le mono at ``sample_rate`` Hz: the system's library if it is there."""
+    """Create a decoder to s16le mono, with the system's libopus if available."""
     if (lib := library()) is not None:
         return LibDecoder(lib, sample_rate)
     from fwai.adapters.webrtc.av_opus import AvDecoder
@@ -119,7 +119,7 @@ def decoder(sample_rate: int) -> Decoder:
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the system's libopus, or None. Asked for by name: looking around runs programs."""
+    """Load the system's libopus, or None. By fixed names: ctypes' own search runs programs."""
     for name in LIBRARIES:
         try:
             lib = ctypes.CDLL(name)
@@ -151,7 +151,7 @@ def _declare(lib: ctypes.CDLL) -> None:
 
 
 class LibEncoder:
-    """libopus' encoder. Implements ``Encoder``.
+    """Encoder of libopus. Implements ``Encoder``.
 
     Raises:
         ValueError: A parameter is none that Opus knows.
@@ -195,7 +195,7 @@ class LibEncoder:
         return ctypes.string_at(self._packet, size)
 
     def expect_loss(self, percent: int) -> None:
-        """Prepare for loss; 0 sends nothing twice."""
+        """Set the expected loss; 0 disables FEC."""
         self._set(_SET_PACKET_LOSS, min(percent, 100))
 
     def _set(self, request: int, value: int) -> None:
@@ -207,7 +207,7 @@ class LibEncoder:
 
 
 class LibDecoder:
-    """libopus' decoder. Implements ``Decoder``."""
+    """Decoder of libopus. Implements ``Decoder``."""
 
     def __init__(self, lib: ctypes.CDLL, sample_rate: int) -> None:
         self._lib = lib
@@ -223,15 +223,15 @@ class LibDecoder:
         return self._run(payload, self._most, fec=0)
 
     def recover(self, following: bytes, ticks: int) -> bytes:
-        """Make a lost packet from the copy behind it; without one it is concealed."""
+        """Decode a lost packet from FEC data; without any it is concealed."""
         return self._run(following, ticks // self._divisor, fec=1)
 
     def conceal(self, ticks: int) -> bytes:
-        """Go on as the last frames went, fading out."""
+        """Continue the last frames, fading out."""
         return self._run(None, ticks // self._divisor, fec=0)
 
     def reset(self) -> None:
-        """Forget the stream."""
+        """Reset the decoder."""
         self._lib.opus_decoder_ctl(self._state, ctypes.c_int(_RESET_STATE))
 
     def _run(self, payload: bytes | None, samples: int, fec: int) -> bytes:

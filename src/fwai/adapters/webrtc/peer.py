@@ -1,14 +1,13 @@
-"""Begins WebRTC calls: answers an offer, or makes one.
+"""Creates WebRTC legs by answering an SDP offer or making one.
 
-Nothing is sent to the other side before `WebRtcLeg.connect`, so that the description can be
-delivered first, and no sound before `WebRtcLeg.release`.
+Nothing is sent to the peer before `WebRtcLeg.connect`, so that the SDP can be delivered first, and
+no audio before `WebRtcLeg.release`.
 """
 
 import secrets
 from dataclasses import dataclass, field
 
-from fwai.adapters.webrtc import library_check as guard
-from fwai.adapters.webrtc import sdp
+from fwai.adapters.webrtc import library_check, sdp
 from fwai.adapters.webrtc.audio_sender import Identity
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
@@ -16,19 +15,19 @@ from fwai.adapters.webrtc.ports import UdpPorts, media_addresses
 from fwai.adapters.webrtc.transport import MediaTransport
 
 CALLER_HZ = 16_000
-"""Sampling rate up to which the caller's sound is of use: what the model hears."""
+"""Highest useful sample rate of the caller's audio: that of the model's input."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerOptions:
-    """What all calls of this process share.
+    """Options that all calls of this process share.
 
     Attributes:
         ports: UDP ports to use.
         clock: The process's clock for sending sound.
         public_ip: What to announce instead of the machine's own address, or None.
         sample_rate: Of the legs' samples both ways, in Hz: 16000 or 24000.
-        limits: How long things may last.
+        limits: Time limits.
         loopback: Use 127.0.0.1 and nothing else; for tests.
     """
 
@@ -41,13 +40,13 @@ class PeerOptions:
 
 
 async def answer(offer_sdp: str, options: PeerOptions) -> tuple[WebRtcLeg, str]:
-    """Answer an offer.
+    """Answer an SDP offer.
 
     Returns:
         The leg, still to be connected and to be closed by the caller, and the answer.
 
     Raises:
-        WireError: The offer cannot be read or has no sound that we understand.
+        WireError: The offer cannot be parsed or has no supported audio.
         BusyError: No UDP port is free, or there is no network.
         ConfigError: The installed aiortc is not the one this was written for.
     """
@@ -62,7 +61,7 @@ async def answer(offer_sdp: str, options: PeerOptions) -> tuple[WebRtcLeg, str]:
 
 
 async def offer(options: PeerOptions) -> tuple["PendingOffer", str]:
-    """Make an offer.
+    """Make an SDP offer.
 
     Returns:
         What waits for the answer, to be accepted or closed by the caller, and the offer.
@@ -77,7 +76,7 @@ async def offer(options: PeerOptions) -> tuple["PendingOffer", str]:
 
 
 class PendingOffer:
-    """An offer that was made and not answered yet; it holds a port."""
+    """An offer that is not answered yet; it holds a port."""
 
     def __init__(self, transport: MediaTransport, identity: Identity, options: PeerOptions) -> None:
         self._transport = transport
@@ -85,7 +84,7 @@ class PendingOffer:
         self._options = options
 
     def accept(self, answer_sdp: str) -> WebRtcLeg:
-        """Return the leg, which takes over the port and is still to be connected.
+        """Accept the answer and return the leg, which takes over the port and must be connected.
 
         Raises:
             WireError: The answer cannot be read; the offer stays open.
@@ -94,12 +93,12 @@ class PendingOffer:
         return _leg(self._transport, remote, self._identity, self._options, offered=True)
 
     async def close(self) -> None:
-        """Give the port back; not after `accept`, then the leg is to be closed."""
+        """Free the port; after `accept` close the leg instead."""
         await self._transport.close()
 
 
 async def _open(options: PeerOptions) -> tuple[MediaTransport, Identity]:
-    guard.verify()
+    library_check.verify()
     addresses = media_addresses(options.public_ip, loopback=options.loopback)
     transport = MediaTransport(options.ports, addresses)
     try:

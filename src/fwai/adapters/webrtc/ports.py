@@ -1,4 +1,4 @@
-"""Which addresses and UDP ports carry sound.
+"""Selects the local addresses and UDP ports of WebRTC media.
 
 The range that the firewall opens is the range that is bound: the operating system's choice is never
 used. Only IPv4 addresses of real interfaces are offered; bridges of containers and VPNs lead
@@ -23,14 +23,14 @@ _DISCARD_PORT: Final = 9
 
 
 class Address(NamedTuple):
-    """Where a socket is bound, and what the other side is told."""
+    """A local address to bind, and the address announced for it."""
 
     bound: str
     announced: str
 
 
 class UdpPorts:
-    """The UDP ports from ``lowest`` to ``highest``, both included.
+    """A range of UDP ports, both ends included.
 
     Raises:
         ValueError: That is no range of ports.
@@ -43,7 +43,7 @@ class UdpPorts:
         self.highest = highest
 
     def bind(self, address: str) -> socket.socket:
-        """Return a socket bound to a free port of the range, a random one; close it when done.
+        """Bind a socket to a random free port of the range; the caller closes it.
 
         Raises:
             BusyError: No port of the range is free.
@@ -63,7 +63,7 @@ class UdpPorts:
 
 
 def media_addresses(public_ip: str | None, *, loopback: bool = False) -> list[Address]:
-    """Return the addresses to bind, and what to announce instead of them.
+    """Return the addresses to bind, with those to announce.
 
     Args:
         public_ip: What the world calls this machine; then only the address that leads there is
@@ -76,27 +76,27 @@ def media_addresses(public_ip: str | None, *, loopback: bool = False) -> list[Ad
     if loopback:
         return [Address(LOOPBACK, public_ip or LOOPBACK)]
     if public_ip is not None:
-        return [Address(_towards(public_ip), public_ip)]
+        return [Address(_local_address_for(public_ip), public_ip)]
     found = [
         Address(address, address)
         for adapter in ifaddr.get_adapters()
         for ip in adapter.ips
-        if isinstance(ip.ip, str) and is_real(adapter.name, address := ip.ip)
+        if isinstance(ip.ip, str) and is_routable(adapter.name, address := ip.ip)
     ]
     if not found:
         raise BusyError("no network interface can carry WebRTC sound; set PUBLIC_IP")
     return found
 
 
-def is_real(interface: str, address: str) -> bool:
-    """Whether the other side could reach an IPv4 address of an interface."""
+def is_routable(interface: str, address: str) -> bool:
+    """Whether a peer could reach an IPv4 address of an interface."""
     ip = ipaddress.IPv4Address(address)
-    leads_out = not (ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast)
-    return leads_out and not interface.startswith(_VIRTUAL)
+    routable = not (ip.is_loopback or ip.is_link_local or ip.is_unspecified or ip.is_multicast)
+    return routable and not interface.startswith(_VIRTUAL)
 
 
-def _towards(address: str) -> str:
-    """Return the local address from which ``address`` is reached; nothing is sent."""
+def _local_address_for(address: str) -> str:
+    """Return the local address that routes to ``address``; nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((address, _DISCARD_PORT))

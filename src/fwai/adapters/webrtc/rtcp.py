@@ -1,4 +1,4 @@
-"""RTCP: what we tell about our sound and the caller's, and what the other side tells. PURE.
+"""Builds and parses RTCP sender reports, reception reports and BYE. PURE.
 
 Source: RFC 3550, section 6.
 """
@@ -14,7 +14,7 @@ RECEIVER_REPORT: Final = 201
 DESCRIPTION: Final = 202
 BYE: Final = 203
 _CNAME: Final = 1
-_EPOCHS_APART_S: Final = 2_208_988_800  # 1900 to 1970
+_NTP_UNIX_OFFSET_S: Final = 2_208_988_800  # 1900 to 1970
 
 _HEADER = struct.Struct("!BBH")
 _SENDER = struct.Struct("!IQIII")
@@ -23,8 +23,8 @@ _WORD = struct.Struct("!I")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """What we have sent so far; ``unix_s`` and ``timestamp`` are the same instant."""
+class SenderInfo:
+    """Sender info of our stream; ``unix_s`` and ``timestamp`` are the same instant."""
 
     ssrc: int
     unix_s: float
@@ -34,8 +34,8 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """A report about the source ``ssrc``.
+class ReceptionReport:
+    """A reception report about the source ``ssrc``.
 
     ``last_sr`` and ``since_sr`` are the middle of the other side's clock in its last sender report
     and the time since then, in 1/65536 s.
@@ -48,8 +48,8 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a compound packet says.
+class RtcpInfo:
+    """Parsed content of a compound packet.
 
     Attributes:
         clock: Middle 32 bits of the sender's clock, by source.
@@ -58,18 +58,18 @@ class Heard:
     """
 
     clock: dict[int, int]
-    about: tuple[About, ...]
+    about: tuple[ReceptionReport, ...]
     gone: frozenset[int]
 
 
-def clock_middle(unix_s: float) -> int:
-    """Return the middle 32 bits of a time as NTP has it."""
+def ntp_middle(unix_s: float) -> int:
+    """Return the middle 32 bits of an NTP timestamp."""
     return _ntp(unix_s) >> 16 & 0xFFFFFFFF
 
 
-def compound(sent: Sent, name: str, about: About | None) -> bytes:
-    """Write a sender report and who we are."""
-    block = b"" if about is None else _block(about)
+def build_sender_report(sent: SenderInfo, name: str, about: ReceptionReport | None) -> bytes:
+    """Build a compound packet: sender report and CNAME."""
+    block = b"" if about is None else _report_block(about)
     body = _SENDER.pack(
         sent.ssrc,
         _ntp(sent.unix_s),
@@ -85,14 +85,14 @@ def compound(sent: Sent, name: str, about: About | None) -> bytes:
 
 
 def goodbye(ssrc: int) -> bytes:
-    """Write that the source has ended."""
+    """Build a BYE packet."""
     return _packet(RECEIVER_REPORT, 0, _WORD.pack(ssrc)) + _packet(BYE, 1, _WORD.pack(ssrc))
 
 
-def parse(data: bytes) -> Heard:
-    """Read a compound packet as far as it can be read."""
+def parse(data: bytes) -> RtcpInfo:
+    """Parse a compound packet as far as possible."""
     clock: dict[int, int] = {}
-    about: list[About] = []
+    about: list[ReceptionReport] = []
     gone: set[int] = set()
     at = 0
     while at + 4 <= len(data):
@@ -104,27 +104,29 @@ def parse(data: bytes) -> Heard:
         if kind == SENDER_REPORT and len(body) >= _SENDER.size:
             ssrc, ntp, *_ = _SENDER.unpack_from(body)
             clock[ssrc] = ntp >> 16 & 0xFFFFFFFF
-            about += _blocks(body[_SENDER.size :], count)
+            about += _parse_report_blocks(body[_SENDER.size :], count)
         elif kind == RECEIVER_REPORT:
-            about += _blocks(body[4:], count)
+            about += _parse_report_blocks(body[4:], count)
         elif kind == BYE:
             gone.update(source for (source,) in _WORD.iter_unpack(body[: 4 * min(count, words)]))
         at += 4 + 4 * words
-    return Heard(clock, tuple(about), frozenset(gone))
+    return RtcpInfo(clock, tuple(about), frozenset(gone))
 
 
-def _blocks(data: bytes, count: int) -> list[About]:
+def _parse_report_blocks(data: bytes, count: int) -> list[ReceptionReport]:
     found = []
     for at in range(0, min(len(data) // _BLOCK.size, count) * _BLOCK.size, _BLOCK.size):
         ssrc, losses, highest, jitter, last_sr, since_sr = _BLOCK.unpack_from(data, at)
         lost = losses & 0xFFFFFF
         if lost & 0x800000:
             lost -= 1 << 24
-        found.append(About(ssrc, Report(losses >> 24, lost, highest, jitter), last_sr, since_sr))
+        found.append(
+            ReceptionReport(ssrc, Report(losses >> 24, lost, highest, jitter), last_sr, since_sr)
+        )
     return found
 
 
-def _block(about: About) -> bytes:
+def _report_block(about: ReceptionReport) -> bytes:
     report = about.report
     losses = report.fraction << 24 | min(max(report.lost, -0x800000), 0x7FFFFF) & 0xFFFFFF
     return _BLOCK.pack(
@@ -137,4 +139,4 @@ def _packet(kind: int, count: int, body: bytes) -> bytes:
 
 
 def _ntp(unix_s: float) -> int:
-    return int((unix_s + _EPOCHS_APART_S) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
+    return int((unix_s + _NTP_UNIX_OFFSET_S) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF

@@ -1,4 +1,4 @@
-"""RTP packets, their order and their statistics. PURE: the time is an argument.
+"""RTP: packets, reordering and statistics. PURE: the time is an argument.
 
 Theory of operation of `Reorder`. A packet that comes in order goes out at once: no delay is added.
 One that comes after a gap is held, and with it all that follows, until the gap is filled or the
@@ -19,14 +19,14 @@ HEADER_BYTES: Final = 12
 MAX_DROPOUT: Final = 3_000  # packets
 MAX_MISORDER: Final = 100
 MAX_HELD: Final = 64
-_SEEN: Final = (1 << 128) - 1
+_SEEN_MASK: Final = (1 << 128) - 1
 
 _FIXED = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 
 
 class Packet(NamedTuple):
-    """What is read of an RTP packet; extensions and contributing sources are left out."""
+    """An RTP packet without extensions and contributing sources."""
 
     payload_type: int
     marker: bool
@@ -37,19 +37,19 @@ class Packet(NamedTuple):
 
 
 class Released(NamedTuple):
-    """A packet in its place, and how many right before it are lost."""
+    """A packet in order, and how many right before it are lost."""
 
     packet: Packet
     lost: int
 
 
 def is_rtcp(data: bytes) -> bool:
-    """Whether a packet that looks like RTP is RTCP (RFC 5761)."""
+    """Whether a packet is RTCP rather than RTP (RFC 5761)."""
     return len(data) > 1 and 192 <= data[1] <= 223
 
 
 def parse(data: bytes) -> Packet | None:
-    """Read a packet; None when it is none."""
+    """Parse a packet; None when it is not RTP."""
     if len(data) < HEADER_BYTES:
         return None
     first, second, sequence, timestamp, ssrc = _FIXED.unpack_from(data)
@@ -70,7 +70,7 @@ def parse(data: bytes) -> Packet | None:
 
 
 def build(packet: Packet) -> bytes:
-    """Write a packet without extensions."""
+    """Build a packet without extensions."""
     second = packet.payload_type | (0x80 if packet.marker else 0)
     return (
         _FIXED.pack(0x80, second, packet.sequence, packet.timestamp, packet.ssrc) + packet.payload
@@ -84,14 +84,14 @@ def difference(later: int, earlier: int, bits: int) -> int:
 
 
 class Reorder:
-    """Puts the packets of one source into order.
+    """Reorder buffer for the packets of one source.
 
     Attributes:
-        lost: Numbers that were given up.
+        lost: Packets that were given up.
         late: Packets that came after that.
-        duplicates: Packets that came again.
-        received: Packets that were told apart from all others, late ones too.
-        restarts: How often the sender began anew.
+        duplicates: Repeated packets.
+        received: Distinct packets, late ones too.
+        restarts: How often the sender restarted its numbering.
     """
 
     def __init__(self, window_s: float) -> None:
@@ -101,7 +101,7 @@ class Reorder:
         self._first = 0
         self._held: dict[int, tuple[Packet, float]] = {}
         self._seen = 0  # bit n: number `next - 1 - n` was received
-        self._strange: int | None = None
+        self._unexpected_next: int | None = None
         self.lost = 0
         self.late = 0
         self.duplicates = 0
@@ -117,70 +117,70 @@ class Reorder:
 
     @property
     def expected(self) -> int:
-        """How many packets were sent since the first one, as far as is known."""
+        """Packets expected since the first one."""
         return self._highest - self._first + 1 if self._next is not None else 0
 
     @property
     def highest(self) -> int:
-        """Highest number so far with the count of wrap-arounds above its 16 bits."""
+        """Extended highest sequence number: wrap-arounds above its 16 bits."""
         return self._highest
 
     def push(self, packet: Packet, now: float) -> list[Released]:
-        """Take a packet and return those whose turn it is; often just itself."""
+        """Add a packet and return those in order; often just itself."""
         if self._next is None:
             return self._start(packet)
         number = self._highest + difference(packet.sequence, self._highest & 0xFFFF, 16)
         if number > self._highest + MAX_DROPOUT or number < self._next - MAX_MISORDER:
-            return self._strange_packet(packet)
-        self._strange = None
+            return self._handle_jump(packet)
+        self._unexpected_next = None
         self._highest = max(self._highest, number)
         if number == self._next and not self._held:  # nearly always
             self.received += 1
-            self._passed(1)
+            self._advance(1)
             return [Released(packet, 0)]
         released = self.expire(now)
         if number < self._next:
-            self._count_old(number)
+            self._count_late(number)
         elif number in self._held:
             self.duplicates += 1
         else:
             self.received += 1
             self._held[number] = (packet, now)
-            released += self._run(0)
+            released += self._release_consecutive(0)
             if len(self._held) > MAX_HELD:
-                released += self._skip()
+                released += self._skip_missing()
         return released
 
     def expire(self, now: float) -> list[Released]:
-        """Give up what is missing before packets that have waited for the window."""
+        """Give up missing packets before those that have waited for the window."""
         released: list[Released] = []
         while (due := self.due) is not None and due <= now:
-            released += self._skip()
+            released += self._skip_missing()
         return released
 
     def _start(self, packet: Packet) -> list[Released]:
         self._next = self._highest = self._first = packet.sequence + 0x10000
         self._held.clear()
         self._seen = 0
-        self._strange = None
+        self._unexpected_next = None
         self.received += 1
-        self._passed(1)
+        self._advance(1)
         return [Released(packet, 0)]
 
-    def _strange_packet(self, packet: Packet) -> list[Released]:
-        if packet.sequence != self._strange:
-            self._strange = (packet.sequence + 1) & 0xFFFF
+    def _handle_jump(self, packet: Packet) -> list[Released]:
+        if packet.sequence != self._unexpected_next:
+            self._unexpected_next = (packet.sequence + 1) & 0xFFFF
             return []
         self.restarts += 1
         return self._start(packet)
 
-    def _passed(self, count: int) -> None:
-        """Count ``count`` received numbers as done."""
+    def _advance(self, count: int) -> None:
+        """Advance the next number past ``count`` received ones."""
         assert self._next is not None  # noqa: S101 - only called after the start
         self._next += count
-        self._seen = ((self._seen << count) | ((1 << count) - 1)) & _SEEN
+        self._seen = ((self._seen << count) | ((1 << count) - 1)) & _SEEN_MASK
 
-    def _count_old(self, number: int) -> None:
+    def _count_late(self, number: int) -> None:
         assert self._next is not None  # noqa: S101 - only called after the start
         bit = 1 << min(self._next - 1 - number, 128)
         if self._seen & bit:
@@ -188,32 +188,32 @@ class Reorder:
         else:
             self.late += 1
             self.received += 1
-            self._seen |= bit & _SEEN
+            self._seen |= bit & _SEEN_MASK
 
-    def _run(self, lost: int) -> list[Released]:
-        """Release the held packets that now follow each other."""
+    def _release_consecutive(self, lost: int) -> list[Released]:
+        """Release the held packets that are now consecutive."""
         released: list[Released] = []
         while self._next in self._held:
             packet, _ = self._held.pop(self._next)
-            self._passed(1)
+            self._advance(1)
             released.append(Released(packet, lost))
             lost = 0
         return released
 
-    def _skip(self) -> list[Released]:
-        """Give up what is missing before the first of the held packets."""
+    def _skip_missing(self) -> list[Released]:
+        """Give up missing packets before the first held one."""
         assert self._next is not None  # noqa: S101 - something is held
         first = min(self._held)
         missing = first - self._next
         self.lost += missing
         self._next = first
-        self._seen = (self._seen << missing) & _SEEN
-        return self._run(missing)
+        self._seen = (self._seen << missing) & _SEEN_MASK
+        return self._release_consecutive(missing)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a receiver tells the sender: a report block without its source and times.
+    """Reception statistics: a report block without its source and times.
 
     Attributes:
         fraction: Share lost since the last report, of 256.
@@ -238,7 +238,7 @@ class Jitter:
 
     @property
     def ticks(self) -> float:
-        """The estimate."""
+        """The jitter estimate."""
         return self._jitter
 
     def add(self, timestamp: int, now: float) -> None:
@@ -251,14 +251,14 @@ class Jitter:
 
 
 class Loss:
-    """Makes reports of what `Reorder` counted."""
+    """Builds reports from the counters of `Reorder`."""
 
     def __init__(self) -> None:
         self._expected = 0
         self._received = 0
 
     def report(self, reorder: Reorder, jitter: float) -> Report:
-        """Return a report of the time since the last one."""
+        """Build a report of the time since the last one."""
         expected = reorder.expected - self._expected
         missing = expected - (reorder.received - self._received)
         self._expected, self._received = reorder.expected, reorder.received

@@ -1,4 +1,4 @@
-"""Session descriptions: read with aiortc's parser, written by us. No I/O.
+"""SDP: parsed with aiortc's parser, written by us. No I/O.
 
 We write them ourselves because they say more than aiortc's (FEC, ptime, telephone events, the
 public address) and less (one fingerprint; Meta refuses several).
@@ -24,24 +24,24 @@ OFFERED_EVENTS: Final = {126: 8_000}
 
 MIN_BITRATE: Final = 6_000  # below that Opus cannot be understood
 
-_TYPES: Final = frozenset(range(128)) - frozenset(range(64, 96))  # those look like RTCP
+_PAYLOAD_TYPES: Final = frozenset(range(128)) - frozenset(range(64, 96))  # those look like RTCP
 _REVERSED: Final = {"sendonly": "recvonly", "recvonly": "sendonly"}
 _SETUPS: Final[dict[str, Setup]] = {"auto": "actpass", "client": "active", "server": "passive"}
 _PRIORITY: Final = 2_130_706_431
 # What the parser of aiortc raises on garbage.
-_GARBAGE = (ValueError, AssertionError, LookupError, TypeError, AttributeError, StopIteration)
+_PARSER_ERRORS = (ValueError, AssertionError, LookupError, TypeError, AttributeError, StopIteration)
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """How sound is sent.
+    """Negotiated audio parameters.
 
     Attributes:
-        payload_type: Of Opus.
+        payload_type: Payload type of Opus.
         events: Clock rate by payload type of telephone events.
-        fec: The other side uses the second copies in packets.
-        max_rate: Highest sampling rate it can play, in Hz.
-        max_bitrate: Most it wants on average, in bits per second, or None.
+        fec: The peer supports in-band FEC.
+        max_rate: Highest sample rate the peer can play, in Hz.
+        max_bitrate: Highest average bitrate, in bits per second, or None.
     """
 
     payload_type: int = OFFERED_SOUND
@@ -53,7 +53,7 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An IPv4 address of the other side."""
+    """An IPv4 ICE candidate of the peer."""
 
     host: str
     port: int
@@ -64,11 +64,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """What the other side's description says.
+    """Parsed session description of the peer.
 
     Attributes:
-        lines: Kind, profile, formats and mid of all its media, in order.
-        line: Which of them is our sound.
+        lines: Kind, profile, formats and mid of all media sections, in order.
+        line: Index of the audio section that we use.
         fingerprints: Pairs of algorithm and value.
         candidates: Those that we can reach: UDP over IPv4, no mDNS names.
     """
@@ -87,7 +87,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What our description says about the way to us.
+    """ICE, DTLS and RTP values of our session description.
 
     Attributes:
         fingerprint: SHA-256 of our certificate.
@@ -103,16 +103,16 @@ class Local:
 
 
 def read(text: str) -> Remote:
-    """Read an offer or an answer.
+    """Parse an offer or an answer.
 
     Raises:
-        WireError: It cannot be read, or there is no Opus sound over DTLS with RTCP on one port.
+        WireError: It cannot be parsed, or has no Opus over DTLS with rtcp-mux.
     """
     if len(text) > MAX_CHARS:
         raise WireError("webrtc: the session description is too long")
     try:
         return _read(sdp.SessionDescription.parse(text))
-    except _GARBAGE as exc:
+    except _PARSER_ERRORS as exc:
         raise WireError(f"webrtc: unreadable session description ({type(exc).__name__})") from exc
 
 
@@ -154,41 +154,47 @@ def _sound(codecs: Sequence[Any]) -> Sound | None:
     events = {
         codec.payloadType: codec.clockRate
         for codec in codecs
-        if codec.mimeType.lower() == "audio/telephone-event" and codec.payloadType in _TYPES
+        if codec.mimeType.lower() == "audio/telephone-event" and codec.payloadType in _PAYLOAD_TYPES
     }
     for codec in codecs:
         opus = codec.mimeType.lower() == "audio/opus" and codec.clockRate == 48_000
-        if opus and codec.payloadType in _TYPES:
-            said = codec.parameters
-            most = said.get("maxaveragebitrate")
+        if opus and codec.payloadType in _PAYLOAD_TYPES:
+            parameters = codec.parameters
+            most = parameters.get("maxaveragebitrate")
             return Sound(
                 payload_type=codec.payloadType,
                 events=events,
-                fec=str(said.get("useinbandfec", 0)) == "1",
-                max_rate=int(said.get("maxplaybackrate") or 48_000),
+                fec=str(parameters.get("useinbandfec", 0)) == "1",
+                max_rate=int(parameters.get("maxplaybackrate") or 48_000),
                 max_bitrate=max(int(most), MIN_BITRATE) if most else None,
             )
     return None
 
 
-def _candidate(said: Any) -> Candidate | None:  # noqa: ANN401 - aiortc's type stays inside
+def _candidate(parameters: Any) -> Candidate | None:  # noqa: ANN401 - aiortc's type stays inside
     try:
-        ipaddress.IPv4Address(said.ip)
+        ipaddress.IPv4Address(parameters.ip)
     except ValueError:
         return None  # IPv6, or a name that only the peer's own network can resolve
-    if said.protocol.lower() != "udp" or said.component != 1 or not 0 < said.port < 65536:
+    if (
+        parameters.protocol.lower() != "udp"
+        or parameters.component != 1
+        or not 0 < parameters.port < 65536
+    ):
         return None
-    return Candidate(said.ip, said.port, said.priority, said.foundation, said.type)
+    return Candidate(
+        parameters.ip, parameters.port, parameters.priority, parameters.foundation, parameters.type
+    )
 
 
 def write_offer(local: Local, play_rate: int) -> str:
-    """Write an offer; ``play_rate`` is the highest sampling rate that we can use, in Hz."""
+    """Build an offer; ``play_rate`` is the highest sampling rate that we can use, in Hz."""
     body = _media(local, Sound(), "0", "sendrecv", "actpass", play_rate)
     return _session(local, "0", [body])
 
 
 def write_answer(local: Local, remote: Remote, play_rate: int) -> str:
-    """Write the answer to an offer; media other than its sound are refused."""
+    """Build the answer to an offer; media other than its audio are rejected."""
     mid = remote.lines[remote.line][3]
     setup: Setup = "passive" if remote.setup == "active" else "active"
     direction = _REVERSED.get(remote.direction, remote.direction)

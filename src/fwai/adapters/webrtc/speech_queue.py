@@ -1,4 +1,4 @@
-"""The agent's speech on its way into 20 ms frames. PURE.
+"""Queue of the agent's speech, cut into 20 ms frames, with marks. PURE.
 
 What does not fill a frame waits for more until `pad` says that no more follows. Marks lie between
 samples; they are reached when everything before them has left. It is bounded: what does not fit is
@@ -18,7 +18,7 @@ CAPACITY_MS: Final = 2_000
 
 
 class SpeechQueue:
-    """Cuts s16le mono at ``sample_rate`` Hz into frames."""
+    """Queues s16le mono at ``sample_rate`` Hz and returns it in frames."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
@@ -33,12 +33,12 @@ class SpeechQueue:
 
     @property
     def held_ms(self) -> float:
-        """Speech that waits."""
+        """Queued speech in milliseconds."""
         return duration_ms(len(self._held), self._rate)
 
     @property
     def refused_ms(self) -> float:
-        """Speech that did not fit, since the start."""
+        """Speech that did not fit since the start, in milliseconds."""
         return duration_ms(self._refused, self._rate)
 
     def push(self, pcm: bytes) -> None:
@@ -48,16 +48,16 @@ class SpeechQueue:
         self._held += pcm[:room]
 
     def pad(self) -> None:
-        """No more speech follows for now: fill the last frame up with silence."""
+        """Pad the last frame with silence, as no more speech follows for now."""
         self._held += bytes(-len(self._held) % self._frame)
 
     def mark(self, name: str) -> None:
-        """Put a mark behind everything that is held."""
+        """Put a mark after everything queued."""
         self.pad()
         self._marks.append((self._taken + len(self._held), name))
 
     def clear(self) -> None:
-        """Drop what is held and all marks; the next 5 ms fade out instead of breaking off."""
+        """Drop queued speech and marks, except 5 ms that fade out."""
         samples = np.frombuffer(bytes(self._held[: 2 * len(self._fade)]), SAMPLE)
         faded = samples * self._fade[: len(samples)]
         self._held = bytearray(faded.astype(SAMPLE).tobytes())
@@ -65,7 +65,7 @@ class SpeechQueue:
         self.pad()
 
     def frame(self) -> bytes | None:
-        """Return the next frame, or None when there is no whole one."""
+        """Take the next frame, or None when there is no whole one."""
         if len(self._held) < self._frame:
             return None
         pcm = bytes(self._held[: self._frame])
@@ -74,7 +74,7 @@ class SpeechQueue:
         return pcm
 
     def reached(self) -> list[str]:
-        """Return the marks before which everything has left, once."""
+        """Take the marks before which everything was taken."""
         names = []
         while self._marks and self._marks[0][0] <= self._taken:
             names.append(self._marks.popleft()[1])

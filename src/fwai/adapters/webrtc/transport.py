@@ -1,9 +1,9 @@
-"""ICE, DTLS and SRTP of one call: aiortc below its media classes, which we do not use.
+"""ICE, DTLS and SRTP transport of one call, on aiortc without its media classes.
 
 Theory of operation. aiortc's gatherer gets an ICE connection of ours that binds ports of our range,
-and whose sockets hand RTP straight to us instead of to the DTLS transport's queue and task. What is
-left to aiortc is what is hard: connectivity checks, consent, the handshake and the keys. The names
-it does not promise to keep are listed in `guard`.
+and whose sockets pass RTP straight to us instead of to the DTLS transport's queue and task. aiortc
+does connectivity checks, consent, the handshake and the keys. Its private names that we use are
+listed in `library_check`.
 """
 
 import asyncio
@@ -34,34 +34,34 @@ UNSENT_BYTES: Final = 16_384  # more than the kernel's own buffer must not pile 
 
 
 class MediaProtocol(StunProtocol):
-    """One UDP socket: RTP goes straight to the call, all else to aioice."""
+    """UDP protocol that passes RTP straight to the call and all else to aioice."""
 
     def __init__(self, connection: "MediaConnection") -> None:
         super().__init__(connection)
         self._media = connection
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Tell RTP and RTCP by their first byte (RFC 7983)."""
+        """Demultiplex RTP and RTCP by their first byte (RFC 7983)."""
         if isinstance(data, bytes) and data and 128 <= data[0] <= 191:
-            self._media.hear(data)
+            self._media.on_media(data)
         else:
             super().datagram_received(data, addr)
 
 
 class MediaConnection(Connection):
-    """An ICE connection over ports of our choice.
+    """ICE connection over ports of our range.
 
     Attributes:
-        hear: Called with each datagram that looks like RTP.
-        announced: What to write into the session description.
-        ended: It was closed, by us or because the other side no longer consents.
+        on_media: Called with each datagram that looks like RTP.
+        announced: Addresses for the session description.
+        ended: It was closed, by us or because consent expired.
     """
 
     def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
         super().__init__(ice_controlling=False, use_ipv6=False)
         self._ports = ports
         self._addresses = addresses
-        self.hear: Callable[[bytes], None] = _ignore
+        self.on_media: Callable[[bytes], None] = _ignore
         self.announced: list[tuple[str, int]] = []
         self.ended = False
 
@@ -99,7 +99,7 @@ class MediaConnection(Connection):
         return candidates
 
     def send_now(self, data: bytes) -> bool:
-        """Send to where the checks lead; False when there is no such place or no room."""
+        """Send to the nominated pair; False when there is none or no room."""
         pair = self._nominated.get(1)
         if pair is None:
             return False
@@ -111,7 +111,7 @@ class MediaConnection(Connection):
         return True
 
     async def close(self) -> None:
-        """Close; also what aioice calls when consent has run out."""
+        """Close; aioice also calls this when consent has expired."""
         self.ended = True
         await super().close()
 
@@ -123,10 +123,10 @@ class _Gatherer(RTCIceGatherer):
 
 
 class MediaTransport:
-    """The way sound takes, both ways.
+    """Encrypted media transport. Implements ``Transport``.
 
     Attributes:
-        undecipherable: Datagrams that looked like RTP and were not from our peer, or came again.
+        undecipherable: Datagrams that could not be decrypted, or were replayed.
     """
 
     def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
@@ -134,27 +134,27 @@ class MediaTransport:
         self._gatherer = _Gatherer(self._connection)
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
-        self._hear_rtp: Callable[[bytes], None] = _ignore
-        self._hear_rtcp: Callable[[bytes], None] = _ignore
-        self._closed: Callable[[bool], None] = _ignore
+        self._on_rtp: Callable[[bytes], None] = _ignore
+        self._on_rtcp: Callable[[bytes], None] = _ignore
+        self._on_closed: Callable[[bool], None] = _ignore
         self._rx: Any = None
         self._tx: Any = None
         self.undecipherable = 0
 
     @property
     def credentials(self) -> tuple[str, str]:
-        """ICE user name and password."""
+        """ICE user name fragment and password."""
         return self._connection.local_username, self._connection.local_password
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of our certificate."""
+        """SHA-256 fingerprint of our certificate."""
         prints = self._dtls.getLocalParameters().fingerprints
         return next(print_.value for print_ in prints if print_.algorithm == "sha-256")
 
     @property
     def announced(self) -> list[tuple[str, int]]:
-        """Hosts and ports at which the other side may reach us."""
+        """Hosts and ports announced to the peer."""
         return self._connection.announced
 
     def listen(
@@ -163,8 +163,8 @@ class MediaTransport:
         rtcp: Callable[[bytes], None],
         closed: Callable[[bool], None],
     ) -> None:
-        """Hand on what comes; ``closed`` hears whether the way broke rather than was closed."""
-        self._hear_rtp, self._hear_rtcp, self._closed = rtp, rtcp, closed
+        """Set the receivers; ``closed`` is called with whether the connection failed."""
+        self._on_rtp, self._on_rtcp, self._on_closed = rtp, rtcp, closed
 
     async def open(self) -> None:
         """Bind the ports.
@@ -175,7 +175,7 @@ class MediaTransport:
         await self._gatherer.gather()
 
     async def connect(self, remote: Remote, *, offered: bool) -> None:
-        """Find the way to the other side and agree on keys; nothing limits how long it takes.
+        """Run ICE and the DTLS handshake, without a time limit.
 
         Args:
             remote: Its description.
@@ -186,16 +186,16 @@ class MediaTransport:
         """
         connection = self._connection
         connection.ice_controlling = offered or remote.lite
-        for said in remote.candidates:
+        for candidate in remote.candidates:
             await self._ice.addRemoteCandidate(
                 RTCIceCandidate(
                     component=1,
-                    foundation=said.foundation,
-                    ip=said.host,
-                    port=said.port,
-                    priority=said.priority,
+                    foundation=candidate.foundation,
+                    ip=candidate.host,
+                    port=candidate.port,
+                    priority=candidate.priority,
                     protocol="udp",
-                    type=said.kind,
+                    type=candidate.kind,
                 )
             )
         # The end of candidates is never said: a peer that checks us is found even when none of the
@@ -210,7 +210,7 @@ class MediaTransport:
             raise WireError("webrtc: the handshake failed")
         self._rx, self._tx = self._dtls._rx_srtp, self._dtls._tx_srtp  # noqa: SLF001
         self._dtls.on("statechange", self._state_changed)
-        connection.hear = self._receive
+        connection.on_media = self._receive
 
     def send(self, packet: bytes) -> bool:
         """Send RTP or RTCP; False when it could not be sent."""
@@ -220,8 +220,8 @@ class MediaTransport:
         return self._connection.send_now(protect(packet))
 
     async def close(self) -> None:
-        """Say goodbye and free ports, tasks and keys."""
-        self._connection.hear = self._hear_rtp = self._hear_rtcp = self._closed = _ignore
+        """Close DTLS and ICE, and free ports, tasks and keys."""
+        self._connection.on_media = self._on_rtp = self._on_rtcp = self._on_closed = _ignore
         self._rx = self._tx = None
         await self._dtls.stop()
         await self._ice.stop()
@@ -234,12 +234,12 @@ class MediaTransport:
         except (pylibsrtp.Error, ValueError):
             self.undecipherable += 1
             return
-        (self._hear_rtcp if control else self._hear_rtp)(plain)
+        (self._on_rtcp if control else self._on_rtp)(plain)
 
     def _state_changed(self) -> None:
         if self._dtls.state == "closed":
-            self._closed(self._connection.ended)
+            self._on_closed(self._connection.ended)
 
 
 def _ignore(_: object) -> None:
-    """Nobody listens."""
+    """Ignore an event after closing."""

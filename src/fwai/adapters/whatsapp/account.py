@@ -1,4 +1,4 @@
-"""All of WhatsApp for one number, built and taken down in order."""
+"""Builds and closes all WhatsApp objects of one number."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from fwai.adapters.whatsapp.line import WhatsAppLine
 from fwai.adapters.whatsapp.messages import WhatsAppMessages
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
-from fwai.adapters.whatsapp.token import AppKeys, TokenKeeper
+from fwai.adapters.whatsapp.token import AppKeys, TokenManager
 from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.messages import MessageReports
 from fwai.interfaces.store import CallPermissionStore
@@ -28,12 +28,12 @@ from fwai.interfaces.store import CallPermissionStore
 
 @dataclass(frozen=True, slots=True)
 class WhatsAppOptions:
-    """What one number needs.
+    """Options of one WhatsApp number.
 
     Attributes:
         keys: The app at Meta; its secret signs webhooks.
-        token_cache: Where an exchanged token is kept.
-        line: Our number, E.164, where a webhook does not say.
+        token_cache: File of an exchanged token.
+        line: Our number, E.164, used when a webhook does not name it.
     """
 
     phone_number_id: str
@@ -51,7 +51,7 @@ class WhatsAppOptions:
 
 @dataclass(frozen=True, slots=True)
 class WhatsApp:
-    """One number, ready.
+    """The running WhatsApp objects of one number.
 
     Attributes:
         router: Meta's endpoint.
@@ -64,7 +64,7 @@ class WhatsApp:
     calls: WhatsAppCalls
     dialer: WhatsAppDialer
     messages: WhatsAppMessages
-    tokens: TokenKeeper
+    tokens: TokenManager
 
 
 @asynccontextmanager
@@ -77,30 +77,32 @@ async def open_whatsapp(
     on_progress: Callable[[Progress], None] = lambda _: None,
     reports: MessageReports | None = None,
 ) -> AsyncIterator[WhatsApp]:
-    """Look at the token, then serve until the block is left; that ends what rings.
+    """Check the token, then run until the block is left, which ends ringing calls.
 
-    Calls that are carried end with their sessions: stop ``handler`` before leaving the block.
+    Calls in progress end with their sessions: stop ``handler`` before leaving the block.
     """
-    tokens = _tokens(options, http)
+    tokens = _build_tokens(options, http)
     await tokens.open()
     graph = (options.graph_url, options.graph_version)
     client = WhatsAppClient(http, options.phone_number_id, tokens, *graph)
-    contacts = PermissionUpdates(store)
-    followers: list[Callable[[Progress], None]] = [on_progress]
+    permissions = PermissionUpdates(store)
+    listeners: list[Callable[[Progress], None]] = [on_progress]
 
-    def progressed(progress: Progress) -> None:
-        for follow in followers:
-            follow(progress)
+    def notify(progress: Progress) -> None:
+        for listener in listeners:
+            listener(progress)
 
     async with asyncio.TaskGroup() as group:
-        calls = _calls(options, client, peer, handler, group, progressed)
-        dialer = WhatsAppDialer(client, contacts, calls)
-        followers.append(dialer.progressed)
+        calls = _build_calls(options, client, peer, handler, group, notify)
+        dialer = WhatsAppDialer(client, permissions, calls)
+        listeners.append(dialer.on_progress)
         line = WhatsAppLine(dialer, calls)
-        messages = WhatsAppMessages(client, contacts, group, reports)
-        endpoint = router(_hooks(options), WebhookRouter(calls, contacts, messages).take)
+        messages = WhatsAppMessages(client, permissions, group, reports)
+        endpoint = router(
+            _webhook_options(options), WebhookRouter(calls, permissions, messages).handle
+        )
         background = [
-            group.create_task(contacts.run(), name="whatsapp_contacts"),
+            group.create_task(permissions.run(), name="whatsapp_contacts"),
             group.create_task(tokens.run(), name="whatsapp_token"),
         ]
         try:
@@ -111,8 +113,8 @@ async def open_whatsapp(
                 task.cancel()
 
 
-def _tokens(options: WhatsAppOptions, http: httpx.AsyncClient) -> TokenKeeper:
-    return TokenKeeper(
+def _build_tokens(options: WhatsAppOptions, http: httpx.AsyncClient) -> TokenManager:
+    return TokenManager(
         http,
         options.access_token,
         options.keys,
@@ -123,13 +125,13 @@ def _tokens(options: WhatsAppOptions, http: httpx.AsyncClient) -> TokenKeeper:
     )
 
 
-def _calls(
+def _build_calls(
     options: WhatsAppOptions,
     client: WhatsAppClient,
     peer: MediaPeer,
     handler: CallHandler,
     group: asyncio.TaskGroup,
-    progressed: Callable[[Progress], None],
+    notify: Callable[[Progress], None],
 ) -> WhatsAppCalls:
     return WhatsAppCalls(
         client,
@@ -139,11 +141,11 @@ def _calls(
         line=options.line,
         pre_accept=options.pre_accept,
         timers=options.timers,
-        on_progress=progressed,
+        on_progress=notify,
     )
 
 
-def _hooks(options: WhatsAppOptions) -> WhatsAppWebhooks:
+def _webhook_options(options: WhatsAppOptions) -> WhatsAppWebhooks:
     return WhatsAppWebhooks(
         options.phone_number_id,
         options.verify_token,

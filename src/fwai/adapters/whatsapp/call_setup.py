@@ -1,8 +1,8 @@
-"""The life of one WhatsApp call, from webhook or request to the last word to Meta.
+"""Sets up one WhatsApp call and runs it until Meta knows that it ended.
 
-Inbound: answer the offer, pre_accept, ICE and DTLS, accept, open the gate, carry. Nothing is sent
-before the accept was confirmed, and silence is sent from then on. Without pre_accept the accept
-comes first. Outbound: Meta's answer by webhook, ICE and DTLS, pick-up, open the gate, carry.
+Inbound: answer the offer, pre_accept, ICE and DTLS, accept, release the media, carry. Nothing is
+sent before the accept was confirmed, and silence is sent from then on. Without pre_accept the
+accept comes first. Outbound: Meta's answer by webhook, ICE and DTLS, pick-up, release, carry.
 
 Source: Meta's call flows and troubleshooting pages, 2026-06; read 2026-11-22.
 """
@@ -17,7 +17,7 @@ import structlog
 from fwai.adapters.whatsapp.call_state import PROVIDER, CallTimers, WhatsAppCall
 from fwai.adapters.whatsapp.events import CallConnect, Party
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaLeg, MediaPeer, PendingMedia
-from fwai.adapters.whatsapp.sdp import check_offer, for_meta
+from fwai.adapters.whatsapp.sdp import check_remote_sdp, prepare_local_sdp
 from fwai.audio.speech import SpeechDetector
 from fwai.domain.call import CallId, CallOffer, CallState, Direction
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp
@@ -26,17 +26,17 @@ from fwai.interfaces.calls import CallControl, CallHandler
 
 _log = structlog.get_logger()
 
-Ended = Callable[[WhatsAppCall, CallState, str], Awaitable[None]]
-Told = Callable[[WhatsAppCall, CallState], None]
+EndedCallback = Callable[[WhatsAppCall, CallState, str], Awaitable[None]]
+StateCallback = Callable[[WhatsAppCall, CallState], None]
 
 
 @dataclass(frozen=True, slots=True)
 class SetupContext:
-    """What every call of this number shares.
+    """Dependencies that all calls of the number share.
 
     Attributes:
-        control: Ends calls at Meta's side; given to the call manager, too.
-        line: Our number, E.164, where a webhook does not say.
+        control: Ends calls at Meta; passed to the call manager, too.
+        line: Our number, E.164, used when a webhook does not name it.
     """
 
     api: CallApi
@@ -49,20 +49,22 @@ class SetupContext:
 
 
 class CallSetup:
-    """Sets calls up and carries them.
+    """Sets up calls and runs them.
 
     Args:
-        told: Hears of states on the way.
-        ended: Hears how a call came out; the first word counts.
+        on_state: Called with intermediate states.
+        on_ended: Called with the final state; the first call counts.
     """
 
-    def __init__(self, lines: SetupContext, told: Told, ended: Ended) -> None:
-        self._context = lines
-        self._told = told
-        self._ended = ended
+    def __init__(
+        self, context: SetupContext, on_state: StateCallback, on_ended: EndedCallback
+    ) -> None:
+        self._context = context
+        self._on_state = on_state
+        self._on_ended = on_ended
 
     async def inbound(self, live: WhatsAppCall, event: CallConnect) -> None:
-        """Be a call of a user, whatever becomes of it."""
+        """Run an inbound call to its end."""
         offer = CallOffer(
             provider=PROVIDER,
             provider_call_id=live.id,
@@ -71,34 +73,36 @@ class CallSetup:
             line=event.line or self._context.line,
         )
         with structlog.contextvars.bound_contextvars(provider_call_id=live.id):
-            await self._guarded(live, self._answer_call(live, event, offer), CallState.FAILED)
+            await self._run_setup(live, self._answer_call(live, event, offer), CallState.FAILED)
 
     async def outbound(self, live: WhatsAppCall, pending: PendingMedia) -> None:
-        """Be a call of ours from the moment it rings; closes ``pending``."""
+        """Run an outbound call after it was placed; closes ``pending``."""
         if live.over.is_set():  # before this task could begin
             await pending.close()
             return
         with structlog.contextvars.bound_contextvars(provider_call_id=live.id):
-            await self._guarded(live, self._await_pick_up(live, pending), CallState.NO_ANSWER)
+            await self._run_setup(live, self._run_outbound(live, pending), CallState.NO_ANSWER)
 
     async def place(self, to: Party, reference: str) -> tuple[PendingMedia, str]:
-        """Ask Meta to call a user; the offer is to be closed by the caller of this."""
+        """Ask Meta to call a user; the caller of this closes the returned offer."""
         pending, description = await self._context.peer.offer()
         try:
-            sdp = for_meta(description, answer=False)
+            sdp = prepare_local_sdp(description, answer=False)
             return pending, await self._context.api.connect(to, sdp, reference)
         except BaseException:
             await pending.close()
             raise
 
-    async def _guarded(self, live: WhatsAppCall, work: Awaitable[None], late: CallState) -> None:
-        """Do the work; whatever goes wrong becomes an ending. ``late`` is that of a time-out."""
+    async def _run_setup(
+        self, live: WhatsAppCall, work: Awaitable[None], timeout_state: CallState
+    ) -> None:
+        """Await ``work``; an error ends the call, a time-out with ``timeout_state``."""
         live.started = True
         state, cause = CallState.FAILED, ""
         try:
             await work
         except TimeoutError:
-            state, cause = late, "not in time"
+            state, cause = timeout_state, "not in time"
         except FwaiError as exc:
             cause = str(exc)
         except Exception:  # noqa: BLE001 - one broken call must not touch the others
@@ -108,34 +112,38 @@ class CallSetup:
             state = live.outcome or state
             _log.warning("whatsapp_call_failed", reason=cause, state=state.value)
             await self._hang_up(live)
-            await self._ended(live, state, cause)
+            await self._on_ended(live, state, cause)
 
     # ---- a user calls ---------------------------------------------------------------------------
 
     async def _answer_call(self, live: WhatsAppCall, event: CallConnect, offer: CallOffer) -> None:
-        lines = self._context
-        async with asyncio.timeout(lines.timers.set_up_s):
-            ticket = None if live.over.is_set() else await lines.calls.offer(offer, lines.control)
+        context = self._context
+        async with asyncio.timeout(context.timers.set_up_s):
+            ticket = (
+                None if live.over.is_set() else await context.calls.offer(offer, context.control)
+            )
             if ticket is None:
                 _log.info("whatsapp_call_missed", reason="known or over already")
                 return
-            check_offer(event.sdp)
-            leg, description = await lines.peer.answer(event.sdp)
+            check_remote_sdp(event.sdp)
+            leg, description = await context.peer.answer(event.sdp)
             try:
-                await self._connect(live, leg, for_meta(description, answer=True))
+                await self._answer_with_media(
+                    live, leg, prepare_local_sdp(description, answer=True)
+                )
             except BaseException:
                 await leg.close()
                 raise
         await self._carry(live, leg, ticket.token)
 
-    async def _connect(self, live: WhatsAppCall, leg: MediaLeg, sdp: str) -> None:
+    async def _answer_with_media(self, live: WhatsAppCall, leg: MediaLeg, sdp: str) -> None:
         if self._context.pre_accept:
             await self._context.api.pre_accept(live.id, sdp)
-            await self._reach(leg)
+            await self._connect_media(leg)
             await self._accept(live, sdp)
         else:
             await self._accept(live, sdp)
-            await self._reach(leg)
+            await self._connect_media(leg)
 
     async def _accept(self, live: WhatsAppCall, sdp: str) -> None:
         live.accepted = True  # whoever interrupts this cannot know better
@@ -147,7 +155,7 @@ class CallSetup:
             live.accepted = False
             raise
 
-    async def _reach(self, leg: MediaLeg) -> None:
+    async def _connect_media(self, leg: MediaLeg) -> None:
         try:
             async with asyncio.timeout(self._context.timers.connect_s):
                 await leg.connect()
@@ -156,16 +164,16 @@ class CallSetup:
 
     # ---- we call --------------------------------------------------------------------------------
 
-    async def _await_pick_up(self, live: WhatsAppCall, pending: PendingMedia) -> None:
+    async def _run_outbound(self, live: WhatsAppCall, pending: PendingMedia) -> None:
         leg: MediaLeg | None = None
         try:
             async with asyncio.timeout(live.ring_s or self._context.timers.ring_s):
                 await live.answered.wait()
                 answer = live.answer.sdp if live.answer is not None else ""
-                check_offer(answer)
+                check_remote_sdp(answer)
                 leg = pending.accept(answer)
-                await self._reach(leg)
-                await self._picked_up(live, leg)
+                await self._connect_media(leg)
+                await self._wait_for_pick_up(live, leg)
             line = (live.answer.line if live.answer else "") or self._context.line
             token = await self._admit(
                 CallOffer(
@@ -188,10 +196,10 @@ class CallSetup:
             raise BusyError("the call is known already, or was given up")
         return ticket.token
 
-    async def _picked_up(self, live: WhatsAppCall, leg: MediaLeg) -> None:
-        """Wait for Meta's word or the user's voice, whichever is first.
+    async def _wait_for_pick_up(self, live: WhatsAppCall, leg: MediaLeg) -> None:
+        """Wait for Meta's ACCEPTED status or the user's speech, whichever is first.
 
-        Sound alone means nothing: silence may flow while the telephone still rings.
+        Audio alone means nothing: silence may flow while the telephone still rings.
         """
         broken = False
         speech = SpeechDetector(leg.sample_rate)
@@ -209,33 +217,33 @@ class CallSetup:
         await live.picked_up.wait()
         if broken:
             live.picked_up.clear()
-            await self._last_word(live)
+            await self._wait_for_terminate(live)
             raise WireError("whatsapp: the media ended before the user picked up")
 
     # ---- both -----------------------------------------------------------------------------------
 
     async def _carry(self, live: WhatsAppCall, leg: MediaLeg, token: str) -> None:
-        """Give the leg to the session, and see to it that Meta knows the end."""
+        """Hand the leg to the session, and end the call at Meta afterwards."""
         live.carried = True
         leg.release()
-        self._told(live, CallState.IN_PROGRESS)
+        self._on_state(live, CallState.IN_PROGRESS)
         if not await self._context.calls.carry(token, live.id, leg):
             await leg.close()
             raise BusyError("the call was given up meanwhile")
         if not live.over.is_set():
-            await self._goodbye(live)
-        await self._ended(live, CallState.COMPLETED, "")
+            await self._end_at_meta(live)
+        await self._on_ended(live, CallState.COMPLETED, "")
 
-    async def _goodbye(self, live: WhatsAppCall) -> None:
-        """The media is over; if Meta does not say the same soon, end the call there, too."""
-        await self._last_word(live)
+    async def _end_at_meta(self, live: WhatsAppCall) -> None:
+        """Wait for Meta's terminate after the media ended, else terminate the call."""
+        await self._wait_for_terminate(live)
         if not live.over.is_set():
             await self._hang_up(live)
 
-    async def _last_word(self, live: WhatsAppCall) -> None:
-        """Give Meta time to say that the call is over, and how it came out."""
+    async def _wait_for_terminate(self, live: WhatsAppCall) -> None:
+        """Give Meta time to send its terminate webhook."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._context.timers.goodbye_s):
+            async with asyncio.timeout(self._context.timers.terminate_wait_s):
                 await live.over.wait()
 
     async def _hang_up(self, live: WhatsAppCall) -> None:

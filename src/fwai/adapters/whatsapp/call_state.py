@@ -1,4 +1,4 @@
-"""What is known of calls that go on, and what was heard before."""
+"""State of WhatsApp calls, timers, and a memory of recent keys for deduplication."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ PROVIDER: Final = "whatsapp"
 
 @dataclass(frozen=True, slots=True)
 class CallTimers:
-    """How long things may last, in seconds.
+    """Time limits of a call, in seconds.
 
     Attributes:
         stale_s: A connect older than this is a missed call: Meta waits 30 to 60 s for the accept.
@@ -27,15 +27,15 @@ class CallTimers:
     set_up_s: float = 25.0
     connect_s: float = 10.0
     ring_s: float = 60.0
-    goodbye_s: float = 2.0
+    terminate_wait_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a call of ours fares.
+    """Progress report of an outbound call.
 
     Attributes:
-        reference: What `dial` was given: our id of the call.
+        reference: Our id of the call, as passed to `dial`.
         cause: In words, for final states.
     """
 
@@ -48,20 +48,20 @@ class Progress:
 
 @dataclass(eq=False, slots=True)
 class WhatsAppCall:
-    """A call from its first webhook, or from our request, until its task is done.
+    """State of a call from its first webhook, or our request, until its task is done.
 
     Attributes:
         started: Its task has begun, so that cancelling it lets it clean up.
-        carried: The session has the leg: from now on it is the call manager that ends the call.
+        carried: The session has the leg: from now on the call manager ends the call.
         accepted: Meta may count the call as answered: it is ended by terminate, not by reject.
-        over: Meta said that it is over, or took our word for it.
-        ending: Our word is on its way.
-        told: Whoever follows this call was told of its end.
+        over: Meta reported the end, or confirmed ours.
+        hanging_up: Our reject or terminate request is in progress.
+        end_reported: The end was reported to ``on_progress``.
         answer: Outbound: Meta's answer to our offer.
         answered: Outbound: `answer` is there.
         picked_up: Outbound: the user took the call.
-        outcome: What Meta's statuses say about how it came out.
-        ring_s: Outbound: how long the user may take, in seconds; None is `CallTimers.ring_s`.
+        outcome: Final state by Meta's statuses.
+        ring_s: Outbound: ring time-out in seconds; None is `CallTimers.ring_s`.
     """
 
     id: str
@@ -71,8 +71,8 @@ class WhatsAppCall:
     started: bool = False
     carried: bool = False
     accepted: bool = False
-    ending: bool = False
-    told: bool = False
+    hanging_up: bool = False
+    end_reported: bool = False
     outcome: CallState | None = None
     ring_s: float | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,20 +82,20 @@ class WhatsAppCall:
     task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Stop setting it up, unless it is the set-up itself that asks."""
+        """Cancel the set-up task, unless called from it."""
         if self.task is None or not self.started or self.carried:
             return
         if self.task is not asyncio.current_task():
             self.task.cancel()
 
 
-class Seen:
-    """Remembers keys for a while; of too many the oldest are forgotten.
+class RecentKeys:
+    """A bounded set of recent keys that expire.
 
     Args:
         clock: Time in seconds.
-        life_s: How long a key is remembered.
-        most: How many at once.
+        life_s: How long a key is kept.
+        most: Most keys at once; the oldest are dropped.
     """
 
     def __init__(self, clock: Callable[[], float], life_s: float, most: int = 20_000) -> None:
@@ -111,8 +111,8 @@ class Seen:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def first(self, key: str) -> bool:
-        """Remember ``key``; False when it is remembered already."""
+    def add(self, key: str) -> bool:
+        """Add ``key``; False when it is present already."""
         if key in self:
             return False
         now = self._clock()

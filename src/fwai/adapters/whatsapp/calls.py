@@ -1,10 +1,10 @@
-"""All WhatsApp calls: webhooks in, call actions out.
+"""Manages WhatsApp calls: handles call webhooks and sends call actions.
 
-Theory of operation. A webhook is taken in without waiting; what must wait is one task per call, in
-the server's task group. Meta repeats webhooks, sends them late and in any order, so a call's end is
-remembered (a tombstone) and a connect that comes after it, twice, or too late does nothing. An end
-that comes while the call is being set up cancels its task. Whoever ends the call, Meta is told: by
-reject before the accept, by terminate from the accept on, unless it was Meta that told us.
+Theory of operation. A webhook is handled without waiting; what must wait runs in one task per call,
+in the server's task group. Meta repeats webhooks, sends them late and in any order, so a call's end
+is remembered (a tombstone) and a connect that comes after it, twice, or too late does nothing. An
+end that comes while the call is being set up cancels its task. When we end a call, Meta gets a
+reject before the accept, and a terminate from the accept on.
 """
 
 import asyncio
@@ -15,7 +15,13 @@ from typing import Any, Final
 import structlog
 
 from fwai.adapters.whatsapp.call_setup import CallSetup, SetupContext
-from fwai.adapters.whatsapp.call_state import PROVIDER, CallTimers, Progress, Seen, WhatsAppCall
+from fwai.adapters.whatsapp.call_state import (
+    PROVIDER,
+    CallTimers,
+    Progress,
+    RecentKeys,
+    WhatsAppCall,
+)
 from fwai.adapters.whatsapp.events import (
     CallConnect,
     CallProgress,
@@ -29,7 +35,7 @@ from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallHandler
 
 REMEMBER_S: Final = 86_400.0
-MAX_EARLY: Final = 256
+MAX_EARLY_EVENTS: Final = 256
 
 _log = structlog.get_logger()
 
@@ -37,16 +43,16 @@ CallEvent = CallConnect | CallTerminated | CallProgress
 
 
 class WhatsAppCalls:
-    """Carries WhatsApp calls. Implements ``CallControl``.
+    """Manages WhatsApp calls. Implements ``CallControl``.
 
     Args:
-        api: Graph.
-        peer: Makes the media.
+        api: Graph API.
+        peer: Creates WebRTC legs.
         calls: Takes over each call.
         group: Owns the tasks of all calls; `close` ends those that nobody carries yet.
-        line: Our number, E.164, where a webhook does not say.
+        line: Our number, E.164, used when a webhook does not name it.
         pre_accept: Connect the media before answering; False answers first.
-        on_progress: Told how calls of ours fare; must not block or raise.
+        on_progress: Called with the progress of outbound calls; must not block or raise.
         clock: Unix time in seconds.
     """
 
@@ -70,13 +76,13 @@ class WhatsAppCalls:
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
         self._clock = clock
-        lines = SetupContext(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
-        self._setup = CallSetup(lines, self._tell, self._ended)
+        context = SetupContext(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
+        self._setup = CallSetup(context, self._report_state, self._report_end)
         self._live: dict[str, WhatsAppCall] = {}
-        self._seen = Seen(clock, REMEMBER_S)
-        self._over = Seen(clock, REMEMBER_S)
-        self._hung_up = Seen(clock, REMEMBER_S)
-        self._early: list[CallEvent] = []
+        self._seen = RecentKeys(clock, REMEMBER_S)
+        self._over = RecentKeys(clock, REMEMBER_S)
+        self._hung_up = RecentKeys(clock, REMEMBER_S)
+        self._early_events: list[CallEvent] = []
         self._line = line
         self._dialling = 0
 
@@ -87,25 +93,25 @@ class WhatsAppCalls:
 
     @property
     def line(self) -> str:
-        """Our number, E.164; empty until a webhook says it, when nobody else did."""
+        """Our number, E.164; empty until a webhook names it, if not configured."""
         return self._line
 
     # ---- webhooks -------------------------------------------------------------------------------
 
-    def take(self, event: CallEvent) -> None:
-        """Take in what Meta says; never waits."""
+    def handle(self, event: CallEvent) -> None:
+        """Handle a call webhook; never waits."""
         if isinstance(event, CallConnect):
             self._line = self._line or event.line
         if isinstance(event, CallTerminated):
-            self._terminated(event)
+            self._handle_terminate(event)
         elif isinstance(event, CallConnect) and event.direction is Direction.INBOUND:
-            self._offered(event)
+            self._handle_offer(event)
         else:
-            self._progressed(event)
+            self._handle_progress(event)
 
-    def _offered(self, event: CallConnect) -> None:
-        """A user calls."""
-        if not self._seen.first(f"connect {event.call_id}"):
+    def _handle_offer(self, event: CallConnect) -> None:
+        """Handle an inbound call."""
+        if not self._seen.add(f"connect {event.call_id}"):
             _log.info("whatsapp_webhook_repeated", provider_call_id=event.call_id)
             return
         age_s = self._clock() - event.at if event.at is not None else 0.0
@@ -114,14 +120,14 @@ class WhatsAppCalls:
             _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
             return
         live = WhatsAppCall(event.call_id, Direction.INBOUND, event.user)
-        self._begin(live, self._setup.inbound(live, event))
+        self._start_task(live, self._setup.inbound(live, event))
 
-    def _terminated(self, event: CallTerminated) -> None:
-        """A call is over, whoever ended it."""
+    def _handle_terminate(self, event: CallTerminated) -> None:
+        """Handle the end of a call."""
         live = self._live.get(event.call_id)
-        if live is None and event.direction is not Direction.INBOUND and self._keep_early(event):
+        if live is None and event.direction is not Direction.INBOUND and self._buffer_early(event):
             return
-        if not self._over.first(event.call_id):
+        if not self._over.add(event.call_id):
             return
         direction = live.direction if live else event.direction or Direction.INBOUND
         state = event.state(direction)
@@ -136,29 +142,29 @@ class WhatsAppCalls:
             live.cancel()
             if live.outcome is not None and not live.carried:
                 state = live.outcome
-            report = self._ended(live, state, event.cause)
+            report = self._report_end(live, state, event.cause)
         else:
             call_id = CallId(event.reference)
             report = self._calls.ended(PROVIDER, event.call_id, state, event.cause, call_id=call_id)
         self._tasks.start(report, f"whatsapp_end:{event.call_id}")
 
-    def _progressed(self, event: CallConnect | CallProgress) -> None:
-        """A call of ours was answered by Meta, rings, was taken or rejected."""
+    def _handle_progress(self, event: CallConnect | CallProgress) -> None:
+        """Handle an outbound call's answer, ringing, pick-up or rejection."""
         live = self._live.get(event.call_id)
         if live is None:
             if event.call_id not in self._over:
-                self._early_or_orphan(event)
+                self._handle_unknown_call(event)
             return
         if isinstance(event, CallConnect):
             if live.answer is None:
                 live.answer = event
                 live.answered.set()
             return
-        if not self._seen.first(f"{event.status} {event.call_id}"):
+        if not self._seen.add(f"{event.status} {event.call_id}"):
             return
         match event.status:
             case "RINGING" if not live.picked_up.is_set():
-                self._tell(live, CallState.RINGING)
+                self._report_state(live, CallState.RINGING)
                 ringing = self._calls.ringing(CallId(live.reference), live.id)
                 self._tasks.start(ringing, f"whatsapp_ringing:{live.id}")
             case "ACCEPTED":
@@ -168,19 +174,19 @@ class WhatsAppCalls:
             case _:
                 pass
 
-    def _early_or_orphan(self, event: CallConnect | CallProgress) -> None:
-        """Keep what comes before Graph told us the id; end what nobody here asked for."""
-        if self._keep_early(event):
+    def _handle_unknown_call(self, event: CallConnect | CallProgress) -> None:
+        """Buffer an event that came before our request's response; end an unknown call."""
+        if self._buffer_early(event):
             return
-        if isinstance(event, CallConnect) and self._seen.first(f"orphan {event.call_id}"):
+        if isinstance(event, CallConnect) and self._seen.add(f"orphan {event.call_id}"):
             _log.warning("whatsapp_call_unknown", provider_call_id=event.call_id)
             self._tasks.start(self._hang_up_quietly(event.call_id), f"whatsapp_end:{event.call_id}")
 
-    def _keep_early(self, event: CallEvent) -> bool:
-        """Keep an event that may belong to a call that is just being placed."""
-        if not self._dialling or len(self._early) >= MAX_EARLY:
+    def _buffer_early(self, event: CallEvent) -> bool:
+        """Buffer an event that may belong to a call that is just being placed."""
+        if not self._dialling or len(self._early_events) >= MAX_EARLY_EVENTS:
             return False
-        self._early.append(event)
+        self._early_events.append(event)
         return True
 
     # ---- calls of ours --------------------------------------------------------------------------
@@ -188,17 +194,17 @@ class WhatsAppCalls:
     async def dial(self, to: Party, reference: str, ring_s: float | None = None) -> str:
         """Call a user and return Meta's id.
 
-        How it fares goes to ``on_progress``, and to the ``CallHandler`` under our id.
+        Its progress goes to ``on_progress``, and to the ``CallHandler`` under our id.
 
         Args:
             to: Number or user id.
             reference: Our id of the call.
-            ring_s: How long the user may take, in seconds; None is that of the timers.
+            ring_s: Ring time-out in seconds; None is that of the timers.
 
         Raises:
             ApiError: It was not placed; ``ApiUnknownError`` when that cannot be known.
             BusyError: No port is free, or the server stops.
-            WireError: Our offer is unfit.
+            WireError: Our offer is invalid.
         """
         if self._tasks.closed:
             raise BusyError("draining")
@@ -207,21 +213,23 @@ class WhatsAppCalls:
             pending, call_id = await self._setup.place(to, reference)
             live = WhatsAppCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
             live.ring_s = ring_s
-            self._tell(live, CallState.DIALING)
-            if call_id in self._over or not self._begin(live, self._setup.outbound(live, pending)):
+            self._report_state(live, CallState.DIALING)
+            if call_id in self._over or not self._start_task(
+                live, self._setup.outbound(live, pending)
+            ):
                 await pending.close()
-                self._tell(live, CallState.FAILED, "over at once")
+                self._report_state(live, CallState.FAILED, "over at once")
         finally:
             self._dialling -= 1
-            early, self._early = self._early, []
+            early, self._early_events = self._early_events, []
             for event in early:  # what belongs to another dial is kept again
-                self.take(event)
+                self.handle(event)
         return call_id
 
     # ---- CallControl ----------------------------------------------------------------------------
 
     async def hang_up(self, provider_call_id: str) -> None:
-        """End a call at Meta's side; one that is already over is no error.
+        """End a call at Meta; one that is already over is no error.
 
         Raises:
             ApiError: Meta did not do it.
@@ -230,24 +238,24 @@ class WhatsAppCalls:
         if live is None:
             if provider_call_id not in self._over and provider_call_id not in self._hung_up:
                 await self._api.terminate(provider_call_id)
-                self._hung_up.first(provider_call_id)
+                self._hung_up.add(provider_call_id)
             return
-        if live.over.is_set() or live.ending:
+        if live.over.is_set() or live.hanging_up:
             return
-        live.ending = True
+        live.hanging_up = True
         try:
             if live.accepted:
                 await self._api.terminate(provider_call_id)
             else:
                 await self._api.reject(provider_call_id)
             live.over.set()
-            self._hung_up.first(provider_call_id)
+            self._hung_up.add(provider_call_id)
         finally:
-            live.ending = False
+            live.hanging_up = False
             live.cancel()
 
     async def close(self) -> None:
-        """End what is still being set up or rings; what is carried ends with its session."""
+        """End calls that are being set up or ring; others end with their sessions."""
         self._tasks.closed = True
         async with asyncio.TaskGroup() as endings:
             for live in list(self._live.values()):
@@ -258,10 +266,10 @@ class WhatsAppCalls:
         await self._hang_up_quietly(live.id)
         live.over.set()
         live.cancel()
-        await self._ended(live, CallState.FAILED, "server stopped")
+        await self._report_end(live, CallState.FAILED, "server stopped")
 
-    def _begin(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
-        """Start the call's task; the call is known until it is done."""
+    def _start_task(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
+        """Start the call's task; the call stays registered until it is done."""
         self._live[live.id] = live
         live.task = self._tasks.start(work, f"whatsapp:{live.id}")
         if live.task is None:
@@ -270,15 +278,15 @@ class WhatsAppCalls:
         live.task.add_done_callback(lambda _: self._live.pop(live.id, None))
         return True
 
-    async def _ended(self, live: WhatsAppCall, state: CallState, cause: str) -> None:
-        """Tell everybody that a call is over; the first word counts."""
-        self._tell(live, state, cause)
+    async def _report_end(self, live: WhatsAppCall, state: CallState, cause: str) -> None:
+        """Report a call's end; the first report counts."""
+        self._report_state(live, state, cause)
         call_id = CallId(live.reference)
         await self._calls.ended(PROVIDER, live.id, state, cause, call_id=call_id)
 
-    def _tell(self, live: WhatsAppCall, state: CallState, cause: str = "") -> None:
-        if live.direction is Direction.OUTBOUND and not live.told:
-            live.told = state.final
+    def _report_state(self, live: WhatsAppCall, state: CallState, cause: str = "") -> None:
+        if live.direction is Direction.OUTBOUND and not live.end_reported:
+            live.end_reported = state.final
             self._on_progress(Progress(live.id, live.reference, live.user, state, cause))
 
     async def _hang_up_quietly(self, call_id: str) -> None:

@@ -1,9 +1,8 @@
-"""Meta's Graph API on httpx: the five call actions, permissions, messages, settings.
+"""Client of Meta's Graph API: call actions, call permissions, messages, settings.
 
-The token is asked for with each request, so that a refreshed one counts at once. What acts on a
-call that exists (pre_accept, accept, reject, terminate) may be said twice and is tried again once
-after a server error; what begins something (connect, messages) is sent again only when Meta cannot
-have taken it.
+The token is read for each request, so that a refreshed one is used at once. Actions on an existing
+call (pre_accept, accept, reject, terminate) are idempotent and retried once after a server error;
+connect and messages are retried only when Meta cannot have received them.
 
 Source: Meta's Calling API reference and Cloud API pages, 2026-06; read 2026-11-22.
 """
@@ -25,7 +24,7 @@ from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 META_GRAPH_URL: Final = "https://graph.facebook.com"
 META_GRAPH_VERSION: Final = "v25.0"
 REQUEST_S: Final = 10.0  # with its second try
-_TRY: Final = httpx.Timeout(6.0, connect=3.0)
+_ATTEMPT_TIMEOUT: Final = httpx.Timeout(6.0, connect=3.0)
 _NAME: Final = "whatsapp"
 _PRODUCT: Final = "whatsapp"
 
@@ -35,14 +34,14 @@ Json = Mapping[str, Any]
 
 
 class Tokens(Protocol):
-    """Where the access token comes from."""
+    """Source of access tokens."""
 
     def current(self) -> str:
         """Return the token to use now."""
         ...
 
     async def renew(self, refused: str) -> str | None:
-        """Return a token other than ``refused``, which Meta no longer takes, or None."""
+        """Return a token other than ``refused``, which Meta rejected, or None."""
         ...
 
 
@@ -64,7 +63,7 @@ class GraphError(ApiError):
 
 
 class WhatsAppClient:
-    """One number's Graph API.
+    """Client of one number's Graph API.
 
     Args:
         http: Shared client; not closed here.
@@ -89,19 +88,19 @@ class WhatsAppClient:
     # ---- calls ----------------------------------------------------------------------------------
 
     async def pre_accept(self, call_id: str, sdp: str) -> None:
-        """Let the media find its way before the call is answered.
+        """Connect the media before the call is answered.
 
         Raises:
             ApiError: Meta refused; ``ApiUnknownError`` when that cannot be known.
         """
-        await self._act("pre_accept", call_id, {"session": _answer(sdp)})
+        await self._act("pre_accept", call_id, {"session": _answer_session(sdp)})
 
     async def accept(self, call_id: str, sdp: str) -> None:
-        """Answer a call with the very description that `pre_accept` had; errors as there."""
-        await self._act("accept", call_id, {"session": _answer(sdp)})
+        """Answer a call with the same SDP as `pre_accept`; errors as there."""
+        await self._act("accept", call_id, {"session": _answer_session(sdp)})
 
     async def reject(self, call_id: str) -> None:
-        """Refuse a call that was not accepted; one that is already over is no error."""
+        """Reject a call that was not accepted; one that is already over is no error."""
         await self._end("reject", call_id)
 
     async def terminate(self, call_id: str) -> None:
@@ -133,7 +132,7 @@ class WhatsAppClient:
         return _first_id(reply, "calls")
 
     async def permission(self, user: Party) -> Json:
-        """Return what Meta says about calling ``user``; ask rarely, five in a second at most.
+        """Fetch the call permission of ``user``; at most five requests per second.
 
         Raises:
             ApiError: It did not say.
@@ -163,7 +162,7 @@ class WhatsAppClient:
         return _first_id(await self._request("POST", "/messages", body, repeatable=False), kind)
 
     async def settings(self) -> Json:
-        """Return the number's settings; calling must be ``ENABLED``, SIP must not.
+        """Fetch the number's settings; calling must be ``ENABLED``, SIP must not.
 
         Raises:
             ApiError: Meta did not say.
@@ -199,17 +198,17 @@ class WhatsAppClient:
         if body is not None:
             body = {"messaging_product": _PRODUCT, **body}
         request = self._http.build_request(
-            method, self._url + path, json=body, params=query, timeout=_TRY
+            method, self._url + path, json=body, params=query, timeout=_ATTEMPT_TIMEOUT
         )
         try:
             async with asyncio.timeout(REQUEST_S):
-                return await self._tries(request, repeatable=repeatable)
+                return await self._send_with_retry(request, repeatable=repeatable)
         except TimeoutError:
             raise ApiUnknownError(_NAME, "no answer in time") from None
 
-    async def _tries(self, request: httpx.Request, *, repeatable: bool) -> Json:
-        """Send; again once if that can help and cannot harm, and once with a new token."""
-        again = renewable = True
+    async def _send_with_retry(self, request: httpx.Request, *, repeatable: bool) -> Json:
+        """Send a request; retry once if that is safe, and once with a renewed token."""
+        may_retry = renewable = True
         while True:
             token = self._tokens.current()
             try:
@@ -220,9 +219,9 @@ class WhatsAppClient:
                     raise ApiAuthError(_NAME, meaning(TOKEN).words, status=exc.status) from exc
                 renewable = False
             except ApiError as exc:
-                if not again or not _helps(exc, repeatable=repeatable):
+                if not may_retry or not _should_retry(exc, repeatable=repeatable):
                     raise
-                again = False
+                may_retry = False
 
     async def _send(self, request: httpx.Request, token: str) -> Json:
         request.headers["Authorization"] = f"Bearer {token}"
@@ -243,15 +242,15 @@ class WhatsAppClient:
             code=problem.code if problem else None,
             trace=_trace(error),
         )
-        raise _refusal(problem, status)
+        raise _error_of(problem, status)
 
 
 class _RefusedTokenError(ApiError):
-    """The token is not valid any more."""
+    """Meta rejected the access token."""
 
 
-def _helps(exc: ApiError, *, repeatable: bool) -> bool:
-    """Whether the same request at once can succeed without being carried out twice."""
+def _should_retry(exc: ApiError, *, repeatable: bool) -> bool:
+    """Whether an immediate retry can succeed without being executed twice."""
     match exc:
         case ApiUnknownError():
             return repeatable
@@ -261,7 +260,7 @@ def _helps(exc: ApiError, *, repeatable: bool) -> bool:
             return exc.retryable
 
 
-def _refusal(problem: Problem | None, status: int) -> ApiError:
+def _error_of(problem: Problem | None, status: int) -> ApiError:
     code = problem.code if problem is not None else None
     if code == TOKEN:
         return _RefusedTokenError(_NAME, meaning(code).words, status=status)
@@ -289,7 +288,7 @@ def _trace(error: object) -> str:
     return trace[:60] if isinstance(trace, str) else ""
 
 
-def _answer(sdp: str) -> Json:
+def _answer_session(sdp: str) -> Json:
     return {"sdp_type": "answer", "sdp": sdp}
 
 

@@ -1,4 +1,4 @@
-"""Meta's error codes: in words, whether to try again, and how the call came out. No I/O.
+"""Meta's error codes: description, retry policy and resulting call state. No I/O.
 
 Source: Meta "Troubleshoot WhatsApp Calling errors" and Cloud API error codes; read 2026-11-22.
 """
@@ -11,7 +11,7 @@ from fwai.domain.call import CallState
 
 
 class Retry(enum.Enum):
-    """Whether the same request can succeed."""
+    """Whether a retry of the same request can succeed."""
 
     NEVER = "never"
     ONCE = "once"  # at once
@@ -20,11 +20,11 @@ class Retry(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code means.
+    """Meaning of an error code.
 
     Attributes:
-        words: For an operator; they say what to do where something can be done.
-        state: How a call that failed so came out.
+        words: Description for an operator, with the fix if there is one.
+        state: Final state of a call that failed with it.
     """
 
     words: str
@@ -115,7 +115,7 @@ _MEANINGS: Final = _GENERAL | _CALLING
 
 
 def meaning(code: int | None, status: int | None = None) -> Meaning:
-    """Return what a code means; an unknown one by its HTTP status."""
+    """Look up an error code; an unknown one by its HTTP status."""
     known = _MEANINGS.get(code) if code is not None else None
     if known is not None:
         return known

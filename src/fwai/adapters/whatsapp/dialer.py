@@ -1,8 +1,8 @@
-"""Calls users who permit it, and asks the others for permission.
+"""Places calls to users who permit them, and sends permission requests.
 
-Theory of operation. What is known decides first; only when it says no, or nothing, is Meta asked,
-and Meta's word is kept. A refusal for want of permission (138006) is kept, too. Every failure is an
-`ApiError` with words and with whether to try again; `Progress` says how a placed call fares.
+Theory of operation. The stored permission decides first; only when it is missing or negative, Meta
+is asked, and the answer is stored. A refusal without permission (138006) is stored, too. Every
+failure is an `ApiError` with a description and whether to retry.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from fwai.adapters.whatsapp.codes import (
 from fwai.adapters.whatsapp.events import Party
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call import CallState
-from fwai.domain.call_permission import FRESH_S, CallPermission, can
+from fwai.domain.call_permission import RECHECK_S, CallPermission, action_allowed
 from fwai.errors import ApiError
 
-LOOK_UP_GAP_S: Final = 0.25  # Meta allows five look-ups in a second
-LOOK_UP_S: Final = 12.0
+LOOKUP_INTERVAL_S: Final = 0.25  # Meta allows five look-ups in a second
+LOOKUP_S: Final = 12.0
 _MISSED: Final = frozenset({CallState.NO_ANSWER, CallState.REJECTED, CallState.BUSY})
 
 _log = structlog.get_logger()
@@ -38,8 +38,8 @@ class PermissionNeededError(ApiError):
     """The user has not permitted calls.
 
     Attributes:
-        kind: A stable name, kept as the cause of the call that was not placed.
-        may_ask: Whether permission may be asked for now.
+        kind: A stable name, stored as the cause of the call that was not placed.
+        may_ask: Whether a permission request may be sent now.
     """
 
     kind: Final = "permission_needed"
@@ -51,10 +51,10 @@ class PermissionNeededError(ApiError):
 
 
 class PermissionApi(Protocol):
-    """What is needed of the Graph API; every method raises ``ApiError``."""
+    """The part of the Graph API used here; every method raises ``ApiError``."""
 
     async def permission(self, user: Party) -> Mapping[str, Any]:
-        """Look a permission up."""
+        """Fetch a call permission."""
         ...
 
     async def send(self, to: Party, kind: str, content: Mapping[str, Any]) -> str:
@@ -63,7 +63,7 @@ class PermissionApi(Protocol):
 
 
 class WhatsAppDialer:
-    """Places calls.
+    """Places calls after checking the user's permission.
 
     Args:
         clock: Unix time in seconds.
@@ -72,16 +72,16 @@ class WhatsAppDialer:
     def __init__(
         self,
         api: PermissionApi,
-        contacts: PermissionUpdates,
+        permissions: PermissionUpdates,
         calls: WhatsAppCalls,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
-        self._contacts = contacts
+        self._permissions = permissions
         self._calls = calls
         self._clock = clock
-        self._looking_up = asyncio.Lock()
-        self._next_look_up = 0.0
+        self._lookup_lock = asyncio.Lock()
+        self._next_lookup_at = 0.0
 
     async def dial(self, to: Party, reference: str, ring_s: float | None = None) -> str:
         """Call a user and return Meta's id of the call; arguments as for `WhatsAppCalls.dial`.
@@ -89,21 +89,21 @@ class WhatsAppDialer:
         Raises:
             PermissionNeededError: The user has not permitted it.
             ApiError: It was not placed; ``ApiUnknownError`` when that cannot be known.
-            BusyError: This server has no room.
-            StoreError: What is kept cannot be read.
+            BusyError: This server has no capacity.
+            StoreError: The stored permission cannot be read.
         """
-        await self._must_permit(to)
+        await self._require_permission(to)
         try:
             return await self._calls.dial(to, reference, ring_s)
         except GraphError as exc:
             _log.warning("whatsapp_dial_refused", code=exc.code, reason=exc.meaning.words)
             if exc.code != NO_PERMISSION:
                 raise
-            standing = await self._contacts.change(to.key, CallPermission.refused)
-            raise PermissionNeededError(may_ask=standing.may_ask(self._clock())) from exc
+            permission = await self._permissions.change(to.key, CallPermission.refused)
+            raise PermissionNeededError(may_ask=permission.may_ask(self._clock())) from exc
 
     async def ask(self, to: Party, text: str, template: Mapping[str, Any] | None = None) -> str:
-        """Ask for permission and return the message's id.
+        """Send a permission request and return the message's id.
 
         Args:
             to: Number or user id.
@@ -112,32 +112,36 @@ class WhatsAppDialer:
                 ``whatsapp_templates`` renders it.
 
         Raises:
-            ApiError: It may not be asked now, or Meta refused.
-            StoreError: What is kept cannot be read or written.
+            ApiError: No request may be sent now, or Meta refused.
+            StoreError: The stored permission cannot be read or written.
         """
         now = self._clock()
-        standing = await self._contacts.load(to.key)
-        if not standing.may_ask(now):
+        permission = await self._permissions.load(to.key)
+        if not permission.may_ask(now):
             raise PermissionNeededError(may_ask=False)
         try:
-            message_id = await self._request(to, text, template, free=standing.window_open(now))
+            message_id = await self._request(
+                to, text, template, window_open=permission.window_open(now)
+            )
         except GraphError as exc:
             if exc.code == PERMISSION_LIMIT:
-                await self._contacts.change(to.key, lambda kept: kept.asked(now))
+                await self._permissions.change(to.key, lambda permission: permission.asked(now))
             elif exc.code == PERMANENT_PERMISSION:
-                await self._contacts.change(
+                await self._permissions.change(
                     to.key,
-                    lambda kept: kept.replied(now, accepted=True, permanent=True, expires_at=None),
+                    lambda permission: permission.replied(
+                        now, accepted=True, permanent=True, expires_at=None
+                    ),
                 )
             raise
-        await self._contacts.change(to.key, lambda kept: kept.asked(now))
+        await self._permissions.change(to.key, lambda permission: permission.asked(now))
         return message_id
 
     async def _request(
-        self, to: Party, text: str, template: Mapping[str, Any] | None, *, free: bool
+        self, to: Party, text: str, template: Mapping[str, Any] | None, *, window_open: bool
     ) -> str:
-        """Send the question; as a template when the window is closed, or Meta says that it is."""
-        if free:
+        """Send the request; as a template when the 24-hour window is closed."""
+        if window_open:
             question = {
                 "type": "call_permission_request",
                 "action": {"name": "call_permission_request"},
@@ -152,34 +156,40 @@ class WhatsAppDialer:
             raise ApiError(PROVIDER, "permission is asked outside 24 hours by template only")
         return await self._api.send(to, "template", template)
 
-    def progressed(self, progress: Progress) -> None:
-        """Keep what a call of ours tells about its user; never waits."""
+    def on_progress(self, progress: Progress) -> None:
+        """Update the user's permission by a call's progress; never waits."""
         if progress.state is CallState.IN_PROGRESS:
             now = self._clock()
-            self._contacts.note(progress.user.key, lambda kept: kept.connected(now))
+            self._permissions.enqueue(
+                progress.user.key, lambda permission: permission.connected(now)
+            )
         elif progress.state in _MISSED:
-            self._contacts.note(progress.user.key, CallPermission.missed)
+            self._permissions.enqueue(progress.user.key, CallPermission.missed)
 
-    async def _must_permit(self, to: Party) -> None:
+    async def _require_permission(self, to: Party) -> None:
         now = self._clock()
-        standing = await self._contacts.load(to.key)
-        if standing.may_call(now):
+        permission = await self._permissions.load(to.key)
+        if permission.may_call(now):
             return
-        if now - standing.checked_at < FRESH_S:
-            raise PermissionNeededError(may_ask=standing.may_ask(now))
-        answer = await self._look_up(to)
-        standing = await self._contacts.change(to.key, lambda kept: kept.said_by_meta(answer, now))
-        allowed = can(answer, "start_call")
-        if allowed is False or (allowed is None and not standing.may_call(now)):
-            asking = can(answer, "send_call_permission_request")
-            raise PermissionNeededError(may_ask=standing.may_ask(now) if asking is None else asking)
+        if now - permission.checked_at < RECHECK_S:
+            raise PermissionNeededError(may_ask=permission.may_ask(now))
+        answer = await self._fetch_permission(to)
+        permission = await self._permissions.change(
+            to.key, lambda permission: permission.said_by_meta(answer, now)
+        )
+        allowed = action_allowed(answer, "start_call")
+        if allowed is False or (allowed is None and not permission.may_call(now)):
+            asking = action_allowed(answer, "send_call_permission_request")
+            raise PermissionNeededError(
+                may_ask=permission.may_ask(now) if asking is None else asking
+            )
 
-    async def _look_up(self, to: Party) -> Mapping[str, Any]:
+    async def _fetch_permission(self, to: Party) -> Mapping[str, Any]:
         try:
-            async with asyncio.timeout(LOOK_UP_S), self._looking_up:
+            async with asyncio.timeout(LOOKUP_S), self._lookup_lock:
                 loop = asyncio.get_running_loop()
-                await asyncio.sleep(max(self._next_look_up - loop.time(), 0.0))
-                self._next_look_up = loop.time() + LOOK_UP_GAP_S
+                await asyncio.sleep(max(self._next_lookup_at - loop.time(), 0.0))
+                self._next_lookup_at = loop.time() + LOOKUP_INTERVAL_S
                 return await self._api.permission(to)
         except TimeoutError:
             raise ApiError(

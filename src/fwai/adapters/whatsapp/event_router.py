@@ -1,4 +1,4 @@
-"""Where each webhook event goes."""
+"""Routes webhook events to calls, permissions and messages."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from fwai.adapters.whatsapp.call_state import Seen
+from fwai.adapters.whatsapp.call_state import RecentKeys
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.codes import meaning
 from fwai.adapters.whatsapp.events import (
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 
 
 class WebhookRouter:
-    """Hands every event to whom it concerns; never waits.
+    """Routes every event to its handler; never waits.
 
     Args:
         clock: Unix time in seconds.
@@ -41,45 +41,45 @@ class WebhookRouter:
     def __init__(
         self,
         calls: WhatsAppCalls,
-        contacts: PermissionUpdates,
+        permissions: PermissionUpdates,
         messages: WhatsAppMessages,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._calls = calls
-        self._contacts = contacts
+        self._permissions = permissions
         self._messages = messages
         self._clock = clock
-        self._seen = Seen(clock, REMEMBER_MESSAGES_S)
+        self._seen = RecentKeys(clock, REMEMBER_MESSAGES_S)
 
-    def take(self, event: Event) -> None:
-        """Take one event in."""
+    def handle(self, event: Event) -> None:
+        """Route one event."""
         match event:
             case CallConnect() | CallTerminated() | CallProgress():
-                self._call(event)
+                self._route_call(event)
             case PermissionReply():
-                if self._seen.first(event.id):
-                    self._replied(event)
+                if self._seen.add(event.id):
+                    self._record_permission(event)
             case MessageReceived():
-                if self._seen.first(event.id):
-                    self._heard(event.user.key, event.at)
+                if self._seen.add(event.id):
+                    self._record_contact(event.user.key, event.at)
                     _log.info("whatsapp_message_received", kind=event.kind)
             case MessageStatus():
                 self._messages.status(event)
             case ErrorsReported():
-                _report(event)
+                _log_errors(event)
             case SettingsChanged() | AccountChanged() | TemplateChanged():
-                self._told(event)
+                self._log_change(event)
 
-    def _call(self, event: CallConnect | CallTerminated | CallProgress) -> None:
-        self._calls.take(event)
+    def _route_call(self, event: CallConnect | CallTerminated | CallProgress) -> None:
+        self._calls.handle(event)
         if isinstance(event, CallConnect) and event.direction is Direction.INBOUND:
-            self._heard(event.user.key, event.at)
+            self._record_contact(event.user.key, event.at)
 
-    def _heard(self, user: str, at: float | None) -> None:
+    def _record_contact(self, user: str, at: float | None) -> None:
         when = min(at if at is not None else self._clock(), self._clock())
-        self._contacts.note(user, lambda kept: kept.heard_from(when))
+        self._permissions.enqueue(user, lambda permission: permission.heard_from(when))
 
-    def _replied(self, event: PermissionReply) -> None:
+    def _record_permission(self, event: PermissionReply) -> None:
         now = self._clock()
         _log.info(
             "whatsapp_permission_changed",
@@ -87,9 +87,9 @@ class WebhookRouter:
             permanent=event.permanent,
             automatic=event.automatic,
         )
-        self._contacts.note(
+        self._permissions.enqueue(
             event.user.key,
-            lambda kept: kept.replied(
+            lambda permission: permission.replied(
                 now,
                 accepted=event.accepted,
                 permanent=event.permanent,
@@ -97,9 +97,9 @@ class WebhookRouter:
             ),
         )
         if not event.automatic:
-            self._heard(event.user.key, event.at)
+            self._record_contact(event.user.key, event.at)
 
-    def _told(self, event: SettingsChanged | AccountChanged | TemplateChanged) -> None:
+    def _log_change(self, event: SettingsChanged | AccountChanged | TemplateChanged) -> None:
         match event:
             case SettingsChanged():
                 level = "info" if event.calling in ("ENABLED", "") else "warning"
@@ -116,6 +116,6 @@ class WebhookRouter:
                 _log.info("whatsapp_template_changed", template=event.name, change=event.event)
 
 
-def _report(event: ErrorsReported) -> None:
+def _log_errors(event: ErrorsReported) -> None:
     for one in event.problems:
         _log.error("whatsapp_error_reported", code=one.code, reason=meaning(one.code).words)

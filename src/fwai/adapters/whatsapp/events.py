@@ -1,4 +1,4 @@
-"""What Meta's webhooks tell, as plain values. No I/O.
+"""Events of Meta's webhooks, as plain values. No I/O.
 
 Every field may be missing on the wire: text is then empty, numbers and times are None.
 """
@@ -10,7 +10,7 @@ from fwai.domain.call import CallState, Direction
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """The user at the other end; both are empty when Meta says neither.
+    """A WhatsApp user; both fields are empty when Meta names neither.
 
     Attributes:
         number: E.164; empty for users who hide it behind a user name.
@@ -22,7 +22,7 @@ class Party:
 
     @property
     def key(self) -> str:
-        """What to file this user under."""
+        """Storage key of this user."""
         return self.number or self.user_id
 
 
@@ -37,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class CallConnect:
-    """A call wants its media: an offer when the user called, an answer when we did.
+    """SDP of a call: the offer of an inbound one, the answer to an outbound one.
 
     Attributes:
         line: Our number, E.164.
@@ -56,7 +56,7 @@ class CallConnect:
 
 @dataclass(frozen=True, slots=True)
 class CallTerminated:
-    """A call is over, whoever ended it.
+    """The end of a call, whoever ended it.
 
     Attributes:
         direction: None when Meta does not say.
@@ -75,12 +75,12 @@ class CallTerminated:
 
     @property
     def cause(self) -> str:
-        """What a log line may say about it."""
+        """Cause for logs and records."""
         codes = " ".join(str(one.code) for one in self.problems)
         return f"{self.status.lower()} {codes}".strip()
 
     def state(self, direction: Direction) -> CallState:
-        """Say how the call came out; an unanswered one is ``COMPLETED`` without a duration."""
+        """Map to a final state; Meta calls an unanswered call ``COMPLETED`` without a duration."""
         match self.status:
             case "REJECTED":
                 return CallState.REJECTED
@@ -95,7 +95,7 @@ class CallTerminated:
 
 @dataclass(frozen=True, slots=True)
 class CallProgress:
-    """A call of ours rings, was accepted or rejected; ``status`` is in capitals."""
+    """Status of an outbound call: ringing, accepted or rejected; in capitals."""
 
     call_id: str
     status: str
@@ -106,10 +106,10 @@ class CallProgress:
 
 @dataclass(frozen=True, slots=True)
 class PermissionReply:
-    """A user lets us call, or no longer does.
+    """A grant or revocation of a user's call permission.
 
     Attributes:
-        automatic: Not by a tap of the user: a call back, or taken back after unanswered calls.
+        automatic: Without a tap of the user: after a callback, or revoked after unanswered calls.
         expires_at: Unix time; only for a temporary permission.
     """
 
@@ -124,7 +124,7 @@ class PermissionReply:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A user wrote to us, or left a voicemail; what it says is not kept.
+    """A message or voicemail from a user; its content is not stored.
 
     Attributes:
         kind: ``text``, ``audio``, ``button`` and so on, or ``voicemail``.
@@ -138,7 +138,7 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """How a message of ours fares: ``sent``, ``delivered``, ``read`` or ``failed``.
+    """Delivery status of a message: ``sent``, ``delivered``, ``read`` or ``failed``.
 
     Attributes:
         reference: What we sent it with (``biz_opaque_callback_data``).
@@ -154,7 +154,7 @@ class MessageStatus:
 
 @dataclass(frozen=True, slots=True)
 class SettingsChanged:
-    """Calling settings of a number, as far as they matter; words in capitals, empty if unsaid."""
+    """Calling settings of a number that matter here; in capitals, empty if missing."""
 
     phone_number_id: str
     calling: str

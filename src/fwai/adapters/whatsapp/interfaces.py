@@ -1,4 +1,4 @@
-"""What WhatsApp calls need of WebRTC and of the Graph API."""
+"""Protocols of WebRTC and the Graph API, as WhatsApp calls use them."""
 
 from typing import Protocol
 
@@ -7,10 +7,10 @@ from fwai.interfaces.media import CallerLeg
 
 
 class MediaLeg(CallerLeg, Protocol):
-    """A caller's leg whose way to Meta is still to be found."""
+    """A caller's leg whose media connection to Meta is still to be made."""
 
     async def connect(self) -> None:
-        """Reach Meta; no sound is sent before `release`.
+        """Connect to Meta; no audio is sent before `release`.
 
         Raises:
             WireError: It was not reached.
@@ -18,15 +18,15 @@ class MediaLeg(CallerLeg, Protocol):
         ...
 
     def release(self) -> None:
-        """Send from now on, silence too: Meta drops calls that send nothing."""
+        """Start sending, silence too: Meta drops calls that send nothing."""
         ...
 
 
 class PendingMedia(Protocol):
-    """An offer of ours that Meta has not answered yet."""
+    """Our SDP offer that Meta has not answered yet."""
 
     def accept(self, answer_sdp: str) -> MediaLeg:
-        """Return the leg, still to be connected; from now on it is what is to be closed.
+        """Accept the answer and return the leg, still to be connected; close it instead of this.
 
         Raises:
             WireError: The answer cannot be read; the offer stays open.
@@ -34,15 +34,15 @@ class PendingMedia(Protocol):
         ...
 
     async def close(self) -> None:
-        """Free what it holds."""
+        """Release its resources."""
         ...
 
 
 class MediaPeer(Protocol):
-    """Begins WebRTC calls."""
+    """Creates WebRTC legs."""
 
     async def answer(self, offer_sdp: str) -> tuple[MediaLeg, str]:
-        """Answer an offer: the leg, to be closed by the caller of this, and the description.
+        """Answer an offer: the leg, which the caller closes, and the SDP.
 
         Raises:
             WireError: The offer cannot be used.
@@ -51,7 +51,7 @@ class MediaPeer(Protocol):
         ...
 
     async def offer(self) -> tuple[PendingMedia, str]:
-        """Make an offer: what waits for its answer, and the description.
+        """Make an offer: the pending media, and the SDP.
 
         Raises:
             BusyError: No port is free.
@@ -60,22 +60,22 @@ class MediaPeer(Protocol):
 
 
 class CallApi(Protocol):
-    """What calls need of the Graph API; every method raises ``ApiError``."""
+    """Call actions of the Graph API; every method raises ``ApiError``."""
 
     async def pre_accept(self, call_id: str, sdp: str) -> None:
-        """Let the media find its way."""
+        """Connect the media before accepting."""
         ...
 
     async def accept(self, call_id: str, sdp: str) -> None:
-        """Answer."""
+        """Answer the call."""
         ...
 
     async def reject(self, call_id: str) -> None:
-        """Refuse."""
+        """Reject the call."""
         ...
 
     async def terminate(self, call_id: str) -> None:
-        """End."""
+        """End the call."""
         ...
 
     async def connect(self, to: Party, sdp: str, reference: str) -> str:

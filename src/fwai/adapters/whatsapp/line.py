@@ -1,4 +1,4 @@
-"""WhatsApp as a line of ours: calls users who permit it, and asks the others."""
+"""WhatsApp's outbound calls and call permission requests."""
 
 from typing import Final
 
@@ -8,13 +8,13 @@ from fwai.adapters.whatsapp.dialer import WhatsAppDialer
 from fwai.adapters.whatsapp.events import Party
 from fwai.domain.call import DialOrder
 from fwai.errors import ApiError, StoreError
-from fwai.templates.whatsapp_templates import TEMPLATES
+from fwai.templates.whatsapp_templates import WHATSAPP_TEMPLATES
 
-PERMISSION: Final = "call_permission"
+PERMISSION_TEMPLATE: Final = "call_permission"
 
 
 class WhatsAppLine:
-    """Implements ``OutboundLine``."""
+    """Places WhatsApp calls and requests call permission. Implements ``OutboundLine``."""
 
     def __init__(self, dialer: WhatsAppDialer, calls: WhatsAppCalls) -> None:
         self._dialer = dialer
@@ -22,14 +22,13 @@ class WhatsAppLine:
 
     @property
     def number(self) -> str:
-        """Our number; empty until a webhook has named it, when the settings do not."""
+        """Our number; empty until a webhook names it, if not configured."""
         return self._calls.line
 
     async def dial(self, order: DialOrder) -> str:
         """Place a call and return Meta's id; errors as for ``OutboundLine``.
 
-        There is no stream to admit and no machine to detect; how long a call may last is for the
-        session to see to.
+        ``token``, ``max_s`` and ``detect_machine`` are not used here; the session limits the call.
 
         Raises:
             PermissionNeededError: The user has not permitted calls.
@@ -40,13 +39,13 @@ class WhatsAppLine:
             raise ApiError(PROVIDER, "permissions cannot be looked up", retryable=True) from exc
 
     async def hang_up(self, provider_call_id: str) -> None:
-        """End a call, or stop it ringing; errors as for ``CallControl``."""
+        """End a call, or cancel it while it rings; errors as for ``CallControl``."""
         await self._calls.hang_up(provider_call_id)
 
     async def ask_permission(
         self, to: str, name: str = "there", topic: str = "your enquiry"
     ) -> str:
-        """Ask a user to permit calls and return the message's id; the answer comes by webhook.
+        """Send a permission request and return the message's id; the reply comes by webhook.
 
         Args:
             to: E.164.
@@ -56,11 +55,11 @@ class WhatsAppLine:
         Raises:
             PermissionNeededError: The user was asked often enough.
             ApiError: Meta refused; ``ApiUnknownError`` when that cannot be known.
-            StoreError: What is kept cannot be read or written.
+            StoreError: The stored permission cannot be read or written.
             ValueError: ``name`` or ``topic`` does not fit the template.
         """
         values = {"name": name, "topic": topic}
-        template = TEMPLATES[PERMISSION]
+        template = WHATSAPP_TEMPLATES[PERMISSION_TEMPLATE]
         rendered, text = template.render(values), template.text
         for key, value in values.items():
             text = text.replace(f"{{{{{key}}}}}", value.strip())

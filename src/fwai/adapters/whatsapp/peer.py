@@ -1,11 +1,11 @@
-"""The real `MediaPeer`: WebRTC legs for WhatsApp. Import it only when WhatsApp is enabled."""
+"""Creates WebRTC legs for WhatsApp calls. Import it only when WhatsApp is enabled."""
 
 from fwai.adapters.webrtc import peer
 from fwai.adapters.whatsapp.interfaces import MediaLeg, PendingMedia
 
 
 class WebRtcPeer:
-    """Makes legs with the options that all calls of this process share."""
+    """Creates legs with options that all calls share. Implements `MediaPeer`."""
 
     def __init__(self, options: peer.PeerOptions) -> None:
         self._options = options

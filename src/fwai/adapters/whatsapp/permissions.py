@@ -1,7 +1,7 @@
-"""What is kept of users: permission to call them and when they were last heard.
+"""Stores call permissions, with a write queue for webhooks.
 
-Webhooks must be answered at once, so what they change goes through a bounded queue to one worker:
-the order is kept and the database is never waited for.
+Webhooks must be answered at once, so their changes go through a bounded queue to one worker, in
+order and without waiting for the database.
 """
 
 import asyncio
@@ -20,23 +20,23 @@ _log = structlog.get_logger()
 
 
 class PermissionUpdates:
-    """Applies what webhooks say, in order, without making them wait."""
+    """Applies permission changes in order, without making webhooks wait."""
 
     def __init__(self, store: CallPermissionStore) -> None:
         self._store = store
-        self._waiting: asyncio.Queue[tuple[str, CallPermissionChange]] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[tuple[str, CallPermissionChange]] = asyncio.Queue(MAX_WAITING)
 
-    def note(self, user: str, change: CallPermissionChange) -> None:
-        """Have ``change`` applied soon; never waits, and drops it when too many wait."""
+    def enqueue(self, user: str, change: CallPermissionChange) -> None:
+        """Enqueue ``change``; never waits, and drops it when the queue is full."""
         if not user:
             return
         try:
-            self._waiting.put_nowait((user, change))
+            self._queue.put_nowait((user, change))
         except asyncio.QueueFull:
             _log.warning("whatsapp_contact_not_kept", reason="too many wait")
 
     async def load(self, user: str) -> CallPermission:
-        """Return what is kept of a user.
+        """Load a user's permission.
 
         Raises:
             StoreError: It cannot be read.
@@ -52,16 +52,16 @@ class PermissionUpdates:
         return await self._store.change(user, change)
 
     async def run(self) -> None:
-        """Apply what waits; to be run for the server's life."""
+        """Apply enqueued changes; runs for the server's life."""
         while True:
-            user, change = await self._waiting.get()
+            user, change = await self._queue.get()
             try:
                 await self._store.change(user, change)
             except StoreError as exc:
                 _log.error("whatsapp_contact_not_kept", reason=str(exc))
             finally:
-                self._waiting.task_done()
+                self._queue.task_done()
 
-    async def settled(self) -> None:
-        """Wait until nothing waits; for tests and for the end of the server."""
-        await self._waiting.join()
+    async def wait_until_applied(self) -> None:
+        """Wait until the queue is empty; for tests and for shutdown."""
+        await self._queue.join()

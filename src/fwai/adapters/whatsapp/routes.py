@@ -1,4 +1,4 @@
-"""Meta's endpoint: verification, and webhooks that are answered before anything is done."""
+"""Meta's webhook endpoint: verification, and events that are handled without waiting."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class WhatsAppWebhooks:
-    """What the endpoint needs to know.
+    """Secrets and options of Meta's endpoint.
 
     Attributes:
         phone_number_id: Webhooks about other numbers are ignored.
@@ -35,12 +35,12 @@ class WhatsAppWebhooks:
     allow_unsigned: bool = False
 
 
-def router(hooks: WhatsAppWebhooks, take: Callable[[Event], None]) -> APIRouter:
+def router(hooks: WhatsAppWebhooks, handle_event: Callable[[Event], None]) -> APIRouter:
     """Build Meta's endpoint.
 
     Args:
         hooks: Secrets.
-        take: Takes each event in without waiting.
+        handle_event: Handles each event without waiting.
     """
     api = APIRouter(tags=["whatsapp"])
 
@@ -59,14 +59,14 @@ def router(hooks: WhatsAppWebhooks, take: Callable[[Event], None]) -> APIRouter:
     @api.post(PATH, operation_id="whatsapp_webhook")
     async def webhook(request: Request) -> Response:
         body = await read_body(request, MAX_BODY_BYTES)
-        _check(request, body, hooks)
-        _take(body, hooks, take)
+        _check_signature(request, body, hooks)
+        _handle_payload(body, hooks, handle_event)
         return Response()
 
     return api
 
 
-def _check(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> None:
+def _check_signature(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> None:
     try:
         verify(body, request.headers.get("X-Hub-Signature-256"), hooks.app_secrets)
     except SignatureError as exc:
@@ -75,8 +75,10 @@ def _check(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> None:
             raise HTTPException(403) from None
 
 
-def _take(body: bytes, hooks: WhatsAppWebhooks, take: Callable[[Event], None]) -> None:
-    """Read and hand over; Meta repeats for days what is not answered with 200."""
+def _handle_payload(
+    body: bytes, hooks: WhatsAppWebhooks, handle_event: Callable[[Event], None]
+) -> None:
+    """Parse a payload and handle its events; without a 200 Meta repeats it for days."""
     try:
         payload = read(body, hooks.phone_number_id)
     except WireError as exc:
@@ -86,6 +88,6 @@ def _take(body: bytes, hooks: WhatsAppWebhooks, take: Callable[[Event], None]) -
         _log.info("webhook_ignored", path=PATH, kinds=payload.ignored or ("nothing",))
     for event in payload.events:
         try:
-            take(event)
+            handle_event(event)
         except Exception:  # noqa: BLE001 - one event must not cost the others of its payload
             _log.exception("webhook_event_failed", event_kind=type(event).__name__)

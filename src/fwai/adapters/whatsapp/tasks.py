@@ -1,4 +1,4 @@
-"""Bounded background tasks of WhatsApp: a flood of webhooks must not become a flood of tasks."""
+"""Bounded background tasks, so that a flood of webhooks is not a flood of tasks."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -27,7 +27,7 @@ class BoundedTasks:
         self.closed = False
 
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
-        """Start a task; None when there are too many or none may start any more."""
+        """Start a task; None when there are too many or `closed`."""
         if self.closed or self._running >= MAX_TASKS:
             work.close()
             _log.error("whatsapp_not_taken", tasks=self._running, closed=self.closed)

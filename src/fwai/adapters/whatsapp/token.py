@@ -1,4 +1,4 @@
-"""The access token: looked at when the server starts, exchanged when that helps, kept between runs.
+"""Manages Meta's access token: inspects it at start, refreshes and caches it.
 
 Theory of operation. The token of the environment is inspected with ``debug_token``. A system user's
 token, and any that never expires, is used as it stands. Another is exchanged for a long-lived one
@@ -40,8 +40,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class TokenFacts:
-    """What Meta says about a token.
+class TokenInfo:
+    """A token's validity and expiry.
 
     Attributes:
         expires_at: Unix time; 0 never expires, None is not known.
@@ -53,30 +53,30 @@ class TokenFacts:
     kind: str = ""
 
     @property
-    def lasting(self) -> bool:
-        """Whether there is nothing to refresh."""
+    def never_expires(self) -> bool:
+        """Whether the token needs no refresh."""
         return self.kind == "SYSTEM_USER" or self.expires_at == 0
 
     def left_s(self, now: float) -> float:
-        """Return for how long it is still good."""
+        """Return the remaining lifetime in seconds."""
         return math.inf if not self.expires_at else self.expires_at - now
 
 
 @dataclass(frozen=True, slots=True)
 class AppKeys:
-    """Our app at Meta; without both nothing can be inspected or exchanged."""
+    """Credentials of our Meta app; without both no token can be inspected or exchanged."""
 
     app_id: str = ""
     app_secret: str = field(default="", repr=False)
 
 
-class TokenKeeper:
-    """Keeps one access token good. Implements ``Tokens``.
+class TokenManager:
+    """Inspects, refreshes and caches one access token. Implements ``Tokens``.
 
     Args:
         http: Shared client; not closed here.
-        token: The environment's.
-        cache: Where an exchanged token is kept; its folder must exist.
+        token: The configured token.
+        cache: File of an exchanged token; its folder must exist.
         clock: Unix time in seconds.
     """
 
@@ -91,7 +91,7 @@ class TokenKeeper:
         version: str = META_GRAPH_VERSION,
     ) -> None:
         self._http = http
-        self._given = token
+        self._configured_token = token
         self._token = token
         self._keys = keys
         self._cache = cache
@@ -99,7 +99,7 @@ class TokenKeeper:
         self._url = f"{base_url.rstrip('/')}/{version}"
         self._lock = asyncio.Lock()
         self._renewed_at = -math.inf
-        self.facts = TokenFacts()
+        self.info = TokenInfo()
         self.problem = ""
 
     def current(self) -> str:
@@ -111,8 +111,10 @@ class TokenKeeper:
         async with self._lock:
             if self._token != refused:
                 return self._token
-            if self._token != self._given:  # the cached one went bad: the environment's may be good
-                self._token = self._given
+            if (
+                self._token != self._configured_token
+            ):  # the cached one went bad: the environment's may be good
+                self._token = self._configured_token
                 return self._token
             if self._clock() - self._renewed_at < RENEW_S:
                 return None
@@ -120,17 +122,17 @@ class TokenKeeper:
             await self._exchange()
             if self._token != refused:
                 return self._token
-            self._alarm("the token was refused; issue a new one and set META_ACCESS_TOKEN")
+            self._report_problem("the token was refused; issue a new one and set META_ACCESS_TOKEN")
             return None
 
     async def open(self) -> None:
-        """Load the cache and look at the token; what Meta does not say now is asked later."""
+        """Load the cache and inspect the token; a failed inspection is retried later."""
         async with self._lock:
             await self._load()
             await self._check()
 
     async def run(self) -> None:
-        """Look again each day, and in an hour after a failure; to be run for the server's life."""
+        """Inspect the token daily, and an hour after a failure; runs for the server's life."""
         due = asyncio.get_running_loop().time()
         while True:
             pause = BACK_OFF_S if self.problem else CHECK_S
@@ -142,30 +144,32 @@ class TokenKeeper:
     # ---- inside, under the lock -----------------------------------------------------------------
 
     async def _check(self) -> None:
-        """Inspect, and exchange when that is of use."""
+        """Inspect the token, and exchange it when it expires soon."""
         if not (self._keys.app_id and self._keys.app_secret):
             _log.info("whatsapp_token_not_inspected", reason="META_APP_ID or META_APP_SECRET")
             return
         self.problem = ""
         try:
-            self.facts = await self._inspect(self._token)
-            if not self.facts.valid and self._token != self._given:
-                self._token = self._given
-                self.facts = await self._inspect(self._token)
+            self.info = await self._inspect(self._token)
+            if not self.info.valid and self._token != self._configured_token:
+                self._token = self._configured_token
+                self.info = await self._inspect(self._token)
         except ApiError as exc:
             self.problem = str(exc)
             _log.warning("whatsapp_token_not_inspected", reason=str(exc))
             return
-        if not self.facts.valid:
-            self._alarm("the token is not valid; issue a new one and set META_ACCESS_TOKEN")
-        elif not self.facts.lasting and self.facts.left_s(self._clock()) < REFRESH_LEFT_S:
+        if not self.info.valid:
+            self._report_problem(
+                "the token is not valid; issue a new one and set META_ACCESS_TOKEN"
+            )
+        elif not self.info.never_expires and self.info.left_s(self._clock()) < REFRESH_LEFT_S:
             await self._exchange()
         else:
-            _log.info("whatsapp_token_good", kind=self.facts.kind, days=self._days())
+            _log.info("whatsapp_token_good", kind=self.info.kind, days=self._days())
 
     async def _exchange(self) -> None:
-        """Exchange the token for a longer one; leaves it as it is when that does not work."""
-        before = self.facts.expires_at
+        """Exchange the token for a longer-lived one; keeps the old one on failure."""
+        before = self.info.expires_at
         if not (self._keys.app_id and self._keys.app_secret):
             return
         try:
@@ -179,30 +183,30 @@ class TokenKeeper:
                 },
             )
             token = _token(reply)
-            facts = await self._facts_of(token, reply.get("expires_in"))
+            info = await self._token_info(token, reply.get("expires_in"))
         except ApiError as exc:
-            self._alarm(f"the token was not exchanged: {exc}")
+            self._report_problem(f"the token was not exchanged: {exc}")
             return
-        if token == self._token or (before and facts.expires_at and facts.expires_at <= before):
-            self._alarm("the exchange did not prolong the token; issue a new one")
+        if token == self._token or (before and info.expires_at and info.expires_at <= before):
+            self._report_problem("the exchange did not prolong the token; issue a new one")
             return
-        self._token, self.facts = token, facts
+        self._token, self.info = token, info
         await asyncio.to_thread(self._save)
         _log.info("whatsapp_token_refreshed", days=self._days())
 
-    async def _facts_of(self, token: str, expires_in: object) -> TokenFacts:
+    async def _token_info(self, token: str, expires_in: object) -> TokenInfo:
         if isinstance(expires_in, int | float) and expires_in > 0:
-            return TokenFacts(expires_at=self._clock() + expires_in, kind=self.facts.kind)
+            return TokenInfo(expires_at=self._clock() + expires_in, kind=self.info.kind)
         return await self._inspect(token)
 
-    async def _inspect(self, token: str) -> TokenFacts:
+    async def _inspect(self, token: str) -> TokenInfo:
         keys = f"{self._keys.app_id}|{self._keys.app_secret}"
         reply = await self._get("/debug_token", {"input_token": token, "access_token": keys})
         data = reply.get("data")
         if not isinstance(data, dict):
             raise ApiError(_NAME, "debug_token says nothing")
         expires_at, kind = data.get("expires_at"), data.get("type")
-        return TokenFacts(
+        return TokenInfo(
             valid=data.get("is_valid") is True,
             expires_at=float(expires_at) if isinstance(expires_at, int | float) else None,
             kind=kind if isinstance(kind, str) else "",
@@ -223,25 +227,25 @@ class TokenKeeper:
                 return body
         raise ApiError(_NAME, "the answer is no JSON object")
 
-    def _alarm(self, text: str) -> None:
+    def _report_problem(self, text: str) -> None:
         self.problem = text
         _log.error("whatsapp_token_needs_attention", reason=text, days=self._days())
 
     def _days(self) -> float | None:
-        left = self.facts.left_s(self._clock())
+        left = self.info.left_s(self._clock())
         return None if math.isinf(left) else round(left / 86_400, 1)
 
     # ---- the cache ------------------------------------------------------------------------------
 
     async def _load(self) -> None:
         kept = await asyncio.to_thread(self._read)
-        if kept.get("source") != _hash(self._given):
+        if kept.get("source") != _hash(self._configured_token):
             return  # none, or the environment's token is a new one
         token, expires_at = kept.get("token"), kept.get("expires_at")
         if isinstance(token, str) and token:
             known = float(expires_at) if isinstance(expires_at, int | float) else None
             if known is None or known == 0 or known > self._clock():
-                self._token, self.facts = token, TokenFacts(expires_at=known)
+                self._token, self.info = token, TokenInfo(expires_at=known)
 
     def _read(self) -> Mapping[str, Any]:
         try:
@@ -251,11 +255,11 @@ class TokenKeeper:
         return kept if isinstance(kept, dict) else {}
 
     def _save(self) -> None:
-        """Write the cache whole or not at all, readable by nobody else at any moment."""
+        """Write the cache atomically, readable by the owner only."""
         kept = {
-            "source": _hash(self._given),
+            "source": _hash(self._configured_token),
             "token": self._token,
-            "expires_at": self.facts.expires_at,
+            "expires_at": self.info.expires_at,
         }
         scratch = self._cache.with_name(f".{self._cache.name}.{secrets.token_hex(4)}")
         try:

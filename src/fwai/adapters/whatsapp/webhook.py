@@ -1,7 +1,7 @@
-"""Meta's webhooks: verification, signatures, payloads to events. No I/O.
+"""Verifies Meta's webhooks and parses payloads to events. No I/O.
 
-Nothing is taken for granted: what is missing becomes empty, what cannot be understood is named in
-`Payload.ignored` and leaves the rest of the payload alone.
+Parsing is lenient: missing fields become empty, and unknown items are listed in `Payload.ignored`
+without affecting the rest of the payload.
 
 Source: Meta's Calling API and webhook reference (2026-06), user- and business-initiated calls, call
 permissions, call settings, webhooks; read 2026-11-22.
@@ -50,11 +50,11 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What one POST carried.
+    """The parsed payload of one POST.
 
     Attributes:
         events: In the order they came.
-        ignored: Kinds of what this server has no use for or cannot read.
+        ignored: Kinds of items that are unused or unreadable.
     """
 
     events: tuple[Event, ...]
@@ -67,7 +67,7 @@ class _Ignored:
 
 
 def challenge(mode: str, token: str, text: str, verify_token: str) -> str:
-    """Return what a verification request is answered with, byte for byte.
+    """Check a verification request and return the challenge to answer with.
 
     Raises:
         SignatureError: The token is wrong, or something is missing.
@@ -80,7 +80,7 @@ def challenge(mode: str, token: str, text: str, verify_token: str) -> str:
 
 
 def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
-    """Check a POST.
+    """Verify the signature of a POST.
 
     Args:
         body: Exactly as it came.
@@ -101,11 +101,11 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
 
 
 def read(body: bytes, phone_number_id: str = "") -> Payload:
-    """Read a signed payload.
+    """Parse a verified payload.
 
     Args:
         body: UTF-8 JSON.
-        phone_number_id: What speaks of other numbers is ignored; empty takes all.
+        phone_number_id: Items of other numbers are ignored; empty accepts all.
 
     Raises:
         WireError: It is no JSON object at all.
@@ -136,60 +136,60 @@ def _changes(payload: Json, phone_number_id: str) -> Iterator[Event | _Ignored]:
             name, value = _text(change, "field"), _object(change, "value")
             match name:
                 case "calls" | "messages":
-                    theirs = _text(_object(value, "metadata"), "phone_number_id")
-                    if phone_number_id and theirs not in ("", phone_number_id):
+                    their_number_id = _text(_object(value, "metadata"), "phone_number_id")
+                    if phone_number_id and their_number_id not in ("", phone_number_id):
                         yield _Ignored("other_number")
                     else:
-                        yield from _value(name, value)
+                        yield from _value_events(name, value)
                 case "account_settings_update":
-                    yield _settings(value)
+                    yield _settings_event(value)
                 case "account_update":
                     restrictions = _objects(value, "restriction_info")
-                    names = tuple(_word(one, "restriction_type") for one in restrictions)
-                    yield AccountChanged(_word(value, "event"), names)
+                    names = tuple(_upper_text(one, "restriction_type") for one in restrictions)
+                    yield AccountChanged(_upper_text(value, "event"), names)
                 case "message_template_status_update":
                     yield TemplateChanged(
                         name=_text(value, "message_template_name")[:120],
                         language=_text(value, "message_template_language")[:20],
-                        event=_word(value, "event"),
+                        event=_upper_text(value, "event"),
                     )
                 case _:
                     yield _Ignored(f"field:{name[:40]}")
 
 
-def _value(name: str, value: Json) -> Iterator[Event | _Ignored]:
+def _value_events(name: str, value: Json) -> Iterator[Event | _Ignored]:
     problems = _problems(value)
-    told = False
+    reported = False
     for call in _objects(value, "calls"):
-        event = _call(call, value, problems)
-        told = told or isinstance(event, CallTerminated)
+        event = _call_event(call, value, problems)
+        reported = reported or isinstance(event, CallTerminated)
         yield event
     for status in _objects(value, "statuses"):
-        yield _status(name, status, value)
+        yield _status_event(name, status, value)
     for message in _objects(value, "messages"):
-        yield _message(message, value)
-    if problems and not told:
+        yield _message_event(message, value)
+    if problems and not reported:
         yield ErrorsReported(problems)
 
 
-def _call(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Ignored:
+def _call_event(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Ignored:
     call_id, event = _id(call), _text(call, "event").lower()
     if not call_id:
         return _Ignored("call_without_id")
     session = _object(call, "session")
-    direction = _DIRECTIONS.get(_word(call, "direction"))
+    direction = _DIRECTIONS.get(_upper_text(call, "direction"))
     if event == "connect":
         answers = _text(session, "sdp_type").lower() == "answer"
         direction = direction or (Direction.OUTBOUND if answers else Direction.INBOUND)
         outbound = direction is Direction.OUTBOUND
-        ours = caller_number(_text(call, "from" if outbound else "to"))
-        shown = caller_number(_text(_object(value, "metadata"), "display_phone_number"))
+        our_number = caller_number(_text(call, "from" if outbound else "to"))
+        display_number = caller_number(_text(_object(value, "metadata"), "display_phone_number"))
         return CallConnect(
             call_id=call_id,
             direction=direction,
             user=_party(call, value, "to" if outbound else "from"),
-            line=ours or shown,
-            at=_seconds(call.get("timestamp")),
+            line=our_number or display_number,
+            at=_number(call.get("timestamp")),
             sdp=_text(session, "sdp"),
             reference=_text(call, "biz_opaque_callback_data")[:512],
         )
@@ -198,31 +198,31 @@ def _call(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Igno
             call_id=call_id,
             direction=direction,
             user=_party(call, value, "to" if direction is Direction.OUTBOUND else "from"),
-            status=_word(call, "status") or "UNKNOWN",
-            duration_s=_seconds(call.get("duration")),
-            at=_seconds(call.get("timestamp")),
+            status=_upper_text(call, "status") or "UNKNOWN",
+            duration_s=_number(call.get("duration")),
+            at=_number(call.get("timestamp")),
             problems=_problems(call) or shared,
             reference=_text(call, "biz_opaque_callback_data")[:512],
         )
     return _Ignored(f"call:{event[:40]}")
 
 
-def _status(name: str, status: Json, value: Json) -> Event | _Ignored:
-    about, word = _id(status), _word(status, "status")
+def _status_event(name: str, status: Json, value: Json) -> Event | _Ignored:
+    about, word = _id(status), _upper_text(status, "status")
     if not about or not word:
         return _Ignored("status_without_id")
-    user, at = _party(status, value, "recipient"), _seconds(status.get("timestamp"))
+    user, at = _party(status, value, "recipient"), _number(status.get("timestamp"))
     reference = _text(status, "biz_opaque_callback_data")[:512]
     if _text(status, "type") == "call" or name == "calls":
         return CallProgress(about, word, user, at, reference)
     return MessageStatus(about, word.lower(), user, at, _problems(status), reference)
 
 
-def _message(message: Json, value: Json) -> Event | _Ignored:
+def _message_event(message: Json, value: Json) -> Event | _Ignored:
     message_id, kind = _id(message), _text(message, "type").lower()
     if not message_id:
         return _Ignored("message_without_id")
-    user, at = _party(message, value, "from"), _seconds(message.get("timestamp"))
+    user, at = _party(message, value, "from"), _number(message.get("timestamp"))
     reply = _object(_object(message, "interactive"), "call_permission_reply")
     if kind == "interactive" and reply:
         accepted = _text(reply, "response").lower() == "accept"
@@ -233,7 +233,7 @@ def _message(message: Json, value: Json) -> Event | _Ignored:
             accepted=accepted,
             permanent=permanent,
             automatic=_text(reply, "response_source").lower() == "automatic",
-            expires_at=None if permanent else _seconds(reply.get("expiration_timestamp")),
+            expires_at=None if permanent else _number(reply.get("expiration_timestamp")),
             at=at,
         )
     if kind == "audio" and message_id.startswith("wacid."):
@@ -241,19 +241,19 @@ def _message(message: Json, value: Json) -> Event | _Ignored:
     return MessageReceived(message_id, user, kind[:40] or "unknown", at)
 
 
-def _settings(value: Json) -> SettingsChanged:
+def _settings_event(value: Json) -> SettingsChanged:
     settings = _object(value, "phone_number_settings")
     calling = _object(settings, "calling")
     return SettingsChanged(
         phone_number_id=_text(settings, "phone_number_id")[:MAX_ID_CHARS],
-        calling=_word(calling, "status"),
-        sip=_word(_object(calling, "sip"), "status"),
-        callback_permission=_word(calling, "callback_permission_status"),
+        calling=_upper_text(calling, "status"),
+        sip=_upper_text(_object(calling, "sip"), "status"),
+        callback_permission=_upper_text(calling, "callback_permission_status"),
     )
 
 
 def _party(item: Json, value: Json, role: str) -> Party:
-    """Return the user: from the item, or from the only contact of the payload."""
+    """Parse the user of an item, or of the only contact of the payload."""
     number_key, id_key = (
         ("recipient_id", "recipient_user_id") if role == "recipient" else (role, f"{role}_user_id")
     )
@@ -270,17 +270,17 @@ def _problems(item: Json) -> tuple[Problem, ...]:
 
 
 def read_problem(error: Json) -> Problem:
-    """Read one error, of a webhook or of an answer; ``error_data`` is an object or a text."""
+    """Parse an error of a webhook or a response; ``error_data`` is an object or a text."""
     code, data = error.get("code"), error.get("error_data")
     details = _text(data, "details") if isinstance(data, dict) else data
     return Problem(
-        code=int(_seconds(code) or 0),
+        code=int(_number(code) or 0),
         title=(_text(error, "title") or _text(error, "message"))[:200],
         details=details[:200] if isinstance(details, str) else "",
     )
 
 
-# ---- reading what may be anything ----------------------------------------------------------------
+# ---- lenient field access ------------------------------------------------------------------------
 
 
 def _object(item: Json, key: str) -> Json:
@@ -300,8 +300,8 @@ def _text(item: Json, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _word(item: Json, key: str) -> str:
-    """Return a status word in capitals; Meta has been seen to send a list of one."""
+def _upper_text(item: Json, key: str) -> str:
+    """Return a status in upper case; Meta sometimes sends a list of one."""
     value = item.get(key)
     if isinstance(value, list):
         value = value[0] if value else ""
@@ -313,8 +313,8 @@ def _id(item: Json) -> str:
     return value if len(value) <= MAX_ID_CHARS else ""
 
 
-def _seconds(value: object) -> float | None:
-    """Return a number that Meta sends as text or as a number."""
+def _number(value: object) -> float | None:
+    """Parse a number that Meta sends as text or as a number."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:

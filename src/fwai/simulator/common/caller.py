@@ -94,8 +94,6 @@ class SendMalformed:
     kind: str
 
 
-Garbage = SendMalformed
-
 Step = Hear | Say | BargeIn | Press | Wait | HangUp | AwaitHangUp | Drop | SendMalformed
 
 

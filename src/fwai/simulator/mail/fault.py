@@ -6,8 +6,6 @@ from typing import Literal
 SmtpStage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "text"]
 """When a fault strikes: at the connection, at a command, or after the text's final dot."""
 
-SimulatedWorld = SmtpStage
-
 
 @dataclass(slots=True)
 class MailFault:

@@ -35,7 +35,7 @@ from fwai.simulator.meta.ice import LiteSocket
 from fwai.simulator.meta.network import NetworkConditions
 from fwai.simulator.meta.sdp import EVENTS, SOUND, Credentials, describe, read
 
-__all__ = ["GARBAGE", "MALFORMED", "MetaMedia", "NetworkConditions"]
+__all__ = ["MALFORMED", "MetaMedia", "NetworkConditions"]
 
 FRAME_S: Final = 0.020
 OPUS_HZ: Final = 48_000
@@ -55,7 +55,6 @@ MALFORMED: Final[Mapping[str, bytes]] = {
     "broken_dtls": b"\x16\xfe\xfd" + bytes(30),
     "broken_stun": bytes(20),
 }
-GARBAGE: Final = MALFORMED
 
 
 class MetaMedia:

@@ -249,7 +249,7 @@ class MetaCall:
                     self.media.finished.set()
                     self.ear.end()
             if self.line.ending is not None and self.line.ending.told:
-                await self._tell(self, "terminate", self._terminate())
+                await self._tell(self, "terminate", _terminate(self, self._answered_at))
         finally:
             self.closed.set()
 
@@ -298,22 +298,6 @@ class MetaCall:
                 self.end(Ending("stream_failed", FAILED, "Meta"))
                 return
 
-    def _terminate(self) -> Mapping[str, Any]:
-        now = time.time()
-        call: dict[str, Any] = {
-            **self.parties(),
-            "event": "terminate",
-            "timestamp": str(int(now)),
-            "status": self.status,
-            **self.echo(),
-        }
-        if self._answered_at is not None:
-            call["start_time"], call["end_time"] = str(int(self._answered_at)), str(int(now))
-            call["duration"] = max(round(now - self._answered_at), 1)
-        failed = self.status == FAILED.name
-        errors = {"errors": [{"code": NO_MEDIA, "title": "Media timeout"}]} if failed else {}
-        return {"calls": [call], **errors}
-
     def echo(self) -> dict[str, str]:
         """Return what webhooks echo of what the server gave the call."""
         return {"biz_opaque_callback_data": self.reference} if self.reference else {}
@@ -327,3 +311,21 @@ class MetaCall:
             "to": theirs if self.ours else OURS,
             "direction": "BUSINESS_INITIATED" if self.ours else "USER_INITIATED",
         }
+
+
+def _terminate(call: MetaCall, answered_at: float | None) -> Mapping[str, Any]:
+    """Return the last webhook about a call."""
+    now = time.time()
+    body: dict[str, Any] = {
+        **call.parties(),
+        "event": "terminate",
+        "timestamp": str(int(now)),
+        "status": call.status,
+        **call.echo(),
+    }
+    if answered_at is not None:
+        body["start_time"], body["end_time"] = str(int(answered_at)), str(int(now))
+        body["duration"] = max(round(now - answered_at), 1)
+    failed = call.status == FAILED.name
+    errors = {"errors": [{"code": NO_MEDIA, "title": "Media timeout"}]} if failed else {}
+    return {"calls": [body], **errors}

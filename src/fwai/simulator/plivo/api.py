@@ -78,10 +78,6 @@ class PlivoApi(ProviderApi[PlacedCall, SentMessage, PlivoPhone]):
         )
         super().__init__("plivo_api", self._exchange, port)
 
-    def decide(self, on_call: OnCall | None) -> None:
-        """Decide differently on the calls to come, to numbers without a fate."""
-        self.on_call = on_call
-
     @property
     def live_calls(self) -> list[str]:
         """Ids of the calls that are going on."""

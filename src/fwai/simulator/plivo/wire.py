@@ -22,21 +22,6 @@ from fwai.simulator.common.wire import (
     unknown_event,
 )
 
-__all__ = [
-    "FORMATS",
-    "L16",
-    "MULAW",
-    "Checkpoint",
-    "ClearAudio",
-    "Command",
-    "Encoder",
-    "FormatMismatchError",
-    "PlayAudio",
-    "SendDtmf",
-    "StreamFormat",
-    "decode",
-]
-
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 MAX_PAYLOAD_BYTES: Final = 16 * 1024
 DTMF_DIGITS: Final = frozenset("0123456789*#ABCD")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.adapters.exotel.codec import GRAIN_BYTES, MAX_BYTES, MIN_BYTES, ExotelCodec
+from fwai.adapters.exotel.codec import ALIGNMENT_BYTES, MAX_BYTES, MIN_BYTES, ExotelCodec
 from fwai.audio import g711
 from fwai.domain.events import CallerHungUp
 from fwai.errors import WireError
@@ -241,7 +241,7 @@ def test_no_sample_is_lost_and_every_message_keeps_the_rules(
             messages += codec.encode_tail()
         for message in messages:
             wire = payload(message)
-            assert len(wire) % GRAIN_BYTES == 0
+            assert len(wire) % ALIGNMENT_BYTES == 0
             assert min(chunk or MIN_BYTES, MIN_BYTES // (1 + mulaw)) <= len(wire) <= MAX_BYTES
             heard += codec.to_pcm(wire)
         if run is None:

@@ -54,8 +54,8 @@ async def test_a_call_is_dialled_with_its_stream_and_its_news_name_it() -> None:
     assert form["StreamUrl"] == [HOOKS.stream_url(TOKEN)]
     assert form["StatusCallback"] == [f"{BASE}/status?call={OURS}"]
     assert (form["TimeOut"], form["TimeLimit"]) == (["30"], ["600"])
-    assert line.our_call("c1") == OURS
-    assert line.our_call("c2") == ""
+    assert line.linked_call("c1") == OURS
+    assert line.linked_call("c2") == ""
 
 
 async def test_an_address_that_exotel_would_refuse_is_not_sent() -> None:
@@ -123,4 +123,4 @@ async def test_only_so_many_calls_are_remembered() -> None:
     for number in range(KEPT + 1):
         line.belongs(f"c{number}", CallId("x"))
 
-    assert (line.our_call("c0"), line.our_call("c1")) == ("", "x")
+    assert (line.linked_call("c0"), line.linked_call("c1")) == ("", "x")

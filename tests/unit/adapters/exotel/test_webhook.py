@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from fwai.adapters.exotel.webhook import (
     Fields,
-    basic_fits,
+    basic_auth_matches,
     e164,
     final_state,
-    parties,
-    read_fields,
-    same,
+    identify_parties,
+    parse_fields,
+    secrets_equal,
     stream_failed,
     stream_url,
 )
@@ -70,7 +70,7 @@ def test_a_callback_is_read_in_every_content_type(write: object) -> None:
     assert callable(write)
     content_type, body = write()
 
-    assert read_fields([], content_type, body) == {
+    assert parse_fields([], content_type, body) == {
         "callsid": "c1",
         "eventtype": "terminal",
         "status": "completed",
@@ -81,16 +81,16 @@ def test_a_callback_is_read_in_every_content_type(write: object) -> None:
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded"])
 def test_json_is_known_by_its_look(content_type: str) -> None:
-    assert read_fields([], content_type, b' {"CallSid": "c1"}') == {"callsid": "c1"}
+    assert parse_fields([], content_type, b' {"CallSid": "c1"}') == {"callsid": "c1"}
 
 
 @pytest.mark.parametrize("key", ["CallSid", "callsid", "Callsid", "call_sid", "CALLSID"])
 def test_a_key_counts_however_it_is_spelled(key: str) -> None:
-    assert read_fields([(key, "c1")], "", b"") == {"callsid": "c1"}
+    assert parse_fields([(key, "c1")], "", b"") == {"callsid": "c1"}
 
 
 def test_the_query_counts_more_than_the_body() -> None:
-    found = read_fields([("CallSid", "query")], "", b"CallSid=body&Direction=incoming")
+    found = parse_fields([("CallSid", "query")], "", b"CallSid=body&Direction=incoming")
 
     assert found == {"callsid": "query", "direction": "incoming"}
 
@@ -105,12 +105,12 @@ def test_the_query_counts_more_than_the_body() -> None:
     ],
 )
 def test_passthru_tells_of_the_stream_in_two_ways(pairs: list[tuple[str, str]]) -> None:
-    assert read_fields(pairs, "", b"") == {"stream[status]": "failed", "stream[error]": "3009"}
+    assert parse_fields(pairs, "", b"") == {"stream[status]": "failed", "stream[error]": "3009"}
 
 
 @given(st.text(max_size=40), st.binary(max_size=300))
 def test_a_body_of_any_kind_is_survived(content_type: str, body: bytes) -> None:
-    read_fields([], content_type, body)
+    parse_fields([], content_type, body)
 
 
 @given(
@@ -121,12 +121,12 @@ def test_a_body_of_any_kind_is_survived(content_type: str, body: bytes) -> None:
     ),
 )
 def test_a_broken_form_is_survived(content_type: str, parts: list[bytes]) -> None:
-    read_fields([], content_type, b"".join(parts))
+    parse_fields([], content_type, b"".join(parts))
 
 
 def test_what_is_nested_too_deep_is_left_out() -> None:
-    assert read_fields([], "application/json", b'{"a":' * 9 + b"1" + b"}" * 9) == {}
-    assert read_fields([], "application/json", b"[" * 9000) == {}
+    assert parse_fields([], "application/json", b'{"a":' * 9 + b"1" + b"}" * 9) == {}
+    assert parse_fields([], "application/json", b"[" * 9000) == {}
 
 
 # ---- who is who ---------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def test_numbers_are_understood_as_exotel_writes_them(written: str, number: str)
 def test_the_customer_is_the_one_who_is_not_us(
     from_number: str, to_number: str, direction: str, caller: str, outbound: bool
 ) -> None:
-    who = parties(from_number, to_number, LINE, direction)
+    who = identify_parties(from_number, to_number, LINE, direction)
 
     assert who.caller == caller
     assert who.direction is (Direction.OUTBOUND if outbound else Direction.INBOUND)
@@ -233,12 +233,12 @@ def test_a_stream_that_broke_is_told_from_one_that_ended(fields: Fields, failed:
 
 @pytest.mark.parametrize("given_secret", ["", "s3cre", "s3cret ", "S3CRET", "s3crét", "\ud800"])
 def test_a_wrong_secret_does_not_fit(given_secret: str) -> None:
-    assert same("s3cret", "s3cret")
-    assert not same(given_secret, "s3cret")
+    assert secrets_equal("s3cret", "s3cret")
+    assert not secrets_equal(given_secret, "s3cret")
 
 
 def test_no_secret_fits_nobody() -> None:
-    assert not same("", "")
+    assert not secrets_equal("", "")
 
 
 def login(text: str) -> str:
@@ -262,7 +262,7 @@ def login(text: str) -> str:
     ],
 )
 def test_basic_credentials_fit_or_do_not(header: str | None, fits: bool) -> None:
-    assert basic_fits(header, "user", "pass:word") is fits
+    assert basic_auth_matches(header, "user", "pass:word") is fits
 
 
 # ---- where the stream goes ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from fwai.adapters.plivo.client import DETECTION, PlivoClient
-from fwai.adapters.plivo.line import KEPT, PlivoLine
+from fwai.adapters.plivo.line import MAX_REMEMBERED, PlivoLine
 from fwai.domain.call import CallId, DialOrder
 from fwai.errors import ApiError, ApiUnknownError, BusyError
 from fwai.interfaces.calls import CallTransfer, OutboundLine
@@ -144,7 +144,7 @@ async def test_only_so_many_requests_are_remembered() -> None:
     plivo = FakeRest(FIRED)
     async with plivo.client() as http:
         line = PlivoLine(PlivoClient(http, "MA1", "t", "+918888800000"), "", PUBLIC_URL)
-        for number in range(KEPT + 1):
+        for number in range(MAX_REMEMBERED + 1):
             plivo.answers = [httpx.Response(201, json={"request_uuid": f"r-{number}"})]
             await line.dial(DialOrder(OURS, "+919999900001", ""))
         plivo.answers, plivo.requests = [GONE], []

@@ -18,7 +18,7 @@ from fwai.adapters.plivo.webhook import (
     TERMINAL_STATUSES,
     Pairs,
     final_state,
-    is_over,
+    is_call_ended,
     stream_xml,
     transfer_xml,
     verify_v2,
@@ -370,7 +370,7 @@ def test_final_state_is_final_whatever_comes(fields: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("status", sorted(TERMINAL_STATUSES))
 def test_a_terminal_status_means_that_the_call_is_over(status: str) -> None:
-    assert is_over({"CallStatus": status.title()})
+    assert is_call_ended({"CallStatus": status.title()})
 
 
 @pytest.mark.parametrize(
@@ -383,4 +383,4 @@ def test_a_terminal_status_means_that_the_call_is_over(status: str) -> None:
     ],
 )
 def test_a_hang_up_event_means_that_the_call_is_over(fields: dict[str, str], over: bool) -> None:
-    assert is_over(fields) is over
+    assert is_call_ended(fields) is over

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fwai.adapters.webrtc.inbound import (
     Conceal,
     Decode,
-    Inbound,
+    InboundStream,
     Key,
     Recover,
     Restart,
@@ -32,11 +32,11 @@ def key(number: int, at: int, *, end: bool = False) -> Packet:
     return Packet(EVENTS, False, number & 0xFFFF, at, 7, payload)
 
 
-def inbound() -> Inbound:
-    return Inbound(SOUND, {EVENTS: 8_000})
+def inbound() -> InboundStream:
+    return InboundStream(SOUND, {EVENTS: 8_000})
 
 
-def receive(one: Inbound, packets: list[Packet]) -> list[Step]:
+def receive(one: InboundStream, packets: list[Packet]) -> list[Step]:
     """Give packets 20 ms apart and let everything overdue go at the end."""
     steps = []
     for number, packet in enumerate(packets):

@@ -347,15 +347,15 @@ def test_the_other_sides_reports_are_read() -> None:
         call.way.caller_says(1)
         await asyncio.sleep(2.6)
         ours = next(rtcp.parse(data) for _, data in call.way.sent if rtp.is_rtcp(data))
-        about = rtcp.About(7, rtp.Report(64, 3, 99, 1), ours.clock[7], 0)
-        sent = rtcp.Sent(9, 1_790_000_000.0, 1, 1, 1)
-        call.way.rtcp(rtcp.compound(sent, "them", about))
+        about = rtcp.ReceptionReport(7, rtp.Report(64, 3, 99, 1), ours.clock[7], 0)
+        sent = rtcp.SenderInfo(9, 1_790_000_000.0, 1, 1, 1)
+        call.way.rtcp(rtcp.build_sender_report(sent, "them", about))
         assert call.leg.stats.remote_loss == 0.25
         assert call.leg.stats.round_trip_ms is not None
         assert call.leg.stats.round_trip_ms < 1_000
         await asyncio.sleep(2.5)
         last = [data for _, data in call.way.sent if rtp.is_rtcp(data)][-1]
-        assert rtcp.parse(last).about[0].last_sr == rtcp.clock_middle(1_790_000_000.0)
+        assert rtcp.parse(last).about[0].last_sr == rtcp.ntp_middle(1_790_000_000.0)
 
     on_call(story)
 

@@ -5,7 +5,7 @@ import ifaddr
 import pytest
 
 from fwai.adapters.webrtc import ports
-from fwai.adapters.webrtc.ports import Address, UdpPorts, is_real, media_addresses
+from fwai.adapters.webrtc.ports import Address, UdpPorts, is_routable, media_addresses
 from fwai.errors import BusyError
 
 RANGE = (41_000, 41_007)
@@ -68,7 +68,7 @@ def test_nonsense_is_no_range(lowest: int, highest: int) -> None:
 def test_only_addresses_of_real_interfaces_are_offered(
     interface: str, address: str, real: bool
 ) -> None:
-    assert is_real(interface, address) is real
+    assert is_routable(interface, address) is real
 
 
 def test_addresses_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

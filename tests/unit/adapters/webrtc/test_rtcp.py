@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 from fwai.adapters.webrtc import rtcp
 from fwai.adapters.webrtc.rtp import Report
 
-SENT = rtcp.Sent(ssrc=7, unix_s=1_790_000_000.25, timestamp=960, packets=50, payload_bytes=3_000)
-ABOUT = rtcp.About(9, Report(fraction=64, lost=5, highest=0x1FFFF, jitter=33), 0xABCD, 655)
+SENT = rtcp.SenderInfo(
+    ssrc=7, unix_s=1_790_000_000.25, timestamp=960, packets=50, payload_bytes=3_000
+)
+ABOUT = rtcp.ReceptionReport(
+    9, Report(fraction=64, lost=5, highest=0x1FFFF, jitter=33), 0xABCD, 655
+)
 
 
 def test_aiortc_reads_our_report() -> None:
-    sender, names = oracle.RtcpPacket.parse(rtcp.compound(SENT, "abcd", ABOUT))
+    sender, names = oracle.RtcpPacket.parse(rtcp.build_sender_report(SENT, "abcd", ABOUT))
 
     assert isinstance(sender, oracle.RtcpSrPacket)
     assert isinstance(names, oracle.RtcpSdesPacket)
@@ -34,7 +38,7 @@ def test_aiortc_reads_our_report() -> None:
 
 @pytest.mark.parametrize("length", range(1, 9))
 def test_names_of_any_length_are_padded(length: int) -> None:
-    packets = oracle.RtcpPacket.parse(rtcp.compound(SENT, "a" * length, None))
+    packets = oracle.RtcpPacket.parse(rtcp.build_sender_report(SENT, "a" * length, None))
 
     assert len(packets) == 2
 
@@ -55,7 +59,7 @@ def test_we_read_what_aiortc_writes() -> None:
     heard = rtcp.parse(data)
 
     assert heard.clock == {9: 0x33445566}
-    assert heard.about == (rtcp.About(7, Report(128, -3, 99, 11), 0x55, 77),)
+    assert heard.about == (rtcp.ReceptionReport(7, Report(128, -3, 99, 11), 0x55, 77),)
     assert heard.gone == {9, 10}
 
 
@@ -70,4 +74,4 @@ def test_receiver_reports_are_read() -> None:
 @given(st.binary(max_size=120), st.integers(0, 60))
 def test_garbage_is_read_as_far_as_it_goes(data: bytes, cut: int) -> None:
     rtcp.parse(data)
-    rtcp.parse(rtcp.compound(SENT, "abcd", ABOUT)[:cut] + data)
+    rtcp.parse(rtcp.build_sender_report(SENT, "abcd", ABOUT)[:cut] + data)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import virtual_time
-from fwai.adapters.whatsapp.call_state import Seen
+from fwai.adapters.whatsapp.call_state import RecentKeys
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import Problem
 from fwai.domain.call import CallState, Direction
@@ -31,7 +31,7 @@ def test_a_call_is_set_up_in_the_tested_order_and_ended_at_meta() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
             world.over.set()  # the agent hung up, and nobody told Meta
             await until(lambda: not calls.active)
@@ -51,7 +51,7 @@ def test_without_pre_accept_the_accept_comes_first() -> None:
 
     async def scene() -> None:
         async with calls_of(world, pre_accept=False) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
 
     virtual_time.run(scene())
@@ -63,10 +63,10 @@ def test_a_terminate_ends_the_call_and_is_not_answered_by_one() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
-            calls.take(terminate(duration_s=9.0))
-            calls.take(terminate(duration_s=9.0))
+            calls.handle(terminate(duration_s=9.0))
+            calls.handle(terminate(duration_s=9.0))
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -79,7 +79,7 @@ def test_the_session_hangs_up_once() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
             await calls.hang_up("wacid.1")
             await calls.hang_up("wacid.1")
@@ -97,10 +97,10 @@ def test_a_repeated_connect_does_nothing(late: object) -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
-            calls.take(connect())
+            calls.handle(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
-            calls.take(connect())
+            calls.handle(connect())
 
     virtual_time.run(scene())
     assert len(world.offers) == 1
@@ -111,9 +111,9 @@ def test_a_connect_after_its_terminate_or_too_late_does_nothing() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(terminate())
-            calls.take(connect())
-            calls.take(connect("wacid.2", at=NOW - 46))
+            calls.handle(terminate())
+            calls.handle(connect())
+            calls.handle(connect("wacid.2", at=NOW - 46))
             await asyncio.sleep(1)
             assert calls.active == 0
 
@@ -128,10 +128,10 @@ def test_a_terminate_during_any_step_stops_the_set_up(stage: str) -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: stage in world.steps)
             await asyncio.sleep(0.5)
-            calls.take(terminate())
+            calls.handle(terminate())
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -144,8 +144,8 @@ def test_a_terminate_right_behind_the_connect_stops_it_at_once() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
-            calls.take(terminate())
+            calls.handle(connect())
+            calls.handle(terminate())
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -175,7 +175,7 @@ def test_every_failure_ends_the_call_on_both_sides(
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: world.endings)
             await until(lambda: not calls.active)
 
@@ -191,7 +191,7 @@ def test_an_offer_that_cannot_be_used_is_rejected_in_words() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect(sdp=""))
+            calls.handle(connect(sdp=""))
             await until(lambda: world.endings)
 
     virtual_time.run(scene())
@@ -204,7 +204,7 @@ def test_a_call_that_is_known_is_left_alone() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: world.offers and not calls.active)
 
     virtual_time.run(scene())
@@ -216,7 +216,7 @@ def test_a_session_that_was_given_up_meanwhile_is_terminated() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: world.endings and not calls.active)
 
     virtual_time.run(scene())
@@ -228,7 +228,7 @@ def test_a_terminate_that_failed_is_said_again() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "carry" in world.steps)
             with pytest.raises(ApiError):
                 await calls.hang_up("wacid.1")
@@ -245,7 +245,7 @@ def test_the_manager_gives_up_a_call_that_is_being_set_up() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "connect" in world.steps)
             await calls.hang_up("wacid.1")
             await until(lambda: not calls.active)
@@ -259,9 +259,9 @@ def test_the_server_stops_while_a_call_is_being_set_up() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect())
+            calls.handle(connect())
             await until(lambda: "connect" in world.steps)
-        calls.take(connect("wacid.3"))  # too late for anything
+        calls.handle(connect("wacid.3"))  # too late for anything
 
     virtual_time.run(scene())
     assert world.steps[-1] == "reject"
@@ -274,15 +274,15 @@ def test_the_server_stops_while_a_call_is_being_set_up() -> None:
 def test_memory_is_bounded_in_time_and_number() -> None:
     now = [0.0]
     clock: Callable[[], float] = lambda: now[0]  # noqa: E731
-    seen = Seen(clock, life_s=10, most=3)
+    seen = RecentKeys(clock, life_s=10, most=3)
 
-    assert seen.first("a")
-    assert not seen.first("a")
+    assert seen.add("a")
+    assert not seen.add("a")
     now[0] = 11
     assert "a" not in seen
-    assert seen.first("a")
+    assert seen.add("a")
     for key in "bcde":
-        seen.first(key)
+        seen.add(key)
     assert len(seen) == 3
     assert "a" not in seen
     assert "e" in seen

@@ -30,15 +30,15 @@ def test_a_call_of_ours_is_released_when_it_is_picked_up() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             assert await calls.dial(USER, "job-7") == "wacid.1"
-            calls.take(progress("RINGING"))
-            calls.take(progress("RINGING"))
-            calls.take(connect(ours=True))
+            calls.handle(progress("RINGING"))
+            calls.handle(progress("RINGING"))
+            calls.handle(connect(ours=True))
             await until(lambda: "connect" in world.steps)
             await asyncio.sleep(5)
             assert world.offers == []
-            calls.take(progress("ACCEPTED"))
+            calls.handle(progress("ACCEPTED"))
             await until(lambda: "carry" in world.steps)
-            calls.take(terminate(duration_s=3.0))
+            calls.handle(terminate(duration_s=3.0))
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -61,7 +61,7 @@ def test_the_users_voice_counts_as_picking_up() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
+            calls.handle(connect(ours=True))
             await asyncio.sleep(0.9)
             assert world.offers == []
             await until(lambda: "carry" in world.steps, 3)
@@ -76,7 +76,7 @@ def test_media_that_breaks_while_it_rings_ends_the_call() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
+            calls.handle(connect(ours=True))
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -91,12 +91,12 @@ def test_how_it_came_out_may_be_said_after_the_media_ended(*, rejected: bool) ->
     async def scene() -> None:
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
+            calls.handle(connect(ours=True))
             await asyncio.sleep(1.5)
             if rejected:
-                calls.take(progress("REJECTED"))
+                calls.handle(progress("REJECTED"))
                 await asyncio.sleep(0.2)
-            calls.take(terminate())
+            calls.handle(terminate())
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -111,8 +111,8 @@ def test_a_rejection_without_an_end_counts() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
-            calls.take(progress("REJECTED"))
+            calls.handle(connect(ours=True))
+            calls.handle(progress("REJECTED"))
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -138,10 +138,10 @@ def test_how_an_unanswered_call_came_out(
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
             if answered:
-                calls.take(connect(ours=True))
+                calls.handle(connect(ours=True))
                 await until(lambda: "connect" in world.steps)
             for event in events:
-                calls.take(event)  # type: ignore[arg-type]
+                calls.handle(event)  # type: ignore[arg-type]
             await until(lambda: not calls.active)
 
     virtual_time.run(scene())
@@ -188,13 +188,13 @@ def test_a_call_that_rings_can_be_taken_back() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
-            calls.take(progress("RINGING"))
+            calls.handle(connect(ours=True))
+            calls.handle(progress("RINGING"))
             await until(lambda: "connect" in world.steps)
             await calls.hang_up("wacid.1")
             await until(lambda: not calls.active)
-            calls.take(progress("RINGING"))
-            calls.take(terminate())
+            calls.handle(progress("RINGING"))
+            calls.handle(terminate())
             await until(lambda: world.handler.ended_for)
 
     virtual_time.run(scene())
@@ -212,8 +212,8 @@ def test_the_end_of_a_call_that_nobody_here_knows_is_told_by_its_reference() -> 
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(event)
-            calls.take(event)
+            calls.handle(event)
+            calls.handle(event)
             await until(lambda: world.endings)
 
     virtual_time.run(scene())
@@ -228,8 +228,8 @@ def test_our_number_is_learned_from_the_first_call() -> None:
         async with calls_of(world, line="") as calls:
             assert calls.line == ""
             await calls.dial(USER, "job-7")
-            calls.take(connect(ours=True))
-            calls.take(progress("ACCEPTED"))
+            calls.handle(connect(ours=True))
+            calls.handle(progress("ACCEPTED"))
             await until(lambda: "carry" in world.steps)
             assert calls.line == "+15550001111"
 
@@ -242,8 +242,8 @@ def test_the_answer_may_be_faster_than_the_response() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             loop = asyncio.get_running_loop()
-            loop.call_later(1.0, calls.take, connect(ours=True))
-            loop.call_later(1.1, calls.take, progress("ACCEPTED"))
+            loop.call_later(1.0, calls.handle, connect(ours=True))
+            loop.call_later(1.1, calls.handle, progress("ACCEPTED"))
             await calls.dial(USER, "job-7")
             await until(lambda: "carry" in world.steps)
 
@@ -256,8 +256,8 @@ def test_the_end_may_be_faster_than_the_response() -> None:
     async def scene() -> None:
         async with calls_of(world) as calls:
             loop = asyncio.get_running_loop()
-            loop.call_later(1.0, calls.take, progress("REJECTED"))
-            loop.call_later(1.1, calls.take, terminate())
+            loop.call_later(1.0, calls.handle, progress("REJECTED"))
+            loop.call_later(1.1, calls.handle, terminate())
             await calls.dial(USER, "job-7")
             await until(lambda: not calls.active)
 
@@ -285,9 +285,9 @@ def test_an_answer_that_nobody_waits_for_is_terminated() -> None:
 
     async def scene() -> None:
         async with calls_of(world) as calls:
-            calls.take(connect(ours=True))
-            calls.take(connect(ours=True))
-            calls.take(progress("ACCEPTED"))
+            calls.handle(connect(ours=True))
+            calls.handle(connect(ours=True))
+            calls.handle(progress("ACCEPTED"))
             await until(lambda: world.steps)
 
     virtual_time.run(scene())

@@ -9,7 +9,7 @@ import pytest
 from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
-from fwai.adapters.whatsapp.messages import MAX_KEPT, MAX_TASKS, WhatsAppMessages
+from fwai.adapters.whatsapp.messages import MAX_REMEMBERED, MAX_REPORT_TASKS, WhatsAppMessages
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call_permission import CallPermission
 from fwai.errors import ApiError, StoreError
@@ -194,10 +194,10 @@ async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() ->
         desk.status("delivered")
         await desk.messages.send(USER, "Hi")
         desk.status("sent")
-        for number in range(MAX_KEPT + 3):
+        for number in range(MAX_REMEMBERED + 3):
             desk.status("sent", message_id=str(number))
     assert desk.statuses[:2] == [("wamid.1", "delivered"), ("0", "sent")]
-    assert len(desk.messages._sent) == MAX_KEPT
+    assert len(desk.messages._sent) == MAX_REMEMBERED
 
 
 # ---- reports ------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ async def test_a_report_that_cannot_be_kept_harms_nobody() -> None:
 async def test_only_so_many_reports_wait() -> None:
     async with asyncio.TaskGroup() as group:
         desk = WebhookRouter(group)
-        for number in range(MAX_TASKS + 3):
+        for number in range(MAX_REPORT_TASKS + 3):
             desk.status("sent", message_id=str(number))
 
-    assert len(desk.reports.heard) == MAX_TASKS
+    assert len(desk.reports.heard) == MAX_REPORT_TASKS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fwai.adapters.whatsapp.sdp import MAX_CHARS, check_offer, for_meta
+from fwai.adapters.whatsapp.sdp import MAX_CHARS, check_remote_sdp, prepare_local_sdp
 from fwai.errors import WireError
 from unit.adapters.whatsapp.kit import OFFER, OURS
 
@@ -10,7 +10,7 @@ ANSWER = OURS.format(role="active")
 
 
 def test_meta_s_own_offer_is_fine() -> None:
-    check_offer(OFFER)
+    check_remote_sdp(OFFER)
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def test_meta_s_own_offer_is_fine() -> None:
 )
 def test_what_cannot_lead_to_a_call_is_said_in_words(offer: str, words: str) -> None:
     with pytest.raises(WireError, match=words):
-        check_offer(offer)
+        check_remote_sdp(offer)
 
 
 def test_other_fingerprints_are_left_out_and_lines_end_in_crlf() -> None:
     more = ANSWER.replace("\r\n", "\n") + "a=fingerprint:sha-384 CC\na=FINGERPRINT:sha-512 DD"
 
-    assert for_meta(more, answer=True) == ANSWER
+    assert prepare_local_sdp(more, answer=True) == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,8 @@ def test_other_fingerprints_are_left_out_and_lines_end_in_crlf() -> None:
 )
 def test_what_meta_would_refuse_is_not_posted(text: str, words: str) -> None:
     with pytest.raises(WireError, match=words):
-        for_meta(text, answer=True)
+        prepare_local_sdp(text, answer=True)
 
 
 def test_an_offer_leaves_the_role_to_meta() -> None:
-    for_meta(OURS.format(role="actpass"), answer=False)
+    prepare_local_sdp(OURS.format(role="actpass"), answer=False)

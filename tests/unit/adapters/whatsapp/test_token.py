@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import virtual_time
-from fwai.adapters.whatsapp.token import AppKeys, TokenKeeper
+from fwai.adapters.whatsapp.token import AppKeys, TokenManager
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -57,13 +57,13 @@ class Keeper:
     keys: AppKeys = KEYS
     now: float = NOW
 
-    def make(self) -> TokenKeeper:
+    def make(self) -> TokenManager:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.meta))
-        return TokenKeeper(
+        return TokenManager(
             http, self.given, self.keys, self.folder / "token.json", lambda: self.now, "https://g"
         )
 
-    async def opened(self) -> TokenKeeper:
+    async def opened(self) -> TokenManager:
         keeper = self.make()
         await keeper.open()
         return keeper
@@ -93,7 +93,7 @@ async def test_a_short_token_is_exchanged_and_kept_for_us_alone(
     keeper = await world.opened()
 
     assert keeper.current() == "long"
-    assert keeper.facts.left_s(NOW) == 60 * DAY
+    assert keeper.info.left_s(NOW) == 60 * DAY
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "given" not in file.read_text()

@@ -1,5 +1,0 @@
-"""Moved: see ``malformed``."""
-
-from fwai.simulator.plivo.malformed import KINDS
-
-__all__ = ["KINDS"]

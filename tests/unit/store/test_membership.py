@@ -1,0 +1,270 @@
+"""Who takes over from whom, on a clock that jumps; the database is a dictionary here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import virtual_time
+from fwai.domain.instance import (
+    DEAD,
+    STOPPED,
+    UP,
+    InstanceRecord,
+    InstanceStatus,
+    Owner,
+    ProcessIdentity,
+)
+from fwai.errors import StoreError
+from fwai.store.instances import LEASE_S
+from fwai.store.membership import BEAT_S, WATCH_S, Membership
+
+HERE = ProcessIdentity("host-1", "", 1, 0)
+T0 = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
+
+
+class Table:
+    """Rows of instances on the database's own clock, which tests may set."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.began = self.loop.time()
+        self.set_s = 0.0
+        self.away = False
+        self.rows: dict[str, InstanceRecord] = {}
+
+    @property
+    def now(self) -> datetime:
+        return T0 + timedelta(seconds=self.loop.time() - self.began + self.set_s)
+
+    def _ask(self) -> None:
+        if self.away:
+            raise StoreError("database: connection refused")
+
+    async def register(self, instance_id: str, process: ProcessIdentity, url: str = "") -> int:
+        self._ask()
+        old = self.rows.get(instance_id)
+        epoch = old.epoch + 1 if old else 1
+        row = InstanceRecord(instance_id, epoch, url, process, UP, 0, self.now, 0.0)
+        self.rows[instance_id] = row
+        return epoch
+
+    async def beat(self, instance_id: str, epoch: int, state: str, calls: int) -> bool:
+        self._ask()
+        row = self.rows[instance_id]
+        if row.epoch != epoch or not row.lives:
+            return False
+        self.rows[instance_id] = replace(row, state=state, calls=calls, seen_at=self.now)
+        return True
+
+    async def stop(self, instance_id: str, epoch: int) -> bool:
+        self._ask()
+        self.rows[instance_id] = replace(self.rows[instance_id], state=STOPPED)
+        return True
+
+    async def declare_dead(self, other: InstanceRecord) -> bool:
+        row = self.rows[other.id]
+        if (row.epoch, row.seen_at) != (other.epoch, other.seen_at) or not row.lives:
+            return False
+        self.rows[other.id] = replace(row, state=DEAD)
+        return True
+
+    async def all(self) -> list[InstanceRecord]:
+        self._ask()
+        return [
+            replace(row, age_s=(self.now - row.seen_at).total_seconds())
+            for row in self.rows.values()
+        ]
+
+
+class Node:
+    """One process: what it took over, and whether it lost its own calls."""
+
+    def __init__(self, table: Table, name: str, process: ProcessIdentity = HERE) -> None:
+        self.name = name
+        self.taken: list[tuple[str, int | None]] = []
+        self.released: list[str] = []
+        self.notified = 0
+        self.lost = 0
+        self.owner = Owner(name)
+        self.status = InstanceStatus()
+        self.status.subscribe(self._disown)
+        self.membership = Membership(
+            table,  # type: ignore[arg-type]
+            self,  # type: ignore[arg-type]
+            self,  # type: ignore[arg-type]
+            self.owner,
+            process,
+            self.status,
+            single_host=False,
+        )
+
+    def _disown(self) -> None:
+        self.lost += 1
+
+    async def take_over(self, instance: str, epoch: int | None) -> int:
+        self.taken.append((instance, epoch))
+        return 1
+
+    async def close_unowned(self) -> int:
+        return 0
+
+    async def release(self, instance: str) -> int:
+        self.released.append(instance)
+        return 0
+
+    def notify(self) -> None:
+        self.notified += 1
+
+    async def open(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        await self.membership.open()
+        return tasks.create_task(self.membership.run())
+
+
+def run(act: Callable[[Table, asyncio.TaskGroup], Awaitable[None]]) -> None:
+    async def main() -> None:
+        table = Table()
+        async with asyncio.TaskGroup() as tasks:
+            done = tasks.create_task(_ended(act(table, tasks)))
+            await done
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+    virtual_time.run(main())
+
+
+async def _ended(work: Awaitable[None]) -> None:
+    await work
+
+
+def test_siblings_that_live_are_left_alone_for_hours() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        nodes = [Node(table, name) for name in "abc"]
+        for node in nodes:
+            await node.open(tasks)
+        await asyncio.sleep(3 * 3600)
+        assert [node.taken for node in nodes] == [[], [], []]
+        assert all(node.membership.siblings for node in nodes)
+        assert nodes[0].membership.lives_elsewhere("b", 1)
+        assert not nodes[0].membership.lives_elsewhere("b", 2)
+
+    run(act)
+
+
+def test_one_that_dies_elsewhere_is_taken_over_within_twenty_seconds_by_one() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b, c = (Node(table, name) for name in "abc")
+        running = await a.open(tasks)
+        await b.open(tasks)
+        await c.open(tasks)
+        await asyncio.sleep(60)
+        running.cancel()  # as kill -9
+        await asyncio.sleep(LEASE_S - BEAT_S)
+        assert (b.taken, c.taken) == ([], [])
+        await asyncio.sleep(20 - LEASE_S + BEAT_S)
+        assert b.taken == c.taken == [("a", 1)], "each looks once; every step has one winner"
+        assert table.rows["a"].state == DEAD
+        await asyncio.sleep(600)
+        assert b.taken == [("a", 1)]
+        assert not b.membership.lives_elsewhere("a", 1)
+
+    run(act)
+
+
+def test_a_process_of_this_machine_that_is_gone_is_taken_over_at_the_start() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        from fwai.store.process_identity import this_process
+
+        here = this_process()
+        await Node(table, "a", replace(here, pid=2**22 + 1)).membership.open()
+        b = Node(table, "b", here)
+        await b.membership.open()
+        assert b.taken == [("a", 1)]
+        assert b.released == ["a"]
+
+    run(act)
+
+
+def test_a_paused_process_notices_lets_go_and_lives_again() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        running = await a.open(tasks)
+        await b.open(tasks)
+        await asyncio.sleep(30)
+        running.cancel()  # as SIGSTOP
+        await asyncio.sleep(40)
+        assert b.taken == [("a", 1)]
+        tasks.create_task(a.membership.run())  # as SIGCONT
+        await asyncio.sleep(2 * BEAT_S)
+        assert a.lost == 1
+        assert a.owner.epoch == 2
+        assert table.rows["a"].lives
+        await asyncio.sleep(600)
+        assert (a.lost, b.lost) == (1, 0)
+        assert b.released == ["a"], "the jobs of its new life are its own"
+
+    run(act)
+
+
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+def test_a_clock_that_is_set_kills_nobody(step_s: float) -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        await a.open(tasks)
+        await asyncio.sleep(1.4)
+        await b.open(tasks)
+        await asyncio.sleep(61)
+        for _ in range(5):
+            table.set_s += step_s
+            await asyncio.sleep(0.7)
+            await asyncio.sleep(120)
+        assert a.taken == b.taken == []
+
+    run(act)
+
+
+def test_nobody_judges_after_the_database_was_away() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        await a.open(tasks)
+        await b.open(tasks)
+        await asyncio.sleep(60)
+        table.away = True
+        await asyncio.sleep(120)
+        table.away = False
+        await asyncio.sleep(600)
+        assert a.taken == b.taken == []
+        assert (a.lost, b.lost) == (0, 0)
+
+    run(act)
+
+
+def test_a_sibling_that_stops_leaves_its_work_to_the_others_at_once() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        running = await a.open(tasks)
+        await b.open(tasks)
+        await asyncio.sleep(30)
+        running.cancel()
+        await a.membership.stop()
+        await asyncio.sleep(BEAT_S + 0.1)
+        assert not b.membership.siblings
+        assert b.notified >= 1
+        assert b.taken == [("a", 1)], "a stop that left something behind is tidied up, too"
+
+    run(act)
+
+
+def test_a_file_that_another_machine_uses_is_refused() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        await Node(table, "a", replace(HERE, host="host-2 pid:[1]")).membership.open()
+        b = Node(table, "b")
+        b.membership._single_host = True
+        with pytest.raises(StoreError, match="a server on host-2 uses this SQLite file"):
+            await b.membership.open()
+        await asyncio.sleep(LEASE_S + WATCH_S)
+        await b.membership.open()
+
+    run(act)
