@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fwai.config.settings import Settings, is_set
 from fwai.domain.host import is_loopback
 from fwai.domain.phone import normalise
+from fwai.errors import StoreError
+from fwai.store.database_url import parse_url
 
 AVAILABLE: Final = ("plivo", "exotel", "whatsapp")
 MIN_KEY_CHARS: Final = 16
@@ -112,10 +114,10 @@ def always_invalid(settings: Settings) -> list[str]:
         problems.append("PLIVO_API_URL: must be https://host")
     if not _is_url(settings.exotel_api_url, ("https", "http")):
         problems.append("EXOTEL_API_URL: must be https://host")
-    if not settings.database_url.startswith(("sqlite+aiosqlite:", "postgresql+asyncpg:")):
-        problems.append(
-            "DATABASE_URL: must be sqlite+aiosqlite:///path or postgresql+asyncpg://..."
-        )
+    try:
+        parse_url(settings.database_url)
+    except StoreError as exc:
+        problems.append(str(exc))
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
     return problems + _invalid_media(settings)

@@ -184,7 +184,8 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="sqlite+aiosqlite:///data/fwai.db",
         repr=False,  # it may hold a password
-        description="Or postgresql+asyncpg://user:password@host/name.",
+        description="Or postgresql+asyncpg://user:password@host/name. Words of libpq's may follow,"
+        " such as ?sslmode=require&connect_timeout=5; behind pgbouncer ?prepared_statements=off.",
     )
     data_dir: Path = Field(default=Path("data"), description="Database and recordings.")
     transcripts_dir: Path = Field(default=Path("transcripts"), description="Transcripts.")

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import CursorResult, Executable, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.call import FINAL_STATES, Call, CallEnding, CallId, CallState, EndReason
+from fwai.domain.call import Call, CallEnding, CallId, CallState, EndReason
 from fwai.domain.instance import Owner
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
@@ -29,18 +29,18 @@ from fwai.store.batch_writer import BatchWriter
 from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
 from fwai.store.call_logs import CallLogs
 from fwai.store.call_reader import CallReader
+from fwai.store.call_rows import FINAL_VALUES, LINE_STATES, ending_values, new_call_row
 from fwai.store.crash_recovery import Folders, Follow, follow_nothing
 from fwai.store.database import Database
 from fwai.store.file_writer import FileWriter
 from fwai.store.jobs import Jobs
 from fwai.store.tables import calls, instant
-from fwai.store.transcript_files import call_path, clean, clean_text
+from fwai.store.transcript_files import call_path, clean
 
 NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
 _log = structlog.get_logger()
 
 WAITING_STATES = frozenset({CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING})
-LINE_STATES = frozenset({CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS})
 
 
 def tell_nobody(call_id: CallId, ending: CallEnding, at: float) -> None:
@@ -118,7 +118,7 @@ class Calls(CallReader):
             StoreError: The database failed; nothing was kept.
         """
         moment = instant(at)
-        row = self._row(call, state, moment) | {"not_before": not_before}
+        row = new_call_row(call, state, moment, self._owner) | {"not_before": not_before}
         if self._folders.transcripts is not None:
             row["transcript"] = call_path(call.id, at, self._folders.zone, ".jsonl").as_posix()
         async with self._database.write() as connection:
@@ -257,30 +257,9 @@ class Calls(CallReader):
 
     def _insert(self, call: Call, state: CallState, at: float) -> Executable:
         file = self._logs.since(call, at).file
-        row = self._row(call, state, instant(at))
+        row = new_call_row(call, state, instant(at), self._owner)
         row["transcript"] = None if file is None else "/".join(file.path.parts[-2:])
         return self._database.insert(calls).values(row).on_conflict_do_nothing()
-
-    def _row(self, call: Call, state: CallState, moment: datetime) -> dict[str, Any]:
-        return {
-            "id": call.id,
-            "provider": call.provider,
-            "provider_call_id": call.provider_call_id,
-            "direction": call.direction.value,
-            "caller": call.caller,
-            "line": call.line,
-            "agent": call.agent,
-            "state": state.value,
-            "context": clean(call.context),
-            "created_at": moment,
-            "started_at": moment if state in LINE_STATES else None,
-            "answered_at": moment if state is CallState.IN_PROGRESS else None,
-            "written_at": moment,
-            "instance": self._owner.id,
-            "epoch": self._owner.epoch,
-            "callback_id": call.callback_id or None,
-            "webhook_url": call.webhook_url or None,
-        }
 
     async def _close(self, call: Call, ending: CallEnding, at: float) -> bool:
         here = (calls.c.id == call.id) & calls.c.state.not_in(FINAL_VALUES)
@@ -309,22 +288,3 @@ class Calls(CallReader):
         if followed:
             self._jobs.notify()
         return True
-
-
-FINAL_VALUES = sorted(state.value for state in FINAL_STATES)
-
-
-def ending_values(ending: CallEnding, at: float) -> dict[str, Any]:
-    """Return what closing a call changes in its row."""
-    moment = instant(at)
-    return {
-        "state": ending.state.value,
-        "end_reason": ending.reason.value,
-        "ended_at": moment,
-        "written_at": moment,
-        "usage": clean(ending.usage) if ending.usage else None,
-        "latency_ms": clean(ending.latency_ms) if ending.latency_ms else None,
-        "audio_in_s": clean(ending.audio_in_s),
-        "audio_out_s": clean(ending.audio_out_s),
-        "cause": clean_text(ending.cause)[:120] or None,
-    }

@@ -10,23 +10,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import structlog
-from sqlalchemy import Table, event, make_url, text
+from sqlalchemy import Table, event, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import in_greenlet
 
 from fwai.errors import StoreError
+from fwai.store.database_url import (
+    COMMAND_S,
+    CONNECT_S,
+    DatabaseUrl,
+    parse_url,
+    place_of,
+    sqlite_file,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 BUSY_TIMEOUT_MS = 5000
-CONNECT_S = 5
-COMMAND_S = 8
 POOL_SIZE = 2
 FILE_MODE = 0o640
 WAL_TRIES = 50
@@ -34,7 +39,6 @@ WAL_RETRY_S = 0.1
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 CHECKPOINT_WRITES = 200
 CHECKPOINT_PAGES = 8_000  # 32 MB: where nobody moves the log in time, a commit does
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 _FIXES = (
     ("unable to open", "make the directory and the file writable for the service's user"),
     ("readonly", "make the file, its -wal and -shm files and the directory writable"),
@@ -66,28 +70,33 @@ class Database:
         engine: SQLAlchemy's engine; disposed of by ``close``.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = parse_url(url)
-        self.place = _place(self.url)
+    def __init__(self, url: str, command_s: float = COMMAND_S) -> None:
+        parsed = parse_url(url)
+        self.url = parsed.url
+        self.place = place_of(self.url)
         # SQLite has one writer; its own way of waiting is to sleep, up to 100 ms at a time.
         sqlite_file = self.url.get_backend_name() == "sqlite"
         self._turn = asyncio.Lock() if sqlite_file else nullcontext()
         self._written = 0  # transactions since the log was moved into the file
         self._grown = asyncio.Event()
         try:
-            self.engine = _create_engine(self.url)
+            self.engine = _create_engine(parsed, command_s)
         except ImportError as exc:
             raise StoreError(f"database {self.place}: run pip install {exc.name}") from exc
 
     @classmethod
-    async def open(cls, url: str) -> Self:
+    async def open(cls, url: str, command_s: float = COMMAND_S) -> Self:
         """Open a database that can be written to; ``close`` it in the end.
+
+        Args:
+            url: What ``DATABASE_URL`` says.
+            command_s: The longest a statement may take, in seconds; PostgreSQL only.
 
         Raises:
             StoreError: It cannot be reached or written; the text names the place and the fix.
         """
         prepare_file(url)
-        database = cls(url)
+        database = cls(url, command_s)
         try:
             if database.engine.dialect.name == "sqlite":
                 await database._use_wal()
@@ -212,37 +221,16 @@ def cause_of(exc: BaseException) -> BaseException:
     return exc.orig.__cause__ or exc.orig
 
 
-def parse_url(url: str) -> URL:
-    """Return the URL with the asynchronous driver filled in.
-
-    Raises:
-        StoreError: It is not the URL of a database this package can use.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "DATABASE_URL cannot be read; see .env.example for two that work"
-        ) from None
-    backend = parsed.get_backend_name().replace("postgres", "postgresql", 1)
-    backend = "postgresql" if backend.startswith("postgresql") else backend
-    if backend not in _DRIVERS:
-        raise StoreError("DATABASE_URL must begin with sqlite+aiosqlite or postgresql+asyncpg")
-    if backend == "sqlite" and not _sqlite_file(parsed):
-        raise StoreError("DATABASE_URL must name a file, such as sqlite+aiosqlite:///data/fwai.db")
-    return parsed.set(drivername=_DRIVERS[backend])
-
-
 def prepare_file(url: str) -> None:
     """Create the directory of a SQLite file and look at the file; a server needs nothing.
 
     Raises:
         StoreError: The directory cannot be created or the file not be written.
     """
-    parsed = parse_url(url)
+    parsed = parse_url(url).url
     if parsed.get_backend_name() != "sqlite":
         return
-    path = Path(_sqlite_file(parsed))
+    path = Path(sqlite_file(parsed))
     parent = path.parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -261,18 +249,8 @@ def prepare_file(url: str) -> None:
         raise StoreError(f"database {path}: it must be a file the service's user can write")
 
 
-def _sqlite_file(url: URL) -> str:
-    name = url.database or ""
-    return "" if name == ":memory:" or name.startswith("file:") else name
-
-
-def _place(url: URL) -> str:
-    if url.get_backend_name() == "sqlite":
-        return _sqlite_file(url)
-    return url.render_as_string(hide_password=True)
-
-
-def _create_engine(url: URL) -> AsyncEngine:
+def _create_engine(parsed: DatabaseUrl, command_s: float) -> AsyncEngine:
+    url = parsed.url
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
             url,
@@ -280,7 +258,7 @@ def _create_engine(url: URL) -> AsyncEngine:
             max_overflow=POOL_SIZE,
             pool_pre_ping=True,
             pool_timeout=CONNECT_S,
-            connect_args={"timeout": CONNECT_S, "command_timeout": COMMAND_S},
+            connect_args=parsed.connect_args | {"command_timeout": command_s},
         )
     # Each connection is a thread of aiosqlite, begun when it is first needed and then kept: those
     # beyond the pool's size would end after each use, and begin anew for the next one.

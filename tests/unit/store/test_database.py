@@ -11,7 +11,6 @@ from fwai.errors import StoreError
 from fwai.store.database import (
     CHECKPOINT_WRITES,
     Database,
-    parse_url,
     prepare_file,
     store_error,
 )
@@ -33,26 +32,6 @@ async def test_a_sqlite_database_is_set_up_for_one_writer_and_many_readers(
         "busy_timeout": 5000,
         "foreign_keys": 1,
     }
-
-
-@pytest.mark.parametrize(
-    ("url", "driver"),
-    [
-        ("sqlite+aiosqlite:///data/fwai.db", "sqlite+aiosqlite"),
-        ("sqlite:///data/fwai.db", "sqlite+aiosqlite"),
-        ("postgresql+asyncpg://u:p@h/d", "postgresql+asyncpg"),
-        ("postgresql://u:p@h/d", "postgresql+asyncpg"),
-        ("postgres://u:p@h/d", "postgresql+asyncpg"),
-    ],
-)
-def test_the_driver_is_filled_in(url: str, driver: str) -> None:
-    assert parse_url(url).drivername == driver
-
-
-@pytest.mark.parametrize("url", ["", "data/fwai.db", "mysql://h/d", "sqlite+aiosqlite://"])
-def test_an_unusable_url_is_refused_by_the_variable_s_name(url: str) -> None:
-    with pytest.raises(StoreError, match="DATABASE_URL"):
-        parse_url(url)
 
 
 async def test_the_directory_is_created(tmp_path: Path) -> None:

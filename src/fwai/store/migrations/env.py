@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 from fwai.store.database import Database
 from fwai.store.job_tables import metadata
 
+COMMAND_S = 50  # within the deadline of `fwai.store.migrate`
 LOCK_ID = 0x66776169  # "fwai": whoever migrates a PostgreSQL database holds this advisory lock
 
 
@@ -28,7 +29,8 @@ def _run(connection: Connection) -> None:
 
 
 async def _migrate(url: str) -> None:
-    database = await Database.open(url)
+    # A sibling that migrates at the same time is waited for.
+    database = await Database.open(url, command_s=COMMAND_S)
     try:
         async with database.read() as connection:
             await connection.run_sync(_run)
