@@ -70,7 +70,9 @@ class Database:
         engine: SQLAlchemy's engine; disposed of by ``close``.
     """
 
-    def __init__(self, url: str, command_s: float = COMMAND_S) -> None:
+    def __init__(
+        self, url: str, command_s: float = COMMAND_S, pool_size: int = POOL_SIZE
+    ) -> None:
         parsed = parse_url(url)
         self.url = parsed.url
         self.place = place_of(self.url)
@@ -80,7 +82,7 @@ class Database:
         self._written = 0  # transactions since the log was moved into the file
         self._grown = asyncio.Event()
         try:
-            self.engine = _create_engine(parsed, command_s)
+            self.engine = _create_engine(parsed, command_s, pool_size)
         except ImportError as exc:
             raise StoreError(f"database {self.place}: run pip install {exc.name}") from exc
 
@@ -249,13 +251,13 @@ def prepare_file(url: str) -> None:
         raise StoreError(f"database {path}: it must be a file the service's user can write")
 
 
-def _create_engine(parsed: DatabaseUrl, command_s: float) -> AsyncEngine:
+def _create_engine(parsed: DatabaseUrl, command_s: float, pool_size: int) -> AsyncEngine:
     url = parsed.url
     if url.get_backend_name() != "sqlite":
         return create_async_engine(
             url,
-            pool_size=POOL_SIZE,
-            max_overflow=POOL_SIZE,
+            pool_size=pool_size,
+            max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=CONNECT_S,
             connect_args=parsed.connect_args | {"command_timeout": command_s},

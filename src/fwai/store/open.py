@@ -38,7 +38,7 @@ from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.instances import Instances
 from fwai.store.job_writer import wake_nobody
 from fwai.store.jobs import Jobs, follow_no_job
-from fwai.store.membership import Membership
+from fwai.store.membership import CONTACT_S, Membership
 from fwai.store.migrate import ensure_schema
 from fwai.store.process_identity import this_process
 from fwai.store.recording import WavRecorder
@@ -136,8 +136,12 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     """
     await ensure_schema(options.url)
     database = await Database.open(options.url)
+    contact = database
+    if database.engine.dialect.name != "sqlite":
+        # A heartbeat must not wait for a connection while others wait for a lock.
+        contact = Database(options.url, command_s=CONTACT_S, pool_size=1)
     try:
-        store = _build(database, options)
+        store = _build(database, contact, options)
         closed = await store.membership.open()
         _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
         try:
@@ -146,10 +150,11 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         finally:
             await store.membership.stop()
     finally:
+        await contact.close()
         await database.close()
 
 
-def _build(database: Database, options: StoreOptions) -> Store:
+def _build(database: Database, contact: Database, options: StoreOptions) -> Store:
     """Build one object per thing that is kept."""
 
     def written(tables: Collection[str]) -> None:
@@ -185,7 +190,7 @@ def _build(database: Database, options: StoreOptions) -> Store:
         database, folders, owner, jobs, options.follow, options.keep, options.adopted
     )
     membership = Membership(
-        Instances(database),
+        Instances(contact),
         recovery,
         jobs,
         owner,
