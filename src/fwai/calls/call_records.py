@@ -10,14 +10,15 @@ behind the call. Reads have deadlines, too, and an answer for when they pass.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
+from fwai.calls.bounded_reads import BoundedReads
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
@@ -72,6 +73,7 @@ class CallRecords:
         self._concurrency = asyncio.Semaphore(MAX_TASKS)
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reads: BoundedReads | None = None
         self._stop = asyncio.Event()
         self._over = False
 
@@ -82,13 +84,14 @@ class CallRecords:
 
     async def run(self) -> None:
         """Write until `stop`; what is left then is given a few seconds."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
+        async with asyncio.TaskGroup() as group, BoundedReads() as reads:
+            self._group, self._reads = group, reads
             for call_id in list(self._steps):
                 self._begin(call_id)
             await self._stop.wait()
             await self._finish()
             self._over = True
+            self._reads = None
 
     def stop(self) -> None:
         """Let `run` return."""
@@ -151,8 +154,12 @@ class CallRecords:
 
     # ---- inside ---------------------------------------------------------------------------------
 
-    async def _read(self, work: Awaitable[ValueT], otherwise: ValueT, within_s: float) -> ValueT:
+    async def _read(
+        self, work: Coroutine[Any, Any, ValueT], otherwise: ValueT, within_s: float
+    ) -> ValueT:
         try:
+            if self._reads is not None:
+                return await self._reads.within(work, within_s)
             async with asyncio.timeout(within_s):
                 return await work
         except StoreError as exc:

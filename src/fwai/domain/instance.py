@@ -1,4 +1,4 @@
-"""The identity of a server process among those that share a database."""
+"""Instances: identity, state and ownership of server processes that share a database."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LIVING = frozenset({UP, DRAINING})
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """Where a process runs and which one it is there.
+    """Identity of a process: its host, boot, process id and start time.
 
     Attributes:
         host: Names the machine, and its container: process ids mean something only inside it.
@@ -31,12 +31,12 @@ class ProcessIdentity:
 
 @dataclass(frozen=True, slots=True)
 class InstanceRecord:
-    """An instance as it is kept.
+    """A stored instance.
 
     Attributes:
-        epoch: Counts the lives of an instance: one that was declared dead begins a new one.
+        epoch: Incremented when an instance that was declared dead starts again.
         state: ``up``, ``draining``, ``stopped`` or ``dead``.
-        calls: How many calls it carried at its last heartbeat.
+        calls: Calls in progress at its last heartbeat.
         seen_at: Its last heartbeat, by the database's clock.
         age_s: How long ago that was, by the database's clock, in seconds.
     """
@@ -52,16 +52,16 @@ class InstanceRecord:
 
     @property
     def lives(self) -> bool:
-        """Whether it says that it runs."""
+        """Whether its state says that it runs."""
         return self.state in LIVING
 
 
 @dataclass(slots=True)
 class Owner:
-    """Whose calls and jobs a process writes: its instance and the life of it.
+    """Owner of calls and jobs: an instance and its epoch.
 
     Attributes:
-        epoch: Changes when the instance was declared dead and begins anew.
+        epoch: Changes when the instance was declared dead and starts again.
     """
 
     id: str = ""
@@ -69,11 +69,11 @@ class Owner:
 
 
 class InstanceStatus:
-    """What this process tells of itself at each heartbeat, and hears when it was declared dead.
+    """Status that this process reports at each heartbeat; notifies when it was declared dead.
 
     Attributes:
-        draining: It takes no further call.
-        calls: How many calls it carries.
+        draining: It accepts no further calls.
+        calls: Calls in progress.
     """
 
     def __init__(self) -> None:
@@ -87,10 +87,10 @@ class InstanceStatus:
         return DRAINING if self.draining else UP
 
     def subscribe(self, disown: Callable[[], None]) -> None:
-        """Call ``disown`` when others took the calls of this process over; it must not block."""
+        """Call ``disown`` when other processes took over this one's calls; it must not block."""
         self._listeners.append(disown)
 
     def declared_dead(self) -> None:
-        """Others took over: let go of everything."""
+        """Notify subscribers that other processes took over."""
         for disown in self._listeners:
             disown()

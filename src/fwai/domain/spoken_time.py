@@ -163,7 +163,7 @@ def _hour_matches(hour: int, said: TimeExpression) -> bool:
 
 
 def _candidate_days(said: TimeExpression, today: date, *, small_hour: bool) -> Iterator[date]:
-    """Yield the days that may be meant, in order; ``small_hour`` is an hour of the small ones."""
+    """Yield the candidate days in order; ``small_hour``: the hour is one after midnight."""
     one = timedelta(days=1)
     shift = one if small_hour and said.parts & {NIGHT, MIDNIGHT} else timedelta(0)
     tonight = shift and said.days == 0 and said.weekday is None and said.date is None

@@ -1,6 +1,6 @@
 """Grammar of spoken times: parses words to a day, a clock time or an offset from now.
 
-``TimeParser`` goes over the words once. What it does not understand it refuses, it never guesses.
+`TimeParser` makes one pass over the words. What it does not understand it refuses; no guesses.
 """
 
 from collections.abc import Callable

@@ -70,9 +70,7 @@ class Database:
         engine: SQLAlchemy's engine; disposed of by ``close``.
     """
 
-    def __init__(
-        self, url: str, command_s: float = COMMAND_S, pool_size: int = POOL_SIZE
-    ) -> None:
+    def __init__(self, url: str, command_s: float = COMMAND_S, pool_size: int = POOL_SIZE) -> None:
         parsed = parse_url(url)
         self.url = parsed.url
         self.place = place_of(self.url)

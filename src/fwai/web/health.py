@@ -1,11 +1,15 @@
 """Health and readiness endpoints, for uptime checks, systemd and load balancers."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-SERVICE = "WhatsApp Voice Calling with Gemini Live"
+SERVICE: Final = "WhatsApp Voice Calling with Gemini Live"
+INTERFACE_VERSION: Final = "1.0.0"
+"""Version of what ``/`` answers, not of the package: uptime checks compare the whole body, so it
+stays through releases. The package's is told by ``fwai --version`` and ``/openapi.json``."""
 
 
 class Ping(BaseModel):
@@ -33,7 +37,6 @@ class Readiness(BaseModel):
 
 
 def router(
-    version: str,
     reasons: Callable[[], Sequence[str]],
     calls: Callable[[], int],
     warnings: Sequence[str],
@@ -41,7 +44,6 @@ def router(
     """Build the health and readiness endpoints.
 
     Args:
-        version: The package's.
         reasons: Why no call is admitted now; empty when one is.
         calls: How many calls are not over.
         warnings: Guards that are turned off.
@@ -50,7 +52,7 @@ def router(
 
     @api.get("/")
     async def ping() -> Ping:
-        return Ping(status="ok", service=SERVICE, version=version)
+        return Ping(status="ok", service=SERVICE, version=INTERFACE_VERSION)
 
     @api.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -1,16 +1,16 @@
 """Agent selection: chooses the agent of a line, and makes its leg with all it must know."""
 
-import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from fwai.calls.bounded_reads import BoundedReads
 from fwai.calls.listening_agent import ListeningAgent
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile, fill
@@ -43,6 +43,7 @@ class AgentFactory:
         agents: By id; the first one answers lines that no agent names.
         tools: Those that are configured; an agent is offered the ones it names.
         recall: Returns what is known of a person, by number, as text for the model; may be empty.
+        reads: Waits for that only so long.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class AgentFactory:
         agents: Mapping[str, AgentProfile],
         tools: ToolRegistry,
         tls: ssl.SSLContext,
-        recall: Callable[[str], Awaitable[str]],
+        recall: Callable[[str], Coroutine[Any, Any, str]],
+        reads: BoundedReads,
     ) -> None:
         self._settings = settings
         self._agents = agents
         self._tools = tools
         self._recall = recall
+        self._reads = reads
         self._by_line = {line: agent.id for agent in agents.values() for line in agent.numbers}
         self._default = next(iter(agents))
         url = settings.gemini_live_url
@@ -95,8 +98,7 @@ class AgentFactory:
 
     async def _known(self, phone: str) -> str:
         try:
-            async with asyncio.timeout(RECALL_S):
-                return await self._recall(phone)
+            return await self._reads.within(self._recall(phone), RECALL_S)
         except (StoreError, TimeoutError) as exc:
             _log.warning("caller_not_recalled", error=type(exc).__name__)
             return ""
@@ -145,7 +147,7 @@ def _why_called(call: Call) -> str:
     return "\n".join(lines)
 
 
-def caller_recall(store: Store, zone: ZoneInfo) -> Callable[[str], Awaitable[str]]:
+def caller_recall(store: Store, zone: ZoneInfo) -> Callable[[str], Coroutine[Any, Any, str]]:
     """Return what looks up what is known of a person, as text for an agent; empty when nothing is.
 
     It raises ``StoreError`` when the database failed.

@@ -19,6 +19,7 @@ import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
+from fwai.calls.bounded_reads import BoundedReads
 from fwai.calls.call_runner import OnOver
 from fwai.calls.dial_cleanup import adopted_call_jobs, dial_cleanup_jobs
 from fwai.calls.limits import SessionLimits
@@ -121,7 +122,8 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         parts = ToolParts(providers, channels, jobs, announce, bookings, availability, webhooks)
         tools = tool_registry(settings, agents, store, parts)
         recall = caller_recall(store, settings.zone)
-        factory = AgentFactory(settings, agents, tools, tls, recall)
+        reads = await stack.enter_async_context(BoundedReads())
+        factory = AgentFactory(settings, agents, tools, tls, recall, reads)
         archive = PublishingArchive(store.calls, live_events)
         calls = _call_manager(settings, agents, factory, tools, archive, store, status, on_over)
 
@@ -253,7 +255,7 @@ def _web(
     def reasons() -> Sequence[str]:
         return [calls.refusal] if calls.refusal is not None else []
 
-    app.include_router(health_router(__version__, reasons, lambda: calls.active, warnings))
+    app.include_router(health_router(reasons, lambda: calls.active, warnings))
     for provider in providers:
         app.include_router(provider.router(calls, reports))
     return app

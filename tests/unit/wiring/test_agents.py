@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 import virtual_time
 from fakes import CALL
+from fwai.calls.bounded_reads import BoundedReads
 from fwai.calls.listening_agent import ListeningAgent
 from fwai.config.loading import load_settings
 from fwai.domain.agent import AgentProfile
@@ -34,7 +35,7 @@ PROFILE = AgentProfile(
 )
 SALES = replace(PROFILE, id="Sales", prompt="You sell.", numbers=("+918888800001",), memory=False)
 OURS = replace(CALL, direction=Direction.OUTBOUND, context={"customer_name": "Asha"})
-Recall = Callable[[str], Awaitable[str]]
+Recall = Callable[[str], Coroutine[Any, Any, str]]
 
 
 async def nothing(phone: str) -> str:
@@ -46,17 +47,19 @@ async def something(phone: str) -> str:
 
 
 def a_cast(
-    recall: Recall = nothing, agents: Mapping[str, AgentProfile] | None = None
+    recall: Recall = nothing,
+    agents: Mapping[str, AgentProfile] | None = None,
+    reads: BoundedReads | None = None,
 ) -> AgentFactory:
     settings = load_settings({}, environment=False)
     known = agents or {"FWAI_Core": PROFILE, "Sales": SALES}
-    return AgentFactory(
-        settings, known, ToolRegistry([end_call()]), ssl.create_default_context(), recall
-    )
+    tools, tls = ToolRegistry([end_call()]), ssl.create_default_context()
+    return AgentFactory(settings, known, tools, tls, recall, reads or BoundedReads())
 
 
 async def config_of(call: Call, recall: Recall = nothing) -> Any:  # noqa: ANN401 - a session's
-    agent = await a_cast(recall).agent_for(call)
+    async with BoundedReads() as reads:
+        agent = await a_cast(recall, reads=reads).agent_for(call)
     assert isinstance(agent, GeminiAgent)
     return agent._config
 

@@ -102,9 +102,7 @@ class MediaStats:
 
 
 class WebRtcLeg:
-    """Media of one call. Implements ``CallerLeg``.
-
-    Made by `peer`; `connect`, then `release`, then hand it to the session.
+    """Media of one call: `connect`, `release`, then carry it. Implements ``CallerLeg``.
 
     Args:
         transport: The transport, with its ports bound.
@@ -277,13 +275,12 @@ class WebRtcLeg:
 
     def _receive_control(self, data: bytes) -> None:
         now = time.time()
-        heard = rtcp.parse(data)
-        source = self._in.inbound.ssrc
+        received, source = rtcp.parse(data), self._in.inbound.ssrc
         if source is not None:
-            if source in heard.clock:
-                self._sender_report = (heard.clock[source], now)
-            self._bye_received = self._bye_received or source in heard.gone
-        for about in heard.about:
+            if source in received.clock:
+                self._sender_report = (received.clock[source], now)
+            self._bye_received = self._bye_received or source in received.gone
+        for about in received.about:
             if about.ssrc == self._identity.ssrc:
                 self._remote_loss = about.report.fraction / 256
                 self._out.report_loss(self._remote_loss)
@@ -302,7 +299,7 @@ class WebRtcLeg:
             self._deliver(CallerHungUp(failed=failed))
 
     def _emit(self, event: CallerEvent) -> None:
-        if not self._over:  # sound may go on until the way is closed
+        if not self._over:  # audio may go on until the transport is closed
             self._deliver(event)
 
     def _deliver(self, event: CallerEvent) -> None:
@@ -349,13 +346,10 @@ class WebRtcLeg:
         report, source = self._in.inbound.report(), self._in.inbound.ssrc
         if report is not None and source is not None:
             last_sr, at = self._sender_report or (0, now)
-            about = rtcp.ReceptionReport(
-                source, report, last_sr, int((now - at) * 65536) & 0xFFFFFFFF
-            )
-        out = self._out
-        sent = rtcp.SenderInfo(
-            self._identity.ssrc, now, out.timestamp, out.packets, out.payload_bytes
-        )
+            delay = int((now - at) * 65536) & 0xFFFFFFFF
+            about = rtcp.ReceptionReport(source, report, last_sr, delay)
+        ssrc, out = self._identity.ssrc, self._out
+        sent = rtcp.SenderInfo(ssrc, now, out.timestamp, out.packets, out.payload_bytes)
         self._transport.send(rtcp.build_sender_report(sent, self._identity.name, about))
 
 

@@ -120,7 +120,7 @@ class WhatsAppCalls:
             _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
             return
         live = WhatsAppCall(event.call_id, Direction.INBOUND, event.user)
-        self._start_task(live, self._setup.inbound(live, event))
+        self._start(live, self._setup.inbound(live, event))
 
     def _handle_terminate(self, event: CallTerminated) -> None:
         """Handle the end of a call."""
@@ -214,9 +214,7 @@ class WhatsAppCalls:
             live = WhatsAppCall(call_id, Direction.OUTBOUND, to, reference, accepted=True)
             live.ring_s = ring_s
             self._report_state(live, CallState.DIALING)
-            if call_id in self._over or not self._start_task(
-                live, self._setup.outbound(live, pending)
-            ):
+            if call_id in self._over or not self._start(live, self._setup.outbound(live, pending)):
                 await pending.close()
                 self._report_state(live, CallState.FAILED, "over at once")
         finally:
@@ -268,7 +266,7 @@ class WhatsAppCalls:
         live.cancel()
         await self._report_end(live, CallState.FAILED, "server stopped")
 
-    def _start_task(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
+    def _start(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
         """Start the call's task; the call stays registered until it is done."""
         self._live[live.id] = live
         live.task = self._tasks.start(work, f"whatsapp:{live.id}")
