@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-n8n check bench fix clean
+.PHONY: help demo run test test-fast test-n8n mutants check bench fix clean
 
 help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
 	@echo "make run     answer calls; without configuration, in demo mode"
-	@echo "make test    all tests"
+	@echo "make test    all tests; those on PostgreSQL where FWAI_TEST_POSTGRES_URL names a server"
+	@echo "make test-fast  what needs no real time, in asyncio's debug mode; run on other Pythons, too"
+	@echo "make mutants  faults that the tests must notice, tried one by one (about ten minutes); ONLY=hang-up"
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
@@ -31,8 +33,19 @@ demo: $(VENV)/.runtime
 run: $(VENV)/.runtime
 	$(BIN)/python run.py
 
+PYTEST := $(BIN)/python -m pytest -q -rs --numprocesses 3 --dist loadfile
+
+# Branches are counted without what takes real time: counting would make gaps in conversations.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile
+	$(PYTEST) -m "not real_time" --cov --cov-report=json:.coverage/report.json
+	$(PYTEST) -m real_time
+	$(BIN)/python scripts/check_coverage.py
+
+test-fast: $(VENV)/.dev
+	PYTHONASYNCIODEBUG=1 $(PYTEST) -m "not real_time"
+
+mutants: $(VENV)/.dev
+	$(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ def at_rest(target: Target) -> Row:
     target.idle_memory_kb = memory_kb(pid)
     return {
         "start_s": target.start_s,
+        "start_cpu_s": target.start_cpu_s,
         "idle_memory_kb": target.idle_memory_kb,
         "idle_cpu_ms_per_s": round((cpu_s(pid) - used) * 1000 / IDLE_S, 2),
     }

@@ -68,7 +68,8 @@ def show(report: Row) -> None:
         memory = server["idle_memory_kb"]
         print(
             f"{name:13s} ready after {server['start_s']:.2f} s "
-            f"(at first {server['first_start_s']:.2f}), idle RSS {memory['rss'] / 1024:.0f} MB "
+            f"(at first {server['first_start_s']:.2f}) and {server['start_cpu_s']:.2f} s CPU, "
+            f"idle RSS {memory['rss'] / 1024:.0f} MB "
             f"(PSS {memory['pss'] / 1024:.0f}), {server['idle_cpu_ms_per_s']:.1f} ms CPU a second"
         )
     print()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import children
+from bench.measure import cpu_s
 from bench.wires import LINES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -71,6 +72,7 @@ class Target:
     Attributes:
         secret: Plivo's token, the secret of Exotel's addresses and the API's key, all in one.
         start_s: From the start of the process until it said that it is ready.
+        start_cpu_s: What CPU it used until then, all threads, in seconds.
         idle_memory_kb: What it used before its first call.
     """
 
@@ -80,6 +82,7 @@ class Target:
     process: subprocess.Popen[bytes]
     start_s: float
     secret: str = field(repr=False)
+    start_cpu_s: float = 0.0
     idle_memory_kb: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -149,6 +152,7 @@ def start(
             time.sleep(POLL_S)
         else:
             target.start_s = round(time.perf_counter() - started, 2)
+            target.start_cpu_s = round(cpu_s(process.pid), 2)
             return target
     target.stop()
     said = b"".join(log).decode(errors="replace")

@@ -55,8 +55,9 @@ def _calls(report: Row) -> list[str]:
         lines.append(_judge("calls refused, cut, cut short, deaf or left over", faults, 0))
     if (server := report["servers"].get("fwai")) is not None:
         lines += [
-            _judge("idle RSS, MB", server["idle_memory_kb"]["rss"] / 1024, 120),
+            _judge("idle RSS, MB", server["idle_memory_kb"]["rss"] / 1024, 106),
             _judge("start to ready, s", server["start_s"], 2.5),
+            _judge("CPU until ready, s", server["start_cpu_s"], 0.45),
         ]
     if (most := report["holds"]) is not None:
         lines.append(f"      most calls that hold: {most['calls']} (limit: the {most['limit']})")
@@ -124,8 +125,9 @@ def _idle(found: Row) -> list[str]:
         memory = rest["idle_memory_kb"]["rss"] / 1024
         loaded = ", ".join(rest["webrtc_libraries"]) or "nothing of aiortc and av"
         line = f"idle RSS with {name}, MB"
-        judged = _judge(line, memory, 120) if name == "plivo" else f"      {line}: {memory:.1f}"
-        lines.append(f"{judged}; loaded: {loaded}; ready after {rest['start_s']:.2f} s")
+        judged = _judge(line, memory, 106) if name == "plivo" else f"      {line}: {memory:.1f}"
+        took = f"ready after {rest['start_s']:.2f} s, {rest['start_cpu_s']:.2f} s CPU"
+        lines.append(f"{judged}; loaded: {loaded}; {took}")
     plain = len(found["plivo"]["webrtc_libraries"])
     return [*lines, _judge("plivo only: libraries of WebRTC loaded", plain, 0)]
 

@@ -25,6 +25,7 @@ from e2e.process import ready, server
 from fwai.simulator.common.caller import AwaitHangUp, CallReport, HangUp, Hear, Say, Step
 from fwai.simulator.common.fate import Fate
 from fwai.simulator.plivo.exchange import PlacedCall
+from gaps import besides_gaps
 
 CALLER = "+919999900001"
 NOTE = "the fee of the evening batch"
@@ -126,7 +127,7 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
             due_at = datetime.fromisoformat(promised.data["due_at"])
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 15) == 0
-        assert report.problems == []
+        assert besides_gaps(report.problems) == []
 
         with server(tmp_path, around.port, **around.values) as process:
             await ready(around.port)
@@ -142,7 +143,7 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
         assert NOT_EARLY_S < (dialled_at - due_at).total_seconds() < NOT_LATE_S
         (placed,) = world.provider.calls
         assert placed.report is not None
-        assert placed.report.problems == []
+        assert besides_gaps(placed.report.problems) == []
 
         assert ended.data["status"] == "completed"
         assert ended.data["direction"] == "outbound"

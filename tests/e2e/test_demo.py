@@ -26,6 +26,7 @@ from fwai.simulator.common.caller import (
 )
 from fwai.simulator.meta.media import MALFORMED, NetworkConditions
 from fwai.simulator.meta.phone import MetaCall
+from gaps import assert_no_problems, assert_satisfied, on_time
 
 KEY_AFTER_S = 0.6  # in the middle of a question
 BAD = NetworkConditions(loss=0.02, jitter_ms=60.0, lost=frozenset({310}))
@@ -41,11 +42,8 @@ async def test_the_demo_plays_a_good_call_with_every_provider(tmp_path: Path) ->
     printed, _ = await process.communicate()
     told = json.loads(printed)
 
-    assert {name: call["problems"] for name, call in told["calls"].items()} == {
-        "plivo": [],
-        "exotel": [],
-        "whatsapp": [],
-    }
+    assert list(told["calls"]) == ["plivo", "exotel", "whatsapp"]
+    assert_no_problems([problem for call in told["calls"].values() for problem in call["problems"]])
     assert told["ok"]
     assert process.returncode == 0
     call = told["calls"]["whatsapp"]
@@ -55,7 +53,8 @@ async def test_the_demo_plays_a_good_call_with_every_provider(tmp_path: Path) ->
         "ask_ai",
         "goodbye",
     ]
-    assert call["barge_in_ms"] < 500
+    with on_time():
+        assert call["barge_in_ms"] < 500
     assert call["network"]["lost"] == call["network"]["dropped"] == 0
     assert told["calls"]["plivo"]["network"] is None
     assert Path(call["recording"]).is_relative_to(tmp_path / "whatsapp")
@@ -109,7 +108,7 @@ async def test_bad_weather(tmp_path: Path) -> None:
         network = report.network
         assert network is not None
         print(network, [round(ms) for ms in report.response_ms], model.scores)
-        assert report.problems == []
+        assert_satisfied(report)
         assert report.ended_by == "api"
         assert model.heard == ["ask_courses", "ask_ai", "goodbye"]
         assert "The caller pressed these keys: 5." in model.texts
@@ -117,9 +116,10 @@ async def test_bad_weather(tmp_path: Path) -> None:
         assert network.server_lost == pytest.approx(network.dropped, abs=5)
         assert network.server_jitter_ms is not None
         assert 10 < network.server_jitter_ms < 60
-        assert abs(network.drift_ms) < 10
         first, *_, last = report.response_ms
-        assert last == pytest.approx(first, abs=150), "nothing was buffered more and more"
+        with on_time():
+            assert abs(network.drift_ms) < 10
+            assert last == pytest.approx(first, abs=150), "nothing was buffered more and more"
     (transcript,) = house.transcripts()
     assert "keys_pressed" in transcript
 
@@ -131,7 +131,7 @@ async def test_what_is_no_sound_does_no_harm(tmp_path: Path) -> None:
         report = await follow(house, script)
         await house.quiet()
 
-        assert report.problems == []
+        assert_satisfied(report)
         assert report.ended_by == "caller"
         ((_, ending),) = house.over
         assert ending.reason is EndReason.CALLER_HUNG_UP
@@ -158,7 +158,7 @@ async def test_a_user_who_is_called_follows_a_script_too(tmp_path: Path) -> None
         await world.quiet()
 
         (report,) = reports
-        assert report.problems == []
+        assert_satisfied(report)
         assert report.barge_in_ms
         assert report.heard_clips == ["greeting", "courses_answer"]
         assert [one.kind for one in report.deliveries] == [

@@ -13,6 +13,18 @@ SOURCES = sorted((ROOT / "src" / "fwai").rglob("*.py"))
 DETACHED = {"asyncio.create_task", "asyncio.ensure_future", "loop.create_task"}
 # What the environment holds is read in one place; the exceptions set what libraries read.
 READS_ENVIRONMENT = {"loading.py"}
+UNIT_TESTS = sorted((ROOT / "tests" / "unit").rglob("*.py"))
+# Whoever imports one of these has a clock that jumps.
+JUMPING_CLOCKS = {"virtual_time", "unit.gemini.jumping_loop"}
+SLEEPS = {"asyncio.sleep", "time.sleep", "sleep"}
+# What sleeps in real time in spite of that, and why it must.
+SLEEPS_FOR_A_REASON = {
+    "adapters/browser/test_routes.py": "heartbeats between two events, beside a peer of aiortc's",
+    "adapters/whatsapp/kit.py": "its tests run on a clock that jumps",
+    "gemini/jumping_loop.py": "the clock that jumps",
+    "store/crashing.py": "a process that works until it is killed",
+    "store/test_database.py": "a lock that another connection holds: SQLite sets no event",
+}
 
 
 def calls(path: Path) -> Iterator[str]:
@@ -59,6 +71,33 @@ def test_every_task_has_an_owner(path: Path) -> None:
 def test_the_environment_is_read_in_one_place(path: Path) -> None:
     if path.name not in READS_ENVIRONMENT:
         assert "os.environ" not in path.read_text(encoding="utf-8")
+
+
+def sleeps(path: Path) -> list[int]:
+    """Return the lines in which real time would pass; a sleep of 0 only lets others run."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None), *(alias.name for alias in node.names)]
+    }
+    if imported & JUMPING_CLOCKS:
+        return []
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in SLEEPS
+        and [ast.unparse(arg) for arg in node.args] != ["0"]
+    ]
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_unit_test_sleeps(path: Path) -> None:
+    allowed = path.relative_to(ROOT / "tests" / "unit").as_posix() in SLEEPS_FOR_A_REASON
+
+    assert bool(sleeps(path)) == allowed, "use virtual_time, an event, or polling.until"
 
 
 def test_every_folder_is_drawn_in_the_architecture() -> None:

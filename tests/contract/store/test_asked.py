@@ -29,3 +29,12 @@ async def test_jobs_are_counted_by_who_called(database: Database, jobs: Jobs) ->
     assert await jobs.count_asked("mail", PHONE, since) == 1
     assert await jobs.count_asked("sms", "+919999900077", since) == 0
     assert await jobs.count_asked("sms", PHONE, NOW + timedelta(seconds=1)) == 0
+
+
+async def test_jobs_are_counted_by_whom_they_are_for(jobs: Jobs) -> None:
+    await jobs.enqueue(NewJob("sms", "k1", phone=PHONE))
+    await jobs.enqueue(NewJob("mail", "k2", phone=PHONE))
+
+    since = NOW - timedelta(days=1)
+    assert await jobs.count("sms", PHONE, since) == 1
+    assert await jobs.count("sms", "+919999900077", since) == 0

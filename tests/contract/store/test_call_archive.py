@@ -110,7 +110,7 @@ async def test_nothing_changes_a_final_state(kept: Kept, final: CallState) -> No
 
 
 async def test_a_call_ends_once_with_all_that_was_measured(kept: Kept) -> None:
-    await kept.calls.open(a_call(provider_call_id=""), CallState.RINGING, T0)
+    await kept.calls.open(a_call(), CallState.RINGING, T0)
     log = kept.calls.log(a_call())
     log.caller_said("Hello", T0 + 1, 1)
     log.tool_finished(REQUEST, RESULT, T0 + 2, 40)

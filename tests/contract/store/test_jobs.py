@@ -197,6 +197,17 @@ async def test_what_a_dead_instance_worked_on_is_due_at_once(
     assert not await jobs.begin(ours)
 
 
+async def test_what_a_dead_instance_has_settled_stays_settled(jobs: Jobs) -> None:
+    for outcome in (Done(ref="m-1"), Dead("no credit")):
+        await jobs.enqueue(new(f"sms:{outcome}"))
+        await jobs.settle(await leased(jobs), outcome)
+
+    assert await jobs.release("a") == 0
+
+    assert await jobs.next_at() is None
+    assert await jobs.lease(9, ["sms"]) == []
+
+
 # ---- outcomes -----------------------------------------------------------------------------------
 
 
@@ -293,6 +304,20 @@ async def test_what_is_put_off_counts_as_no_attempt(jobs: Jobs, clock: Clock) ->
     put_off = await jobs.by_key("sms:1")
     assert put_off is not None
     assert (put_off.error, put_off.attempts, put_off.begun_at) == ("night", 0, None)
+
+
+async def test_what_is_put_off_behind_its_mark_keeps_it(jobs: Jobs, clock: Clock) -> None:
+    """As a call of which it is not known whether it was placed: it waits for news."""
+    await jobs.enqueue(new())
+    job = await leased(jobs)
+    await jobs.begin(job)
+    begun = await jobs.get(job.id)
+    assert begun is not None
+    clock.move(5)
+
+    await jobs.settle(begun, Postpone(clock.move(60), "news", begun=True))
+
+    assert (await leased(jobs)).begun_at == at(0)
 
 
 async def test_the_next_moment_may_be_asked_of_some_kinds(jobs: Jobs) -> None:

@@ -23,6 +23,7 @@ from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
 from fwai.domain.events import CallerEvent, CallerHungUp
 from fwai.interfaces.media import CallerLeg
+from polling import until as until  # noqa: PLC0414 - for whoever uses this server
 from unit.adapters.handler_kit import FakeCalls, FakeReports
 
 TOKEN = "stream-token"
@@ -45,13 +46,6 @@ def start(call: str = "c-1", account: str = "MA1", rate: int = 8000) -> str:
 def media(payload: bytes = b"\xff" * 160) -> str:
     text = base64.b64encode(payload).decode()
     return json.dumps({"event": "media", "media": {"track": "inbound", "payload": text}})
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait for something that another end of a socket brings about."""
-    async with asyncio.timeout(WITHIN_S):
-        while not true():  # noqa: ASYNC110 - it is not ours to signal
-            await asyncio.sleep(0.002)
 
 
 @dataclass(eq=False)
@@ -225,13 +219,20 @@ async def listening(app: FastAPI) -> AsyncIterator[tuple[int, uvicorn.Server]]:
         listener.close()
 
 
+TEST_S = 20.0  # pytest's own deadline does not interrupt uvloop
+
+
 def on_uvloop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
     """Run a test on the loop the server runs on; afterwards no socket may be left."""
 
     @functools.wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def in_time() -> None:
+            async with asyncio.timeout(TEST_S):
+                await test(*args, **kwargs)
+
         before = open_sockets()
-        uvloop.run(test(*args, **kwargs))
+        uvloop.run(in_time())
         assert open_sockets() <= before
 
     return run

@@ -9,7 +9,10 @@ from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Opcode
 
+import virtual_time
 from fwai.adapters import media_stream
+from fwai.adapters.media_stream import WebSocketLeg
+from fwai.adapters.plivo.codec import PlivoCodec
 from fwai.domain.events import CallerHungUp, DtmfPressed
 from unit.adapters.media_server import (
     KEY,
@@ -288,6 +291,35 @@ async def test_a_peer_that_takes_nothing_for_too_long_has_broken_its_leg(
 
             assert slow.heard == [CallerHungUp(failed=True)]
             assert undisturbed.hang_ups == []
+
+
+def test_a_peer_that_is_slow_now_and_then_keeps_its_leg() -> None:
+    class Slow:
+        """A socket that takes something once a second only."""
+
+        def __init__(self) -> None:
+            self.taken = 0
+            self.aborted = False
+
+        def send(self, message: bytes, *, droppable: bool = False) -> bool:
+            self.taken += 1
+            return self.taken % 50 == 0
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    async def main() -> tuple[Slow, int]:
+        leg, socket = WebSocketLeg(PlivoCodec()), Slow()
+        leg._socket = socket  # type: ignore[assignment]
+        for _ in range(50 * 60):
+            leg.play(SPEECH)
+            await asyncio.sleep(0.02)
+        return socket, leg.dropped_messages
+
+    socket, dropped = virtual_time.run(main())
+
+    assert not socket.aborted
+    assert dropped > 0
 
 
 @on_uvloop

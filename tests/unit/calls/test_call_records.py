@@ -195,6 +195,33 @@ def test_a_change_is_tried_until_it_is_written_as_of_its_own_time(failing: int) 
     assert records.lost == 0
 
 
+def test_where_a_call_stands_is_written_as_of_when_it_stood_there() -> None:
+    archive = Unsteady(failing=3)
+
+    async def story(records: CallRecords) -> None:
+        await records.moved(CALL, CallState.IN_PROGRESS)
+        await written(records)
+
+    recording(archive, story)
+
+    assert len(archive.tried) == 4
+    assert len({at for _, at in archive.tried}) == 1
+
+
+def test_a_database_that_stays_away_is_asked_ever_more_rarely() -> None:
+    archive = Unsteady(failing=FOR_EVER)
+
+    async def story(records: CallRecords) -> None:
+        await records.moved(CALL, CallState.IN_PROGRESS)
+        await asyncio.sleep(600)
+        assert 10 < len(archive.tried) < 100
+        archive.failing = 0
+
+    recording(archive, story)
+
+    assert len(archive.written) == 1
+
+
 def test_a_change_never_overtakes_the_one_before_it() -> None:
     archive = Unsteady(failing=3)
 
@@ -315,6 +342,29 @@ def test_what_waits_is_bounded_and_the_newest_is_lost() -> None:
     recording(archive, story)
 
     assert len(archive.written) == MAX_STEPS
+
+
+def test_a_few_calls_at_a_time_use_the_database_however_many_there_are() -> None:
+    class Busy(FakeArchive):
+        at_work = most = 0
+
+        async def open(self, call: Call, state: CallState, at: float) -> None:
+            self.at_work += 1
+            self.most = max(self.most, self.at_work)
+            await asyncio.sleep(0.1)
+            self.at_work -= 1
+            await super().open(call, state, at)
+
+    archive = Busy()
+
+    async def story(records: CallRecords) -> None:
+        await asyncio.gather(*(records.open(numbered(number), 0.0) for number in range(100)))
+        await written(records)
+
+    recording(archive, story)
+
+    assert len(archive.calls) == 100
+    assert 1 < archive.most < 10
 
 
 # ---- stopping ------------------------------------------------------------------------------------

@@ -165,6 +165,18 @@ async def test_a_call_is_dialled_once_it_is_marked(desk: Desk) -> None:
     assert desk.mark.times == 1
 
 
+async def test_whoever_finds_the_mark_finds_a_call_that_dials(desk: Desk) -> None:
+    """After a crash behind the mark the provider's news must find it dialling."""
+    seen: list[CallState] = []
+
+    async def mark() -> None:
+        seen.append(desk.archive.states[CallId("c-1")])
+
+    await desk.dialer.dial(a_job("dial", payload={"call_id": "c-1"}), mark)
+
+    assert seen == [CallState.DIALING]
+
+
 @pytest.mark.parametrize("state", [s for s in CallState if s.final])
 async def test_a_call_that_is_over_is_not_dialled(desk: Desk, state: CallState) -> None:
     desk.keep(state=state)
@@ -210,6 +222,18 @@ async def test_what_waited_too_long_is_not_dialled_any_more(desk: Desk) -> None:
 
     assert desk.phones.orders == []
     assert desk.ending == (CallState.CANCELED, EndReason.NOT_DIALED, "too_late")
+
+
+@pytest.mark.parametrize(("waited_s", "dialled"), [(10.0, True), (10.5, False)])
+async def test_what_waits_its_turn_for_too_long_is_not_dialled_any_more(
+    desk: Desk, waited_s: float, dialled: bool
+) -> None:
+    payload = {"call_id": "c-1", "until": in_s(10).isoformat()}
+    desk.clock.move(waited_s)
+
+    await desk.dial(payload=payload)
+
+    assert bool(desk.phones.orders) is dialled
 
 
 async def test_a_call_that_is_canceled_while_it_is_marked_is_not_dialled(desk: Desk) -> None:
@@ -309,6 +333,19 @@ async def test_two_that_are_dialled_at_once_do_not_both_take_the_last_line() -> 
 
     assert isinstance(others[0], Postpone)
     assert len(desk.phones.orders) == 1
+
+
+def test_turns_of_calls_that_never_come_back_are_forgotten() -> None:
+    """As of calls that were erased or cancelled while they waited."""
+    desk = Desk()
+    waiting = 30_000
+    for number in range(waiting):
+        call = replace(CALL, id=CallId(f"c-{number}"))
+        assert desk.dialer._turn(call, T0, full=True) is not None
+
+    assert len(desk.dialer._turns) < waiting
+    assert f"c-{waiting - 1}" in desk.dialer._turns, "the newest keeps its turn"
+    assert "c-0" not in desk.dialer._turns
 
 
 async def test_waiting_for_a_line_leaves_the_processor_alone() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import CallManager
 from fwai.calls.placing import STREAM_S
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
+from fwai.domain.instance import InstanceStatus
 from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces.media import Recorder
 
@@ -21,11 +23,18 @@ INBOUND = CallOffer("plivo", "carrier-1", Direction.INBOUND, "+919999900001", "+
 class House:
     """A manager with fakes around it."""
 
-    def __init__(self, max_calls: int | None = 10, archive: FakeArchive | None = None) -> None:
+    def __init__(
+        self,
+        max_calls: int | None = 10,
+        archive: FakeArchive | None = None,
+        recorder: tuple[Recorder, Path] | None = None,
+    ) -> None:
+        self.recorder = recorder
         self.agents: list[FakeAgent] = []
         self.archive = archive or FakeArchive()
         self.make_agent: Callable[[Call], Awaitable[FakeAgent]] = self._agent_for
         self.control = FakeControl()
+        self.status = InstanceStatus()
         self.calls = CallManager(
             agent_for=lambda call: self.make_agent(call),  # noqa: PLW0108 - tests replace it
             agent_id_for=lambda _: "FWAI_Core",
@@ -33,7 +42,8 @@ class House:
             archive=self.archive,
             limits=SessionLimits(),
             max_calls=max_calls,
-            recorder_for=self._no_recorder,
+            status=self.status,
+            recorder_for=self._recorder_for,
         )
 
     async def _agent_for(self, call: Call) -> FakeAgent:
@@ -41,8 +51,8 @@ class House:
         self.agents.append(agent)
         return agent
 
-    def _no_recorder(self, call: Call, rate: int, at: float) -> tuple[Recorder, Path] | None:
-        return None
+    def _recorder_for(self, call: Call, rate: int, at: float) -> tuple[Recorder, Path] | None:
+        return self.recorder
 
     async def offer(self, offer: CallOffer = INBOUND) -> str:
         ticket = await self.calls.offer(offer, self.control)
@@ -62,11 +72,12 @@ def inside(
     act: Callable[[House], Awaitable[None]],
     max_calls: int | None = 10,
     archive: FakeArchive | None = None,
+    recorder: tuple[Recorder, Path] | None = None,
 ) -> House:
     """Run ``act`` with a running manager on a clock that jumps; nothing may be left after it."""
 
     async def main() -> House:
-        house = House(max_calls, archive)
+        house = House(max_calls, archive, recorder)
         ready = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(house.calls.run(ready))
@@ -239,11 +250,28 @@ def test_stopping_ends_what_still_runs_and_says_so() -> None:
     assert house.control.hung_up == ["carrier-1"]
 
 
+def test_calls_that_others_took_over_are_hung_up_and_not_written_any_more() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        leg = FakeCaller([(60.0, HANG_UP)])
+        carrying = asyncio.ensure_future(house.calls.carry(token, "carrier-1", leg))
+        await asyncio.sleep(1.0)
+        house.status.declared_dead()
+        await carrying
+        assert leg.closed_at is not None
+
+    house = inside(act)
+
+    assert house.control.hung_up == ["carrier-1"]
+    assert house.reasons == [], "the record is theirs now"
+
+
 def test_a_failing_rest_api_does_not_keep_the_call_open() -> None:
     async def act(house: House) -> None:
         house.control = FakeControl(ApiError("plivo", "down"))
         token = await house.offer()
-        call_id = next(iter(house.archive.calls), None) or await _known(house)
+        await asyncio.sleep(0.1)  # it is in the archive
+        call_id = next(iter(house.archive.calls))
         carrying = asyncio.ensure_future(
             house.calls.carry(token, "carrier-1", FakeCaller([(60.0, HANG_UP)]))
         )
@@ -256,9 +284,45 @@ def test_a_failing_rest_api_does_not_keep_the_call_open() -> None:
     assert house.reasons == [EndReason.OPERATOR]
 
 
-async def _known(house: House) -> CallId:
-    await asyncio.sleep(0)
-    return next(iter(house.archive.calls))
+def test_a_carrier_that_never_answers_a_hang_up_does_not_keep_the_call_open() -> None:
+    class Silent(FakeControl):
+        async def hang_up(self, provider_call_id: str) -> None:
+            await super().hang_up(provider_call_id)
+            await asyncio.sleep(1e6)
+
+    async def act(house: House) -> None:
+        house.control = Silent()
+        token = await house.offer()
+        leg = FakeCaller([(60.0, HANG_UP)])
+        carrying = asyncio.ensure_future(house.calls.carry(token, "carrier-1", leg))
+        await asyncio.sleep(1.0)
+        assert house.calls.hang_up(next(iter(house.archive.calls)))
+        async with asyncio.timeout(30):
+            await carrying
+        assert leg.closed_at is not None
+
+    house = inside(act)
+
+    assert house.control.hung_up == ["carrier-1"]
+    assert house.reasons == [EndReason.OPERATOR]
+
+
+def test_two_requests_for_one_call_at_once_are_one_call() -> None:
+    class Slow(FakeArchive):
+        async def state_of(self, provider: str, provider_call_id: str) -> CallState | None:
+            await asyncio.sleep(0.2)
+            return await super().state_of(provider, provider_call_id)
+
+    async def act(house: House) -> None:
+        tokens = await asyncio.gather(house.offer(), house.offer())
+        assert len(set(tokens)) == 2
+        assert house.calls.active == 1
+        assert await house.calls.carry(tokens[0], "carrier-1", FakeCaller([(1.0, HANG_UP)]))
+
+    house = inside(act, archive=Slow())
+
+    assert house.reasons == [EndReason.CALLER_HUNG_UP]
+    assert len(house.agents) == 1
 
 
 def test_a_sick_database_does_not_silence_the_phone() -> None:
@@ -304,3 +368,62 @@ def test_one_broken_call_does_not_touch_another() -> None:
     house = inside(act)
 
     assert sorted(house.reasons) == [EndReason.CALLER_HUNG_UP, EndReason.INTERNAL_ERROR]
+
+
+def test_a_call_that_is_not_live_cannot_be_acted_on() -> None:
+    async def act(house: House) -> None:
+        unknown = CallId("20261122-none")
+
+        assert not house.calls.hang_up(unknown)
+        assert not house.calls.live(unknown)
+        assert house.calls.session(unknown) is None
+        assert not await house.calls.carry("no token", "carrier-9", FakeCaller([]))
+
+    inside(act)
+
+
+def test_a_call_that_others_took_over_ends_here_and_nothing_is_written_of_it() -> None:
+    async def act(house: House) -> None:
+        token = await house.offer()
+        carrying = asyncio.ensure_future(
+            house.calls.carry(token, "carrier-1", FakeCaller([(60.0, HANG_UP)]))
+        )
+        await asyncio.sleep(1.0)
+        house.calls._disown()
+        await carrying
+
+    house = inside(act)
+
+    assert house.reasons == []
+
+
+@dataclass
+class Recording:
+    """Takes sound, and is closed once."""
+
+    closed: int = 0
+
+    def caller(self, pcm: bytes, at: float) -> None:
+        pass
+
+    def agent(self, pcm: bytes, at: float) -> None:
+        pass
+
+    def cut(self, at: float) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_recording_is_known_before_it_ends_and_closed_with_the_call() -> None:
+    recording = Recording()
+
+    async def act(house: House) -> None:
+        token = await house.offer()
+        await house.calls.carry(token, "carrier-1", FakeCaller([(3.0, HANG_UP)]))
+
+    house = inside(act, recorder=(recording, Path("c.wav")))
+
+    assert recording.closed == 1
+    assert list(house.archive.recordings.values()) == [Path("c.wav")]

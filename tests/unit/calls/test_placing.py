@@ -397,6 +397,54 @@ def test_an_operator_who_ends_it_before_the_provider_answered_stops_the_ringing(
     assert house.line.hung_up == ["uuid-1"]
 
 
+def test_an_operator_who_ends_it_in_the_moment_it_is_answered_leaves_no_stream_open() -> None:
+    async def act(house: House) -> None:
+        placing = asyncio.ensure_future(house.place())
+        await asyncio.sleep(0.1)
+        (order,) = house.line.orders
+        answered = house.calls.carry(order.token, "uuid-1", FakeCaller())
+        carrying = asyncio.ensure_future(answered)
+        await asyncio.sleep(0)  # the provider's id is being kept
+        assert house.calls.hang_up(ID)
+        assert not await carrying
+        await placing
+
+    house = inside(act)
+
+    assert house.outcome == (CallState.CANCELED, EndReason.OPERATOR)
+    assert "uuid-1" in house.line.hung_up
+
+
+def test_an_operator_who_ends_it_stops_the_ringing_also_while_the_database_is_slow() -> None:
+    async def act(house: House) -> None:
+        end = house.archive.end
+
+        async def slowly(call: Call, ending: CallEnding, at: float) -> bool:
+            await asyncio.sleep(2)
+            return await end(call, ending, at)
+
+        async def cancel() -> None:
+            assert house.calls.hang_up(ID)
+
+        house.archive.end = slowly  # type: ignore[method-assign]
+        house.line.meanwhile = cancel
+        await house.place()
+        assert house.line.hung_up == ["uuid-1"]
+
+    assert inside(act).outcome == (CallState.CANCELED, EndReason.OPERATOR)
+
+
+def test_the_first_word_on_how_a_call_came_out_counts() -> None:
+    async def act(house: House) -> None:
+        await house.place()
+        await house.calls.ended("plivo", "uuid-1", CallState.BUSY, "busy line")
+        await house.calls.ended("plivo", "uuid-1", CallState.FAILED, "end of the call")
+
+    house = inside(act)
+
+    assert (house.ending.state, house.ending.cause) == (CallState.BUSY, "busy line")
+
+
 def test_a_refusal_in_the_moment_an_operator_ends_it_leaves_the_call_ended() -> None:
     """Else it would be tried again, though nobody wants it any more."""
 

@@ -135,6 +135,28 @@ def test_the_leg_is_told_once_when_the_last_of_a_reply_was_handed_over() -> None
     assert call.caller.flushed_after == [len(call.caller.played)]
 
 
+def test_a_reply_that_pauses_is_heard_up_to_its_pause() -> None:
+    call = carry([(0.0, SECOND), (4.0, SECOND), (4.0, GenerationEnded())], [(7.0, HANG_UP)])
+
+    before = [at for at, _ in call.caller.played if call.at(at) < 2.0]
+    assert call.caller.flushed_after == [len(before), len(call.caller.played)]
+
+
+def test_times_of_replies_are_bounded_however_long_a_call_lasts() -> None:
+    short = AgentAudio(silence(40, 24_000))
+    replies = 2_500
+    script: list[tuple[float, AgentEvent]] = []
+    for number in range(replies):
+        at = number / 10
+        script += [(at, short), (at, GenerationEnded()), (at, TurnEnded())]
+    quiet = SessionLimits(max_call_s=1e6, dead_s=1e6, quiet_s=1e6)
+
+    call = carry(script, [(replies / 10 + 1, HANG_UP)], limits=quiet)
+
+    assert call.session.replies.begun == replies
+    assert 1_000 <= len(call.session.replies.turns) < replies
+
+
 def test_barge_in_stops_speech_here_and_at_the_carrier_in_the_same_moment() -> None:
     call = carry([*reply(0.0, 4), (1.5, Interrupted()), (1.5, TurnEnded())])
 
@@ -153,6 +175,17 @@ def test_the_answer_to_an_interruption_is_heard_even_if_the_old_turn_never_ends(
     call = carry([*reply(0.0, 2), (0.5, Interrupted()), *reply(1.2, 1)])
 
     assert round(call.caller.heard_ms) == 1500
+
+
+def test_nothing_of_an_interrupted_reply_is_heard_in_the_next_one() -> None:
+    loud, quiet = AgentAudio(b"\x00\x70" * 24_000), AgentAudio(silence(1000, 24_000))
+    cut: AgentScript = [(0.0, loud), (0.5, Interrupted()), (0.5, TurnEnded())]
+
+    call = carry([*cut, (1.5, quiet), (1.5, GenerationEnded())])
+
+    after = b"".join(pcm for at, pcm in call.caller.played if call.at(at) > 1.0)
+    assert len(after) == 16_000
+    assert not any(after)
 
 
 def test_interruption_with_nothing_to_take_back_does_not_clear() -> None:
@@ -241,6 +274,16 @@ def test_end_call_without_any_goodbye_still_ends() -> None:
 
     assert call.reason is EndReason.AGENT_HUNG_UP
     assert call.at(call.ended) < 10.0
+
+
+def test_an_agent_that_never_stops_talking_is_hung_up_all_the_same() -> None:
+    talk: AgentScript = [(float(second), SECOND) for second in range(300)]
+
+    script = [*talk, (1.5, ToolCall("t1", "end_call", {}))]
+    call = carry(script, ((300.0, HANG_UP),), limits=SessionLimits(dead_s=1e6))
+
+    assert call.reason is EndReason.AGENT_HUNG_UP
+    assert call.at(call.carrier_hung_up_at[0]) < 60.0
 
 
 def test_caller_who_interrupts_the_goodbye_keeps_the_call() -> None:
@@ -547,6 +590,18 @@ def run_with(
 
 def speak(_: str) -> AgentScript:
     return reply(0.2, 1)
+
+
+def test_the_first_reason_to_end_a_call_is_the_one_that_is_kept() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        await asyncio.sleep(2)
+        session.hang_up(EndReason.VOICEMAIL)
+        session.hang_up(EndReason.OPERATOR)
+
+    reason, _, hung_up = run_with(act)
+
+    assert reason is EndReason.VOICEMAIL
+    assert len(hung_up) == 1
 
 
 def test_an_operator_lets_the_agent_say_something() -> None:

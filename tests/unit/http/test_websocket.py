@@ -14,6 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from fwai.http.websocket import Socket
+from polling import until
 
 WITHIN_S = 3.0
 MAX_BYTES = 10_000
@@ -27,12 +28,6 @@ def on_uvloop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]
         uvloop.run(test(*args, **kwargs))
 
     return run
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not true():  # noqa: ASYNC110 - the other end brings it about
-            await asyncio.sleep(0.002)
 
 
 @dataclass

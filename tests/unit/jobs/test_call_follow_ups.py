@@ -8,7 +8,7 @@ import pytest
 
 from fakes import a_record
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
-from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.contact import MemoryEntry, remembered
 from fwai.domain.job import EVENT, FOLLOW_UP, SUMMARY, Done, Dropped, Job
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
@@ -56,6 +56,7 @@ class Desk:
         self.clock.now = T0 + timedelta(seconds=71)
         self.kept = kept
         self.words: list[TurnRecord] = TURNS
+        self.deeds: list[ToolRecord] = TOOLS
         self.queue = MemoryJobs(self.clock)
         self.memory: dict[str, Sequence[MemoryEntry]] = {}
         self.promise = Callback(
@@ -83,7 +84,7 @@ class Desk:
         return self.words
 
     async def tool_calls(self, call_id: CallId) -> list[ToolRecord]:
-        return TOOLS
+        return self.deeds
 
     async def remember(self, phone: str, entry: MemoryEntry) -> None:
         self.memory[phone] = remembered(self.memory.get(phone, ()), entry)
@@ -303,3 +304,39 @@ async def test_a_promise_that_another_call_keeps_is_left_alone() -> None:
     await desk.follow(CallState.COMPLETED)
 
     assert desk.settled == []
+
+
+# ---- what leaves nothing behind -----------------------------------------------------------------
+
+
+async def test_a_promise_that_is_gone_is_not_settled() -> None:
+    desk = Desk(record(call=replace(CALL, callback_id="cb_erased")))
+
+    await desk.follow(CallState.COMPLETED)
+
+    assert desk.settled == []
+
+
+async def test_a_promise_whose_time_passed_before_the_call_was_missed() -> None:
+    desk = Desk(record(CallState.CANCELED, cause=TOO_LATE))
+
+    await desk.follow(CallState.CANCELED)
+
+    assert desk.settled == [(ID, CallbackState.MISSED, None)]
+
+
+async def test_a_call_without_words_or_deeds_is_not_remembered() -> None:
+    desk = Desk(record())
+    desk.words, desk.deeds = [], []
+
+    await desk.follow(CallState.COMPLETED)
+
+    assert desk.memory == {}
+
+
+async def test_a_state_that_nobody_is_told_of_is_no_event() -> None:
+    desk = Desk(record(CallState.QUEUED))
+    job = a_job(FOLLOW_UP, payload={"call_id": ID, "state": CallState.QUEUED.value})
+
+    assert await desk.following(job, no_mark) == Done()
+    assert desk.events() == []

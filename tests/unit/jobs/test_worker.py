@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -213,6 +214,23 @@ def test_no_more_at_once_than_there_are_places_and_the_rest_follows_on() -> None
     assert shop.most_at_work == 2
 
 
+def test_what_comes_while_all_places_are_taken_waits_for_one() -> None:
+    def make() -> Shop:
+        shop = Shop(concurrency=2)
+        shop.takes_s = 10.0
+        return shop
+
+    async def act(shop: Shop) -> None:
+        for number in range(4):
+            await shop.put(f"{number}")
+            await asyncio.sleep(1)
+        await asyncio.sleep(30)
+
+    shop = inside(act, make)
+    assert [at for at, _ in shop.ran] == [0.0, 1.0, 10.0, 11.0]
+    assert shop.most_at_work == 2
+
+
 def test_full_places_do_not_make_it_ask_again_and_again() -> None:
     def make() -> Shop:
         shop = Shop(concurrency=1)
@@ -398,6 +416,61 @@ def test_what_could_not_be_written_comes_again_with_its_mark() -> None:
     shop = inside(act, make)
     assert seen == [None, T0]
     assert shop.state("a") is JobState.DONE
+
+
+def test_an_outage_of_some_seconds_loses_no_outcome() -> None:
+    class Away(MemoryJobs):
+        async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
+            if self._clock() < T0 + timedelta(seconds=5):
+                raise StoreError("database: connection refused")
+            return await super().settle(job, outcome)
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.jobs.__class__ = Away
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(LEASE_S / 2)
+
+    shop = inside(act, make)
+    assert shop.state("a") is JobState.DONE
+    assert len(shop.ran) == 1
+
+
+def test_an_outcome_that_cannot_be_written_frees_its_place_before_its_lease_ends() -> None:
+    class Away(MemoryJobs):
+        async def settle(self, job: Job, outcome: JobOutcome) -> JobState | None:
+            raise StoreError("database: connection refused")
+
+    def make() -> Shop:
+        shop = Shop()
+        shop.jobs.__class__ = Away
+        shop.takes_s = JOB_S - 1
+        return shop
+
+    async def act(shop: Shop) -> None:
+        await shop.put("a")
+        await asyncio.sleep(LEASE_S - 1)
+        assert shop.worker.running == 0
+
+    inside(act, make)
+
+
+@pytest.mark.parametrize(("times", "given_up"), [(20, False), (500, True)])
+def test_a_job_that_ends_its_process_each_time_is_given_up_some_day(
+    times: int, given_up: bool
+) -> None:
+    async def act(shop: Shop) -> None:
+        job = await shop.put("a", 1.0)
+        # As processes leave it that died at work: leased and neither put off nor settled.
+        shop.jobs.rows[job.id] = replace(job, state=JobState.RUNNING, attempts=times)
+        await asyncio.sleep(5)
+
+    shop = inside(act)
+    assert shop.state("a") is (JobState.DEAD if given_up else JobState.DONE)
+    assert len(shop.ran) == (0 if given_up else 1)
 
 
 def test_whoever_lost_its_lease_stops_at_the_mark() -> None:

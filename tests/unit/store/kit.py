@@ -1,7 +1,6 @@
 """What the store's tests share: a database with its tables, calls, and an open store."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from fwai.store.file_writer import FileWriter
 from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
 from fwai.store.tables import instant
+from polling import until as until  # noqa: PLC0414 - for whoever uses this store
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 T0 = 1_795_492_800.0  # 2026-11-24T09:30:00+05:30
@@ -115,12 +115,6 @@ async def a_database(url: str) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not true():  # noqa: ASYNC110 - what is waited for sets no event
-            await asyncio.sleep(0.002)
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,10 @@ async def count(database: Database) -> int:
 
 
 async def until_count(database: Database, wanted: int) -> None:
-    async with asyncio.timeout(5):
-        while await count(database) != wanted:  # noqa: ASYNC110 - a database sets no event
-            await asyncio.sleep(0.005)
+    async def written() -> bool:
+        return await count(database) == wanted
+
+    await until(written)
 
 
 @pytest.mark.usefixtures("call")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fwai.domain.call import CallState, Direction, EndReason
-from fwai.domain.job import HANG_UP
+from fwai.domain.job import HANG_UP, Job, NewJob
 from fwai.domain.record import CallRecord
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
@@ -119,6 +119,7 @@ async def test_an_ending_that_only_the_file_has_is_taken(kept: Kept, database: D
     assert (call.usage, call.latency_ms) == ({"prompt": 10, "response": 4}, [410.0, 520.5])
     assert (call.audio_in_s, call.audio_out_s) == (12.5, 7.25)
     assert kept.transcript().read_bytes() == before
+    assert await Jobs(database).page(kind=HANG_UP) == [], "it was over at its carrier, too"
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,8 @@ async def test_another_instance_and_calls_that_go_on_are_left_alone(
     assert await kept.crashed() == 2
 
     assert (await stored(kept, "theirs")).state is CallState.IN_PROGRESS
-    assert (await stored(kept, "waiting")).state is CallState.SCHEDULED
+    waiting = await stored(kept, "waiting")
+    assert (waiting.state, waiting.instance) == (CallState.SCHEDULED, "a"), "its job dials it"
     adopted = await stored(kept, "ours")
     assert (adopted.state, adopted.instance) == (CallState.RINGING, "taker")
     assert (await stored(kept, "dead")).state is CallState.FAILED
@@ -171,6 +173,39 @@ async def test_a_later_life_of_the_same_instance_is_left_alone(kept: Kept) -> No
 
     assert (await stored(kept, "old")).state is CallState.FAILED
     assert (await stored(kept, "new")).state is CallState.IN_PROGRESS
+
+
+async def test_earlier_lives_that_nobody_finished_are_finished_too(kept: Kept) -> None:
+    await kept.calls.open(a_call("first"), CallState.IN_PROGRESS, T0)
+    kept.calls._owner.epoch = 2
+    await kept.calls.open(a_call("second"), CallState.IN_PROGRESS, T0)
+
+    assert await kept.recovery.take_over(kept.instance, 2) == 2
+
+    assert (await stored(kept, "first")).state is CallState.FAILED
+    assert (await stored(kept, "second")).state is CallState.FAILED
+
+
+async def test_of_two_that_take_over_one_adopts_a_call(
+    kept: Kept, database: Database, tmp_path: Path
+) -> None:
+    adopted: list[CallRecord] = []
+
+    def note(record: CallRecord, dial: Job | None) -> list[NewJob]:
+        adopted.append(record)
+        return []
+
+    ours = replace(a_call(), direction=Direction.OUTBOUND)
+    await kept.calls.open(ours, CallState.RINGING, T0)
+    takers = kept, kept_in(database, tmp_path)
+    for taker in takers:
+        taker.recovery._adopted = note
+
+    seen = await stored(kept)  # both have read it before either adopts it
+    for taker in takers:
+        await taker.recovery._adopt(seen)
+
+    assert len(adopted) == 1
 
 
 async def test_of_two_that_take_over_one_closes_each_call(

@@ -14,7 +14,7 @@ from fwai.store.database import (
     prepare_file,
     store_error,
 )
-from unit.store.kit import sqlite_url
+from unit.store.kit import sqlite_url, until
 
 
 async def test_a_sqlite_database_is_set_up_for_one_writer_and_many_readers(
@@ -153,7 +153,5 @@ async def test_the_log_is_moved_into_the_file_and_no_commit_waits_for_it(
         for number in range(CHECKPOINT_WRITES):
             async with database.write() as connection:
                 await connection.execute(insert, {"key": f"{number}{'x' * 2000}"})
-        async with asyncio.timeout(5):
-            while file.stat().st_size <= before:  # noqa: ASYNC110 - SQLite tells nobody
-                await asyncio.sleep(0.01)
+        await until(lambda: file.stat().st_size > before)
         tidier.cancel()

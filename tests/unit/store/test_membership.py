@@ -26,25 +26,33 @@ T0 = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
 
 
 class Table:
-    """Rows of instances on the database's own clock, which tests may set."""
+    """Rows of instances on the database's own clock, which tests may set.
+
+    Attributes:
+        away: It refuses every request.
+        hangs: It answers no request.
+        declared_too_late: Whoever is declared dead has beaten a moment ago.
+    """
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
         self.set_s = 0.0
-        self.away = False
+        self.away = self.hangs = self.declared_too_late = False
         self.rows: dict[str, InstanceRecord] = {}
 
     @property
     def now(self) -> datetime:
         return T0 + timedelta(seconds=self.loop.time() - self.began + self.set_s)
 
-    def _ask(self) -> None:
+    async def _ask(self) -> None:
         if self.away:
             raise StoreError("database: connection refused")
+        if self.hangs:
+            await asyncio.sleep(1e6)
 
     async def register(self, instance_id: str, process: ProcessIdentity, url: str = "") -> int:
-        self._ask()
+        await self._ask()
         old = self.rows.get(instance_id)
         epoch = old.epoch + 1 if old else 1
         row = InstanceRecord(instance_id, epoch, url, process, UP, 0, self.now, 0.0)
@@ -52,7 +60,7 @@ class Table:
         return epoch
 
     async def beat(self, instance_id: str, epoch: int, state: str, calls: int) -> bool:
-        self._ask()
+        await self._ask()
         row = self.rows[instance_id]
         if row.epoch != epoch or not row.lives:
             return False
@@ -60,19 +68,21 @@ class Table:
         return True
 
     async def stop(self, instance_id: str, epoch: int) -> bool:
-        self._ask()
+        await self._ask()
         self.rows[instance_id] = replace(self.rows[instance_id], state=STOPPED)
         return True
 
     async def declare_dead(self, other: InstanceRecord) -> bool:
         row = self.rows[other.id]
+        if self.declared_too_late:
+            return False
         if (row.epoch, row.seen_at) != (other.epoch, other.seen_at) or not row.lives:
             return False
         self.rows[other.id] = replace(row, state=DEAD)
         return True
 
     async def all(self) -> list[InstanceRecord]:
-        self._ask()
+        await self._ask()
         return [
             replace(row, age_s=(self.now - row.seen_at).total_seconds())
             for row in self.rows.values()
@@ -85,6 +95,8 @@ class Node:
     def __init__(self, table: Table, name: str, process: ProcessIdentity = HERE) -> None:
         self.name = name
         self.taken: list[tuple[str, int | None]] = []
+        self.steps: list[str] = []
+        self.failing = 0
         self.released: list[str] = []
         self.notified = 0
         self.lost = 0
@@ -105,7 +117,11 @@ class Node:
         self.lost += 1
 
     async def take_over(self, instance: str, epoch: int | None) -> int:
+        if self.failing:
+            self.failing -= 1
+            raise StoreError("database: connection refused")
         self.taken.append((instance, epoch))
+        self.steps.append("calls")
         return 1
 
     async def close_unowned(self) -> int:
@@ -113,6 +129,7 @@ class Node:
 
     async def release(self, instance: str) -> int:
         self.released.append(instance)
+        self.steps.append("jobs")
         return 0
 
     def notify(self) -> None:
@@ -237,6 +254,87 @@ def test_nobody_judges_after_the_database_was_away() -> None:
         await asyncio.sleep(600)
         assert a.taken == b.taken == []
         assert (a.lost, b.lost) == (0, 0)
+
+    run(act)
+
+
+@pytest.mark.parametrize("how", ["away", "hangs"])
+@pytest.mark.parametrize(("from_s", "to_s"), [(59.0, 181.0), (60.5, 179.5), (61.0, 184.0)])
+def test_whoever_is_first_to_reach_the_database_again_judges_nobody(
+    how: str, from_s: float, to_s: float
+) -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        await a.open(tasks)
+        await asyncio.sleep(1.4)
+        await b.open(tasks)
+        await asyncio.sleep(from_s - 1.4)
+        setattr(table, how, True)
+        await asyncio.sleep(to_s - from_s)
+        setattr(table, how, False)
+        await asyncio.sleep(600)
+        assert a.taken == b.taken == []
+        assert (a.lost, b.lost) == (0, 0)
+
+    run(act)
+
+
+def test_one_request_that_hangs_does_not_end_the_heartbeats() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        await a.open(tasks)
+        await asyncio.sleep(1.4)
+        await b.open(tasks)
+        await asyncio.sleep(61.5 - 1.4)
+        table.hangs = True
+        await asyncio.sleep(2)  # one heartbeat of one of them
+        table.hangs = False
+        await asyncio.sleep(600)
+        assert a.taken == b.taken == []
+        assert (a.lost, b.lost) == (0, 0)
+
+    run(act)
+
+
+def test_one_that_beats_in_the_last_moment_is_not_taken_over() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        running = await a.open(tasks)
+        await b.open(tasks)
+        await asyncio.sleep(30)
+        running.cancel()
+        table.declared_too_late = True
+        await asyncio.sleep(60)
+        assert (b.taken, b.released) == ([], [])
+
+    run(act)
+
+
+def test_a_takeover_that_the_database_cut_off_is_taken_up_again() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b")
+        running = await a.open(tasks)
+        await b.open(tasks)
+        await asyncio.sleep(30)
+        running.cancel()
+        b.failing = 1
+        await asyncio.sleep(120)
+        assert b.taken == [("a", 1)]
+        assert b.steps == ["calls", "jobs"], "whoever dials again must find the call closed"
+
+    run(act)
+
+
+def test_a_newcomer_closes_an_earlier_life_and_leaves_the_jobs_of_the_present_one() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a = Node(table, "a")
+        await a.open(tasks)
+        a.owner.epoch = await table.register("a", HERE)
+        c = Node(table, "c")
+        await c.open(tasks)
+        await asyncio.sleep(60)
+        assert c.taken == [("a", 1)]
+        assert c.released == []
 
     run(act)
 

@@ -46,3 +46,13 @@ async def test_nobody_is_asked_twice_a_day() -> None:
 
     assert not result.ok
     assert jobs.payloads == []
+
+
+async def test_a_withheld_number_cannot_be_asked() -> None:
+    jobs = JobSubmission()
+
+    result = await run(ask_call_permission(jobs), {}, caller="")
+
+    assert not result.ok
+    assert "withheld" in result.text
+    assert jobs.payloads == []

@@ -12,7 +12,7 @@ async def get(
     path: str, reasons: Sequence[str] = (), warnings: Sequence[str] = ()
 ) -> httpx.Response:
     app = FastAPI()
-    app.include_router(router("1.0.0", lambda: reasons, lambda: 3, warnings))
+    app.include_router(router(lambda: reasons, lambda: 3, warnings))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
     ) as http:

@@ -13,6 +13,7 @@ from fwai.adapters.browser.page_files import PageFiles
 from fwai.adapters.browser.routes import MAX_BODY_BYTES
 from fwai.domain.call import CallId, CallState
 from fwai.http.sse import MAX_STREAMS
+from polling import until
 from unit.adapters.browser.kit import KEY, Calls, Desk, desk
 
 CALLS = "/console/talk/calls"
@@ -187,8 +188,7 @@ async def test_streams_of_one_call_are_limited(phone: Phone) -> None:
         events = f"{CALLS}/{call_id}/events"
         async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
             open_ones = [tasks.create_task(house.client.get(events)) for _ in range(MAX_STREAMS)]
-            while _subscribers(house, call_id) < MAX_STREAMS:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await until(lambda: _subscribers(house, call_id) == MAX_STREAMS)
             refused = await house.client.get(events)
             house.board.publish(CallId(call_id), "end")
 

@@ -10,10 +10,21 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from fwai.adapters.exotel.routes import MAX_BODY_BYTES, MAX_CALL_S, ExotelWebhooks
+from fwai.adapters.exotel.client import ExotelClient
+from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.line import ExotelLine
+from fwai.adapters.exotel.routes import (
+    MAX_BODY_BYTES,
+    MAX_CALL_S,
+    REFUSED,
+    ExotelLeg,
+    ExotelWebhooks,
+    _RequestHandler,
+)
 from fwai.domain.call import CallOffer, CallState, Direction
+from fwai.interfaces.media import CallerLeg
 from unit.adapters.exotel.kit import HOOKS, INCOMING, KNOWN, OUTGOING, SECRET, Exotel
-from unit.adapters.handler_kit import FakeCalls
+from unit.adapters.handler_kit import TOKEN, FakeCalls, FakeReports
 
 # ---- who is let in ------------------------------------------------------------------------------
 
@@ -110,6 +121,36 @@ def test_a_stream_that_fits_gets_as_far_as_the_socket(
         client.websocket_connect(path, headers=headers),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("account", "token", "carried"),
+    [
+        ("acme1", "", True),
+        ("acme1", TOKEN, True),
+        ("", TOKEN, True),
+        ("", "", False),
+        ("other", "", False),
+        ("other", TOKEN, False),
+    ],
+)
+async def test_a_stream_is_ours_by_its_token_or_its_account(
+    account: str, token: str, carried: bool
+) -> None:
+    class Carrying(FakeCalls):
+        async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
+            return token == TOKEN
+
+    calls = Carrying(tokens={TOKEN})
+    started = ExotelStarted("c1", "s1", account, "09999900001", "08047100000")
+    async with httpx.AsyncClient() as rest:
+        client = ExotelClient(rest, "acme1", "key", "token", HOOKS.line, "https://api")
+        line = ExotelLine(client, HOOKS.line, HOOKS.public_url, SECRET, HOOKS.stream_url)
+        requests = _RequestHandler(HOOKS, calls, client, line, FakeReports())
+        code = await requests._carry(ExotelLeg(ExotelCodec(8000)), started, token)
+
+    assert code == (None if carried else REFUSED)
+    assert len(calls.offers) == (1 if carried and not token else 0)
 
 
 # ---- where the stream goes ----------------------------------------------------------------------

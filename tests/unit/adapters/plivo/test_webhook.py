@@ -97,6 +97,20 @@ def test_v3_accepts_the_vectors_of_the_specification(
     assert signed_by_sdk(method, url, form, signature)
 
 
+@pytest.mark.parametrize("url", [ANSWER, f"{ANSWER}?v=1"])
+def test_v3_covers_the_form_and_the_query(url: str) -> None:
+    form = list(LONG_FORM.items())
+    signature = sign_v3(TOKEN, NONCE, "POST", url, LONG_FORM)
+
+    check_v3("POST", url, form, signature)
+    with pytest.raises(SignatureError):
+        check_v3("POST", url, [*form, ("CallStatus", "completed")], signature)
+    with pytest.raises(SignatureError):
+        check_v3("POST", f"{ANSWER}?v=1&call=other", form, signature)
+    with pytest.raises(SignatureError):
+        check_v3("POST", url, form, sign_v3(TOKEN, NONCE, "POST", url, {}))
+
+
 def test_v2_accepts_the_vector_of_the_specification() -> None:
     verify_v2(f"{ANSWER}?x=1", nonce=NONCE, signatures=(V2_SIGNATURE, None), tokens=(TOKEN,))
 

@@ -103,7 +103,7 @@ def test_an_address_to_which_no_way_leads_is_no_public_address() -> None:
 def test_public_address_is_announced_for_the_one_that_leads_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ports, "_towards", lambda _: "10.0.0.5")
+    monkeypatch.setattr(ports, "_local_address_for", lambda _: "10.0.0.5")
 
     assert media_addresses("198.51.100.7") == [Address("10.0.0.5", "198.51.100.7")]
 

@@ -269,11 +269,11 @@ async def test_an_error_in_a_good_answer_is_an_error() -> None:
 async def test_no_wait_is_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fwai.adapters.whatsapp.client.REQUEST_S", 0.02)
 
-    async def sleep(_: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(10)
+    async def say_nothing(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
         return DONE
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(sleep)) as http:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(say_nothing)) as http:
         with pytest.raises(ApiUnknownError):
             await WhatsAppClient(http, "PN", Keys(), "https://g").accept("w", "v=0")
 

@@ -8,8 +8,6 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-_NOT_EMPTY = sa.text("provider_call_id <> ''")
-
 
 def upgrade() -> None:
     """Add to the schema; old and new code share the database for a while."""
@@ -32,10 +30,8 @@ def upgrade() -> None:
     op.create_index(
         "uq_calls_provider_call",
         "calls",
-        ["provider", "provider_call_id"],
+        ["provider", sa.text("(nullif(provider_call_id, ''))")],
         unique=True,
-        sqlite_where=_NOT_EMPTY,
-        postgresql_where=_NOT_EMPTY,
     )
     op.create_index("ix_calls_instance_state", "calls", ["instance", "state"])
 
