@@ -10,7 +10,7 @@ help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
 	@echo "make run     answer calls; without configuration, in demo mode"
 	@echo "make test    all tests; those on PostgreSQL where FWAI_TEST_POSTGRES_URL names a server"
-	@echo "make test-fast  what needs no real time, in asyncio's debug mode; run on other Pythons, too"
+	@echo "make test-fast  what needs no real time, in two or three minutes"
 	@echo "make mutants  faults that the tests must notice, tried one by one (about ten minutes); ONLY=hang-up"
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
@@ -33,7 +33,7 @@ demo: $(VENV)/.runtime
 run: $(VENV)/.runtime
 	$(BIN)/python run.py
 
-PYTEST := $(BIN)/python -m pytest -q -rs --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -q -rfEs --numprocesses 3 --dist loadfile
 
 # Branches are counted without what takes real time: counting would make gaps in conversations.
 test: $(VENV)/.dev
@@ -42,7 +42,7 @@ test: $(VENV)/.dev
 	$(BIN)/python scripts/check_coverage.py
 
 test-fast: $(VENV)/.dev
-	PYTHONASYNCIODEBUG=1 $(PYTEST) -m "not real_time"
+	$(PYTEST) -m "not real_time"
 
 mutants: $(VENV)/.dev
 	$(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(ONLY)

@@ -89,8 +89,8 @@ class CallRecords:
             for call_id in list(self._steps):
                 self._begin(call_id)
             await self._stop.wait()
-            await self._finish()
             self._over = True
+            await self._finish()
             self._reads = None
 
     def stop(self) -> None:
@@ -173,7 +173,7 @@ class CallRecords:
     ) -> None:
         """Add a step and wait for it, at most ``within_s``."""
         step = _Step(what, work, self._loop.create_future(), self._loop.time())
-        if self._over:  # a dial that was under way when the calls stopped
+        if self._over and call_id not in self._steps:  # a dial that outlives the calls
             error = await self._once(step, ENDING_S)
             if error is not None:
                 self._lose(call_id, step, error)
@@ -259,7 +259,7 @@ class CallRecords:
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=STOP_S)
-        for task in late:
+        for task in set(self._tasks):
             task.cancel()
         if late:
             self.lost += self.pending

@@ -140,7 +140,8 @@ class CallRunner:
         """The stream never came: give the model session back and say how the call came out."""
         if live.abandoned and live.told_reason is EndReason.NOT_DIALED:
             return
-        if live.call.provider_call_id and live.told_reason is not EndReason.CALLER_HUNG_UP:
+        ended = live.told_reason is EndReason.CALLER_HUNG_UP or live.adopted_elsewhere
+        if live.call.provider_call_id and not ended:
             await self.hang_up_carrier(live)
         reason = live.told_reason or EndReason.NEVER_CONNECTED
         known = reason not in (EndReason.CALLER_HUNG_UP, EndReason.NOT_DIALED)
@@ -155,7 +156,7 @@ class CallRunner:
             heard_s=round(outcome.audio_out_s, 1),
             turns=len(outcome.latency_ms),
         )
-        if not live.disowned:
+        if not live.adopted_elsewhere:  # what others closed stays as they closed it
             await self._records.ended(live.call, outcome)
         if self._parts.on_over is not None and live.session is not None:
             self._parts.on_over(live.session, outcome)

@@ -20,7 +20,7 @@ class LiveCall:
         connect_s: How long the stream may take to come, in seconds.
         over: Set when the task that owns the call has done everything.
         abandoned: It was never placed; whoever wanted it says what becomes of it.
-        disowned: Another process took its records over; nothing more is written of it.
+        disowned: Another process took its records over.
     """
 
     call: Call
@@ -35,6 +35,12 @@ class LiveCall:
     machine: bool = False
     abandoned: bool = False
     disowned: bool = False
+
+    @property
+    def adopted_elsewhere(self) -> bool:
+        """Whether it goes on in another process: a call of ours that nobody had answered yet."""
+        outbound = self.call.direction is Direction.OUTBOUND
+        return self.disowned and outbound and self.session is None
 
     def end(self, reason: EndReason, state: CallState) -> None:
         """Make the call's task end the call, wherever it stands; the first reason counts."""
@@ -110,6 +116,7 @@ def ending(live: LiveCall, reason: EndReason) -> CallEnding:
     broken = reason in (
         EndReason.INTERNAL_ERROR,
         EndReason.AGENT_FAILED,
+        EndReason.SERVER_CRASHED,
         EndReason.SERVER_STOPPED,
         EndReason.STREAM_FAILED,
     )

@@ -282,7 +282,7 @@ class CallManager:
         self._status.calls = len(self._live)
 
     def _disown(self) -> None:
-        """Others took the calls of this process over: end them here, and write nothing of it."""
+        """Others took the calls of this process over: end them here."""
         for live in self._live.all():
             live.disowned = True
             live.end(EndReason.SERVER_CRASHED, CallState.FAILED)

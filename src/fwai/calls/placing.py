@@ -82,6 +82,7 @@ class OutboundPlacer:
         if not live.call.provider_call_id:  # else its news came first; the id there is the call's
             await self.bind(live, provider_call_id, NAMED_S)
         given_up = live.over.is_set() or live.told_state is not None
+        given_up &= not live.adopted_elsewhere
         if given_up and live.told_reason is not EndReason.CALLER_HUNG_UP:
             await self._runner.hang_up_carrier(live)  # there was nothing to hang up until now
         return provider_call_id

@@ -10,7 +10,7 @@ transcript files have them anyway.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
@@ -63,7 +63,8 @@ class BatchWriter:
         self._flush_s = flush_s
         self._max_rows = max_rows
         self._rows: list[tuple[Table, Row]] = []
-        self._orphans: list[tuple[Table, Row, float]] = []  # with when they are given up
+        self._orphans: deque[tuple[Table, Row, float]] = deque()  # with when they are given up
+        self._orphans_due = 0.0
         self._writing = asyncio.Lock()
         self._wake_event = asyncio.Event()
         self._many = asyncio.Event()
@@ -83,6 +84,10 @@ class BatchWriter:
         self._wake_event.set()
         if len(self._rows) >= FLUSH_ROWS and not self._failing:
             self._many.set()
+
+    def orphans_are_due(self) -> None:
+        """Try the rows that wait for their call with the next flush: a call was just kept."""
+        self._orphans_due = 0.0
 
     async def run(self) -> None:
         """Write batches until ``stop``; what is left when cancelled is written first."""
@@ -156,16 +161,26 @@ class BatchWriter:
     async def _adopt(self) -> None:
         """Try again the rows whose call was not kept yet."""
         now = asyncio.get_running_loop().time()
-        orphans, self._orphans = self._orphans, []
-        for table, row, until in orphans:
-            refused = await self._write_one((table, row))
-            if refused is None:
-                continue
-            if now < until and (_no_call_yet(refused) or not _poisoned(refused)):
-                self._orphans.append((table, row, until))
-                continue
-            self.dropped_rows += 1
-            _log.error("database_rows_refused", orphans=1)
+        if now < self._orphans_due:
+            return
+        waiting: list[tuple[Table, Row, float]] = []
+        try:
+            while self._orphans:
+                table, row, until = self._orphans[0]
+                refused = await self._write_one((table, row))
+                orphan = self._orphans.popleft()  # only now: a cancelled try loses nothing
+                if refused is None:
+                    continue
+                if now < until and (_no_call_yet(refused) or not _poisoned(refused)):
+                    waiting.append(orphan)
+                    if not _poisoned(refused):
+                        break  # it is the database's fault: the others would fail, too
+                    continue
+                self.dropped_rows += 1
+                _log.error("database_rows_refused", orphans=1)
+        finally:
+            self._orphans.extendleft(reversed(waiting))
+            self._orphans_due = now + ORPHAN_RETRY_S if self._orphans else 0.0
 
     async def _write_one(self, entry: tuple[Table, Row]) -> Exception | None:
         """Write one row; return why it was not."""

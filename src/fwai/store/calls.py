@@ -96,6 +96,7 @@ class Calls(CallReader):
             StoreError: The id is not safe, or the database failed (the file has it anyway).
         """
         if await self._change(self._insert(call, state, at), call.id, state):
+            self._writer.orphans_are_due()
             return
         if call.provider_call_id and await self.get(call.id) is None:
             # Another process has a row of the same call of the provider: one of them is its call.
@@ -156,8 +157,8 @@ class Calls(CallReader):
         values: dict[str, Any] = {"state": state.value, "written_at": moment}
         if state in LINE_STATES:
             values["started_at"] = func.coalesce(calls.c.started_at, moment)
-        if state is CallState.DIALING:
-            # Whoever dials a waiting call carries it.
+        if state in (CallState.DIALING, CallState.IN_PROGRESS):
+            # Whoever dials or answers a call carries it.
             values |= {"instance": self._owner.id, "epoch": self._owner.epoch}
         if state is CallState.IN_PROGRESS:
             values["answered_at"] = moment

@@ -138,7 +138,7 @@ class CrashRecovery:
     async def _adopt(self, record: CallRecord) -> None:
         call = record.call
         dial = await self._jobs.by_key(f"{DIAL}:{call.id}")
-        values = {"instance": self._owner.id, "epoch": self._owner.epoch}
+        values = {"instance": "", "epoch": None}  # nobody's, until somebody dials or answers it
         async with self._database.write() as connection:
             adopting = update(calls).where(self._still(record)).values(values)
             if (await connection.execute(adopting)).rowcount != 1:

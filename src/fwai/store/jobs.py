@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.instance import Owner
+from fwai.domain.instance import LIVING, Owner
 from fwai.domain.job import (
     MAX_ATTEMPTS,
     Dead,
@@ -31,7 +31,7 @@ from fwai.domain.job import (
 )
 from fwai.store.database import Database
 from fwai.store.job_rows import finished, stored_job, waiting
-from fwai.store.job_tables import jobs
+from fwai.store.job_tables import instances, jobs
 from fwai.store.job_writer import OPEN_STATES, JobWriter, wake_nobody
 from fwai.store.transcript_files import clean
 
@@ -154,6 +154,10 @@ class Jobs(JobWriter):
             StoreError: The database failed.
         """
         here = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by == instance)
+        lives = select(instances.c.id).where(
+            instances.c.id == instance, instances.c.state.in_(sorted(LIVING))
+        )
+        here &= ~lives.exists()  # it may have come back meanwhile, and works on others
         async with self._database.write() as connection:
             freeing = update(jobs).where(here).values(next_at=self._clock())
             return (await connection.execute(freeing)).rowcount

@@ -3,17 +3,18 @@
 Theory of operation. A heartbeat every `BEAT_S` keeps the instance's row fresh. After each, others
 are looked at. One whose process is gone from this machine is dead at once; any other when its
 heartbeat is `LEASE_S` old by the database's clock and did not change while this process watched for
-`WATCH_S` of its own monotonic time, so that neither a clock that was set nor a machine that slept
-kills anybody. Nobody judges whose own contact with the database failed within `LEASE_S`: after a
-restart of the database everybody looks dead. Whoever declares it dead (one UPDATE, one winner)
-closes its calls and frees its jobs; each of these steps is an UPDATE of its own with one winner, so
-a taker that dies in the middle is followed by the next one.
+`WATCH_S` of its own monotonic time, or did not change for `LEASE_S` of that: neither a clock that
+was set nor a machine that slept kills anybody. Nobody judges whose own contact with the database
+failed within `LEASE_S`: after a restart of the database everybody looks dead. Whoever declares it
+dead (one UPDATE, one winner) closes its calls and frees its jobs; each of these steps is an UPDATE
+of its own with one winner, so a taker that dies in the middle is followed by the next one.
 
 A process that finds itself declared dead (it was paused, or cut off) lets go of its calls, whose
 records are others' now, and begins a new life under a new epoch.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
@@ -28,7 +29,8 @@ from fwai.store.process_identity import surely_gone
 
 BEAT_S: Final = 3.0
 WATCH_S: Final = 6.0
-CONTACT_S: Final = 5.0  # for one heartbeat, or one look
+CONTACT_S: Final = 5.0  # for one heartbeat
+LOOK_S: Final = 30.0  # for one look, with what is taken over
 STOP_S: Final = 2.0
 
 _log = structlog.get_logger()
@@ -72,6 +74,7 @@ class Membership:
         self._seen: dict[str, tuple[int, datetime, float]] = {}
         self._living: set[tuple[str, int]] = set()
         self._finished: dict[str, int] = {}  # by instance: the last life of it that is finished
+        self._declared_dead = 0  # the last epoch that others declared dead
         self.siblings = False
 
     async def open(self) -> int:
@@ -91,19 +94,31 @@ class Membership:
 
     async def run(self) -> None:
         """Beat and look until cancelled."""
+        # A takeover may take long: the own heartbeat must not wait behind it.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat(self._beat, CONTACT_S), name="heartbeat")
+            tasks.create_task(self._repeat(self._look_if_sure, LOOK_S), name="look_at_siblings")
+
+    async def _repeat(self, step: Callable[[], Awaitable[object]], within_s: float) -> None:
+        """Do a step every `BEAT_S`; that it failed or hung is noted, and ends nothing."""
         due = self._loop.time()
         while True:
             due = max(due + BEAT_S, self._loop.time())
             await asyncio.sleep(due - self._loop.time())
             try:
-                async with asyncio.timeout(CONTACT_S):
-                    await self._beat()
-                if self._loop.time() - self._failed_at > LEASE_S:
-                    await self._look()
+                async with asyncio.timeout(within_s):
+                    await step()
             except (StoreError, TimeoutError) as exc:
                 self._failed_at = self._loop.time()
                 why = str(exc) or "no answer in time"
                 _log.warning("database_contact_failed", error=why)
+            except Exception as exc:  # noqa: BLE001 - a fault of ours must not end the calls
+                _log.exception("membership_broken", error=type(exc).__name__)
+
+    async def _look_if_sure(self) -> None:
+        if self._loop.time() - self._failed_at > LEASE_S:
+            await self._take_over(self._owner.id, self._owner.epoch - 1)
+            await self._look()
 
     async def stop(self) -> None:
         """Say that nothing is left behind; what cannot be said the others find out."""
@@ -121,7 +136,10 @@ class Membership:
 
     async def _refuse_other_hosts(self) -> None:
         for other in await self.instances.all():
-            if other.lives and other.age_s < LEASE_S and other.process.host != self._process.host:
+            here = bool(self._process.boot_id) and other.process.boot_id == self._process.boot_id
+            here |= other.process.host == self._process.host
+            # A negative age: the clock was set back since, and says nothing.
+            if other.lives and 0 <= other.age_s < LEASE_S and not here:
                 raise StoreError(
                     f"database: a server on {other.process.host.split()[0]} uses this SQLite file; "
                     "stop it, or let several machines share PostgreSQL (DATABASE_URL)"
@@ -132,10 +150,11 @@ class Membership:
         if await self.instances.beat(owner.id, owner.epoch, status.state, status.calls):
             return
         _log.error("instance_declared_dead", epoch=owner.epoch, calls=status.calls)
-        status.declared_dead()
-        past = owner.epoch
+        if self._declared_dead != owner.epoch:  # once, however often the rest fails
+            self._declared_dead = owner.epoch
+            status.declared_dead()
+        # What is open of the past life the next look closes.
         owner.epoch = await self.instances.register(owner.id, self._process)
-        await self._take_over(owner.id, past)
 
     async def _look(self) -> int:
         """Take over from whoever died; return how many calls were closed."""
@@ -182,7 +201,7 @@ class Membership:
         if surely_gone(other.process, self._process):
             return True
         unchanged_s = self._loop.time() - self._seen[other.id][2]
-        return other.age_s > LEASE_S and unchanged_s >= WATCH_S
+        return unchanged_s >= LEASE_S or (other.age_s > LEASE_S and unchanged_s >= WATCH_S)
 
     async def _take_over(self, instance_id: str, epoch: int, *, jobs_too: bool = False) -> int:
         """Finish the lives of an instance up to ``epoch``, once; of one that lives no jobs."""

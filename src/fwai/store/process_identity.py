@@ -18,7 +18,7 @@ _STARTTIME: Final = 19  # of the fields behind the command's closing parenthesis
 
 def this_process() -> ProcessIdentity:
     """Return the identity of this process."""
-    return ProcessIdentity(_host(), _boot_id(), os.getpid(), _started(os.getpid()))
+    return ProcessIdentity(_host(), _boot_id(), os.getpid(), _started(os.getpid()) or 0)
 
 
 def surely_gone(other: ProcessIdentity, here: ProcessIdentity) -> bool:
@@ -30,7 +30,16 @@ def surely_gone(other: ProcessIdentity, here: ProcessIdentity) -> bool:
         return False
     if not other.started:
         return False
-    return _started(other.pid) != other.started
+    started = _started(other.pid)
+    if started is not None:
+        return started != other.started
+    try:
+        os.kill(other.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it runs as another user, and /proc hides it
+        return False
+    return False
 
 
 def _host() -> str:
@@ -47,11 +56,11 @@ def _boot_id() -> str:
     return ""
 
 
-def _started(pid: int) -> int:
-    """Return when a process started, in ticks since boot; 0 when there is none, or a zombie."""
+def _started(pid: int) -> int | None:
+    """Return when a process started, in ticks since boot; 0 of a zombie, None of one not seen."""
     try:
         behind = (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2]
     except OSError:
-        return 0
+        return None
     fields = behind.split()
     return 0 if fields[0] in ("Z", "X") else int(fields[_STARTTIME])

@@ -423,3 +423,18 @@ async def test_a_dial_that_outlives_the_calls_still_writes_its_own_change(
     assert archive.written == [f"{CALL.id} provider_id"]
     assert records.lost == 1
     assert "call_record_lost" in capsys.readouterr().out
+
+
+def test_a_step_that_comes_while_it_stops_does_not_keep_it_open() -> None:
+    async def stop() -> float:
+        records = CallRecords(Unsteady(hanging=FOR_EVER))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(records.run())
+            await records.moved(numbered(0), CallState.RINGING)
+            records.stop()
+            await asyncio.sleep(1)
+            group.create_task(records.named(numbered(1)))
+            group.create_task(records.moved(numbered(0), CallState.IN_PROGRESS))
+            return await seconds(running)
+
+    assert virtual_time.run(stop()) <= STOP_S

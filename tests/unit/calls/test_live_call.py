@@ -61,7 +61,7 @@ def a_session() -> object:
 
 @pytest.mark.parametrize("reason", list(EndReason))
 async def test_a_conversation_is_completed_unless_something_broke(reason: EndReason) -> None:
-    broke = {"internal_error", "agent_failed", "server_stopped", "stream_failed"}
+    broke = {"internal_error", "agent_failed", "server_crashed", "server_stopped", "stream_failed"}
 
     outcome = ending(live(session=a_session(), told_state=CallState.BUSY), reason)
 

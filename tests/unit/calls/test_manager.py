@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -250,12 +250,16 @@ def test_stopping_ends_what_still_runs_and_says_so() -> None:
     assert house.control.hung_up == ["carrier-1"]
 
 
-def test_calls_that_others_took_over_are_hung_up_and_not_written_any_more() -> None:
+@pytest.mark.parametrize("closed", [True, False])
+def test_calls_that_others_took_over_are_hung_up_and_what_they_closed_stays(closed: bool) -> None:
     async def act(house: House) -> None:
         token = await house.offer()
         leg = FakeCaller([(60.0, HANG_UP)])
         carrying = asyncio.ensure_future(house.calls.carry(token, "carrier-1", leg))
         await asyncio.sleep(1.0)
+        if closed:  # else it had no row yet: nobody else will close it
+            (call_id,) = house.archive.states
+            house.archive.states[call_id] = CallState.FAILED
         house.status.declared_dead()
         await carrying
         assert leg.closed_at is not None
@@ -263,7 +267,22 @@ def test_calls_that_others_took_over_are_hung_up_and_not_written_any_more() -> N
     house = inside(act)
 
     assert house.control.hung_up == ["carrier-1"]
-    assert house.reasons == [], "the record is theirs now"
+    assert house.reasons == ([] if closed else [EndReason.SERVER_CRASHED])
+    assert set(house.archive.states.values()) == {CallState.FAILED}
+
+
+def test_a_ringing_call_of_ours_that_others_adopted_goes_on_there() -> None:
+    async def act(house: House) -> None:
+        offer = replace(INBOUND, direction=Direction.OUTBOUND)
+        await house.offer(offer)
+        await asyncio.sleep(1.0)
+        house.status.declared_dead()
+        await asyncio.sleep(1.0)
+
+    house = inside(act)
+
+    assert house.control.hung_up == []
+    assert house.reasons == []
 
 
 def test_a_failing_rest_api_does_not_keep_the_call_open() -> None:
@@ -380,21 +399,6 @@ def test_a_call_that_is_not_live_cannot_be_acted_on() -> None:
         assert not await house.calls.carry("no token", "carrier-9", FakeCaller([]))
 
     inside(act)
-
-
-def test_a_call_that_others_took_over_ends_here_and_nothing_is_written_of_it() -> None:
-    async def act(house: House) -> None:
-        token = await house.offer()
-        carrying = asyncio.ensure_future(
-            house.calls.carry(token, "carrier-1", FakeCaller([(60.0, HANG_UP)]))
-        )
-        await asyncio.sleep(1.0)
-        house.calls._disown()
-        await carrying
-
-    house = inside(act)
-
-    assert house.reasons == []
 
 
 @dataclass

@@ -223,3 +223,49 @@ async def test_what_cannot_be_written_at_the_end_is_reported(database: Database)
 async def rename(database: Database, old: str, new: str) -> None:
     async with database.write() as connection:
         await connection.exec_driver_sql(f"ALTER TABLE {old} RENAME TO {new}")
+
+
+async def test_a_flush_that_is_cancelled_loses_no_row_that_waits_for_its_call(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BatchWriter(database)
+    for seq in range(5):
+        writer.add(turns, turn(seq))
+    assert await writer.flush()
+
+    async def hang(_: object) -> None:
+        await asyncio.sleep(60)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer, "_write_one", hang)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await writer.flush()
+    async with database.write() as connection:
+        await connection.execute(insert(calls).values(call_row()))
+    writer.orphans_are_due()
+    assert await writer.flush()
+
+    assert await count(database) == 5
+    assert writer.dropped_rows == 0
+
+
+async def test_of_rows_that_wait_one_try_is_enough_while_the_database_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = BatchWriter(database)
+    for seq in range(5):
+        writer.add(turns, turn(seq))
+    assert await writer.flush()
+    tried: list[object] = []
+
+    async def fail(entry: object) -> Exception:
+        tried.append(entry)
+        return OSError("away")
+
+    monkeypatch.setattr(writer, "_write_one", fail)
+    await writer.flush()
+    await writer.flush()
+
+    assert len(tried) == 1
+    assert len(writer._orphans) == 5

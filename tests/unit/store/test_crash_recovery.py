@@ -159,7 +159,7 @@ async def test_another_instance_and_calls_that_go_on_are_left_alone(
     waiting = await stored(kept, "waiting")
     assert (waiting.state, waiting.instance) == (CallState.SCHEDULED, "a"), "its job dials it"
     adopted = await stored(kept, "ours")
-    assert (adopted.state, adopted.instance) == (CallState.RINGING, "taker")
+    assert (adopted.state, adopted.instance) == (CallState.RINGING, ""), "who answers it, has it"
     assert (await stored(kept, "dead")).state is CallState.FAILED
     assert (await stored(kept, "rang")).state is CallState.FAILED
 
@@ -271,3 +271,16 @@ async def test_without_transcripts_no_file_appears(
 def seconds_of(path: Path) -> float:
     with wave.open(str(path)) as file:
         return float(file.getnframes() / file.getframerate())
+
+
+async def test_who_answers_an_adopted_call_has_it(
+    kept: Kept, database: Database, tmp_path: Path
+) -> None:
+    ours = replace(a_call("ours"), direction=Direction.OUTBOUND)
+    await kept.calls.open(ours, CallState.RINGING, T0)
+    await kept.crashed()
+
+    answering = kept_in(database, tmp_path, instance="third")
+    assert await answering.calls.set_state(ours.id, CallState.IN_PROGRESS, T0 + 1)
+
+    assert (await stored(kept, "ours")).instance == "third"

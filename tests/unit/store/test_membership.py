@@ -346,6 +346,7 @@ def test_a_sibling_that_stops_leaves_its_work_to_the_others_at_once() -> None:
         await b.open(tasks)
         await asyncio.sleep(30)
         running.cancel()
+        await asyncio.wait({running})
         await a.membership.stop()
         await asyncio.sleep(BEAT_S + 0.1)
         assert not b.membership.siblings
@@ -363,6 +364,48 @@ def test_a_file_that_another_machine_uses_is_refused() -> None:
         with pytest.raises(StoreError, match="a server on host-2 uses this SQLite file"):
             await b.membership.open()
         await asyncio.sleep(LEASE_S + WATCH_S)
+        await b.membership.open()
+
+    run(act)
+
+
+def test_a_long_takeover_does_not_hold_the_own_heartbeat_up() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        a, b = Node(table, "a"), Node(table, "b", replace(HERE, pid=2))
+
+        async def take_long(instance_id: str, epoch: int | None) -> int:
+            await asyncio.sleep(25)
+            return 0
+
+        await a.open(tasks)
+        await b.membership.open()  # and dies at once
+        a.take_over = take_long  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(2 * LEASE_S)
+        assert table.rows["b"].state == DEAD
+        assert table.now - table.rows["a"].seen_at <= timedelta(seconds=BEAT_S)
+
+    run(act)
+
+
+def test_a_heartbeat_that_does_not_change_is_enough_whatever_the_clock_says() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        other = Node(table, "b", replace(HERE, host="host-2"))
+        await other.membership.open()
+        table.set_s -= 7200
+        a = Node(table, "a")
+        await a.open(tasks)
+        await asyncio.sleep(LEASE_S + 2 * BEAT_S)
+        assert table.rows["b"].state == DEAD
+
+    run(act)
+
+
+def test_a_file_is_not_refused_to_a_new_container_of_the_same_machine() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        here = replace(HERE, boot_id="one boot")
+        await Node(table, "a", replace(here, host="gone pid:[1]")).membership.open()
+        b = Node(table, "b", replace(here, host="new pid:[2]"))
+        b.membership._single_host = True
         await b.membership.open()
 
     run(act)

@@ -1,9 +1,13 @@
 """Whether a process of this machine still runs is known; of any other it is not."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
 
+import pytest
+
+from fwai.store import process_identity
 from fwai.store.process_identity import surely_gone, this_process
 
 
@@ -19,9 +23,7 @@ def test_this_process_runs_and_is_the_same_each_time() -> None:
 def test_a_process_that_ended_is_gone_also_while_nobody_has_waited_for_it() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     here = this_process()
-    from fwai.store import process_identity
-
-    there = replace(here, pid=child.pid, started=process_identity._started(child.pid))
+    there = replace(here, pid=child.pid, started=process_identity._started(child.pid) or 0)
     assert not surely_gone(there, here)
 
     child.kill()
@@ -52,3 +54,23 @@ def test_of_another_machine_container_or_boot_nothing_is_known() -> None:
     ):
         assert not surely_gone(unlike, here)
     assert not surely_gone(replace(gone, boot_id=""), replace(here, boot_id=""))
+
+
+@pytest.mark.parametrize(
+    ("error", "gone"), [(ProcessLookupError, True), (PermissionError, False), (None, False)]
+)
+def test_a_process_that_proc_hides_is_not_gone(
+    monkeypatch: pytest.MonkeyPatch, error: type[OSError] | None, gone: bool
+) -> None:
+    """Of another user's process there is no /proc entry under hidepid or ProtectProc."""
+
+    def kill(pid: int, sign: int) -> None:
+        assert sign == 0
+        if error is not None:
+            raise error
+
+    here = this_process()
+    monkeypatch.setattr(process_identity, "_started", lambda _: None)
+    monkeypatch.setattr(os, "kill", kill)
+
+    assert surely_gone(replace(here, pid=here.pid + 1), here) is gone
