@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy import ColumnElement, func, select, update
 
 from fwai.domain.call import CallId, CallState, Direction, EndReason
-from fwai.domain.instance import Owner
 from fwai.domain.job import DIAL, HANG_UP, Job, NewJob
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
@@ -68,7 +67,6 @@ class CrashRecovery:
     Each call is one transaction whose UPDATE names the dead owner, so of several takers one wins.
 
     Args:
-        owner: Whose the adopted calls become.
         jobs: Where the jobs go that follow, in the transaction of the change that they follow.
         follow: What is to be done when a call reaches a state.
         keep: States of outbound calls that survive their process: a job still acts on them.
@@ -80,7 +78,6 @@ class CrashRecovery:
         self,
         database: Database,
         folders: Folders,
-        owner: Owner,
         jobs: Jobs,
         follow: Follow = follow_nothing,
         keep: Collection[CallState] = (),
@@ -89,7 +86,6 @@ class CrashRecovery:
     ) -> None:
         self._database = database
         self._folders = folders
-        self._owner = owner
         self._jobs = jobs
         self._follow = follow
         self._keep = frozenset(keep)

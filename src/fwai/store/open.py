@@ -186,9 +186,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
     )
 
     folders = Folders(options.transcripts_dir, options.recordings_dir, options.zone)
-    recovery = CrashRecovery(
-        database, folders, owner, jobs, options.follow, options.keep, options.adopted
-    )
+    recovery = CrashRecovery(database, folders, jobs, options.follow, options.keep, options.adopted)
     membership = Membership(
         Instances(contact),
         recovery,

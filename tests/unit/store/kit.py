@@ -161,7 +161,6 @@ def kept_in(database: Database, folder: Path, *, texts: bool = True, instance: s
     recovery = CrashRecovery(
         database,
         folders,
-        Owner("taker", 1),
         Jobs(database),
         keep=(CallState.QUEUED, CallState.SCHEDULED, CallState.RINGING),
         clock=lambda: LATER,
