@@ -153,7 +153,8 @@ class CrashRecovery:
                 return False
             jobs = [*self._follow(record.call.id, CallState(values["state"]))]
             await self._jobs.add(connection, [*jobs, *(_hang_up(record) if crashed else ())])
-        await asyncio.to_thread(_finish_files, self._folders, record, values)
+            # Before the commit: of a row that is closed nobody looks at the files again.
+            await asyncio.to_thread(_finish_files, self._folders, record, values)
         _log.warning("dangling_call_closed", call_id=record.call.id, state=values["state"])
         return True
 

@@ -8,6 +8,7 @@ import pytest
 from fwai.domain.call import CallState, Direction, EndReason
 from fwai.domain.job import HANG_UP, Job, NewJob
 from fwai.domain.record import CallRecord
+from fwai.store import crash_recovery
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
 from fwai.store.recording import WavRecorder
@@ -284,3 +285,23 @@ async def test_who_answers_an_adopted_call_has_it(
     assert await answering.calls.set_state(ours.id, CallState.IN_PROGRESS, T0 + 1)
 
     assert (await stored(kept, "ours")).instance == "third"
+
+
+async def test_files_are_finished_with_the_row_or_not_at_all_for_good(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A taker that dies while it finishes the files leaves the call to the next one."""
+    await kept.calls.open(a_call("dead"), CallState.IN_PROGRESS, T0)
+    finish = crash_recovery._finish_files
+
+    def die(*_: object) -> None:
+        raise SystemError
+
+    monkeypatch.setattr(crash_recovery, "_finish_files", die)
+    with pytest.raises(SystemError):
+        await kept.crashed()
+    assert (await stored(kept, "dead")).state is CallState.IN_PROGRESS
+
+    monkeypatch.setattr(crash_recovery, "_finish_files", finish)
+    assert await kept.crashed() == 1
+    assert (await stored(kept, "dead")).state is CallState.FAILED
