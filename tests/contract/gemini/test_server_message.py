@@ -274,3 +274,17 @@ def test_any_json_is_read_or_refused_as_the_sdk_does_it(value: object) -> None:
 )
 def test_where_we_and_the_sdk_differ(raw: bytes, ours: str, theirs: str) -> None:
     assert (read(raw), read_by_the_sdk(raw)) == (ours, theirs)
+
+
+@pytest.mark.parametrize(("value", "good"), [('"NULL_VALUE"', True), ('"x"', False), ("0", False)])
+def test_a_null_value_of_a_partial_argument_has_one_name(value: str, good: bool) -> None:
+    raw = (
+        '{"toolCall":{"functionCalls":[{"id":"f-1","name":"f",'
+        f'"partialArgs":[{{"jsonPath":"$.a","nullValue":{value}}}]}}]}}}}'
+    ).encode()
+
+    if good:
+        assert server_message.parse(raw)["toolCall"] is not None
+    else:
+        with pytest.raises(WireError, match="nullValue"):
+            server_message.parse(raw)

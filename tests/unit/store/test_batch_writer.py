@@ -234,7 +234,7 @@ async def test_a_flush_that_is_cancelled_loses_no_row_that_waits_for_its_call(
     assert await writer.flush()
 
     async def hang(_: object) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     with monkeypatch.context() as patched:
         patched.setattr(writer, "_write_one", hang)
