@@ -17,11 +17,12 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Final
+from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 import uvicorn
-from fastapi import FastAPI, Form, Response, WebSocket, WebSocketDisconnect
+from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect
 from picows import ws_connect
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -286,8 +287,9 @@ def build(kind: str, port: int, model_url: str) -> FastAPI:
         return {"calls": calls}
 
     @app.post("/plivo/answer")
-    async def answer(caller: Annotated[str, Form(alias="From")]) -> Response:
-        number = re.sub(r"\D", "", caller)
+    async def answer(request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode()))
+        number = re.sub(r"\D", "", form["From"])
         url = f"ws://127.0.0.1:{port}/plivo/stream?caller={number}"
         return Response(f"<Response><Stream>{url}</Stream></Response>", media_type="text/xml")
 
