@@ -222,7 +222,7 @@ class CallRecords:
                 _log.error("call_not_archived", call_id=call_id, change=step.what, error=error)
             if self._loop.time() - step.since > GIVE_UP_S:
                 self._lose(call_id, step, error)
-                break
+                return
             with suppress(TimeoutError):
                 async with asyncio.timeout(next(pauses, PAUSES_S[-1])):
                     await self._stop.wait()
@@ -249,7 +249,7 @@ class CallRecords:
 
     def _lose(self, call_id: CallId, step: _Step, why: str) -> None:
         self.lost += 1
-        # The transcript file has it; what stays open in the database the next start closes.
+        # The transcript file has it; a row that stays open is closed once this process is over.
         _log.error("call_record_lost", call_id=call_id, change=step.what, reason=why)
         if not step.done.done():
             step.done.set_result(None)

@@ -4,8 +4,8 @@ Theory of operation: a state only moves forward, and whether it may is decided i
 itself (``WHERE state IN (...)``), so that two writers, or two processes during a hand-over, cannot
 overwrite a final state. Rows of ``calls`` are written at once; turns go through the
 ``BatchWriter`` and are written before the call is closed, so that whoever sees a final state sees
-the whole story. The transcript file gets its ending even when the database fails; the next start
-then closes the row by it.
+the whole story. The transcript file gets its ending even when the database fails; whoever takes
+over from this process then closes the row by it.
 """
 
 import time
@@ -180,7 +180,7 @@ class Calls(CallReader):
         Raises:
             ValueError: The ending's state is not final.
             StoreError: The database failed; the transcript file has the ending, and
-                the next start closes the call by it.
+                whoever takes over from this process closes the call by it.
         """
         if not ending.state.final:
             raise ValueError("a call ends in a final state")

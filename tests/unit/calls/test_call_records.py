@@ -325,7 +325,9 @@ def test_after_an_hour_a_change_is_given_up_and_counted(
     records = recording(Unsteady(failing=FOR_EVER), story)
 
     assert records.lost == 1
-    assert "call_record_lost" in capsys.readouterr().out
+    logged = capsys.readouterr().out
+    assert "call_record_lost" in logged
+    assert "call_archived_late" not in logged, "it is not archived at all"
 
 
 def test_what_waits_is_bounded_and_the_newest_is_lost() -> None:
