@@ -27,6 +27,7 @@ from fwai.store.database_url import (
     place_of,
     sqlite_file,
 )
+from fwai.store.tables import DEMO_OPTION
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -61,6 +62,12 @@ _log = structlog.get_logger()
 class Database:
     """The engine and the one name an operator knows the database by.
 
+    Args:
+        url: What ``DATABASE_URL`` says.
+        command_s: The longest a statement may take, in seconds; PostgreSQL only.
+        pool_size: Connections that are kept; PostgreSQL only.
+        demo: Whether every row that is written is marked as a demo's.
+
     Raises:
         StoreError: The URL is unusable, or its driver is not installed.
 
@@ -70,7 +77,14 @@ class Database:
         engine: SQLAlchemy's engine; disposed of by ``close``.
     """
 
-    def __init__(self, url: str, command_s: float = COMMAND_S, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self,
+        url: str,
+        command_s: float = COMMAND_S,
+        pool_size: int = POOL_SIZE,
+        *,
+        demo: bool = False,
+    ) -> None:
         parsed = parse_url(url)
         self.url = parsed.url
         self.place = place_of(self.url)
@@ -81,22 +95,24 @@ class Database:
         self._grown = asyncio.Event()
         try:
             self.engine = _create_engine(parsed, command_s, pool_size)
+            self.engine = self.engine.execution_options(**{DEMO_OPTION: demo})
         except ImportError as exc:
             raise StoreError(f"database {self.place}: run pip install {exc.name}") from exc
 
     @classmethod
-    async def open(cls, url: str, command_s: float = COMMAND_S) -> Self:
+    async def open(cls, url: str, command_s: float = COMMAND_S, *, demo: bool = False) -> Self:
         """Open a database that can be written to; ``close`` it in the end.
 
         Args:
             url: What ``DATABASE_URL`` says.
             command_s: The longest a statement may take, in seconds; PostgreSQL only.
+            demo: Whether every row that is written is marked as a demo's.
 
         Raises:
             StoreError: It cannot be reached or written; the text names the place and the fix.
         """
         prepare_file(url)
-        database = cls(url, command_s)
+        database = cls(url, command_s, demo=demo)
         try:
             if database.engine.dialect.name == "sqlite":
                 await database._use_wal()

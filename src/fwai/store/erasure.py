@@ -25,7 +25,15 @@ from fwai.domain.call import FINAL_STATES
 from fwai.domain.erasure import Erased
 from fwai.errors import StoreError
 from fwai.store.database import Database
-from fwai.store.job_tables import bookings, callbacks, contacts, jobs, requests, standings
+from fwai.store.job_tables import (
+    bookings,
+    callbacks,
+    contacts,
+    jobs,
+    requests,
+    sent_messages,
+    standings,
+)
 from fwai.store.tables import calls
 
 PORTION: Final = 200
@@ -158,6 +166,7 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     loose = jobs.c.phone.in_(names) & jobs.c.call_id.not_in(live)
     erased.jobs += await _delete(connection, jobs, loose)
     await _delete(connection, standings, standings.c.user.in_(names))
+    await _delete(connection, sent_messages, sent_messages.c.recipient.in_(names))
     # What was answered under an Idempotency-Key is kept for a day; clients put numbers into keys.
     told = cast(requests.c.body, Text).contains(names[0], autoescape=True)
     await _delete(connection, requests, told | requests.c.key.contains(names[1], autoescape=True))

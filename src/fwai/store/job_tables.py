@@ -14,7 +14,7 @@ from sqlalchemy import (
     TypedColumns,
 )
 
-from fwai.store.tables import Instant
+from fwai.store.tables import Instant, demo_column
 from fwai.store.tables import metadata as metadata  # noqa: PLC0414 - the whole, once these are in it
 
 
@@ -42,6 +42,7 @@ class JobColumns(TypedColumns):
     error = Column(Text)
     created_at = Column(Instant, nullable=False)
     finished_at = Column(Instant)
+    demo = demo_column()
 
 
 class CallbackColumns(TypedColumns):
@@ -60,10 +61,14 @@ class CallbackColumns(TypedColumns):
     last_call_id = Column(String(64), nullable=False)
     created_at = Column(Instant, nullable=False)
     written_at = Column(Instant, nullable=False)
+    demo = demo_column()
 
 
 class BookingColumns(TypedColumns):
-    """One row per demo."""
+    """One row per booked demo.
+
+    ``invited_at`` is when an invitation was handed to the mail server; null when none was.
+    """
 
     id = Column(String(40), primary_key=True)
     key = Column(String(160), nullable=False, unique=True)
@@ -76,6 +81,8 @@ class BookingColumns(TypedColumns):
     call_id = Column(String(64), nullable=False)
     state = Column(String(16), nullable=False)
     created_at = Column(Instant, nullable=False)
+    invited_at = Column(Instant)
+    demo = demo_column()
 
 
 class ContactColumns(TypedColumns):
@@ -86,6 +93,7 @@ class ContactColumns(TypedColumns):
     do_not_call = Column(Boolean, nullable=False)
     reason = Column(String(200), nullable=False)
     written_at = Column(Instant, nullable=False)
+    demo = demo_column()
 
 
 class CallPermissionColumns(TypedColumns):
@@ -98,6 +106,7 @@ class CallPermissionColumns(TypedColumns):
     unanswered = Column(Integer, nullable=False)
     user_at = Column(Float, nullable=False)
     checked_at = Column(Float, nullable=False)
+    demo = demo_column()
 
 
 class InstanceColumns(TypedColumns):
@@ -134,6 +143,35 @@ class RequestColumns(TypedColumns):
     claimed_at = Column(Instant, nullable=False)
     status = Column(Integer)
     body = Column(JSON(none_as_null=True))
+    demo = demo_column()
+
+
+class SentMessageColumns(TypedColumns):
+    """One row per message that a provider took, and the furthest that its reports say.
+
+    ``rank`` orders the provider's words for that: a lower one that comes later changes nothing.
+    ``job_id`` is the job that sent it, empty when that is not known (yet); ``fallback`` the
+    template that goes out if the text is refused, null once it went or when there is none.
+    """
+
+    provider = Column(String(16), primary_key=True)
+    message_id = Column(String(255), primary_key=True)
+    job_id = Column(String(40), nullable=False)
+    recipient = Column(String(128), nullable=False)
+    status = Column(String(60), nullable=False)
+    rank = Column(Integer, nullable=False)
+    error = Column(String(60))
+    fallback = Column(JSON(none_as_null=True))
+    written_at = Column(Instant, nullable=False)
+    demo = demo_column()
+
+
+class InstallationColumns(TypedColumns):
+    """One row per thing that is known of the installation itself, by its name."""
+
+    name = Column(String(64), primary_key=True)
+    value = Column(JSON, nullable=False)
+    written_at = Column(Instant, nullable=False)
 
 
 jobs = Table(
@@ -154,3 +192,11 @@ contacts = Table("contacts", metadata, ContactColumns)
 instances = Table("instances", metadata, InstanceColumns)
 standings = Table("standings", metadata, CallPermissionColumns)
 requests = Table("requests", metadata, RequestColumns, Index(None, "claimed_at"))
+sent_messages = Table(
+    "sent_messages",
+    metadata,
+    SentMessageColumns,
+    Index(None, "written_at"),
+    Index(None, "recipient"),
+)
+installation = Table("installation", metadata, InstallationColumns)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fwai.errors import StoreError
 from fwai.store.database import Database, store_error
 
-HEAD = "0003"
+HEAD = "0004"
 DEADLINE_S = 60
 SCRIPTS = Path(__file__).parent / "migrations"
 PACKAGE_ROOT = str(Path(__file__).parents[2])

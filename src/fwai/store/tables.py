@@ -23,8 +23,10 @@ from sqlalchemy import (
     Text,
     TypedColumns,
     TypeDecorator,
+    false,
     text,
 )
+from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.types import TypeEngine
 
 NAMES = {
@@ -34,6 +36,9 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 _LAST_INSTANT_S = 253_000_000_000.0  # just inside the year 9999
+
+DEMO_OPTION = "fwai_demo"
+"""Execution option of an engine whose rows are a demo's."""
 
 metadata = MetaData(naming_convention=NAMES)
 
@@ -66,6 +71,16 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def written_by_demo(context: ExecutionContext) -> bool:
+    """Return what a row's ``demo`` column says: whether a demo's engine writes it."""
+    return bool(context.execution_options.get(DEMO_OPTION, False))
+
+
+def demo_column() -> Column[bool]:
+    """Build the column that marks what was simulated: a live server never acts on it."""
+    return Column(Boolean, nullable=False, default=written_by_demo, server_default=false())
 
 
 class CallColumns(TypedColumns):
@@ -107,6 +122,7 @@ class CallColumns(TypedColumns):
     cause = Column(String(120))
     summary = Column(Text)
     extracted = Column(JSON(none_as_null=True))
+    demo = demo_column()
 
 
 class TurnColumns(TypedColumns):

@@ -21,7 +21,7 @@ from fwai.store.contacts import Contacts
 from fwai.store.database import Database
 from fwai.store.erasure import PORTION, Erasure, spellings
 from fwai.store.idempotency_keys import IdempotencyKeys
-from fwai.store.job_tables import metadata
+from fwai.store.job_tables import metadata, sent_messages
 from fwai.store.jobs import Jobs
 from fwai.store.tables import calls, tool_calls, turns
 from unit.store.kit import (
@@ -85,6 +85,7 @@ class People:
         self.standings = CallPermissions(database)
         self.requests = IdempotencyKeys(database, clock=clock)
         self.jobs = jobs
+        self.database = database
 
     async def know(self, phone: str, call_id: str) -> None:
         await self.callbacks.schedule(
@@ -95,6 +96,10 @@ class People:
         )
         await self.contacts.remember(phone, MemoryEntry(NOW, call_id, "FWAI_Core", "asked"))
         await self.standings.change(phone, lambda old: old.heard_from(T0))
+        message = {"provider": "plivo", "message_id": f"m:{phone}", "job_id": "", "status": "sent"}
+        async with self.database.write() as connection:
+            writing = insert(sent_messages).values(**message, recipient=phone, rank=1)
+            await connection.execute(writing.values(written_at=NOW))
         await self.jobs.enqueue(NewJob("sms", f"sms:{phone}", phone=phone))
         await self.jobs.enqueue(NewJob("summary", f"summary:{call_id}", call_id=call_id))
 
@@ -120,6 +125,7 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     left = await rows(database)
     assert left.pop("jobs") == 3
     assert left.pop("instances") == 0, "no process registered here"
+    assert left.pop("installation") == 0, "which is about nobody"
     assert set(left.values()) == {1}, left
     assert await kept.calls.get(CallId("b-1")) is not None
     assert await people.standings.load(OTHER_PHONE) != CallPermission()

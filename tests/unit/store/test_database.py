@@ -146,7 +146,7 @@ async def test_the_log_is_moved_into_the_file_and_no_commit_waits_for_it(
     database: Database,
 ) -> None:
     file = Path(database.place)
-    insert = text("INSERT INTO requests VALUES ('s', :key, '', '', '2026-11-22', NULL, NULL)")
+    insert = text("INSERT INTO requests VALUES ('s', :key, '', '', '2026-11-22', NULL, NULL, 0)")
     before = file.stat().st_size
     async with asyncio.TaskGroup() as tasks:
         tidier = tasks.create_task(database.keep_small())
