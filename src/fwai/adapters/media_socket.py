@@ -18,7 +18,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from fwai.http.websocket import Socket
 
 EXTENSION: Final = "fwai.media"
-MAX_MESSAGE_BYTES: Final = 64 * 1024
+# Plivo stays below 64 KB. Exotel may put 100,000 bytes of sound into one message, two seconds of
+# 24 kHz: 133 KB in base64, and some more around it.
+MAX_MESSAGE_BYTES: Final = 256 * 1024
 READ_BUFFER_BYTES: Final = 4 * 1024
 
 _UPGRADE: Final = (

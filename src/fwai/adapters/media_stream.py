@@ -198,7 +198,7 @@ class WebSocketLeg:
     def _count_error(self) -> None:
         self.wire_errors += 1
         self._errors_in_a_row += 1
-        if self._errors_in_a_row == 1:
+        if self.wire_errors == 1:
             _log.warning("stream_message_unreadable", errors=self.wire_errors)
         if self._errors_in_a_row >= MAX_WIRE_ERRORS and self._socket is not None:
             self._broken = True
@@ -206,10 +206,16 @@ class WebSocketLeg:
             self._socket.close(1003, "unreadable messages")
 
     def _watch_stall(self) -> None:
+        if self._socket is None:
+            return
+        if self._socket.leaving:  # that it takes nothing more is no fault then
+            if self._socket.open:  # it said so without a close frame: there is none to answer
+                self._socket.abort()
+            return
         now = self._loop.time()
         if self._congested_at is None:
             self._congested_at = now
-        elif now - self._congested_at > STALLED_S and self._socket is not None:
+        elif now - self._congested_at > STALLED_S:
             self._broken = True
             _log.warning("stream_stalled", dropped=self.dropped_messages)
             self._socket.abort()

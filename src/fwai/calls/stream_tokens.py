@@ -53,12 +53,16 @@ class StreamTokens:
         return grant is not None and self._clock() < grant.expires_at
 
     def redeem(self, token: str, provider_call_id: str) -> CallId | None:
-        """Use ``token`` up for the stream of ``provider_call_id``; None when it does not fit."""
+        """Use ``token`` up for the stream of ``provider_call_id``; None when it does not fit.
+
+        A stream that does not say its call (empty) is of the call that its token was minted for;
+        one that says another does not fit.
+        """
         grant = self._grants.get(token)
         if (
             grant is None
             or self._clock() >= grant.expires_at
-            or grant.provider_call_id not in ("", provider_call_id)
+            or (provider_call_id and grant.provider_call_id not in ("", provider_call_id))
         ):
             return None
         self.revoke(grant.call_id)

@@ -7,11 +7,13 @@ nothing; control messages, which are few and small, still go in. Whoever sends d
 congested peer is borne.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 MAX_REASON_BYTES = 120  # the protocol has room for 123
+LINGER_S = 2.0  # what a peer that has closed is given to take our last bytes
 
 _CONTINUATION = WSMsgType.CONTINUATION
 _TEXT = WSMsgType.TEXT
@@ -49,12 +51,19 @@ class Socket(WSListener):
         self._code = 1006
         self._reason = ""
         self._over = False
+        self._linger: asyncio.TimerHandle | None = None
         self.congested = False
 
     @property
     def open(self) -> bool:
         """Whether messages can be sent."""
         return self._transport is not None and not self._over
+
+    @property
+    def leaving(self) -> bool:
+        """Whether either side has begun to close, though bytes may still wait to be sent."""
+        transport = self._transport
+        return self._over or transport is None or transport.underlying_transport.is_closing()
 
     def send(self, message: bytes, *, droppable: bool = False) -> bool:
         """Send a text message.
@@ -111,8 +120,12 @@ class Socket(WSListener):
             if not transport.is_close_frame_sent:
                 transport.send_close(WSCloseCode.OK)
             transport.disconnect()
+            # A peer that does not read would keep the connection: it is over all the same.
+            self._linger = asyncio.get_running_loop().call_later(LINGER_S, self.abort)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002, D102
+        if self._linger is not None:
+            self._linger.cancel()
         self._over = True
         self._transport = None
         self._closed(self._code, self._reason)

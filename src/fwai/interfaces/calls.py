@@ -116,6 +116,9 @@ class CallHandler(Protocol):
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         """Run the call whose stream is open to its end and close the leg.
 
+        A stream that does not say which call it is of (``provider_call_id`` empty) is of the one
+        that its token was given for.
+
         Returns:
             False when the token does not fit the call; nothing was done.
         """

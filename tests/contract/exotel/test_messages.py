@@ -92,3 +92,51 @@ def test_every_recording_says_where_it_is_from(name: str) -> None:
     assert len(body["source"]) > 30
     assert body["read"] == "2026-11-22"
     assert all(case["note"] for case in body["messages"])
+
+
+# ---- senders that differ from the documents -----------------------------------------------------
+
+VARIANTS = json.loads((HERE / "variants.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", VARIANTS["starts"], ids=lambda case: case["note"])
+def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str, Any]) -> None:
+    codec = ExotelCodec()
+
+    event = codec.decode(wire(case))
+
+    law = "mulaw" if codec.to_pcm(b"\xff\x7f") == bytes(4) else "linear"
+    assert {**plain(event), "rate": codec.sample_rate, "law": law} == case["expect"]
+
+
+@pytest.mark.parametrize("case", VARIANTS["messages"], ids=lambda case: case["note"])
+def test_a_message_that_differs_is_read_or_passed_over(case: dict[str, Any]) -> None:
+    codec = ExotelCodec()
+    codec.decode(wire(recorded("start")[0]))
+
+    assert plain(codec.decode(wire(case))) == case["expect"]
+
+
+def test_every_variant_says_what_it_stands_on() -> None:
+    for cases in (VARIANTS["starts"], VARIANTS["messages"]):
+        assert all(len(case["source"]) > 3 for case in cases)
+        assert len({case["note"] for case in cases}) == len(cases)
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        '{"event":"media","stream_sid":"S9","media":{"payload":"AAA="}}',
+        '{"event":"media","streamSid":"S9","media":{"payload":"AAA"}}',
+    ],
+)
+def test_a_stream_that_only_its_media_name_is_spoken_to_by_that_name(media: str) -> None:
+    codec = ExotelCodec()
+    codec.decode(memoryview(b'{"event":"start","start":{"call_sid":"C1"}}'))
+    before = json.loads(codec.encode_clear())
+
+    assert codec.decode(memoryview(media.encode())) == bytes(2)
+
+    assert "stream_sid" not in before
+    assert json.loads(codec.encode_clear())["stream_sid"] == "S9"
+    assert codec.started.provider_call_id == "C1"

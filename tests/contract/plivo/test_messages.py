@@ -101,15 +101,22 @@ def _media(chunk: object) -> memoryview:
     )
 
 
-def test_media_out_of_order_is_refused_and_what_follows_is_taken() -> None:
+@pytest.mark.parametrize(
+    ("chunks", "taken"),
+    [
+        ([1, 2, 3, 2, 4], [1, 2, 3, 4]),
+        ([1, 3, 2, 5, 4, 6], [1, 3, 5, 6]),
+        ([90, 91, 2, 3, 4, 5], [90, 91, 3, 4, 5]),
+        ([9, 8, 7, 6, 5, 6], [9, 6]),
+    ],
+    ids=["one late", "pairs swapped", "counted anew", "counted down"],
+)
+def test_late_media_is_dropped_and_what_follows_is_taken(
+    chunks: list[int], taken: list[int]
+) -> None:
     codec = PlivoCodec()
-    for chunk in (1, 2, 3):
-        assert codec.decode(_media(chunk)) == b"\xff\xff"
 
-    with pytest.raises(WireError):
-        codec.decode(_media(2))
-
-    assert codec.decode(_media(4)) == b"\xff\xff"
+    assert [chunk for chunk in chunks if codec.decode(_media(chunk))] == taken
 
 
 @pytest.mark.parametrize("chunks", [[7, 7, 7], [5, 1, 2], ["9", "8"], [0, 0], [3, 90, 91]])
@@ -117,3 +124,46 @@ def test_counting_that_is_not_plivos_is_taken_as_it_is(chunks: list[object]) -> 
     codec = PlivoCodec()
 
     assert all(codec.decode(_media(chunk)) for chunk in chunks)
+
+
+# ---- senders that differ from the documents -----------------------------------------------------
+
+VARIANTS = json.loads((HERE / "variants.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", VARIANTS["starts"], ids=lambda case: case["note"])
+def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str, Any]) -> None:
+    codec = PlivoCodec()
+
+    event = codec.decode(wire(case))
+
+    law = "mulaw" if codec.to_pcm(b"\xff\x7f") == bytes(4) else "linear"
+    assert {**plain(event), "rate": codec.sample_rate, "law": law} == case["expect"]
+
+
+@pytest.mark.parametrize("case", VARIANTS["messages"], ids=lambda case: case["note"])
+def test_a_message_that_differs_is_read_or_passed_over(case: dict[str, Any]) -> None:
+    codec = PlivoCodec()
+    codec.decode(wire(recorded("start")[0]))
+
+    assert plain(codec.decode(wire(case))) == case["expect"]
+
+
+def test_every_variant_says_what_it_stands_on() -> None:
+    for cases in (VARIANTS["starts"], VARIANTS["messages"]):
+        assert all(len(case["source"]) > 3 for case in cases)
+        assert len({case["note"] for case in cases}) == len(cases)
+
+
+def test_a_stream_that_only_its_media_name_is_spoken_to_by_that_name() -> None:
+    for media in (
+        '{"event":"media","streamId":"s-9","media":{"payload":"//8="}}',
+        '{"event":"media","stream_id":"s-9","media":{"payload":"__8"}}',
+    ):
+        codec = PlivoCodec()
+        codec.decode(memoryview(b'{"event":"start","start":{"callId":"c-1"}}'))
+
+        assert codec.decode(memoryview(media.encode())) == b"\xff\xff"
+
+        assert json.loads(codec.encode_clear())["streamId"] == "s-9"
+        assert json.loads(codec.encode_mark("m"))["streamId"] == "s-9"

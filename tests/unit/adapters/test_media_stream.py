@@ -6,6 +6,7 @@ import struct
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.exceptions import InvalidStatus
 
 from fwai import log
@@ -73,11 +74,29 @@ async def test_a_stream_that_says_nothing_is_closed_in_time(
         assert server.calls.calls == []
 
 
-@pytest.mark.parametrize("first", [start(call="other"), start(account="MA2"), start(account="SA1")])
+@pytest.mark.parametrize("account", ["500025", "SA1", "", "ma1"])
 @on_uvloop
-async def test_a_stream_of_another_call_or_account_is_closed(first: str) -> None:
+async def test_token_and_call_bind_a_stream_and_another_account_is_said_once(account: str) -> None:
+    """Live streams carry an internal number there."""
+    with capture_logs() as logs:
+        async with serving() as server:
+            for count in (1, 2):
+                async with server.connect() as client:
+                    await client.send(start(account=account))
+                    await until(lambda count=count: len(server.calls.calls) == count)  # type: ignore[misc]
+
+    told = [line for line in logs if line["event"] == "stream_account_differs"]
+    assert [line["account"] for line in told] == (
+        [account[-4:]] if account in ("500025", "SA1") else []
+    )
+    assert not any("500025" in str(line) for line in logs)
+
+
+@pytest.mark.parametrize("call", ["other", "C-1", "c-1 ", "c-"])
+@on_uvloop
+async def test_a_stream_of_another_call_is_closed(call: str) -> None:
     async with serving() as server, server.connect() as client:
-        await client.send(first)
+        await client.send(start(call=call))
         await client.wait_closed()
 
         assert client.close_code == 1008

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -11,9 +13,11 @@ from websockets.frames import Opcode
 
 import virtual_time
 from fwai.adapters import media_stream
+from fwai.adapters.media_socket import MAX_MESSAGE_BYTES
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.codec import PlivoCodec
 from fwai.domain.events import CallerHungUp, DtmfPressed
+from fwai.http import websocket
 from unit.adapters.media_server import (
     KEY,
     SPEECH,
@@ -30,7 +34,7 @@ from unit.adapters.media_server import (
 
 # ---- bad messages -------------------------------------------------------------------------------
 
-MALFORMED = ["garbage", "{}", '{"event":"media","media":{"payload":"!"}}', start()]
+MALFORMED = ["garbage", "{}", '{"event":"media","media":{"payload":"!"}}', start("other")]
 
 
 @pytest.mark.parametrize("bad", MALFORMED)
@@ -85,7 +89,11 @@ async def test_a_flood_of_bad_messages_is_reported_once() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["x" * 65_537, ["x" * 40_000, "x" * 40_000], ["", *["x" * 9000] * 8]],
+    [
+        "x" * (MAX_MESSAGE_BYTES + 1),
+        ["x" * 160_000, "x" * 160_000],
+        ["", *["x" * 9000] * 30],
+    ],
     ids=["whole", "two fragments", "many fragments"],
 )
 @on_uvloop
@@ -109,7 +117,7 @@ async def test_a_message_that_is_too_long_closes_its_socket_and_no_other(
 @on_uvloop
 async def test_the_longest_message_is_understood() -> None:
     async with carrying() as (_, client, carried):
-        await client.send(KEY[:-1] + f',"x":"{"y" * (65_536 - len(KEY) - 7)}"}}')
+        await client.send(KEY[:-1] + f',"x":"{"y" * (MAX_MESSAGE_BYTES - len(KEY) - 7)}"}}')
         await until(lambda: carried.heard)
 
         assert carried.heard == [DtmfPressed("5")]
@@ -177,6 +185,32 @@ async def test_stop_and_close_are_one_hang_up() -> None:
         await client.send(STOP)
         await client.close()
         await server.quiet()
+
+        assert carried.heard == [CallerHungUp()]
+
+
+def _closes(client: socket.socket) -> None:
+    client.sendall(frame(b"\x03\xe8", opcode=8))
+
+
+@pytest.mark.parametrize("leave", [_closes, lambda client: client.shutdown(socket.SHUT_WR)])
+@on_uvloop
+async def test_a_peer_that_leaves_without_stop_while_it_is_spoken_to_has_hung_up(
+    monkeypatch: pytest.MonkeyPatch, leave: Callable[[socket.socket], None]
+) -> None:
+    """It reads no more, so our last words cannot be sent: a normal end, and at once."""
+    monkeypatch.setattr(websocket, "LINGER_S", 0.05)
+
+    async with serving() as server, server.raw(receive_buffer=4096) as client:
+        await fill(server)
+        carried = server.calls.calls[0]
+        leave(client)
+
+        def over() -> bool:
+            carried.leg.play(SPEECH)
+            return bool(carried.hang_ups)
+
+        await until(over)
 
         assert carried.heard == [CallerHungUp()]
 
@@ -297,6 +331,9 @@ def test_a_peer_that_is_slow_now_and_then_keeps_its_leg() -> None:
     class Slow:
         """A socket that takes something once a second only."""
 
+        open = True
+        leaving = False
+
         def __init__(self) -> None:
             self.taken = 0
             self.aborted = False
@@ -309,16 +346,16 @@ def test_a_peer_that_is_slow_now_and_then_keeps_its_leg() -> None:
             self.aborted = True
 
     async def main() -> tuple[Slow, int]:
-        leg, socket = WebSocketLeg(PlivoCodec()), Slow()
-        leg._socket = socket  # type: ignore[assignment]
+        leg, slow = WebSocketLeg(PlivoCodec()), Slow()
+        leg._socket = slow  # type: ignore[assignment]
         for _ in range(50 * 60):
             leg.play(SPEECH)
             await asyncio.sleep(0.02)
-        return socket, leg.dropped_messages
+        return slow, leg.dropped_messages
 
-    socket, dropped = virtual_time.run(main())
+    slow, dropped = virtual_time.run(main())
 
-    assert not socket.aborted
+    assert not slow.aborted
     assert dropped > 0
 
 

@@ -40,6 +40,14 @@ def test_another_call_cannot_use_it_up(tokens: StreamTokens) -> None:
     assert tokens.redeem(token, "c-1") == CALL
 
 
+def test_a_stream_that_does_not_say_its_call_is_of_the_tokens(tokens: StreamTokens) -> None:
+    token = tokens.mint(CALL, "c-1")
+
+    assert tokens.redeem("guess", "") is None
+    assert tokens.redeem(token, "") == CALL
+    assert tokens.redeem(token, "") is None
+
+
 def test_a_connection_may_be_retried_until_one_starts(tokens: StreamTokens) -> None:
     """Plivo tries three times; only a valid start uses the token up."""
     token = tokens.mint(CALL, "c-1")

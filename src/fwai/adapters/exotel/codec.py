@@ -13,15 +13,27 @@ clock and is what Exotel itself counts by.
 """
 
 import json
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from fwai.adapters.media_codec import StreamStarted
+from fwai.adapters.stream_fields import (
+    LINEAR,
+    MULAW,
+    UNREADABLE,
+    audio_bytes,
+    audio_format,
+    event_name,
+    first_text,
+    is_blank,
+    mapping,
+    read_object,
+    text,
+)
 from fwai.audio import g711
 from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import WireError
@@ -33,7 +45,7 @@ MAX_BYTES: Final = 100_000
 CHUNK_BYTES: Final[Mapping[int, int]] = {8000: 3200, 16000: 3200, 24000: 3840}
 SLACK_MS: Final = 160.0  # a top-up of the carrier, one tick of the clock, and some lateness
 _DIGITS: Final = frozenset("0123456789*#")
-_MULAW: Final = ("mulaw", "ulaw", "pcmu")
+_READABLE: Final = frozenset({"", "base64", LINEAR, MULAW})  # base64 is how Exotel names linear
 
 
 class _MediaBody(msgspec.Struct):
@@ -46,17 +58,17 @@ class _Message(msgspec.Struct):
 
     event: str
     media: _MediaBody | None = None
+    stream_sid: str = ""
 
 
 _decode = msgspec.json.Decoder(_Message, strict=False).decode
-_decode_any = msgspec.json.Decoder(dict[str, Any]).decode
-# msgspec passes on what Python's own decoder says of bytes that are no UTF-8, and deep nesting.
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class ExotelStarted(StreamStarted):
     """Exotel's ``start`` message: the call, its numbers and parameters.
+
+    ``provider_call_id`` is empty when the message does not say it: then the stream's token does.
 
     Attributes:
         from_number: As Exotel writes it; which side is the customer is not certain on calls out.
@@ -88,6 +100,7 @@ class ExotelCodec:
         self._partial_sample = b""  # of a sample that a message cut in two
         self._pending = bytearray()
         self._ids = b""
+        self._begun = False
         self._chunks = 0
         self._messages = 0
         self._received_bytes = 0
@@ -114,69 +127,91 @@ class ExotelCodec:
         """
         try:
             body = _decode(message)
-        except _UNREADABLE:
+        except UNREADABLE:
             return self._decode_any(message)
         if body.event == "media" and body.media is not None:
+            if not self.started.stream_id and body.stream_sid:
+                self._set_stream(body.stream_sid)
             return self._count_audio(body.media.payload, body.media.track)
         return self._decode_any(message)
 
-    def _count_audio(self, payload: bytes, track: object) -> bytes | None:
-        if track == "outbound":
+    def _count_audio(self, payload: bytes, track: str) -> bytes | None:
+        if track.lower().startswith("outbound"):
             return None
         self._received_bytes += len(payload)
         return payload
 
     def _decode_any(self, message: memoryview) -> bytes | ExotelStarted | CallerEvent | None:
-        """Decode a message with any spelling of its keys."""
+        """Decode a message with any spelling of its keys, and of its event."""
+        if is_blank(message):
+            return None
         try:
-            body = _normalize_keys(_decode_any(message))
-        except _UNREADABLE as exc:
+            body = read_object(message)
+        except UNREADABLE as exc:
             raise WireError("exotel: unreadable stream message") from exc
-        event = body.get("event")
-        if not isinstance(event, str):
-            raise WireError("exotel: a stream message without an event")
-        match event.lower():
+        match event_name(body):
+            case "":
+                raise WireError("exotel: a stream message without an event")
             case "media":
-                media = _mapping(body.get("media"))
-                return self._count_audio(_base64(media.get("payload")), media.get("track"))
+                return self._any_media(body)
             case "start":
                 return self._start(body)
             case "dtmf":
-                digit = _text((_mapping(body.get("dtmf")) or body).get("digit"), "dtmf")
+                keys = (mapping(body.get("dtmf")), body)
+                digit = first_text(keys, "digit", "dtmf").strip()
                 return DtmfPressed(digit) if digit in _DIGITS else None
             case "mark":
-                return MarkReached(_text((_mapping(body.get("mark")) or body).get("name"), "mark"))
+                # One without a name tells nothing of what was played.
+                name = first_text((mapping(body.get("mark")), body), "name")
+                return MarkReached(name) if name else None
             case "stop":
                 return CallerHungUp()  # the same as a closed socket
-            case _:
-                return None
+        return None
 
-    def _start(self, body: Mapping[str, Any]) -> ExotelStarted:
-        if self._ids:
-            raise WireError("exotel: a second start message")
-        start = {**body, **_mapping(body.get("start"))}
-        sound = _mapping(start.get("mediaformat"))
-        encoding = "".join(filter(str.isalnum, str(sound.get("encoding", "")).lower()))
-        if any(law in encoding for law in _MULAW):
-            rate, ulaw = 8000, True
-        else:
-            rate, ulaw = _number(sound.get("samplerate")) or self.sample_rate, False
+    def _any_media(self, body: Mapping[str, Any]) -> bytes | None:
+        media = mapping(body.get("media")) or body
+        payload = audio_bytes(media.get("payload"))
+        if payload is None:
+            raise WireError("exotel: malformed media message")
+        if not self.started.stream_id and (sid := first_text((body,), "streamsid")):
+            self._set_stream(sid)
+        return self._count_audio(payload, first_text((media,), "track"))
+
+    def _start(self, body: Mapping[str, Any]) -> ExotelStarted | None:
+        said = mapping(body.get("start"))
+        both = (said, body)
+        call_sid = first_text(both, "callsid")
+        kind, rate = audio_format(said.get("mediaformat") or body.get("mediaformat"))
+        ulaw = kind == MULAW
+        rate = 8000 if ulaw else rate or self.sample_rate  # mu-law is 8 kHz by its nature
+        if self._begun:
+            same_call = call_sid in ("", self.started.provider_call_id)
+            if not same_call or (ulaw, rate) != (self._ulaw, self.sample_rate):
+                raise WireError("exotel: a second start message, with something else")
+            return None
+        if kind not in _READABLE:
+            raise WireError("exotel: a stream in an encoding that is not read")
         if rate not in SAMPLE_RATES:
             raise WireError("exotel: a stream at a rate that does not exist")
-        parameters = _mapping(start.get("customparameters"))
-        started = ExotelStarted(
-            provider_call_id=_text(start.get("callsid"), "start"),
-            stream_id=_text(start.get("streamsid"), "start"),
-            account_id=_as_text(start.get("accountsid")),
-            from_number=_as_text(start.get("from")),
-            to_number=_as_text(start.get("to")),
-            parameters={key: _as_text(value) for key, value in parameters.items()},
+        parameters = mapping(said.get("customparameters") or body.get("customparameters"))
+        self._begun = True
+        self.started = ExotelStarted(
+            provider_call_id=call_sid,
+            stream_id="",
+            account_id=first_text(both, "accountsid"),
+            from_number=first_text(both, "from"),
+            to_number=first_text(both, "to"),
+            parameters={key: text(value) for key, value in parameters.items()},
         )
+        self._set_stream(first_text(both, "streamsid"))
         self._set_format(rate, ulaw=ulaw)
-        stream_id = json.dumps(started.stream_id)
-        self._ids = f'"stream_sid":{stream_id},"streamSid":{stream_id},'.encode()
-        self.started = started
-        return started
+        return self.started
+
+    def _set_stream(self, stream_sid: str) -> None:
+        """Keep the stream's id, which a sender may leave to its later messages."""
+        self.started = replace(self.started, stream_id=stream_sid)
+        name = json.dumps(stream_sid)
+        self._ids = f'"stream_sid":{name},"streamSid":{name},'.encode() if stream_sid else b""
 
     def to_pcm(self, payload: bytes) -> bytes:
         """Decode mu-law, or join linear samples that were split between messages."""
@@ -240,45 +275,3 @@ class ExotelCodec:
     def _next_message(self) -> int:
         self._messages += 1
         return self._messages
-
-
-# ---- what may be spelled and typed in several ways ----------------------------------------------
-
-
-def _normalize_keys(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.replace("_", "").lower(): value for key, value in body.items()}
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    """Parse an object that may be written as JSON text or as ``k=v&k=v``."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = dict(parse_qsl(str(value)))
-    return _normalize_keys(value) if isinstance(value, dict) else {}
-
-
-def _as_text(value: object) -> str:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-
-
-def _text(value: object, event: str) -> str:
-    text = _as_text(value)
-    if not text:
-        raise WireError(f"exotel: malformed {event} message")
-    return text
-
-
-def _number(value: object) -> int | None:
-    text = _as_text(value).strip()
-    return int(text) if text.isdecimal() and len(text) < 10 else None
-
-
-def _base64(value: object) -> bytes:
-    if not isinstance(value, str):
-        raise WireError("exotel: malformed media message")
-    try:
-        return a2b_base64(value, strict_mode=True)
-    except ValueError as exc:  # binascii's own error is one
-        raise WireError("exotel: malformed media message") from exc

@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, WebSocket
 from fastapi.responses import JSONResponse
 
+from fwai.adapters.account_log import AccountLog
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import SAMPLE_RATES, ExotelCodec, ExotelStarted
 from fwai.adapters.exotel.line import ExotelLine
@@ -29,6 +30,7 @@ from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, WireError
 from fwai.http.body import read_body
+from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.messages import MessageReports
 
@@ -51,7 +53,7 @@ class ExotelWebhooks:
     Attributes:
         public_url: This server as Exotel sees it: ``https://host[:port][/prefix]``, no slash at
             the end.
-        account_id: The account whose streams are accepted.
+        account_id: Our account; a stream without a token must name it.
         line: Our ExoPhone.
         secret: The unguessable segment of every path.
         basic: User and password that the handshake must carry, or None.
@@ -159,7 +161,7 @@ def router(
     async def stream(websocket: WebSocket, secret: str, token: str) -> None:
         await requests.stream(websocket, secret, token)
 
-    return api
+    return accept_trailing_slash(api)
 
 
 class _RequestHandler:
@@ -178,13 +180,14 @@ class _RequestHandler:
         self._client = client
         self._line = line
         self._reports = reports
+        self._accounts = AccountLog(PROVIDER, hooks.account_id)
 
     # ---- requests -------------------------------------------------------------------------------
 
     async def voicebot(self, fields: Fields) -> Response:
         """Answer with the URL of the call's stream."""
         call_sid = fields.get("callsid", "")
-        listening = fields.get("mode") == LISTEN
+        listening = fields.get("mode", "").lower() == LISTEN
         if not call_sid:
             # Which call it is will be known from the stream itself.
             return JSONResponse({"url": self._hooks.stream_url(listening=listening)})
@@ -290,10 +293,12 @@ class _RequestHandler:
 
     async def _carry(self, leg: ExotelLeg, started: ExotelStarted, token: str) -> int | None:
         """Carry the call of an open stream; return the close code when that failed."""
-        # A token says whose the stream is; without one the account must.
-        if started.account_id != self._hooks.account_id and (started.account_id or not token):
-            _log.warning("stream_refused", reason="account")
+        # A token says whose the stream is; without one the account and the call must.
+        ours = self._accounts.is_ours(started.account_id)
+        if not token and not (ours and started.provider_call_id):
+            _log.warning("stream_refused", reason="account or call")
             return REFUSED
+        self._accounts.note(started.account_id)
         if not token:
             try:
                 ticket = await self._admit(started, listening=leg.listening)
@@ -364,6 +369,7 @@ class _RequestHandler:
 
 def _authenticated_fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]]:
     """Build the dependency that checks the secret and parses the request's fields."""
+    accounts = AccountLog(PROVIDER, hooks.account_id)
 
     async def fields(request: Request, secret: str) -> Fields:
         if not secrets_equal(secret, hooks.secret):
@@ -372,7 +378,7 @@ def _authenticated_fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awa
         body = await read_body(request, MAX_BODY_BYTES)
         content_type = request.headers.get("Content-Type", "")
         found = parse_fields(request.query_params.multi_items(), content_type, body)
-        if found.get("accountsid", hooks.account_id) != hooks.account_id:
+        if not accounts.is_ours(found.get("accountsid", "") or hooks.account_id):
             _log.warning("webhook_refused", provider=PROVIDER, reason="account")
             raise HTTPException(403)
         return found

@@ -11,6 +11,7 @@ Source: Exotel's articles on Voicebot, Passthru and Connect applets and develope
 on status callbacks, read 2026-11-22.
 """
 
+import codecs
 import hmac
 import json
 import re
@@ -35,6 +36,14 @@ _STATES: Final[Mapping[str, CallState]] = {
     "cancelled": CallState.CANCELED,
 }
 _ENDED_BY_PEOPLE: Final = frozenset({"caller", "user", "bot"})
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+_CHARSETS: Final = frozenset(
+    {"utf-8", "utf8", "us-ascii", "iso-8859-1", "latin-1", "windows-1252", "utf-16"}
+)
+_WORDS: Final = frozenset(
+    {"callsid", "smssid", "accountsid", "direction", "status", "callstatus", "eventtype", "mode"}
+    | {"detailedstatus", "detailedstatuscode", "job", "call"}
+)
 _SEPARATORS: Final = re.compile(r"[\s().\-]+")
 
 Fields = Mapping[str, str]
@@ -91,6 +100,9 @@ def stream_url(
 def parse_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes) -> Fields:
     """Parse a request's fields; the query overrides the body. Never raises.
 
+    Of a field that comes several times the last counts, but an empty one never takes the place of
+    one that says something. Ids and words lose the blanks around them; numbers stay as they came.
+
     Args:
         query: Decoded query.
         content_type: Of the body; when it says nothing useful the body itself decides.
@@ -98,23 +110,47 @@ def parse_fields(query: Sequence[tuple[str, str]], content_type: str, body: byte
     """
     fields: dict[str, str] = {}
     for key, value in (*_body_pairs(content_type, body), *query):
-        fields.update(_flatten(_normalize_key(key), value))
+        for name, text in _flatten(_normalize_key(key), value):
+            word = text.strip() if name in _WORDS or "[" in name else text
+            if word or name not in fields:
+                fields[name] = word
     return fields
 
 
 def _body_pairs(content_type: str, body: bytes) -> list[tuple[str, Any]]:
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    if kind == "multipart/form-data" or body.lstrip().startswith(b"--"):
         return list(_multipart(content_type, body))
-    text = body.decode("utf-8", "replace").strip()
-    if kind.endswith("json") or text.startswith("{"):
+    text = _decoded(content_type, body)
+    if kind.endswith("json") or text.startswith(("{", "[")):
         parsed = _json(text)
-        return list(parsed.items()) if isinstance(parsed, dict) else []
+        if isinstance(parsed, list) and len(parsed) == 1:
+            parsed = parsed[0]
+        if isinstance(parsed, dict):
+            return list(parsed.items())
+        if text.startswith(("{", "[")):
+            return []
+    # A form, whatever its type says.
     return list(parse_qsl(text, keep_blank_values=True))
 
 
+def _decoded(content_type: str, body: bytes) -> str:
+    """Decode text by its byte order mark or its charset; UTF-8 when neither says."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16", "replace").strip()
+    charset = _CHARSET.search(content_type)
+    name = charset[1].lower() if charset else "utf-8"
+    if name not in _CHARSETS:
+        name = "utf-8"
+    return body.decode(name, "replace").lstrip("\ufeff").strip()
+
+
 def _multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
+    if "boundary" not in content_type.lower():  # it stands in the body as well
+        first = body.lstrip().partition(b"\n")[0].strip()[2:72].decode("ascii", "replace")
+        content_type = f'multipart/form-data; boundary="{first}"'
     head = f"Content-Type: {content_type}\r\n\r\n".encode("utf-8", "replace")
+    body = body.lstrip()
     for part in message_from_bytes(head + body).walk():
         name = part.get_param("name", header="content-disposition")
         content = part.get_payload(decode=True)
@@ -210,9 +246,10 @@ def _same_number(one: str, other: str) -> bool:
 
 def final_state(fields: Fields) -> CallState | None:
     """Map a status callback to a call's final state; None while it is in progress."""
-    if fields.get("eventtype", "terminal").lower() != "terminal":
+    if (fields.get("eventtype") or "terminal").lower() != "terminal":
         return None
-    return _STATES.get(fields.get("status", fields.get("callstatus", "")).lower())
+    word = (fields.get("status") or fields.get("callstatus", "")).lower()
+    return _STATES.get(word.replace("_", "-").replace(" ", "-"))
 
 
 def is_ringing(fields: Fields) -> bool:

@@ -1,15 +1,33 @@
 """Codec of Plivo's media stream messages. No I/O.
 
 Source: Plivo's Audio Streaming guide and protocol reference, and its own stream SDKs, read
-2026-11-22. One source of truth for the audio format: what ``start`` says, not what was asked for.
+2026-11-22; senders that differ from them, tests/contract/plivo/variants.json. One source of truth
+for the audio format: what ``start`` says, not what was asked for.
+
+Two lanes in. Caller audio as the documents write it, which is nearly every message, takes a typed
+decoder; whatever that refuses is read field by field, in any spelling.
 """
 
 from binascii import b2a_base64
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from fwai.adapters.media_codec import LEAD_MS, StreamStarted
+from fwai.adapters.stream_fields import (
+    LINEAR,
+    MULAW,
+    UNREADABLE,
+    audio_bytes,
+    audio_format,
+    event_name,
+    first_text,
+    is_blank,
+    mapping,
+    number,
+    read_object,
+)
 from fwai.audio import g711
 from fwai.audio.pcm import swap_bytes
 from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
@@ -17,22 +35,8 @@ from fwai.errors import WireError
 
 MAX_PAYLOAD_BYTES: Final = 12_000  # 16 KB of base64, the most one playAudio may carry
 _DIGITS: Final = frozenset("0123456789*#ABCD")
-
-
-class _MediaFormat(msgspec.Struct, rename="camel"):
-    encoding: str
-    sample_rate: int
-
-
-class _StartBody(msgspec.Struct, rename="camel"):
-    call_id: str
-    stream_id: str
-    media_format: _MediaFormat | None = None
-    account_id: str = ""
-
-
-class _Start(msgspec.Struct, tag="start", tag_field="event"):
-    start: _StartBody
+_CONTENT_TYPES: Final = {MULAW: "audio/x-mulaw", LINEAR: "audio/x-l16"}
+_FORMATS: Final = frozenset({(MULAW, 8000), (LINEAR, 8000), (LINEAR, 16000)})
 
 
 class _MediaBody(msgspec.Struct):
@@ -41,35 +45,15 @@ class _MediaBody(msgspec.Struct):
     chunk: int | str = 0
 
 
-class _Media(msgspec.Struct, tag="media", tag_field="event"):
-    media: _MediaBody
+class _Message(msgspec.Struct, rename="camel"):
+    """Fast lane: enough fields to recognise caller audio, which is nearly every message."""
 
-
-class _DtmfBody(msgspec.Struct):
-    digit: str
-
-
-class _Dtmf(msgspec.Struct, tag="dtmf", tag_field="event"):
-    dtmf: _DtmfBody
-
-
-class _PlayedStream(msgspec.Struct, tag="playedStream", tag_field="event"):
-    name: str
-
-
-class _Stop(msgspec.Struct, tag="stop", tag_field="event"):
-    pass
-
-
-class _AnyEvent(msgspec.Struct):
     event: str
+    media: _MediaBody | None = None
+    stream_id: str = ""
 
 
-_decode = msgspec.json.Decoder(_Start | _Media | _Dtmf | _PlayedStream | _Stop, strict=False).decode
-_decode_any = msgspec.json.Decoder(_AnyEvent).decode
-_EVENTS: Final = frozenset({"start", "media", "dtmf", "playedStream", "stop"})
-# msgspec passes on what Python's own decoder says of bytes that are no UTF-8, and deep nesting.
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_decode = msgspec.json.Decoder(_Message, strict=False).decode
 
 
 class PlivoCodec:
@@ -88,6 +72,7 @@ class PlivoCodec:
         self._asked = asked
         self._big_endian = big_endian_l16
         self._chunk = 0
+        self._call_id = ""
         self._stream_id = ""
         self._ulaw = True
         self._media_prefix = b""
@@ -104,21 +89,47 @@ class PlivoCodec:
         """
         try:
             body = _decode(message)
-        except _UNREADABLE as exc:
-            _check_unknown_event(message, exc)
+        except UNREADABLE:
+            return self._decode_any(message)
+        media = body.media
+        if body.event != "media" or media is None:
+            return self._decode_any(message)
+        if not self._stream_id:
+            self._stream_id = body.stream_id
+        return self._media(media.payload, media.track, media.chunk)
+
+    def _decode_any(self, message: memoryview) -> bytes | StreamStarted | CallerEvent | None:
+        """Decode a message with any spelling of its keys, and of its event."""
+        if is_blank(message):
             return None
-        if type(body) is _Media:
-            return self._media(body.media)
-        match body:
-            case _Start(start):
-                return self._start(start)
-            case _Dtmf(dtmf):
-                return DtmfPressed(dtmf.digit) if dtmf.digit in _DIGITS else None
-            case _PlayedStream(name):
-                return MarkReached(name)
-            case _Stop():
-                pass
-        return CallerHungUp()  # stop: the same as a closed socket
+        try:
+            body = read_object(message)
+        except UNREADABLE as exc:
+            raise WireError("plivo: unreadable stream message") from exc
+        match event_name(body):
+            case "":
+                raise WireError("plivo: a stream message without an event")
+            case "media":
+                media = mapping(body.get("media")) or body
+                payload = audio_bytes(media.get("payload"))
+                if payload is None:
+                    raise WireError("plivo: malformed media message")
+                self._stream_id = self._stream_id or first_text((body,), "streamid")
+                chunk = number(media.get("chunk"))
+                return self._media(payload, first_text((media,), "track"), chunk)
+            case "start":
+                return self._start(mapping(body.get("start")), body)
+            case "dtmf":
+                keys = (mapping(body.get("dtmf")), body)
+                digit = first_text(keys, "digit", "dtmf").strip().upper()
+                return DtmfPressed(digit) if digit in _DIGITS else None
+            case "playedstream":
+                # One that does not say which checkpoint was played tells nothing.
+                name = first_text((body, mapping(body.get("playedstream"))), "name")
+                return MarkReached(name) if name else None
+            case "stop":
+                return CallerHungUp()  # the same as a closed socket
+        return None
 
     def to_pcm(self, payload: bytes) -> bytes:
         """Decode mu-law, or convert L16 to little endian."""
@@ -155,51 +166,47 @@ class PlivoCodec:
         body = {"event": "checkpoint", "streamId": self._stream_id, "name": name}
         return msgspec.json.encode(body)
 
-    def _media(self, media: _MediaBody) -> bytes | None:
-        if media.track == "outbound":
+    def _media(self, payload: bytes, track: str, chunk: int | str | None) -> bytes | None:
+        if track.lower().startswith("outbound"):
             return None
-        chunk = media.chunk
         if type(chunk) is int:
-            # Counted up from 1; a client that does not count, or starts anew, is taken as it is.
-            if 1 < chunk < self._chunk:
-                raise WireError("plivo: media out of order")
+            # Counted up from 1. One that is late is dropped; a sender that does not count, or
+            # starts anew, is taken as it is.
+            late = 1 < chunk < self._chunk
             self._chunk = chunk
-        return media.payload
+            if late:
+                return None
+        return payload
 
-    def _start(self, start: _StartBody) -> StreamStarted:
+    def _start(self, start: Mapping[str, Any], body: Mapping[str, Any]) -> StreamStarted | None:
+        both = (start, body)
+        call_id = first_text(both, "callid", "calluuid")
+        stream_id = first_text(both, "streamid")
+        if not call_id:
+            raise WireError("plivo: a start message without its call")
+        kind, rate = self._format(start.get("mediaformat") or body.get("mediaformat"))
         if self._media_prefix:
-            raise WireError("plivo: a second start message")
-        encoding, rate = _format(start.media_format, self._asked)
-        if (encoding, rate) not in {
-            ("audio/x-mulaw", 8000),
-            ("audio/x-l16", 8000),
-            ("audio/x-l16", 16000),
-        }:
+            if (call_id, kind == MULAW, rate) != (self._call_id, self._ulaw, self.sample_rate):
+                raise WireError("plivo: a second start message, with something else")
+            return None
+        if (kind, rate) not in _FORMATS:
             raise WireError("plivo: a stream in a format that was not asked for")
-        self._ulaw = encoding == "audio/x-mulaw"
-        self._stream_id = start.stream_id
+        self._ulaw = kind == MULAW
+        self._call_id = call_id
+        self._stream_id = stream_id
         self.sample_rate = rate
         self.bytes_per_ms = rate // 1000 * (1 if self._ulaw else 2)
         self._media_prefix = (
-            f'{{"event":"playAudio","media":{{"contentType":"{encoding}",'
+            f'{{"event":"playAudio","media":{{"contentType":"{_CONTENT_TYPES[kind]}",'
             f'"sampleRate":{rate},"payload":"'
         ).encode()
-        return StreamStarted(start.call_id, start.stream_id, start.account_id)
+        return StreamStarted(call_id, stream_id, first_text(both, "accountid", "authid"))
 
-
-def _format(given: _MediaFormat | None, asked: str) -> tuple[str, int]:
-    """Return encoding and sample rate in Hz: what the stream says, else what was asked for."""
-    content_type = given.encoding if given is not None else asked
-    encoding, _, parameter = content_type.partition(";")
-    rate = given.sample_rate if given is not None else int(parameter.partition("=")[2] or 8000)
-    return encoding.strip().lower(), rate
-
-
-def _check_unknown_event(message: memoryview, exc: Exception) -> None:
-    """Ignore an event of an unknown kind; raise for anything else."""
-    try:
-        event = _decode_any(message).event
-    except _UNREADABLE:
-        raise WireError("plivo: unreadable stream message") from exc
-    if event in _EVENTS:
-        raise WireError(f"plivo: malformed {event} message") from exc
+    def _format(self, said: object) -> tuple[str, int]:
+        """Return encoding and sample rate in Hz: what the stream says, else what was asked for."""
+        asked, asked_rate = audio_format(self._asked)
+        kind, rate = audio_format(said)
+        kind = kind or asked
+        if rate is None:
+            rate = asked_rate if kind == asked else None
+        return kind, rate or 8000

@@ -9,6 +9,7 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request, Response, WebSocket
 from starlette.requests import HTTPConnection
 
+from fwai.adapters.account_log import AccountLog
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.codec import PlivoCodec
 from fwai.adapters.plivo.webhook import (
@@ -16,6 +17,7 @@ from fwai.adapters.plivo.webhook import (
     EMPTY_XML,
     Pairs,
     final_state,
+    form_fields,
     is_call_ended,
     stream_xml,
     transfer_xml,
@@ -26,6 +28,7 @@ from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, WireError
 from fwai.http.body import read_body
+from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallControl, CallHandler
 from fwai.interfaces.messages import MessageReports
 
@@ -48,7 +51,8 @@ class PlivoWebhooks:
     Attributes:
         public_url: This server as Plivo sees it: ``https://host[:port][/prefix]``, no slash at the
             end. Signatures are checked against it, never against the Host header.
-        account_id: The account whose streams are accepted.
+        account_id: Our account. A stream that names another is only logged: live ones may carry an
+            internal number, and what binds a stream are its token and its call.
         tokens: Auth tokens that may sign; several while one is rotated.
         audio: Key of `CONTENT_TYPES`.
         big_endian_l16: Byte order of L16 samples on the wire.
@@ -85,6 +89,7 @@ def router(
         reports: Takes delivery reports.
     """
     api = APIRouter(prefix="/plivo", tags=["plivo"])
+    accounts = AccountLog(PROVIDER, hooks.account_id)
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
 
     @api.api_route("/answer", methods=["GET", "POST"], operation_id="plivo_answer")
@@ -100,10 +105,10 @@ def router(
 
     @api.websocket("/stream")
     async def stream(websocket: WebSocket, t: str = "") -> None:
-        await _stream(websocket, t, hooks, calls)
+        await _stream(websocket, t, hooks, calls, accounts)
 
     _add_notifications(api, hooks, calls, reports)
-    return api
+    return accept_trailing_slash(api)
 
 
 def _add_notifications(
@@ -206,7 +211,11 @@ def _call_id_of(form: Fields) -> CallId:
 
 
 async def _stream(
-    websocket: WebSocket, token: str, hooks: PlivoWebhooks, calls: CallHandler
+    websocket: WebSocket,
+    token: str,
+    hooks: PlivoWebhooks,
+    calls: CallHandler,
+    accounts: AccountLog,
 ) -> None:
     """Admit a stream by its token, read its ``start`` message and carry its call."""
     if not calls.admits(token) or not _is_handshake_allowed(websocket, hooks):
@@ -219,9 +228,9 @@ async def _stream(
     except WireError as exc:
         _log.warning("stream_refused", reason=str(exc))
         return
-    ours = not started.account_id or started.account_id == hooks.account_id
-    if not ours or not await calls.carry(token, started.provider_call_id, leg):
-        _log.warning("stream_refused", reason="call or account does not match the token")
+    accounts.note(started.account_id)
+    if not await calls.carry(token, started.provider_call_id, leg):
+        _log.warning("stream_refused", reason="call does not match the token")
         await leg.close(1008)
 
 
@@ -241,7 +250,8 @@ def _verified(
             if not hooks.allow_unsigned:
                 _log.warning("webhook_refused", path=request.url.path, reason=str(exc))
                 raise HTTPException(403) from None
-        return dict(pairs) | dict(request.query_params)  # what our own URL says decides
+        # What our own URL says decides.
+        return form_fields([*pairs, *request.query_params.multi_items()])
 
     return form
 

@@ -59,6 +59,16 @@ _BY_STATUS: Final[Mapping[str, CallState]] = {
 
 Pairs = Sequence[tuple[str, str]]
 
+_FIELDS: Final[Mapping[str, str]] = {
+    name.lower(): name
+    for name in (
+        *("CallUUID", "From", "To", "Direction", "CallStatus", "Event", "Machine", "Status"),
+        *("HangupCause", "HangupCauseName", "HangupCauseCode", "AnswerTime", "Duration"),
+        *("MessageUUID", "ErrorCode"),
+    )
+}
+_NOTHING: Final = frozenset({"", "none", "null", "undefined"})
+
 
 def verify_v3(
     method: str,
@@ -136,6 +146,19 @@ def _signing_inputs(method: str, url: str, form: Pairs) -> list[str]:
     return [f"{stripped}?{form_text}", f"{stripped}.{form_text}"]
 
 
+def form_fields(pairs: Pairs) -> dict[str, str]:
+    """Return a verified request's fields as the documents spell them.
+
+    The last of several counts, but an empty one never takes the place of one that says something.
+    """
+    fields: dict[str, str] = {}
+    for key, value in pairs:
+        name = _FIELDS.get(key.replace("_", "").lower(), key)
+        if value or name not in fields:
+            fields[name] = value
+    return fields
+
+
 def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
     """Build the XML that opens a two-way audio stream.
 
@@ -173,8 +196,7 @@ def is_call_ended(fields: Mapping[str, str]) -> bool:
     Without a hang-up URL of its own Plivo posts the hang-up here; answering it with a stream would
     open a second, dead socket.
     """
-    status = fields.get("CallStatus", "").lower()
-    return status in TERMINAL_STATUSES or fields.get("Event", "").lower() == "hangup"
+    return _word(fields, "CallStatus") in TERMINAL_STATUSES or _word(fields, "Event") == "hangup"
 
 
 def final_state(fields: Mapping[str, str]) -> CallState:
@@ -185,12 +207,22 @@ def final_state(fields: Mapping[str, str]) -> CallState:
     """
     if _answered(fields):
         return CallState.COMPLETED
-    code = fields.get("HangupCauseCode", "").strip()
-    code = code or _BY_NAME.get(fields.get("HangupCauseName", "").lower(), "")
-    by_cause = _BY_CAUSE.get(fields.get("HangupCause", "").upper())
-    by_status = _BY_STATUS.get(fields.get("CallStatus", "").lower())
+    code = _word(fields, "HangupCauseCode").removesuffix(".0")
+    code = code or _BY_NAME.get(_word(fields, "HangupCauseName"), "")
+    by_cause = _BY_CAUSE.get(_word(fields, "HangupCause").upper())
+    by_status = _BY_STATUS.get(_word(fields, "CallStatus").replace("_", "-").replace(" ", "-"))
     return _STATES.get(code) or by_cause or by_status or CallState.FAILED
 
 
 def _answered(fields: Mapping[str, str]) -> bool:
-    return bool(fields.get("AnswerTime")) and fields.get("Duration", "0") not in ("", "0")
+    try:
+        lasted = float(_word(fields, "Duration") or 0) > 0
+    except ValueError:
+        lasted = False
+    return bool(_word(fields, "AnswerTime")) and lasted
+
+
+def _word(fields: Mapping[str, str], name: str) -> str:
+    """Return a field in lower case without blanks around; empty for what means nothing."""
+    word = fields.get(name, "").strip().lower()
+    return "" if word in _NOTHING else word

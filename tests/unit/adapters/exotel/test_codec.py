@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.adapters.exotel.codec import ALIGNMENT_BYTES, MAX_BYTES, MIN_BYTES, ExotelCodec
+from fwai.adapters.exotel.codec import (
+    ALIGNMENT_BYTES,
+    MAX_BYTES,
+    MIN_BYTES,
+    ExotelCodec,
+    ExotelStarted,
+)
 from fwai.audio import g711
 from fwai.domain.events import CallerHungUp
 from fwai.errors import WireError
@@ -110,10 +116,19 @@ def test_a_second_start_is_refused() -> None:
     assert codec.sample_rate == 8000
 
 
-@pytest.mark.parametrize("missing", ["call_sid", "stream_sid"])
-def test_a_start_without_its_ids_is_refused(missing: str) -> None:
-    with pytest.raises(WireError):
-        ExotelCodec().decode(start(8000, **{missing: ""}))
+def test_a_start_without_its_ids_leaves_them_to_the_token_and_the_media() -> None:
+    codec = ExotelCodec()
+
+    started = codec.decode(start(8000, call_sid="", stream_sid=""))
+
+    assert isinstance(started, ExotelStarted)
+    assert (started.provider_call_id, started.stream_id) == ("", "")
+
+
+@pytest.mark.parametrize("encoding", ["audio/x-alaw", "opus", "audio/wav", "g729"])
+def test_an_encoding_that_is_not_read_is_refused(encoding: str) -> None:
+    with pytest.raises(WireError, match="encoding"):
+        ExotelCodec().decode(start(8000, encoding))
 
 
 # ---- what is sent -------------------------------------------------------------------------------

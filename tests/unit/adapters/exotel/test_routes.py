@@ -131,7 +131,11 @@ def test_a_stream_that_fits_gets_as_far_as_the_socket(
         ("", TOKEN, True),
         ("", "", False),
         ("other", "", False),
-        ("other", TOKEN, False),
+        ("other", TOKEN, True),
+        ("500025", TOKEN, True),
+        ("ACME1", "", True),
+        (" acme1 ", "", True),
+        ("acme", "", False),
     ],
 )
 async def test_a_stream_is_ours_by_its_token_or_its_account(
