@@ -22,7 +22,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _BLANKS: Final = re.compile(r"\s+")
 _MULAW: Final = ("mulaw", "ulaw", "pcmu", "audiobasic")
-_LINEAR: Final = ("l16", "linear", "lin16", "slin", "pcm", "raw", "s16le")
+_LINEAR: Final = ("l16", "linear", "lin16", "slin", "pcm", "raw", "s16le")  # codespell:ignore slin
 _OTHERS: Final = ("alaw", "pcma", "opus", "g722", "g729", "amr", "mp3", "wav", "ogg", "webm")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 

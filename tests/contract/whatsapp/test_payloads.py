@@ -43,9 +43,11 @@ def plain(event: Event) -> dict[str, object]:
     return facts
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case["note"])
+@pytest.mark.parametrize("case", [*ALL, *recorded("variants")], ids=lambda case: case["note"])
 def test_a_payload_becomes_its_events(case: dict[str, Any]) -> None:
-    payload = read(json.dumps(case["message"]).encode(), "PNID1")
+    raw = case["raw"] if "raw" in case else json.dumps(case["message"])
+
+    payload = read(raw.encode(), "PNID1")
 
     found = [plain(event) for event in payload.events]
     assert list(payload.ignored) == case["ignored"]
@@ -72,6 +74,13 @@ def test_no_field_is_taken_for_granted(case: dict[str, Any]) -> None:
         for broken in _with_junk(case["message"], junk):
             if isinstance(broken, dict):
                 read(json.dumps(broken).encode(), "PNID1")
+
+
+def test_every_variant_says_what_it_stands_on() -> None:
+    variants = recorded("variants")
+
+    assert all(len(case["source"]) > 3 for case in variants)
+    assert len({case["note"] for case in variants}) == len(variants)
 
 
 def _with_junk(value: object, junk: object) -> list[object]:

@@ -12,6 +12,7 @@ from fwai.adapters.whatsapp.events import Event
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES, challenge, read, verify
 from fwai.errors import SignatureError, WireError
 from fwai.http.body import read_body
+from fwai.http.slashes import accept_trailing_slash
 
 PATH: Final = "/webhook"
 
@@ -63,7 +64,7 @@ def router(hooks: WhatsAppWebhooks, handle_event: Callable[[Event], None]) -> AP
         _handle_payload(body, hooks, handle_event)
         return Response()
 
-    return api
+    return accept_trailing_slash(api)
 
 
 def _check_signature(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> None:

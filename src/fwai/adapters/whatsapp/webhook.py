@@ -37,9 +37,10 @@ from fwai.errors import SignatureError, WireError
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta's own limit
 MAX_EVENTS: Final = 1_000
 MAX_ID_CHARS: Final = 255
+_MAX_NUMBER: Final = 10**40
 VOICEMAIL: Final = "voicemail"
 
-_PREFIX: Final = "sha256="
+_ALGORITHM: Final = "sha256"
 _DIRECTIONS: Final = {
     "USER_INITIATED": Direction.INBOUND,
     "BUSINESS_INITIATED": Direction.OUTBOUND,
@@ -90,9 +91,10 @@ def verify(body: bytes, signature: str | None, secrets: Sequence[str]) -> None:
     Raises:
         SignatureError: It is missing or does not match.
     """
-    if not signature or not signature.startswith(_PREFIX):
+    kind, _, digest = (signature or "").strip().partition("=")
+    if kind.strip().lower() != _ALGORITHM:
         raise SignatureError("whatsapp: signature missing")
-    offered = signature.removeprefix(_PREFIX).strip().lower().encode("utf-8", "replace")
+    offered = digest.strip().lower().encode("utf-8", "replace")
     for secret in filter(None, secrets):
         expected = hmac.new(secret.encode(), body, sha256).hexdigest().encode()
         if hmac.compare_digest(expected, offered):
@@ -118,7 +120,7 @@ def read(body: bytes, phone_number_id: str = "") -> Payload:
         raise WireError("whatsapp: the payload is no object")
     events: list[Event] = []
     ignored: list[str] = []
-    if payload.get("object") != "whatsapp_business_account":
+    if _text(payload, "object").strip().lower() != "whatsapp_business_account":
         return Payload((), ("object",))
     for found in _changes(payload, phone_number_id):
         if isinstance(found, _Ignored):
@@ -133,7 +135,7 @@ def read(body: bytes, phone_number_id: str = "") -> Payload:
 def _changes(payload: Json, phone_number_id: str) -> Iterator[Event | _Ignored]:
     for entry in _objects(payload, "entry"):
         for change in _objects(entry, "changes"):
-            name, value = _text(change, "field"), _object(change, "value")
+            name, value = _text(change, "field").strip().lower(), _object(change, "value")
             match name:
                 case "calls" | "messages":
                     their_number_id = _text(_object(value, "metadata"), "phone_number_id")
@@ -173,13 +175,13 @@ def _value_events(name: str, value: Json) -> Iterator[Event | _Ignored]:
 
 
 def _call_event(call: Json, value: Json, shared: tuple[Problem, ...]) -> Event | _Ignored:
-    call_id, event = _id(call), _text(call, "event").lower()
+    call_id, event = _id(call), _text(call, "event").strip().lower()
     if not call_id:
         return _Ignored("call_without_id")
     session = _object(call, "session")
     direction = _DIRECTIONS.get(_upper_text(call, "direction"))
     if event == "connect":
-        answers = _text(session, "sdp_type").lower() == "answer"
+        answers = _text(session, "sdp_type").strip().lower() == "answer"
         direction = direction or (Direction.OUTBOUND if answers else Direction.INBOUND)
         outbound = direction is Direction.OUTBOUND
         our_number = caller_number(_text(call, "from" if outbound else "to"))
@@ -213,20 +215,20 @@ def _status_event(name: str, status: Json, value: Json) -> Event | _Ignored:
         return _Ignored("status_without_id")
     user, at = _party(status, value, "recipient"), _number(status.get("timestamp"))
     reference = _text(status, "biz_opaque_callback_data")[:512]
-    if _text(status, "type") == "call" or name == "calls":
+    if _text(status, "type").strip().lower() == "call" or name == "calls":
         return CallProgress(about, word, user, at, reference)
     return MessageStatus(about, word.lower(), user, at, _problems(status), reference)
 
 
 def _message_event(message: Json, value: Json) -> Event | _Ignored:
-    message_id, kind = _id(message), _text(message, "type").lower()
+    message_id, kind = _id(message), _text(message, "type").strip().lower()
     if not message_id:
         return _Ignored("message_without_id")
     user, at = _party(message, value, "from"), _number(message.get("timestamp"))
     reply = _object(_object(message, "interactive"), "call_permission_reply")
     if kind == "interactive" and reply:
-        accepted = _text(reply, "response").lower() == "accept"
-        permanent = accepted and reply.get("is_permanent") is True
+        accepted = _text(reply, "response").strip().lower() == "accept"
+        permanent = accepted and reply.get("is_permanent") in (True, "true", "True")
         return PermissionReply(
             id=message_id,
             user=user,
@@ -253,16 +255,43 @@ def _settings_event(value: Json) -> SettingsChanged:
 
 
 def _party(item: Json, value: Json, role: str) -> Party:
-    """Parse the user of an item, or of the only contact of the payload."""
+    """Parse the user of an item; what it does not say is taken from the contact that is its own.
+
+    A contact is joined by what both name: a number brings its user id, a user id its number. An
+    item that names neither is the only contact's, when both are alone in their payload. A user id
+    at another's number would let one user answer for another, so nothing is guessed.
+    """
     number_key, id_key = (
         ("recipient_id", "recipient_user_id") if role == "recipient" else (role, f"{role}_user_id")
     )
-    number, user_id = caller_number(_text(item, number_key)), _text(item, id_key)[:MAX_ID_CHARS]
-    contacts = list(_objects(value, "contacts"))
-    if len(contacts) == 1 and not (number and user_id):
-        number = number or caller_number(_text(contacts[0], "wa_id"))
-        user_id = user_id or _text(contacts[0], "user_id")[:MAX_ID_CHARS]
+    written, user_id = _text(item, number_key).strip(), _user_id(item, id_key)
+    number = caller_number(written)
+    people = [
+        Party(caller_number(_text(one, "wa_id")), _user_id(one, "user_id"))
+        for one in _objects(value, "contacts")
+    ]
+    if number and not user_id:
+        return Party(number, _only({one.user_id for one in people if one.number == number}))
+    if user_id and not written:
+        return Party(_only({one.number for one in people if one.user_id == user_id}), user_id)
+    if not written and not user_id and len(people) == 1 and _is_alone(value):
+        return people[0]
     return Party(number, user_id)
+
+
+def _only(found: set[str]) -> str:
+    """Return the one thing that was found; empty when there are none or several."""
+    found.discard("")
+    return found.pop() if len(found) == 1 else ""
+
+
+def _is_alone(value: Json) -> bool:
+    items = [*_objects(value, "calls"), *_objects(value, "statuses"), *_objects(value, "messages")]
+    return len(items) == 1
+
+
+def _user_id(item: Json, key: str) -> str:
+    return _text(item, key).strip()[:MAX_ID_CHARS]
 
 
 def _problems(item: Json) -> tuple[Problem, ...]:
@@ -296,7 +325,11 @@ def _objects(item: Json, key: str) -> Iterable[Json]:
 
 
 def _text(item: Json, key: str) -> str:
+    """Return text; a whole number is text that somebody typed otherwise."""
     value = item.get(key)
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Python writes no number out that has more digits than its limit.
+        return str(value) if abs(value) < _MAX_NUMBER else ""
     return value if isinstance(value, str) else ""
 
 

@@ -68,7 +68,12 @@ class Server:
             raise self.fault
 
     async def post(
-        self, body: object, *, secret: str = SECRET, signature: str | None = None
+        self,
+        body: object,
+        *,
+        secret: str = SECRET,
+        signature: str | None = None,
+        path: str = "/webhook",
     ) -> httpx.Response:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = (
@@ -79,11 +84,20 @@ class Server:
                 or "sha256=" + hmac.new(secret.encode(), raw, sha256).hexdigest()
             }
         )
-        return await self._http.post("/webhook", content=raw, headers=headers)
+        return await self._http.post(path, content=raw, headers=headers)
 
     async def get(self, **query: str) -> httpx.Response:
         params = {f"hub.{name}": value for name, value in query.items()}
         return await self._http.get("/webhook", params=params)
+
+
+async def test_an_address_with_a_slash_behind_is_the_same_and_no_less_guarded() -> None:
+    server = Server()
+
+    assert (await server.post(GOOD, path="/webhook/")).status_code == 200
+    assert (await server.post(GOOD, path="/webhook/", secret="guess")).status_code == 403
+
+    assert len(server.taken) == 1
 
 
 async def test_the_webhook_is_verified_with_the_bare_challenge() -> None:

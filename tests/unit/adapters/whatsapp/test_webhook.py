@@ -42,12 +42,23 @@ def test_a_signature_under_any_of_our_secrets_counts() -> None:
     verify(BODY, signed(BODY), ["s3cret"])
     verify(BODY, signed(BODY, "old"), ["new", "old"])
     verify(BODY, signed(BODY).upper().replace("SHA256", "sha256"), ["s3cret"])
+    verify(BODY, signed(BODY).upper(), ["s3cret"])
+    verify(BODY, f" {signed(BODY).replace('=', ' = ')} ", ["s3cret"])
 
 
 @pytest.mark.parametrize(
     "signature",
     [
-        *(None, "", "sha256=", "sha256=zz", "sha1=" + "0" * 40, signed(BODY, "other")),
+        *(
+            None,
+            "",
+            "=",
+            "sha256",
+            "sha256=",
+            "sha256=zz",
+            "sha1=" + "0" * 40,
+            signed(BODY, "other"),
+        ),
         *(signed(BODY + b" "), signed(BODY)[7:], "sha256=\u00e9\udcff"),
     ],
 )
