@@ -36,11 +36,14 @@ from fwai.gemini.messages import (
     Control,
     GoAway,
     HandleIssued,
+    OddMessage,
     ServerMessage,
+    ServiceError,
     SetupDone,
     TurnRefused,
 )
 from fwai.gemini.models import family_of
+from fwai.gemini.odd_messages import OddMessages
 from fwai.gemini.recovery import Attempt, Recovery
 from fwai.gemini.setup import INPUT_HZ, SessionConfig, setup_message
 
@@ -82,6 +85,7 @@ class GeminiAgent:
         self._handle: str | None = None
         self._opening: asyncio.Timeout | None = None
         self._memory = Memory()
+        self._odd = OddMessages()
         self._uplink = bytearray()
         self._calls: dict[str, LiveConnection | None] = {}
         self._spoke_at = -QUIET_S
@@ -272,6 +276,8 @@ class GeminiAgent:
                 _log.info("agent_rotation_announced", left_s=round(left_s, 1))
             case TurnRefused(reason):
                 _log.warning("agent_turn_refused", reason=reason)
+            case OddMessage() | ServiceError():
+                self._odd.note(message)
             case SetupDone():
                 pass
 

@@ -16,7 +16,7 @@ from picows import WSError, WSHandshakeError, ws_connect
 
 from fwai.errors import AgentError, WireError
 from fwai.gemini import messages
-from fwai.gemini.messages import ServerMessage, SetupDone
+from fwai.gemini.messages import ServerMessage, ServiceError, SetupDone
 from fwai.http.websocket import Socket
 
 GOOGLE_LIVE_URL: Final = "wss://generativelanguage.googleapis.com"
@@ -27,6 +27,7 @@ HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
 CONGESTED_S: Final = 5.0  # a link that took no audio for so long is taken for dead
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
 MAX_EARLY: Final = 100
+_CLOSE_CODES: Final = {400: 1007, 404: 1008}
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
 
 _log = logging.getLogger("fwai.gemini.socket")
@@ -168,7 +169,7 @@ class LiveConnection:
         try:
             events = messages.read(payload)
         except WireError:
-            # Counted, not fatal at once: the service adds kinds of messages over time.
+            # Counted, not fatal at once: one broken message says nothing of the next.
             self.unreadable += 1
             self._wire_errors += 1
             if self._wire_errors >= MAX_WIRE_ERRORS or not self._ready.done():
@@ -179,6 +180,8 @@ class LiveConnection:
             if type(event) is SetupDone:
                 if not self._ready.done():
                     self._ready.set_result(None)
+            elif type(event) is ServiceError and not self._ready.done():
+                self._fail(setup_error(event))
             elif self._hear is not None:
                 self._hear(event)
             elif len(self._early) < MAX_EARLY:
@@ -218,6 +221,19 @@ def close_error(code: int, reason: str) -> AgentError:
     if code == 1007:  # bad argument or a handle that is no longer good: never the same thing again
         return AgentError(text, code=code, fresh=True)
     return AgentError(text, code=code, resumable=True, fresh=True)
+
+
+def setup_error(error: ServiceError) -> AgentError:
+    """Say what an error in answer to the set-up means; its numbers are those of HTTP.
+
+    What judges the set-up itself counts as the close code that says the same.
+    """
+    text = f"live: set-up refused ({error.status or error.code})"
+    if error.code in (401, 403):
+        return AgentError(text, code=error.code)
+    if error.code in _CLOSE_CODES:
+        return AgentError(text, code=_CLOSE_CODES[error.code], fresh=True)
+    return AgentError(text, code=error.code, resumable=True, fresh=True)
 
 
 def _refused(status: int | None) -> AgentError:

@@ -61,7 +61,27 @@ class TurnRefused:
     reason: str
 
 
-Control = SetupDone | GoAway | HandleIssued | TurnRefused
+@dataclass(frozen=True, slots=True)
+class OddMessage:
+    """A message of kinds that nobody here knows, or of known ones spelled otherwise."""
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceError:
+    """The service reports an error; what it does with the connection, it says by closing it.
+
+    Attributes:
+        code: Its number, mostly an HTTP status; None when it gives none.
+        status: Its name, such as ``UNAVAILABLE``; empty when it gives none.
+    """
+
+    code: int | None
+    status: str = ""
+
+
+Control = SetupDone | GoAway | HandleIssued | TurnRefused | OddMessage | ServiceError
 ServerMessage = AgentEvent | Control
 
 # ---- fast lane --------------------------------------------------------------------------------
@@ -166,11 +186,17 @@ def _add_content(events: list[ServerMessage], content: _Content) -> None:
 # ---- full lane --------------------------------------------------------------------------------
 
 
+_STATUS = re.compile(r"[A-Z_]{1,40}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")  # of protobuf
 
 
 def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
-    message = parse(payload)
+    parsed = parse(payload)
+    message = parsed.fields
+    if parsed.odd:
+        yield OddMessage(parsed.odd)
+    if parsed.error is not None:
+        yield _service_error(parsed.error)
     if message.get("setupComplete") is not None:
         yield SetupDone()
     if content := message.get("serverContent"):
@@ -191,6 +217,15 @@ def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
     going = message.get("goAway")
     if going is not None:
         yield GoAway(_seconds(going.get("timeLeft")))
+
+
+def _service_error(error: Mapping[str, Any]) -> ServiceError:
+    code, status = error.get("code"), error.get("status")
+    if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 6:
+        code = int(code)
+    named = isinstance(status, str) and _STATUS.fullmatch(status) is not None
+    numbered = isinstance(code, int) and not isinstance(code, bool)
+    return ServiceError(code if numbered else None, str(status) if named else "")
 
 
 def _content(content: Mapping[str, Any]) -> Iterator[ServerMessage]:

@@ -1,12 +1,16 @@
 """Every field of the server's messages, and the reader that checks them all. No I/O.
 
-Fields that nobody here reads are checked, too: a message that the SDK refuses is refused. A test
+Fields that nobody here reads are checked, too: a message that the SDK refuses is refused, but for
+one of no known kind, which is passed over, and for kinds in snake_case, which are read. A test
 compares these tables with the SDK's types and names what an upgrade has added.
 
 Source: Live API reference (v1beta) and google-genai 3.4.0's LiveServerMessage, read 2026-11-29.
 """
 
 import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fwai.errors import WireError
@@ -20,6 +24,7 @@ from fwai.gemini.json_fields import (
     flag,
     free_object,
     number,
+    snake,
     text,
     whole,
 )
@@ -261,27 +266,70 @@ MESSAGE: Final = Record(
 )
 
 
-def parse(payload: bytes) -> dict[str, Any]:
-    """Return a message's known fields, by camelCase name; null is None.
+_SPELLED: Final = {snake(name): name for name in MESSAGE.fields}
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+MAX_KINDS: Final = 5
 
-    An empty frame, and any JSON value that is as good as none, is a message without fields.
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A message of the server.
+
+    Attributes:
+        fields: What is known of it, by camelCase name; null is None. None at all when it is of no
+            known kind, and when it is empty.
+        odd: Kinds that nobody here knows, and known ones in snake_case, which are read all the
+            same; at most `MAX_KINDS`. Empty when there is a known kind in its own spelling.
+        error: The error object it brings, or None.
+    """
+
+    fields: Mapping[str, Any]
+    odd: tuple[str, ...] = ()
+    error: Mapping[str, Any] | None = None
+
+
+def parse(payload: bytes) -> Parsed:
+    """Parse a message.
+
+    An empty frame, and any JSON value that is as good as none, is a message without fields. So is
+    one of a kind that nobody knows yet: the service adds kinds over time.
 
     Raises:
-        WireError: It is no JSON, of no known kind, or a field has the wrong type.
+        WireError: It is no JSON object, or a field has the wrong type.
     """
     try:
         body = _json(payload)
     except (ValueError, RecursionError) as exc:
         raise WireError(f"live: no JSON ({type(exc).__name__})") from exc
     if not body:
-        return {}
+        return Parsed({})
     try:
-        message = MESSAGE(body)
+        found = free_object(body)
+        respelled = [name for name in found if name in _SPELLED and _SPELLED[name] not in found]
+        spelled = {_SPELLED[name]: found[name] for name in respelled}
+        message = MESSAGE(found | spelled)
     except WrongValueError as exc:
         raise WireError(f"live: unreadable message ({exc})") from exc
-    if all(kind is None for kind in message.values()):
-        raise WireError("live: a message of no known kind")
-    return message
+    known = {name for name, kind in message.items() if kind is not None}
+    odd = respelled if known else [name for name in found if name not in MESSAGE.fields]
+    return Parsed(message if known else {}, _names(odd), _error(found))
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names fit for a log; what is no name may be somebody's words."""
+    return tuple(name if _NAME.fullmatch(name) else "?" for name in names if name != "error")[
+        :MAX_KINDS
+    ]
+
+
+def _error(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the error object of a message, or the message when it is one itself."""
+    error = body.get("error")
+    if error is None and isinstance(body.get("code"), int) and "status" in body:
+        error = body
+    if error is None:
+        return None
+    return error if isinstance(error, dict) else {}
 
 
 def _json(payload: bytes) -> object:

@@ -92,24 +92,36 @@ def schema(parameters: dict[str, Any]) -> dict[str, Any]:
 # ---- a frame ----------------------------------------------------------------------------------
 
 
+class NoKnownKindError(WireError):
+    """The SDK's reader raises TypeError for such a frame; whoever calls it again reads the next."""
+
+
 def read(payload: bytes) -> list[ServerMessage]:
-    """Read one frame of the server with the SDK.
+    """Read one frame of the server with the SDK; one of no known kind says nothing.
 
     Raises:
         WireError: It refuses the frame.
     """
     try:
         return meaning(parse(payload))
+    except NoKnownKindError:
+        return []
     except (ValueError, TypeError, AttributeError, RecursionError) as exc:
         raise WireError(f"live: unreadable message ({type(exc).__name__})") from exc
 
 
 def parse(payload: bytes) -> types.LiveServerMessage:
-    """Return a frame in the SDK's own type; half a surrogate pair is a question mark."""
+    """Return a frame in the SDK's own type; half a surrogate pair is a question mark.
+
+    Raises:
+        NoKnownKindError: It has no kind that the SDK knows.
+    """
     body = json.loads(payload) if payload else {}
     if b"\\u" in payload:
         body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
     known = converters._LiveServerMessage_from_mldev(body)
     if body and not known:
-        raise WireError("live: a message of no known kind")
+        if not isinstance(body, dict):
+            raise WireError("live: no object")
+        raise NoKnownKindError("live: a message of no known kind")
     return types.LiveServerMessage._from_response(response=known, kwargs={})

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
@@ -25,7 +25,15 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
-from fwai.gemini.messages import GoAway, HandleIssued, ServerMessage, SetupDone, TurnRefused
+from fwai.gemini.messages import (
+    GoAway,
+    HandleIssued,
+    OddMessage,
+    ServerMessage,
+    ServiceError,
+    SetupDone,
+    TurnRefused,
+)
 
 Json = dict[str, Any]
 
@@ -120,6 +128,11 @@ def frame(raw: str | bytes) -> object:
 def _camel(key: str) -> str:
     first, *rest = key.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def known(events: Iterable[ServerMessage]) -> list[ServerMessage]:
+    """Return events without what the SDK has no word for, which is only logged."""
+    return [event for event in events if not isinstance(event, OddMessage | ServiceError)]
 
 
 def meaning(message: types.LiveServerMessage) -> list[ServerMessage]:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.gemini import oracle
-from contract.gemini.sdk import meaning, scripted
+from contract.gemini.sdk import known, meaning, scripted
 from fwai.errors import WireError
 from fwai.gemini import messages
 from fwai.gemini.messages import ServerMessage
@@ -43,6 +43,15 @@ def cases() -> Iterator[ParameterSet]:
             yield pytest.param(raw.encode(), case["events"], id=name)
 
 
+def odd_cases() -> Iterator[ParameterSet]:
+    """Return what the SDK's reader refuses and ours passes over or reads: name, frame, events."""
+    file = json.loads(Path(__file__).with_name("variants.json").read_text("utf-8"))
+    for case in file["cases"]:
+        assert len(case["source"]) > 3
+        raw = case["raw"] if "raw" in case else json.dumps(case["frame"])
+        yield pytest.param(raw.encode(), case["events"], id=case["what"])
+
+
 CORPUS = list(cases())
 
 
@@ -63,7 +72,7 @@ def _plain(value: object) -> object:
 def ours(raw: bytes) -> list[ServerMessage] | None:
     """Return what our reader finds; None when it is unreadable."""
     try:
-        return messages.read(raw)
+        return known(messages.read(raw))
     except WireError:
         return None
 
@@ -101,6 +110,13 @@ def test_a_view_of_a_buffer_is_read_like_its_bytes(raw: bytes, events: list[obje
     buffer[:] = bytes(len(buffer))  # what was read does not live in the buffer any more
 
     assert found == events
+
+
+@pytest.mark.parametrize(("raw", "events"), list(odd_cases()))
+def test_a_frame_that_is_odd_is_read_or_passed_over_and_said_to_be_odd(
+    raw: bytes, events: list[object]
+) -> None:
+    assert plain(messages.read(raw)) == events
 
 
 # ---- both lanes ---------------------------------------------------------------------------------
@@ -177,7 +193,7 @@ SIMPLE_CONTENTS = st.fixed_dictionaries(
 
 def full_lane(raw: bytes) -> list[ServerMessage] | None:
     try:
-        return list(messages._read_slow(raw))
+        return known(messages._read_slow(raw))
     except WireError:
         return None
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from fwai.domain.events import (
     AgentAudio,
@@ -19,6 +20,7 @@ from fwai.domain.events import (
 )
 from fwai.gemini.agent import EARLY_EVENTS, GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
+from fwai.gemini.odd_messages import MAX_TOLD
 from unit.gemini.fake_live import (
     BLOCKING,
     CONFIG,
@@ -228,3 +230,34 @@ async def test_a_refused_turn_is_no_event_of_the_call() -> None:
         await line.send(content(turnComplete=True, turnCompleteReason="RESPONSE_REJECTED"))
 
         assert call.events == [AgentReady(), TurnEnded()]
+
+
+async def test_odd_messages_and_errors_are_said_once_and_the_call_goes_on() -> None:
+    with capture_logs() as logs:
+        async with talk() as call:
+            line = await call.service.line(0)
+            for _ in range(5):
+                await line.send(
+                    {"futureSignal": {"words": "hidden"}},
+                    {"error": {"code": 503, "status": "UNAVAILABLE", "message": "hidden"}},
+                    {"server_content": {"output_transcription": {"text": "a"}}},
+                )
+            for kind in range(30):
+                await line.send({f"future{kind}": 1})
+            await settle()
+
+            assert call.events == [AgentReady(), *[AgentSaid("a")] * 5]
+
+    told = [line for line in logs if line["event"] in ("agent_message_odd", "agent_error_reported")]
+    assert told[:3] == [
+        {"event": "agent_message_odd", "kinds": ("futureSignal",), "log_level": "info"},
+        {
+            "event": "agent_error_reported",
+            "code": 503,
+            "status": "UNAVAILABLE",
+            "log_level": "warning",
+        },
+        {"event": "agent_message_odd", "kinds": ("server_content",), "log_level": "info"},
+    ]
+    assert len(told) == MAX_TOLD
+    assert "hidden" not in str(logs)

@@ -15,6 +15,7 @@ from unit.gemini.jumping_loop import settle
 METHOD = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 SETUP = b'{"setup":{"model":"models/m","sessionResumption":{}}}'
 FOREIGN = b'{"futureSignal":{"level":1}}'
+BROKEN = b'{"serverContent":"broken"}'
 
 
 async def opened(service: FakeLive, open_s: float = 10.0) -> LiveConnection:
@@ -117,15 +118,47 @@ async def test_a_close_instead_of_an_answer_keeps_its_code() -> None:
     assert (error.code, error.resumable, error.fresh) == (1007, False, True)
 
 
-async def test_an_error_object_as_first_frame_is_no_session() -> None:
-    async with FakeLive(Plan("hang", first=({"error": {"code": 503}},))) as service:
+@pytest.mark.parametrize(
+    ("error", "code", "resumable", "fresh"),
+    [
+        ({"code": 503, "status": "UNAVAILABLE"}, 503, True, True),
+        ({"code": 429}, 429, True, True),
+        ({"code": 400}, 1007, False, True),
+        ({"code": 404}, 1008, False, True),
+        ({"code": 401}, 401, False, False),
+        ({"code": "403"}, 403, False, False),
+        ({}, None, True, True),
+        ("Overloaded.", None, True, True),
+    ],
+)
+async def test_an_error_object_as_first_frame_is_no_session(
+    error: object, code: int | None, resumable: bool, fresh: bool
+) -> None:
+    async with FakeLive(Plan("hang", first=({"error": error},))) as service:
         began = now()
-        error = await refused(service)
+        failed = await refused(service)
         await settle()
 
-        assert error.resumable
+        assert (failed.code, failed.resumable, failed.fresh) == (code, resumable, fresh)
         assert now() - began < 0.1
         assert service.open == 0
+
+
+@pytest.mark.parametrize("first", [{"futureSignal": 1}, {"error": None}, {}])
+async def test_an_odd_first_frame_is_passed_over(first: dict[str, object]) -> None:
+    async with FakeLive(Plan(first=(first,))) as service:
+        connection = await opened(service)
+
+        assert connection.is_open
+        connection.close()
+
+
+async def test_a_set_up_confirmed_in_snake_case_is_confirmed() -> None:
+    async with FakeLive(Plan("hang", first=({"setup_complete": {}},))) as service:
+        connection = await opened(service)
+
+        assert connection.is_open
+        connection.close()
 
 
 async def test_another_first_frame_alone_is_no_session() -> None:
@@ -198,10 +231,27 @@ async def test_two_unreadable_messages_in_a_row_are_borne() -> None:
         connection = await opened(service)
         connection.listen(heard.append)
         line = await service.line(0)
-        await line.send(FOREIGN, b"no json", audio(b"\1\0"), FOREIGN, FOREIGN, agent_said("a"))
+        await line.send(BROKEN, b"no json", audio(b"\1\0"), BROKEN, BROKEN, agent_said("a"))
 
         assert heard == [AgentAudio(b"\1\0"), AgentSaid("a")]
         assert connection.unreadable == 4
+        assert not connection.lost.done()
+        connection.close()
+
+
+async def test_messages_of_kinds_nobody_knows_and_errors_end_nothing() -> None:
+    heard: list[ServerMessage] = []
+    async with FakeLive() as service:
+        connection = await opened(service)
+        connection.listen(heard.append)
+        line = await service.line(0)
+        for _ in range(20):
+            await line.send(FOREIGN, {"error": {"code": 503}}, {"server_content": {}})
+        await line.send({"server_content": {"output_transcription": {"text": "a"}}})
+        await settle()
+
+        assert [event for event in heard if isinstance(event, AgentSaid)] == [AgentSaid("a")]
+        assert connection.unreadable == 0
         assert not connection.lost.done()
         connection.close()
 
@@ -211,7 +261,7 @@ async def test_three_unreadable_messages_in_a_row_end_the_connection() -> None:
         connection = await opened(service)
         connection.listen(lambda _: None)
         line = await service.line(0)
-        await line.send(FOREIGN, FOREIGN, FOREIGN)
+        await line.send(BROKEN, BROKEN, BROKEN)
         error = connection.lost.result()
         await settle()
 
