@@ -254,8 +254,8 @@ class Settings(BaseSettings):
     )
     events_webhook_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Signs them: whsec_ and base64 of printable text; needed with the URL. "
-        "For a rotation: new,old.",
+        description="Signs them: whsec_ and base64 of 24 to 64 bytes; needed with the URL. "
+        "For n8n bytes that can be typed: docs/N8N.md. For a rotation: new,old.",
     )
     webhook_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),

@@ -14,7 +14,8 @@ from typing import Final
 PREFIX: Final = "whsec_"
 MIN_KEY_BYTES: Final = 24
 MAX_KEY_BYTES: Final = 64
-# token_urlsafe yields letters, digits, - and _: it can be typed wherever a signature is checked.
+# Any bytes are a good key. These can be typed as well, as n8n's Crypto credential needs it:
+# token_urlsafe yields letters, digits, - and _.
 KEYGEN_COMMAND: Final = (
     'python3 -c "import base64, secrets; '
     "print('whsec_' + base64.b64encode(secrets.token_urlsafe(24).encode()).decode())\""
@@ -76,16 +77,24 @@ def as_typed(secret: str) -> str:
     """Return the decoded key as text, as n8n's Crypto credential takes it.
 
     Raises:
-        ValueError: The secret cannot be used.
+        ValueError: The secret cannot be used, or not there: its bytes are no text. The text has
+            the command that makes one for n8n.
     """
-    return _key(secret).decode("ascii")
+    key = _key(secret)
+    if not all(0x21 <= byte <= 0x7E for byte in key):
+        raise ValueError(
+            "holds bytes that cannot be typed, so n8n's Crypto credential cannot take it; "
+            f"make a new one with: {KEYGEN_COMMAND}"
+        )
+    return key.decode("ascii")
 
 
 def _key(text: str) -> bytes:
     if not text.startswith(PREFIX):
         raise ValueError(f"must begin with {PREFIX}; make a new one with: {KEYGEN_COMMAND}")
+    encoded = text.removeprefix(PREFIX).rstrip("=")
     try:
-        key = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except (binascii.Error, ValueError):
         # ``from None``: what was wrong in it may show a part of the secret.
         raise ValueError(
@@ -94,11 +103,6 @@ def _key(text: str) -> bytes:
     if not MIN_KEY_BYTES <= len(key) <= MAX_KEY_BYTES:
         raise ValueError(
             f"must hold {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes, not {len(key)}; "
-            f"make a new one with: {KEYGEN_COMMAND}"
-        )
-    if not all(0x21 <= byte <= 0x7E for byte in key):
-        raise ValueError(
-            "holds bytes that cannot be typed, so n8n's Crypto credential cannot take it; "
             f"make a new one with: {KEYGEN_COMMAND}"
         )
     return key

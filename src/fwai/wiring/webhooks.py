@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import structlog
 
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
@@ -16,12 +17,14 @@ from fwai.domain.callback import Callback
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.job import NewJob
 from fwai.errors import ConfigError
-from fwai.integrations.signing import Signer
+from fwai.integrations.signing import Signer, as_typed
 from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.webhook_client import WebhookClient, retry_gap_s
 from fwai.integrations.workflow import WorkflowClient
 from fwai.jobs.events import Events
 from fwai.tools.message_jobs import Announce
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,18 @@ def outgoing_webhooks(
             problems.append(f"{file}: {agent.id}.webhooks: {hook.name}: url: {exc}")
     if problems:
         raise ConfigError(problems)
+    _note_secret(secrets[0])
     signer = Signer(secrets[0], secrets[1:])
     client = WebhookClient(http, signer, guard)
     return OutgoingWebhooks(guard, client, WorkflowClient(http, signer, hook_guard))
+
+
+def _note_secret(secret: str) -> None:
+    """Say that n8n's Crypto credential cannot hold the secret; other receivers can."""
+    try:
+        as_typed(secret)
+    except ValueError:
+        _log.info("events_secret_not_typeable", see="docs/N8N.md")
 
 
 def build_events(settings: Settings, webhooks: OutgoingWebhooks | None) -> Events:
