@@ -2,8 +2,10 @@
 
 Without a check anybody who may place a call could make this server talk to the machines beside it,
 or fetch the cloud's credentials. So a host must be allowed by the operator, its name is looked up
-once, every address it has is checked, and the connection goes to a checked address: a second lookup
-could answer differently (DNS rebinding).
+once, every address it has is checked, and the connection goes to one of the checked addresses: a
+second lookup could answer differently (DNS rebinding). Of several each may be tried, because the
+first one of a name need not be the one that answers (IPv6 that leads nowhere, a machine that is
+down); one bad address among them refuses the name.
 
 =====================  ====================  =======================================
 address                host allowed by *.    host named exactly, or in the settings
@@ -24,6 +26,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 import httpx
@@ -32,6 +35,7 @@ from fwai.errors import ApiError
 
 MAX_URL_CHARS: Final = 2048
 LOOKUP_S: Final = 3.0
+MAX_ADDRESSES: Final = 8  # of one name that are tried
 _NAME: Final = "webhook"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _SETTING: Final = "WEBHOOK_ALLOWED_HOSTS"
@@ -72,17 +76,23 @@ class _AddressClass(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PinnedUrl:
-    """A checked URL with its host resolved to a checked address.
+    """A checked URL with its host resolved to checked addresses.
 
     Attributes:
-        url: The same URL with the address in place of the name: what to connect to.
+        urls: The same URL with an address in place of the name, one for each address: what to
+            connect to, in this order. At least one, at most `MAX_ADDRESSES`.
         host: The ``Host`` header.
         name: The name that the server's certificate must have.
     """
 
-    url: httpx.URL
+    urls: tuple[httpx.URL, ...]
     host: str
     name: str
+
+    @property
+    def url(self) -> httpx.URL:
+        """What to connect to first."""
+        return self.urls[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +151,7 @@ class UrlGuard:
         self._validate(url)
 
     async def pin(self, url: str) -> PinnedUrl:
-        """Check ``url``, resolve its host once and return what to connect to.
+        """Check ``url``, resolve its host once and return what to connect to, every address.
 
         Raises:
             ValueError: Nothing may be posted there.
@@ -149,11 +159,15 @@ class UrlGuard:
         """
         parsed = self._validate(url)
         host = _host(parsed)
-        address = await self.resolve(host, _port(parsed), secure=parsed.scheme == "https")
-        return PinnedUrl(parsed.copy_with(host=address), parsed.netloc.decode("ascii"), host)
+        addresses = await self.resolve(host, _port(parsed), secure=parsed.scheme == "https")
+        urls = tuple(parsed.copy_with(host=address) for address in addresses)
+        return PinnedUrl(urls, parsed.netloc.decode("ascii"), host)
 
-    async def resolve(self, host: str, port: int, *, secure: bool = True) -> str:
-        """Resolve a host that passed `check` to the address to connect to.
+    async def resolve(self, host: str, port: int, *, secure: bool = True) -> tuple[str, ...]:
+        """Resolve a host that passed `check` to the addresses to connect to.
+
+        They keep the resolver's order, but for the families, which take turns: where one of them
+        leads nowhere, the second try is the other's.
 
         One bad address among several is enough for a refusal.
 
@@ -171,7 +185,7 @@ class UrlGuard:
         exact = self._is_exact(host, port)
         for address in addresses:
             _check_address(host, ipaddress.ip_address(address), exact=exact, secure=secure)
-        return addresses[0]
+        return _by_turns(addresses)[:MAX_ADDRESSES]
 
     def _validate(self, url: str) -> httpx.URL:
         parsed = _parse(url)
@@ -212,6 +226,15 @@ class UrlGuard:
         if not found:
             raise ApiError(_NAME, f"{host}: has no address in the DNS", retryable=True)
         return found
+
+
+def _by_turns(addresses: Sequence[str]) -> tuple[str, ...]:
+    """Return each address once, the families by turns, the first one's first."""
+    families: dict[bool, list[str]] = {}
+    for address in dict.fromkeys(addresses):
+        families.setdefault(":" in address, []).append(address)
+    rows = zip_longest(*families.values())
+    return tuple(address for row in rows for address in row if address is not None)
 
 
 async def _resolve_dns(host: str, port: int) -> Sequence[str]:

@@ -25,7 +25,8 @@ from fwai.integrations.url_guard import PinnedUrl, UrlGuard
 GIVE_UP_S: Final = 86_400.0
 MAX_RESPONSE_BYTES: Final = 64 * 1024
 _NAME: Final = "webhook"
-_CONNECT_S: Final = 5.0
+_CONNECT_S: Final = 5.0  # for TCP, and again for TLS, over all addresses of a host
+_LEAST_CONNECT_S: Final = 0.02  # less is no try
 _DRAIN_S: Final = 1.0
 # Seconds after the first failure, the second, ...; the last one from there on.
 _BACKOFF_S: Final = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0)
@@ -43,6 +44,10 @@ class DeliveryError(ApiError):
     ) -> None:
         super().__init__(_NAME, message, status=status, retryable=retryable)
         self.retry_after_s = retry_after_s
+
+
+class _NotConnectedError(ApiError):
+    """One address did not take a connection, so nothing was sent there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,9 @@ def webhook_http(tls: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
 
 
 class SignedPoster:
-    """Sends one signed POST to a checked address.
+    """Sends one signed POST to the first address of a host that takes the connection.
+
+    The next address is tried only when nothing was sent: a workflow need not be idempotent.
 
     Args:
         http: A client of its own, as `webhook_http` makes it; not closed here.
@@ -152,7 +159,8 @@ class SignedPoster:
             read: Whether to return the response's body.
 
         Raises:
-            ApiError: Nothing was sent; retryable unless it may never be sent there.
+            ApiError: Nothing was sent, to no address of the host; retryable unless it may never be
+                sent there.
             ApiUnknownError: It was sent, or a part of it, and no complete response came.
         """
         loop = asyncio.get_running_loop()
@@ -162,13 +170,37 @@ class SignedPoster:
                 pinned = await self._pin(url)
         except TimeoutError:
             raise ApiError(_NAME, "no answer from the DNS in time", retryable=True) from None
-        left_s = max(ends_at - loop.time(), 0.0)
-        request = self._request(pinned, message_id, body, left_s)
         try:
             async with asyncio.timeout_at(ends_at):
-                return await self._exchange(request, pinned.name, read=read)
+                return await self._try_each(pinned, message_id, body, ends_at, read=read)
         except TimeoutError:
             raise ApiUnknownError(_NAME, f"{pinned.name}: no answer in time") from None
+
+    async def _try_each(
+        self, pinned: PinnedUrl, message_id: str, body: bytes, ends_at: float, *, read: bool
+    ) -> WebhookResponse:
+        """Post to one address after the other until a connection is made.
+
+        Waiting for a place (once) and connecting (TCP, then TLS) end before the whole does: so
+        whatever ends with the whole was sent, and no handshake is cancelled from outside, which
+        would leave its socket to the garbage collector.
+        """
+        now = asyncio.get_running_loop().time
+        whole_s = max(ends_at - now(), 0.0)
+        connects_until = now() + min(2 * _CONNECT_S, 0.8 * whole_s)
+        failure: ApiError | None = None
+        for index, url in enumerate(pinned.urls):
+            tries_left = len(pinned.urls) - index
+            connect_s = max(connects_until - now(), 0.0) / (2 * tries_left)
+            if failure is not None and connect_s < _LEAST_CONNECT_S:
+                break
+            timeout = httpx.Timeout(ends_at - now(), pool=0.1 * whole_s, connect=connect_s)
+            request = self._request(pinned, url, message_id, body, timeout)
+            try:
+                return await self._exchange(request, pinned.name, read=read)
+            except _NotConnectedError as exc:
+                failure = exc
+        raise failure or ApiError(_NAME, f"{pinned.name}: has no address", retryable=True)
 
     async def _pin(self, url: str) -> PinnedUrl:
         try:
@@ -177,16 +209,17 @@ class SignedPoster:
             raise ApiError(_NAME, str(exc)) from exc
 
     def _request(
-        self, pinned: PinnedUrl, message_id: str, body: bytes, left_s: float
+        self,
+        pinned: PinnedUrl,
+        url: httpx.URL,
+        message_id: str,
+        body: bytes,
+        timeout: httpx.Timeout,
     ) -> httpx.Request:
-        # Waiting for a place (once) and connecting (TCP, then TLS) end before the whole does: so
-        # whatever ends with the whole was sent, and no handshake is cancelled from outside, which
-        # would leave its socket to the garbage collector.
-        timeout = httpx.Timeout(left_s, pool=0.1 * left_s, connect=min(_CONNECT_S, 0.4 * left_s))
         # Not the client's build_request: its default headers are for its other users.
         return httpx.Request(
             "POST",
-            pinned.url,
+            url,
             headers={
                 "Host": pinned.host,
                 "Content-Type": "application/json",
@@ -211,11 +244,16 @@ class SignedPoster:
                 body, complete = await (_read(response) if read else _drain(response))
             finally:
                 await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
             why = type(exc).__name__
             if "CERTIFICATE_VERIFY_FAILED" in str(exc):
                 why = "its certificate is not valid"
-            raise ApiError(_NAME, f"{host}: cannot connect ({why})", retryable=True) from exc
+            raise _NotConnectedError(
+                _NAME, f"{host}: cannot connect ({why})", retryable=True
+            ) from exc
+        except httpx.PoolTimeout as exc:
+            words = f"{host}: cannot connect ({type(exc).__name__})"
+            raise ApiError(_NAME, words, retryable=True) from exc
         except httpx.HTTPError as exc:
             raise ApiUnknownError(_NAME, f"{host}: no answer ({type(exc).__name__})") from exc
         headers = response.headers

@@ -62,11 +62,14 @@ async def _request(reader: asyncio.StreamReader) -> Received:
 
 @asynccontextmanager
 async def receiving(
-    *script: bytes | Play, tls: ssl.SSLContext | None = None
+    *script: bytes | Play,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Receiver]:
-    """Listen on a free port of 127.0.0.1 until the end of the block."""
+    """Listen on a port of loopback, a free one by default, until the end of the block."""
     receiver = Receiver(list(script))
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(receiver.serve, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
@@ -145,10 +148,11 @@ def certificate(name: str, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext
 class Dns:
     """Answers look-ups from a script, the last answer again and again."""
 
-    def __init__(self, *answers: str) -> None:
+    def __init__(self, *answers: str | Sequence[str]) -> None:
         self._answers = list(answers)
         self.asked: list[str] = []
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         self.asked.append(host)
-        return [self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]]
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return [answer] if isinstance(answer, str) else answer

@@ -9,7 +9,7 @@ import pytest
 
 import virtual_time
 from fwai.errors import ApiError
-from fwai.integrations.url_guard import LOOKUP_S, UrlGuard
+from fwai.integrations.url_guard import LOOKUP_S, MAX_ADDRESSES, UrlGuard
 
 PUBLIC = "8.8.4.4"
 PUBLIC_V6 = "2606:4700::1"
@@ -299,4 +299,44 @@ def test_a_resolver_that_hangs_is_not_waited_for() -> None:
 
 
 async def test_the_system_resolver_is_asked_by_default() -> None:
-    assert await UrlGuard(["localhost"]).resolve("localhost", 80) in ("127.0.0.1", "::1")
+    found = await UrlGuard(["localhost"]).resolve("localhost", 80)
+
+    assert set(found) <= {"127.0.0.1", "::1"}
+    assert len(found) == len(set(found)) >= 1
+
+
+V4 = ["8.8.4.4", "8.8.8.8", "1.1.1.1"]
+V6 = [PUBLIC_V6, "2606:4700::2", "2606:4700::3"]
+
+
+@pytest.mark.parametrize(
+    ("found", "order"),
+    [
+        ([V4[0]], [V4[0]]),
+        ([V6[0], V4[0]], [V6[0], V4[0]]),
+        ([V4[0], V6[0]], [V4[0], V6[0]]),
+        ([*V6, *V4], [V6[0], V4[0], V6[1], V4[1], V6[2], V4[2]]),
+        ([*V6, V4[0]], [V6[0], V4[0], V6[1], V6[2]]),
+        (V4, V4),
+        ([V4[0]] * 5, [V4[0]]),
+        ([V6[0], V6[0], V4[0], V4[0]], [V6[0], V4[0]]),
+    ],
+)
+async def test_every_address_is_to_be_tried_the_families_by_turns(
+    found: list[str], order: list[str]
+) -> None:
+    pinned = await guard("hooks.example.com", dns=Dns(found)).pin("https://hooks.example.com/x")
+
+    assert [url.host for url in pinned.urls] == order
+    assert pinned.url == pinned.urls[0]
+
+
+async def test_no_more_addresses_are_tried_than_a_caller_can_wait_for_but_all_are_checked() -> None:
+    many = [f"8.8.4.{n}" for n in range(1, 40)]
+
+    pinned = await guard("*.example.com", dns=Dns(many)).pin("https://hooks.example.com/")
+
+    assert len(pinned.urls) == MAX_ADDRESSES
+    for bad in ("10.0.0.1", "169.254.169.254", "::1"):
+        with pytest.raises(ValueError, match=r"hooks\.example\.com"):
+            await guard("*.example.com", dns=Dns([*many, bad])).pin("https://hooks.example.com/")

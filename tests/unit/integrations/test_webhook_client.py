@@ -1,5 +1,6 @@
 """One signed post: what is sent, what each answer means, and when to try again."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import virtual_time
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
@@ -262,3 +264,49 @@ def test_a_strange_attempt_counts_as_the_first(strange: int) -> None:
 )
 def test_a_receivers_wish_counts_if_it_is_longer(asked: float | None, wait_s: float) -> None:
     assert retry_gap_s(2, 0.5, asked) == pytest.approx(wait_s)
+
+
+# ---- several addresses ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+@pytest.mark.parametrize("timeout_s", [1.0, 10.0, 60.0])
+def test_addresses_that_hang_leave_the_time_to_answer(count: int, timeout_s: float) -> None:
+    """Each takes what it is given, twice: for TCP and for TLS."""
+    tried: list[str] = []
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        tried.append(request.url.host)
+        await asyncio.sleep(2 * request.extensions["timeout"]["connect"])
+        raise httpx.ConnectTimeout("slow")
+
+    async def many(host: str, port: int) -> Sequence[str]:
+        return [f"8.8.4.{n}" for n in range(count)]
+
+    async def main() -> float:
+        began = asyncio.get_running_loop().time()
+        guard = UrlGuard(["hooks.example.com:8443"], lookup=many)
+        async with httpx.AsyncClient(transport=httpx.MockTransport(hang)) as http:
+            with pytest.raises(ApiError, match="cannot connect") as failure:
+                await WebhookClient(http, SIGNER, guard).post(URL, "m", BODY, timeout_s=timeout_s)
+        assert failure.value.retryable
+        return asyncio.get_running_loop().time() - began
+
+    took_s = virtual_time.run(main())
+
+    assert tried == [f"8.8.4.{n}" for n in range(count)]
+    assert took_s == pytest.approx(min(10.0, 0.8 * timeout_s))
+
+
+async def test_a_full_pool_is_no_reason_to_try_another_address() -> None:
+    receiver = Receiver(httpx.PoolTimeout("full"))
+
+    async def two(host: str, port: int) -> Sequence[str]:
+        return [ADDRESS, "8.8.8.8"]
+
+    guard = UrlGuard(["hooks.example.com:8443"], lookup=two)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(receiver)) as http:
+        with pytest.raises(ApiError, match="PoolTimeout"):
+            await WebhookClient(http, SIGNER, guard).post(URL, "m", BODY)
+
+    assert len(receiver.requests) == 1
