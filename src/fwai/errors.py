@@ -50,15 +50,24 @@ class ApiError(FwaiError):
         provider: Who refused, such as ``plivo``.
         status: HTTP status, or None when no answer came.
         retryable: Whether the same request can succeed later without doing harm.
+        words: What an operator's own workflow says of it, for the model; empty when it says
+            nothing. It may hold what callers said, so it is in no text of the error.
     """
 
     def __init__(
-        self, provider: str, message: str, *, status: int | None = None, retryable: bool = False
+        self,
+        provider: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retryable: bool = False,
+        words: str = "",
     ) -> None:
         super().__init__(f"{provider}: {message}")
         self.provider = provider
         self.status = status
         self.retryable = retryable
+        self.words = words
 
 
 class ApiAuthError(ApiError):

@@ -1,41 +1,53 @@
-"""Calls a workflow, such as n8n's, by one signed POST and parses its answer for the model.
+"""Calls a workflow, such as n8n's, by one signed POST and reads its answer for the model.
 
-The model gets the answer, so it is bounded in every direction: bytes, depth, characters.
+What an answer may look like is in `workflow_answer`. An error of the workflow's own making has
+words for the model; one of n8n or of a proxy is for the operator, and goes to the log by its kind:
+its words may hold the webhook's path, which is a secret.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
+import structlog
 
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.webhook_client import SignedPoster, WebhookResponse
+from fwai.integrations.workflow_answer import (
+    RETURNED_NOTHING,
+    NoAnswerError,
+    WorkflowAnswer,
+    parse_answer,
+)
 
-MAX_TEXT_CHARS: Final = 2000
-MAX_DATA_CHARS: Final = 8000
-MAX_DEPTH: Final = 8
+MAX_WORDS_CHARS: Final = 300
 _NAME: Final = "webhook"
-_TEXT_FIELDS: Final = ("message", "text", "output")
+_SILENT: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
+)
+_OWN_FIELDS: Final = frozenset({"code", "message", "hint", "stacktrace", "description"})
+_BLANKS: Final = re.compile(r"\s+")
+_KEY_CHARS: Final = 4
+_LIKE_A_KEY: Final = re.compile(r"(?=.*[0-9_-]).{8,}")  # of a path; others may be ordinary words
 
+# What n8n says of itself, the reason for the log, and whether the workflow ran: None, perhaps.
+_N8N: Final[tuple[tuple[str, str, bool | None], ...]] = (
+    ("is not registered", "not_registered", False),
+    ("could not be started", "not_started", False),
+    ("database is not ready", "not_ready", False),
+    ("n8n is starting up", "not_ready", False),
+    ("no item to return", "returned_nothing", True),
+    ("respond to webhook", "respond_node", None),
+    ("error in workflow", "workflow_failed", None),
+)
 
-@dataclass(frozen=True, slots=True)
-class WorkflowAnswer:
-    """A workflow's answer.
-
-    Attributes:
-        text: Text for the model, at most `MAX_TEXT_CHARS`; empty if it gave data only.
-        data: Structured data beside it, at most `MAX_DATA_CHARS` as JSON; fields that do not fit
-            are left out.
-    """
-
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+_log = structlog.get_logger()
 
 
 class WorkflowClient:
@@ -70,116 +82,112 @@ class WorkflowClient:
 
         Raises:
             ApiError: Not carried out (``retryable`` if nothing was sent), or it answered in a way
-                that cannot be read (status 2xx).
+                that cannot be read (status 2xx). ``words`` is what it says of it, if anything.
             ApiUnknownError: It may have been carried out.
         """
         body = json.dumps(payload, ensure_ascii=False, allow_nan=False)
-        answer = await self._poster.send(
-            url, message_id, body.encode("utf-8", "replace"), timeout_s=timeout_s, read=True
-        )
-        _check_status(answer)
-        if not answer.complete:
-            raise _unreadable(answer, "longer than 64 KB")
         try:
-            return parse_answer(
-                answer.headers.get("content-type", ""),
-                answer.headers.get("content-encoding", "identity"),
-                answer.body,
+            response = await self._poster.send(
+                url, message_id, body.encode("utf-8", "replace"), timeout_s=timeout_s, read=True
             )
-        except ValueError as exc:
-            raise _unreadable(answer, str(exc)) from exc
+        except ApiError as exc:
+            _log.warning("workflow_not_reached", reason=str(exc), unknown=_is_unknown(exc))
+            raise
+        if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            return _read(response)
+        return _read_error(response, url)
 
 
-def parse_answer(content_type: str, encoding: str, body: bytes) -> WorkflowAnswer:
-    """Parse an answer's body to text and data.
-
-    An object's ``message``, ``text`` or ``output`` is the text and the rest the data; a list of one
-    object is that object, as n8n answers with its last node; a string or plain text is the text.
-
-    Raises:
-        ValueError: It is none of these; the text says what it is, never what is in it.
-    """
-    if encoding.strip().lower() not in ("", "identity"):
-        raise ValueError("compressed; answer uncompressed")
-    if not body.strip():
-        return WorkflowAnswer("")
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "text/plain":
-        return WorkflowAnswer(_truncate(body.decode("utf-8", "replace").strip()))
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise ValueError("neither JSON nor plain text")
-    content = _json(body)
-    if isinstance(content, list) and len(content) == 1:
-        content = content[0]
-    if isinstance(content, str):
-        return WorkflowAnswer(_truncate(content.strip()))
-    if isinstance(content, dict):
-        return _from_object(content)
-    raise ValueError("JSON, but neither one object nor a string")
+def _is_unknown(exc: ApiError) -> bool:
+    return isinstance(exc, ApiUnknownError)
 
 
-def _from_object(content: Mapping[str, Any]) -> WorkflowAnswer:
-    name = next(
-        (name for name in _TEXT_FIELDS if isinstance(content.get(name), str)),
-        None,
-    )
-    text = content[name].strip() if name is not None else ""
-    data, left = {}, MAX_DATA_CHARS
-    for key, value in content.items():
-        size = len(json.dumps({key: value}, ensure_ascii=False))
-        if key == name or size > left:
-            continue
-        data[key] = value
-        left -= size
-    return WorkflowAnswer(_truncate(text), data)
-
-
-def _json(body: bytes) -> object:
+def _read(response: WebhookResponse) -> WorkflowAnswer:
     try:
-        content: object = json.loads(body, parse_constant=_reject_constant)
-        # A lone surrogate is legal in JSON's escapes and in nothing that is written afterwards.
-        json.dumps(content, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise ValueError("not valid JSON") from None
-    if _deeper_than(content, MAX_DEPTH):
-        raise ValueError(f"nested more than {MAX_DEPTH} deep")
-    return content
+        answer = _parse(response)
+    except NoAnswerError as exc:
+        _log.warning(
+            "workflow_answer_unreadable",
+            host=response.host,
+            status=response.status,
+            reason=str(exc),
+        )
+        words = f"{response.host}: the answer is {exc}"
+        if exc.taken is None:
+            raise ApiUnknownError(_NAME, words, status=response.status) from exc
+        raise ApiError(_NAME, words, status=response.status) from exc
+    reason, ran = _of_n8n(answer) if "code" in answer.data else ("", None)
+    if reason and not ran:
+        _log.warning("workflow_refused", host=response.host, status=response.status, reason=reason)
+        text = f"{response.host}: failed, and says so with HTTP {response.status}"
+        raise ApiUnknownError(_NAME, text, status=response.status)
+    said = bool(answer.text or answer.data)
+    if response.status == HTTPStatus.ACCEPTED and not said:
+        return WorkflowAnswer("", started=True)
+    return answer
 
 
-def _reject_constant(name: str) -> object:
-    raise ValueError(name)
+def _parse(response: WebhookResponse) -> WorkflowAnswer:
+    return parse_answer(
+        response.headers.get("content-type", ""),
+        response.headers.get("content-encoding", ""),
+        response.body,
+        complete=response.complete,
+    )
 
 
-def _deeper_than(content: object, depth: int) -> bool:
-    if isinstance(content, dict):
-        return depth == 0 or any(_deeper_than(value, depth - 1) for value in content.values())
-    if isinstance(content, list):
-        return depth == 0 or any(_deeper_than(value, depth - 1) for value in content)
-    return False
-
-
-def _truncate(text: str) -> str:
-    return text if len(text) <= MAX_TEXT_CHARS else text[: MAX_TEXT_CHARS - 1] + "…"
-
-
-def _check_status(answer: WebhookResponse) -> None:
-    status, host = answer.status, answer.host
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        # A workflow that stopped in the middle has done its first half.
-        raise ApiUnknownError(_NAME, f"{host}: failed (HTTP {status})", status=status)
+def _read_error(response: WebhookResponse, url: str) -> WorkflowAnswer:
+    """Say what an error status means; n8n has one for a workflow that ran and returned nothing."""
+    status, host = response.status, response.host
+    try:
+        said = _parse(response)
+    except NoAnswerError:
+        said = WorkflowAnswer("")
+    reason, ran = _of_n8n(said)
+    _log.warning("workflow_refused", host=host, status=status, reason=reason or "status")
+    if ran:
+        return WorkflowAnswer(RETURNED_NOTHING)
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        words = f"redirects (HTTP {status}); give the final URL"
-    else:
-        words = f"refused (HTTP {status})"
+        text = f"{host}: redirects (HTTP {status}); give the final URL"
+        raise ApiError(_NAME, text, status=status)
+    own = not reason and status not in _SILENT and not said.data.keys() & {"hint", "stacktrace"}
+    words = _words(said.text, url) if own else ""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and ran is None:
+        # A workflow that stopped in the middle has done its first half.
+        text = f"{host}: failed (HTTP {status})"
+        raise ApiUnknownError(_NAME, text, status=status, words=words)
     raise ApiError(
         _NAME,
-        f"{host}: {words}",
+        f"{host}: refused (HTTP {status})",
         status=status,
         retryable=status == HTTPStatus.TOO_MANY_REQUESTS,
+        words=words,
     )
 
 
-def _unreadable(answer: WebhookResponse, why: str) -> ApiError:
-    return ApiError(_NAME, f"{answer.host}: the answer is {why}", status=answer.status)
+def _of_n8n(said: WorkflowAnswer) -> tuple[str, bool | None]:
+    """Return why n8n itself says no, empty when it does not, and whether the workflow ran."""
+    if said.text == RETURNED_NOTHING:
+        return "returned_nothing", True
+    text = said.text.lower()
+    if said.data.keys() <= _OWN_FIELDS:
+        for words, reason, ran in _N8N:
+            if words in text:
+                return reason, ran
+    return "", None
+
+
+def _words(text: str, url: str) -> str:
+    """Return what a workflow says of its refusal, on one line; empty when it holds the URL's path.
+
+    A server that does not know a path likes to repeat it.
+    """
+    said = _BLANKS.sub(" ", text).strip()
+    target = httpx.URL(url)
+    parts = [part for part in target.path.split("/") if part]
+    secrets = [f"/{part}" for part in parts]
+    secrets += [part for part in parts if _LIKE_A_KEY.fullmatch(part)]
+    secrets += [value for value in target.params.values() if len(value) >= _KEY_CHARS]
+    if any(secret.lower() in said.lower() for secret in secrets):
+        return ""
+    return said if len(said) <= MAX_WORDS_CHARS else said[: MAX_WORDS_CHARS - 1] + "…"

@@ -18,7 +18,17 @@ from fwai.tools.base import Outcome, SchemaArgs, Tool
 SPARE_S: Final = 2.0  # the client keeps the time itself, and knows better what it means
 
 _NOT_KNOWN: Final = "It is not known whether that was done. Do not ask for it again; say so."
+_SAID: Final = ' The service says: "{words}"'
 _NOT_DONE: Final = "That was not done: {why}. Say so and offer another way."
+_STARTED: Final = (
+    "It was started and is not finished: whether it works out is not known yet. Say that it is "
+    "under way, never that it is done."
+)
+_TAKEN: Final = "It was taken, with no answer in words."
+_CUT: Final = " (The answer was longer and is cut here; do not guess the rest.)"
+_AWAY: Final = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+)
 
 
 class WorkflowAnswer(Protocol):
@@ -32,6 +42,16 @@ class WorkflowAnswer(Protocol):
     @property
     def data(self) -> Mapping[str, Any]:
         """Structured data beside it."""
+        ...
+
+    @property
+    def started(self) -> bool:
+        """Whether it only says that it was started."""
+        ...
+
+    @property
+    def shortened(self) -> bool:
+        """Whether it was longer."""
         ...
 
 
@@ -97,14 +117,14 @@ async def _call_workflow(
     message_id = f"tool_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     try:
         answer = await workflows.call(spec.url, message_id, payload, spec.timeout_s)
-    except ApiUnknownError:
-        return ToolError(_NOT_KNOWN)
+    except ApiUnknownError as exc:
+        return ToolError(_NOT_KNOWN + _said(exc))
     except ApiError as exc:
         return ToolError(_failure(exc))
-    text = answer.text or (
-        "The answer is in the data." if answer.data else "It was taken, with no answer in words."
-    )
-    return Outcome(text, answer.data)
+    if answer.started:
+        return Outcome(_STARTED, answer.data)
+    text = answer.text or ("The answer is in the data." if answer.data else _TAKEN)
+    return Outcome(text + _CUT * answer.shortened, answer.data)
 
 
 def _failure(exc: ApiError) -> str:
@@ -112,7 +132,14 @@ def _failure(exc: ApiError) -> str:
         return _NOT_DONE.format(why="the service cannot be reached")
     if HTTPStatus.OK <= exc.status < HTTPStatus.MULTIPLE_CHOICES:
         return "It was taken, but the answer could not be read. Do not ask for it again; say so."
-    return _NOT_DONE.format(why="the service refused it")
+    if exc.status in _AWAY and not exc.words:
+        return _NOT_DONE.format(why="the service is not available")
+    return _NOT_DONE.format(why="the service refused it") + _said(exc)
+
+
+def _said(exc: ApiError) -> str:
+    """Quote what the workflow says of its failure; no quotation mark may end it early."""
+    return _SAID.format(words=exc.words.replace('"', "'")) if exc.words else ""
 
 
 def _unwrap(answer: Outcome | ToolError) -> Outcome:

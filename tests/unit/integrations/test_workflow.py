@@ -1,4 +1,7 @@
-"""A workflow called as a tool: what it says, within bounds, and what each failure means."""
+"""A workflow called as a tool: what is sent, and what each failure means.
+
+What its answers mean is in test_workflow_answer.py and tests/contract/n8n.
+"""
 
 import base64
 import json
@@ -7,23 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from fwai.errors import ApiError, ApiUnknownError
 from fwai.integrations.signing import Signer
 from fwai.integrations.url_guard import UrlGuard
-from fwai.integrations.workflow import (
-    MAX_DATA_CHARS,
-    MAX_TEXT_CHARS,
-    WorkflowAnswer,
-    WorkflowClient,
-    parse_answer,
-)
+from fwai.integrations.workflow import MAX_WORDS_CHARS, WorkflowClient
+from fwai.integrations.workflow_answer import MAX_TEXT_CHARS, WorkflowAnswer
 
 SECRET = "whsec_" + base64.b64encode(b"Letters-and-digits-0123456789_ab").decode()
 URL = "https://n8n.example.com/webhook/hidden"
-JSON = "application/json; charset=utf-8"
 Answer = httpx.Response | Exception
 
 
@@ -56,107 +52,6 @@ async def call(answer: Answer, payload: Mapping[str, Any] | None = None) -> Work
             assert {name: sent[0].headers[name] for name in signed} == signed
 
 
-def read(body: str | bytes | object, kind: str = JSON) -> WorkflowAnswer:
-    if not isinstance(body, str | bytes):
-        body = json.dumps(body)
-    return parse_answer(kind, "identity", body.encode() if isinstance(body, str) else body)
-
-
-# ---- answers ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("body", "text", "data"),
-    [
-        ({"message": "It is on its way."}, "It is on its way.", {}),
-        ({"text": " On its way. ", "eta": "5 pm"}, "On its way.", {"eta": "5 pm"}),
-        ({"output": "On its way.", "n": [1, {"a": None}]}, "On its way.", {"n": [1, {"a": None}]}),
-        ({"text": "second", "message": "first"}, "first", {"text": "second"}),
-        ({"message": {"not": "text"}, "text": "words"}, "words", {"message": {"not": "text"}}),
-        ({"eta": "5 pm"}, "", {"eta": "5 pm"}),
-        ([{"message": "One item.", "a": 1}], "One item.", {"a": 1}),
-        ('"Just words."', "Just words.", {}),
-        (["Just words."], "Just words.", {}),
-        ({}, "", {}),
-    ],
-)
-def test_json_is_read_as_words_and_facts(body: object, text: str, data: object) -> None:
-    assert read(body) == WorkflowAnswer(text, data)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "text/plain; charset=utf-8", "Text/Plain"])
-def test_plain_text_is_words(kind: str) -> None:
-    assert read(" नमस्ते \n", kind) == WorkflowAnswer("नमस्ते")
-
-
-@pytest.mark.parametrize("kind", ["application/json", "APPLICATION/JSON", "application/hal+json"])
-def test_json_goes_by_several_names(kind: str) -> None:
-    assert read({"message": "a"}, kind).text == "a"
-
-
-@pytest.mark.parametrize("kind", ["", JSON, "text/html"])
-def test_an_empty_answer_says_nothing(kind: str) -> None:
-    assert read(b" \n", kind) == WorkflowAnswer("")
-
-
-def test_words_are_cut_for_the_model() -> None:
-    long = "x" * 5000
-    for answer in (read({"message": long}), read(long, "text/plain"), read(f'"{long}"')):
-        assert len(answer.text) <= MAX_TEXT_CHARS
-    assert read({"message": "x" * 5000}).text.endswith("x…")
-    assert read({"message": "x" * MAX_TEXT_CHARS}).text == "x" * MAX_TEXT_CHARS
-
-
-def test_facts_that_do_not_fit_are_left_out() -> None:
-    answer = read({"a": 1, "long": "x" * MAX_DATA_CHARS, "b": 2, "message": "Fine."})
-
-    assert answer == WorkflowAnswer("Fine.", {"a": 1, "b": 2})
-    many = read({str(n): "x" * 100 for n in range(500)})
-    assert len(json.dumps(many.data)) <= MAX_DATA_CHARS + 2 * len(many.data)
-
-
-@pytest.mark.parametrize(
-    ("body", "kind", "why"),
-    [
-        ("<html>", "text/html", "neither JSON nor plain text"),
-        ("{}", "", "neither JSON nor plain text"),
-        ("{}", "application/octet-stream", "neither JSON nor plain text"),
-        ("{", JSON, "not valid JSON"),
-        (b"\xff\xfe{}", JSON, "not valid JSON"),
-        ('{"a": NaN}', JSON, "not valid JSON"),
-        ('{"a": -Infinity}', JSON, "not valid JSON"),
-        ('{"message": "\\ud800"}', JSON, "not valid JSON"),
-        ('{"a": ' + "1" * 60_000 + "}", JSON, "not valid JSON"),
-        ("[" * 60_000, JSON, "not valid JSON"),
-        ('{"a":' * 200 + "1" + "}" * 200, JSON, "nested more than 8 deep"),
-        ({"a": [[[[[[[[1]]]]]]]]}, JSON, "nested more than 8 deep"),
-        ([], JSON, "neither one object nor a string"),
-        ([{}, {}], JSON, "neither one object nor a string"),
-        ("5", JSON, "neither one object nor a string"),
-        ("null", JSON, "neither one object nor a string"),
-        ("true", JSON, "neither one object nor a string"),
-        ([[{}]], JSON, "neither one object nor a string"),
-    ],
-)
-def test_what_cannot_be_read_is_refused(body: object, kind: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        read(body, kind)
-
-
-def test_a_compressed_answer_is_refused() -> None:
-    with pytest.raises(ValueError, match="compressed"):
-        parse_answer(JSON, "gzip", b"\x1f\x8b")
-
-
-@given(st.binary(max_size=200), st.sampled_from([JSON, "text/plain", "text/html", ""]))
-def test_whatever_comes_is_read_or_refused(body: bytes, kind: str) -> None:
-    try:
-        answer = parse_answer(kind, "", body)
-    except ValueError:
-        return
-    json.dumps({"text": answer.text, "data": answer.data}, ensure_ascii=False).encode()
-
-
 # ---- calls ------------------------------------------------------------------------------------
 
 
@@ -182,17 +77,25 @@ async def test_n8ns_answer_without_a_body_is_fine() -> None:
 )  # fmt: skip
 async def test_what_a_refusal_means(status: int, unknown: bool, retryable: bool) -> None:
     with pytest.raises(ApiError, match=r"n8n\.example\.com") as failure:
-        await call(httpx.Response(status, json={"message": "hidden"}))
+        await call(httpx.Response(status, json={"message": "There is none.", "x": "hidden"}))
 
     assert isinstance(failure.value, ApiUnknownError) is unknown
     assert failure.value.retryable is retryable
     assert failure.value.status == status
     assert "hidden" not in str(failure.value)
+    assert failure.value.words == ("" if status in (302, 401) else "There is none.")
 
 
 async def test_a_404_for_a_workflow_that_is_switched_off_names_no_path() -> None:
-    with pytest.raises(ApiError, match=r"refused \(HTTP 404\)$"):
-        await call(httpx.Response(404, json={"message": 'The webhook "hidden" is not registered'}))
+    said = {"code": 404, "message": 'The webhook "hidden" is not registered', "hint": "hidden"}
+    with capture_logs() as logs, pytest.raises(ApiError, match=r"refused \(HTTP 404\)$") as failure:
+        await call(httpx.Response(404, json=said))
+
+    assert failure.value.words == ""
+    assert [(line["event"], line["reason"]) for line in logs] == [
+        ("workflow_refused", "not_registered")
+    ]
+    assert "hidden" not in str(logs)
 
 
 @pytest.mark.parametrize(
@@ -219,14 +122,47 @@ async def test_what_may_have_arrived_is_not_repeated(fault: Exception) -> None:
 
 
 async def test_an_answer_that_cannot_be_read_is_an_error_with_its_status() -> None:
-    with pytest.raises(ApiError, match="the answer is neither JSON nor plain text") as failure:
-        await call(httpx.Response(200, html="<p>hidden</p>"))
+    picture = httpx.Response(200, content=b"\x89PNG", headers={"Content-Type": "image/png"})
+    with pytest.raises(ApiError, match="the answer is a file and no text") as failure:
+        await call(picture)
 
     assert (failure.value.status, failure.value.retryable) == (200, False)
     assert not isinstance(failure.value, ApiUnknownError)
 
 
-async def test_an_answer_that_is_too_long_is_an_error() -> None:
-    with pytest.raises(ApiError, match="longer than 64 KB"):
-        await call(httpx.Response(200, text="x" * 65_537))
-    assert len((await call(httpx.Response(200, text="x" * 65_536))).text) == MAX_TEXT_CHARS
+async def test_a_page_is_no_answer_and_nobody_knows_what_was_done() -> None:
+    with capture_logs() as logs, pytest.raises(ApiUnknownError, match="a web page") as failure:
+        await call(httpx.Response(200, html="<html><body>hidden</body></html>"))
+
+    assert failure.value.status == 200
+    assert [line["reason"] for line in logs] == ["a web page"]
+    assert "hidden" not in f"{logs}{failure.value}"
+
+
+async def test_an_answer_that_is_too_long_is_cut_and_says_so() -> None:
+    for chars in (MAX_TEXT_CHARS + 1, 65_536, 65_537, 1_000_000):
+        answer = await call(httpx.Response(200, text="x" * chars))
+
+        assert len(answer.text) == MAX_TEXT_CHARS
+        assert answer.shortened
+
+
+async def test_words_of_a_refusal_are_short_and_on_one_line() -> None:
+    with pytest.raises(ApiError) as failure:
+        await call(httpx.Response(409, text="No.\n\n" + "y" * 500))
+
+    assert failure.value.words.startswith("No. yyy")
+    assert len(failure.value.words) == MAX_WORDS_CHARS
+
+
+async def test_a_workflow_that_was_only_started_is_told_as_that() -> None:
+    assert await call(httpx.Response(202)) == WorkflowAnswer("", started=True)
+    assert (await call(httpx.Response(200, json={"message": "Workflow was started"}))).started
+
+
+async def test_who_is_not_reached_is_in_the_log() -> None:
+    with capture_logs() as logs, pytest.raises(ApiError):
+        await call(httpx.ConnectError("hidden"))
+
+    assert [line["event"] for line in logs] == ["workflow_not_reached"]
+    assert "hidden" not in str(logs)

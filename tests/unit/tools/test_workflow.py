@@ -32,12 +32,19 @@ SPEC = WebhookToolSpec(
     filler="One moment, I am looking.",
 )
 ORDER = {"order": "A-17"}
+CUT = "(The answer was longer and is cut here; do not guess the rest.)"
+STARTED = (
+    "It was started and is not finished: whether it works out is not known yet. Say that it is "
+    "under way, never that it is done."
+)
 
 
 @dataclass
 class Answer:
     text: str = "It is on its way."
     data: Mapping[str, Any] = field(default_factory=dict)
+    started: bool = False
+    shortened: bool = False
 
 
 @dataclass
@@ -99,6 +106,18 @@ async def test_the_same_question_has_the_same_id_and_another_one_another() -> No
     [
         (Answer(""), "It was taken, with no answer in words."),
         (Answer("", {"a": 1}), "The answer is in the data."),
+        (
+            Answer("", {"a": 1}, shortened=True),
+            f"The answer is in the data. {CUT}",
+        ),
+        (
+            Answer("Three rows", shortened=True),
+            f"Three rows {CUT}",
+        ),
+        (
+            Answer("", started=True),
+            STARTED,
+        ),
     ],
 )
 async def test_an_answer_without_words_is_said_to_be_one(answer: Answer, words: str) -> None:
@@ -113,7 +132,20 @@ async def test_an_answer_without_words_is_said_to_be_one(answer: Answer, words: 
         (ApiUnknownError("webhook", "no answer"), "not known whether that was done"),
         (ApiUnknownError("webhook", "failed", status=500), "not known whether that was done"),
         (ApiError("webhook", "cannot connect", retryable=True), "cannot be reached"),
-        (ApiError("webhook", "refused", status=404), "the service refused it"),
+        (ApiError("webhook", "refused", status=404), "the service is not available"),
+        (ApiError("webhook", "refused", status=401), "the service is not available"),
+        (ApiError("webhook", "refused", status=422), "the service refused it"),
+        (
+            ApiError("webhook", "refused", status=404, words='No order "A-17".'),
+            (
+                "the service refused it. Say so and offer another way. "
+                "The service says: \"No order 'A-17'.\""
+            ),
+        ),
+        (
+            ApiUnknownError("webhook", "failed", status=500, words="The stock list is away."),
+            'say so. The service says: "The stock list is away."',
+        ),
         (ApiError("webhook", "not JSON", status=200), "the answer could not be read"),
     ],
 )
