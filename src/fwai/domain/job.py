@@ -28,6 +28,8 @@ HOUSEKEEPING: Final = "housekeeping"
 SEND_SMS: Final = "send_sms"
 SEND_EMAIL: Final = "send_email"
 SEND_WHATSAPP: Final = "send_whatsapp"
+REPLACE_WHATSAPP: Final = "replace_whatsapp"
+"""Sends the template in place of a text that WhatsApp refused: part of one message, not another."""
 ASK_CALL_PERMISSION: Final = "ask_call_permission"
 
 MAX_ATTEMPTS: Final = 8

@@ -3,9 +3,9 @@
 Every coroutine that asks the store raises ``StoreError`` when the database fails.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from fwai.domain.job import Job, JobOutcome, JobState, NewJob
 
@@ -112,20 +112,4 @@ class JobList(JobLookup, Protocol):
 
     async def revive(self, job_id: str) -> bool:
         """Try a dead or unknown job again; False when it is neither."""
-        ...
-
-
-class SentMessages(JobQueue, Protocol):
-    """The jobs of messages, as providers report on them."""
-
-    async def proven(self, job_id: str, ref: str) -> bool:
-        """Settle a job as done."""
-        ...
-
-    async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
-        """Add to the result of the job that a provider knows by ``ref``."""
-        ...
-
-    async def rename_ref(self, job_id: str, ref: str) -> bool:
-        """Keep that a message was replaced by another one."""
         ...

@@ -1,7 +1,10 @@
 """Text messages out, and providers' reports on what became of them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
+
+from fwai.domain.delivery import MessageReport, SentMessage
 
 
 class SmsSender(Protocol):
@@ -24,11 +27,39 @@ class MessageReports(Protocol):
     async def reported(
         self, provider: str, message_id: str, status: str, *, reference: str = "", error: str = ""
     ) -> None:
-        """Take in a report.
+        """Take in a report, and wait a little until it is kept.
 
         ``status`` and ``error`` are the provider's words, the latter empty when nothing is wrong;
         ``reference`` is what the message was sent with, empty when the provider does not say.
+
+        Raises:
+            StoreError: It is not kept yet. It is tried again while this process runs; should the
+                provider say it again, too, that does no harm.
         """
+        ...
+
+
+class SentMessageLog(Protocol):
+    """Keeps which messages providers took."""
+
+    async def sent(self, message: SentMessage) -> None:
+        """Keep one, before its reports or after the first of them; raises ``StoreError``."""
+        ...
+
+
+class MessageStatusStore(Protocol):
+    """Keeps how messages fare, for all processes."""
+
+    async def report(self, report: MessageReport) -> bool:
+        """Take in a report; False when it says nothing new. Raises ``StoreError``."""
+        ...
+
+
+class SentMessagePurge(Protocol):
+    """What housekeeping needs of the sent messages."""
+
+    async def forget_old(self, before: datetime, fallbacks_before: datetime) -> int:
+        """Delete what has not changed since a time, and templates older than another."""
         ...
 
 

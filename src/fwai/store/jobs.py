@@ -162,34 +162,10 @@ class Jobs(JobWriter):
             freeing = update(jobs).where(here).values(next_at=self._clock())
             return (await connection.execute(freeing)).rowcount
 
-    # ---- messages, as providers report on them -----------------------------------------------
+    async def prove(self, connection: AsyncConnection, job_id: str, ref: str) -> bool:
+        """Settle a begun job as done, within somebody's transaction; False if it is settled.
 
-    async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
-        """Add what became known later (delivered, failed) to the result of a job, by its ``ref``.
-
-        Returns:
-            The newest job of that ``ref``, with what was added; None when there is none.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        if not ref:
-            return None
-        newest = select(jobs).where(jobs.c.ref == ref).order_by(jobs.c.created_at.desc()).limit(1)
-        async with self._database.change() as connection:
-            row = (await connection.execute(newest.with_for_update())).mappings().first()
-            if row is None:
-                return None
-            result = clean({**(row["result"] or {}), **facts})
-            noting = update(jobs).where(jobs.c.id == row["id"]).values(result=result)
-            noted = await connection.execute(noting.returning(jobs))
-            return stored_job(noted.mappings().one())
-
-    async def proven(self, job_id: str, ref: str) -> bool:
-        """Settle an unsettled job as done, because a provider told of what it did.
-
-        Raises:
-            StoreError: The database failed.
+        A provider told of what it did. Whoever works on it loses its lease.
         """
         here = (jobs.c.id == job_id) & (jobs.c.begun_at.is_not(None))
         here &= jobs.c.state.in_([*OPEN_STATES, JobState.UNKNOWN.value])
@@ -202,30 +178,7 @@ class Jobs(JobWriter):
         }
         if not self._keep_words:
             values["payload"] = {}
-        async with self._database.write() as connection:
-            return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
-
-    async def rename_ref(self, job_id: str, ref: str) -> bool:
-        """Keep that a message was replaced by another one; False when that is not so.
-
-        The job must be done under another ``ref``. Late news of the message that was replaced
-        change nothing: its ``ref`` is kept in the result as ``replaced``.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        ref = ref[:255]
-        here = select(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.DONE.value)
-        async with self._database.change() as connection:
-            row = (await connection.execute(here.with_for_update())).mappings().first()
-            if row is None or not row["ref"] or ref in ("", row["ref"]):
-                return False
-            result = row["result"] or {}
-            if result.get("replaced") == ref:
-                return False
-            values = {"ref": ref, "result": clean({**result, "replaced": row["ref"]})}
-            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(values))
-            return True
+        return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
     # ---- inside ---------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ from fwai.store.membership import CONTACT_S, Membership
 from fwai.store.migrate import ensure_schema
 from fwai.store.process_identity import this_process
 from fwai.store.recording import WavRecorder
+from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
 from fwai.store.transcript_files import call_path
 
 _log = structlog.get_logger()
@@ -65,6 +66,7 @@ class StoreOptions:
         follow: What is to be done when a call reaches a state.
         follow_tool: What is to be done when a tool has run.
         follow_job: What is to be done once a job is over or put off.
+        tell_status: Who is to be told how a message fares.
         on_new_jobs: Told that jobs were committed, none of them due before the time it is given.
         on_canceled: Told of a call that was canceled before it was dialled; must not block.
         booking_notices: The messages that go out about bookings.
@@ -82,6 +84,7 @@ class StoreOptions:
     follow: Follow = follow_nothing
     follow_tool: FollowTool = follow_no_tool
     follow_job: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job
+    tell_status: TellStatus = tell_no_status
     on_new_jobs: Callable[[datetime | None], None] = wake_nobody
     on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody
     booking_notices: BookingNotices | None = None
@@ -102,6 +105,7 @@ class Store:
     contacts: Contacts
     call_permissions: CallPermissions
     idempotency_keys: IdempotencyKeys
+    sent_messages: SentMessages
     erasure: Erasure
     options: StoreOptions
 
@@ -213,6 +217,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         Contacts(database),
         CallPermissions(database),
         IdempotencyKeys(database),
+        SentMessages(database, jobs, options.tell_status),
         Erasure(
             database,
             options.old_transcripts_dir or options.transcripts_dir,

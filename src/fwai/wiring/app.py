@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import httpx
 import structlog
@@ -35,7 +34,11 @@ from fwai.integrations.webhook_client import webhook_http
 from fwai.interfaces.calls import OutboundLine, ToolRunner
 from fwai.interfaces.messages import MessageReports
 from fwai.jobs.call_follow_ups import follow_up_jobs
-from fwai.jobs.delivery_reports import DeliveryReports
+from fwai.jobs.delivery_reports import (
+    DeliveryReports,
+    refused_template_events,
+    status_events,
+)
 from fwai.jobs.events import Events
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
@@ -47,7 +50,13 @@ from fwai.web.openapi import document
 from fwai.wiring.agents import AgentFactory, caller_recall
 from fwai.wiring.api import ApiParts, access_of, api
 from fwai.wiring.availability import AvailabilityFile
-from fwai.wiring.jobs import SURVIVES_RESTART, background_jobs, dial_rules, write_start_jobs
+from fwai.wiring.jobs import (
+    SURVIVES_RESTART,
+    background_jobs,
+    dial_rules,
+    follow_each,
+    write_start_jobs,
+)
 from fwai.wiring.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
 from fwai.wiring.tools import (
     TOOL_NAMES,
@@ -135,7 +144,9 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         stack.callback(calls.stop)
         await ready.wait()
 
-        reports = DeliveryReports(store.jobs, events, lambda: datetime.now(UTC), store.calls)
+        reports = DeliveryReports(store.sent_messages)
+        workers.create_task(reports.run(), name="message_reports")
+        stack.callback(reports.stop)
         access = access_of(settings)
         app = _web(settings, calls, providers, reports)
         if media is not None and settings.browser_calls:
@@ -144,7 +155,15 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         whatsapp = None
         if media is not None and "whatsapp" in settings.call_provider:
             whatsapp = await stack.enter_async_context(
-                open_whatsapp(settings, http, calls, media, store.call_permissions, reports)
+                open_whatsapp(
+                    settings,
+                    http,
+                    calls,
+                    media,
+                    store.call_permissions,
+                    reports,
+                    store.sent_messages,
+                )
             )
             app.include_router(whatsapp.router)
             lines["whatsapp"] = whatsapp.line
@@ -281,7 +300,10 @@ def _store_options(
         old_recordings_dir=settings.data_dir / "recordings",
         follow=follow_up_jobs,
         follow_tool=tool_event(events, words=settings.enable_transcripts),
-        follow_job=dial_cleanup_jobs(settings.ring_seconds),
+        follow_job=follow_each(
+            dial_cleanup_jobs(settings.ring_seconds), refused_template_events(events)
+        ),
+        tell_status=status_events(events),
         on_new_jobs=signals.written,
         on_canceled=live_events.ended,
         booking_notices=bookings,

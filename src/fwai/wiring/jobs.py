@@ -1,6 +1,6 @@
 """Background jobs: the handler of every kind, the two workers, and what a start writes down."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -26,7 +26,10 @@ from fwai.domain.job import (
     HOUSEKEEPING,
     SUMMARY,
     WATCH_CALL,
+    Job,
     JobHandler,
+    JobState,
+    NewJob,
 )
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.record import CallRecord
@@ -46,6 +49,8 @@ from fwai.wiring.webhooks import announcer, callback_event
 
 DELIVERY_CONCURRENCY: Final = 4
 SHARED_POLL_S: Final = 5.0  # where other machines write jobs, too
+
+FollowJob = Callable[[Job, JobState], Iterable[NewJob]]
 
 SURVIVES_RESTART: Final = frozenset(
     {CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING, CallState.RINGING}
@@ -148,7 +153,9 @@ def background_jobs(
         HANG_UP: CarrierHangUp(lines),
         CALLBACK: CallbackDialer(rules, policy, store.callbacks, place, missed),
         FOLLOW_UP: _follow_ups(settings, agents, store, events, policy),
-        HOUSEKEEPING: Housekeeping(store.jobs, store.idempotency_keys, store.membership.instances),
+        HOUSEKEEPING: Housekeeping(
+            store.jobs, store.idempotency_keys, store.membership.instances, store.sent_messages
+        ),
     }
     deliveries: dict[str, JobHandler] = {
         EVENT: events.deliver,
@@ -165,6 +172,15 @@ def background_jobs(
             store.jobs, deliveries, signals, concurrency=DELIVERY_CONCURRENCY, poll_s=poll_s
         ),
     )
+
+
+def follow_each(*follows: FollowJob) -> FollowJob:
+    """Return what names all the jobs that follow a job's reaching a state."""
+
+    def follow(job: Job, state: JobState) -> Sequence[NewJob]:
+        return [new for one in follows for new in one(job, state)]
+
+    return follow
 
 
 async def write_start_jobs(

@@ -21,7 +21,7 @@ from fwai.config.settings import Settings
 from fwai.domain.host import is_loopback
 from fwai.http.access import Access
 from fwai.interfaces.calls import CallHandler, CallTransfer, LiveEventSource, OutboundLine
-from fwai.interfaces.messages import MessageReports, SmsSender
+from fwai.interfaces.messages import MessageReports, SentMessageLog, SmsSender
 from fwai.interfaces.store import CallPermissionStore
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ async def open_whatsapp(
     media: "PeerOptions",
     permissions: CallPermissionStore,
     reports: MessageReports,
+    sent: SentMessageLog,
 ) -> AsyncIterator["WhatsApp"]:
     """Open the WhatsApp number of the settings: its endpoints, its line, its messages.
 
@@ -91,6 +92,7 @@ async def open_whatsapp(
         media: How media are carried.
         permissions: Where permissions of users are kept.
         reports: Hears how messages fare.
+        sent: Keeps which messages went out.
     """
     from fwai.adapters.whatsapp import account
     from fwai.adapters.whatsapp.peer import WebRtcPeer
@@ -110,7 +112,9 @@ async def open_whatsapp(
     # Graph on this machine is a simulator: its telephones are here, too.
     local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
     peer = WebRtcPeer(replace(media, loopback=local))
-    whatsapp = account.open_whatsapp(options, http, peer, calls, permissions, reports=reports)
+    whatsapp = account.open_whatsapp(
+        options, http, peer, calls, permissions, reports=reports, sent=sent
+    )
     async with whatsapp as number:
         yield number
 

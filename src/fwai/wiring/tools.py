@@ -13,6 +13,7 @@ from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import (
     ASK_CALL_PERMISSION,
+    REPLACE_WHATSAPP,
     SEND_EMAIL,
     SEND_SMS,
     SEND_WHATSAPP,
@@ -60,6 +61,7 @@ _NEEDS: Final[Mapping[str, str]] = {
     SEND_SMS: "CALL_PROVIDER: plivo or exotel",
     SEND_EMAIL: "SMTP_HOST and SMTP_SENDER",
     SEND_WHATSAPP: "CALL_PROVIDER: whatsapp",
+    REPLACE_WHATSAPP: "CALL_PROVIDER: whatsapp",
     ASK_CALL_PERMISSION: "CALL_PROVIDER: whatsapp",
 }
 
@@ -72,7 +74,7 @@ def message_channels(settings: Settings, providers: Sequence[Provider]) -> Colle
     if settings.smtp_host:
         found.append(SEND_EMAIL)
     if "whatsapp" in settings.call_provider:
-        found += [SEND_WHATSAPP, ASK_CALL_PERMISSION]
+        found += [SEND_WHATSAPP, REPLACE_WHATSAPP, ASK_CALL_PERMISSION]
     return found
 
 
@@ -197,7 +199,11 @@ def _whatsapp_handlers(sender: WhatsAppSender, asker: CallPermissionAsker) -> di
         asked = job.payload
         return await asker.ask_permission(asked["to"], asked["name"], asked["topic"])
 
-    return {SEND_WHATSAPP: MessageSender(send), ASK_CALL_PERMISSION: MessageSender(ask)}
+    return {
+        SEND_WHATSAPP: MessageSender(send),
+        REPLACE_WHATSAPP: MessageSender(send),
+        ASK_CALL_PERMISSION: MessageSender(ask),
+    }
 
 
 def _mail_handler(settings: Settings, tls: ssl.SSLContext) -> JobHandler:

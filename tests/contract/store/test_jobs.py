@@ -27,6 +27,7 @@ from fwai.store.job_rows import MAX_ERROR
 from fwai.store.jobs import LEASE_S, Jobs
 from fwai.store.tables import calls
 from unit.store.kit import NOW, PHONE, Clock, at, jobs_in
+from unit.store.kit import proven as prove
 from unit.store.test_tables import call_row
 
 
@@ -462,68 +463,14 @@ async def test_a_provider_s_word_proves_what_was_begun(jobs: Jobs, clock: Clock)
     await jobs.begin(unknown)
     await jobs.settle(unknown, Unknown("no answer came"))
 
-    proven = [await jobs.proven(job.id, f"m-{job.key}") for job in (begun, unknown, not_begun)]
+    proved = [await prove(jobs, job.id, f"m-{job.key}") for job in (begun, unknown, not_begun)]
 
-    assert proven == [True, True, False]
+    assert proved == [True, True, False]
     found = await by_ref(jobs, "m-unknown")
     assert found is not None
     assert (found.id, found.state, found.error) == (unknown.id, JobState.DONE, None)
     assert await jobs.settle(begun, Retry("timeout")) is None
-    assert not await jobs.proven(begun.id, "other")
-
-
-async def test_what_becomes_known_later_is_added_to_the_newest_result(
-    jobs: Jobs, clock: Clock
-) -> None:
-    for key in ("old", "new"):
-        await jobs.enqueue(new(key))
-        await jobs.settle(await leased(jobs), Done({"status": "sent", "key": key}, "m-1"))
-        clock.move(1)
-
-    noted = await jobs.note_result("m-1", {"status": "delivered"})
-
-    assert noted is not None
-    assert noted.result == {"status": "delivered", "key": "new"}
-    assert await by_ref(jobs, "m-1") == noted
-
-
-async def test_a_message_may_be_replaced_by_another_one_and_never_back(jobs: Jobs) -> None:
-    await jobs.enqueue(new())
-    job = await leased(jobs)
-    assert not await jobs.rename_ref(job.id, "m-2"), "it is not sent yet"
-    await jobs.settle(job, Done({"status": "sent"}, "m-1"))
-
-    renamed = [await jobs.rename_ref(job.id, ref) for ref in ("m-1", "", "m-2", "m-2", "m-1")]
-
-    assert renamed == [False, False, True, False, False]
-    assert not await jobs.rename_ref("job_9", "m-2")
-    found = await by_ref(jobs, "m-2")
-    assert found is not None
-    assert found.result == {"status": "sent", "replaced": "m-1"}
-    assert await by_ref(jobs, "m-1") is None
-
-
-async def test_no_reference_finds_no_job(jobs: Jobs) -> None:
-    await jobs.enqueue(new())
-
-    assert await jobs.note_result("m-1", {"status": "delivered"}) is None
-    assert await jobs.note_result("", {"status": "delivered"}) is None
-
-
-async def test_facts_that_arrive_at_once_are_all_added(
-    jobs: Jobs, other_database: Database, clock: Clock
-) -> None:
-    await jobs.enqueue(new())
-    await jobs.settle(await leased(jobs), Done({}, "m-1"))
-    other = jobs_in(other_database, clock, "b")
-
-    await asyncio.gather(
-        *(one.note_result("m-1", {name: 1}) for one, name in zip((jobs, other) * 2, "abcd"))  # noqa: B905
-    )
-
-    found = await by_ref(jobs, "m-1")
-    assert found is not None
-    assert found.result == {"a": 1, "b": 1, "c": 1, "d": 1}
+    assert not await prove(jobs, begun.id, "other")
 
 
 async def test_what_is_over_is_purged_and_what_failed_is_kept_longer(

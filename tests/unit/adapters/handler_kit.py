@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from fwai.domain.call import CallId, CallOffer, CallState, DialOrder, StreamTicket
 from fwai.domain.events import CallerEvent, CallerHungUp
-from fwai.errors import BusyError
+from fwai.errors import BusyError, StoreError
 from fwai.interfaces.calls import CallControl, OutboundLine
 from fwai.interfaces.media import CallerLeg
 
@@ -149,14 +149,21 @@ class PlacedCalls(FakeCalls):
 
 @dataclass
 class FakeReports:
-    """Hears how messages fare: provider, id, status, reference and error of each report."""
+    """Hears how messages fare: provider, id, status, reference and error of each report.
+
+    Attributes:
+        sick: The database is away: nothing is kept yet.
+    """
 
     heard: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    sick: bool = False
 
     async def reported(
         self, provider: str, message_id: str, status: str, *, reference: str = "", error: str = ""
     ) -> None:
         self.heard.append((provider, message_id, status, reference, error))
+        if self.sick:
+            raise StoreError("the report is not kept yet")
 
 
 def an_order(to: str = "+919999900001", **more: object) -> DialOrder:

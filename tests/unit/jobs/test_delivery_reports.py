@@ -1,211 +1,233 @@
-"""Reports of providers on messages: they prove, they are kept, and others are told once."""
+"""Reports of providers on messages: each is kept, however long the database takes, and told."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from fwai.domain.call import CallId, CallState
-from fwai.domain.job import EVENT, Dead, Done, Job, JobState, NewJob
-from fwai.domain.record import CallRecord
-from fwai.jobs.delivery_reports import MAX_WORD, DeliveryReports
+from fwai.domain.delivery import MAX_WORD, MessageReport
+from fwai.domain.job import ASK_CALL_PERMISSION, REPLACE_WHATSAPP, SEND_SMS, JobState
+from fwai.errors import StoreError
+from fwai.jobs.delivery_reports import (
+    ANSWER_S,
+    GIVE_UP_S,
+    MAX_WAITING,
+    DeliveryReports,
+    refused_template_events,
+    status_events,
+)
 from fwai.jobs.events import Events
-from unit.jobs.kit import PHONE, T0, MemoryJobs
-from unit.store.kit import Clock, a_call
+from unit.jobs.kit import PHONE, a_job
+from virtual_time import run as virtual
 
 OWN = "https://n8n.example.com/call"
+EVENTS = Events("https://n8n.example.com", None, None)  # type: ignore[arg-type]
+HANGS = 10**6
 
 
-class Sent(MemoryJobs):
-    """Also adds to results."""
+class Book:
+    """Keeps reports; ``sick`` of the next tries fail, and each takes ``slow_s``."""
 
-    async def note_result(self, ref: str, facts: Mapping[str, Any]) -> Job | None:
-        self._fail()
-        for job in self.rows.values():
-            if ref and job.ref == ref:
-                self.rows[job.id] = replace(job, result={**(job.result or {}), **facts})
-                return self.rows[job.id]
-        return None
+    def __init__(self) -> None:
+        self.kept: list[MessageReport] = []
+        self.tries = 0
+        self.sick = 0
+        self.slow_s = 0.0
+        self.poison = ""
 
-    async def rename_ref(self, job_id: str, ref: str) -> bool:
-        job = self.rows.get(job_id)
-        if job is None or job.state is not JobState.DONE or job.ref in ("", ref):
-            return False
-        if (job.result or {}).get("replaced") == ref:
-            return False
-        result = {**(job.result or {}), "replaced": job.ref}
-        self.rows[job_id] = replace(job, ref=ref, result=result)
+    async def report(self, report: MessageReport) -> bool:
+        self.tries += 1
+        await asyncio.sleep(self.slow_s)
+        if self.poison and report.status == self.poison:
+            raise ValueError("never")
+        if self.sick:
+            self.sick -= 1
+            raise StoreError("database: server away")
+        self.kept.append(report)
         return True
 
 
-class Archive:
-    """Knows one call, which has an address of its own."""
-
-    async def get(self, call_id: CallId) -> CallRecord | None:
-        if call_id != "c-1":
-            return None
-        call = replace(a_call("c-1"), webhook_url=OWN)
-        return CallRecord(
-            call, CallState.COMPLETED, None, T0, T0, T0, T0, T0, {}, (), 1.0, 1.0, None, None, "a"
-        )
-
-
-class Desk:
-    def __init__(self) -> None:
-        clock = Clock()
-        clock.now = T0
-        self.sent = Sent(clock)
-        events = Events("https://n8n.example.com", None, None)  # type: ignore[arg-type]
-        self.reports = DeliveryReports(self.sent, events, clock)
-        self.telling_calls = DeliveryReports(self.sent, events, clock, Archive())
-
-    async def message(self, *, settled: bool = True) -> Job:
-        await self.sent.enqueue(NewJob("send_sms", "send_sms:1", call_id="c-1", phone=PHONE))
-        (job,) = await self.sent.lease(1, ["send_sms"])
-        assert await self.sent.begin(job)
-        if settled:
-            await self.sent.settle(job, Done(ref="m-1"))
-        return job
-
-    def events(self) -> list[Job]:
-        return [job for job in self.sent.rows.values() if job.kind == EVENT]
+@asynccontextmanager
+async def desk(book: Book) -> AsyncIterator[DeliveryReports]:
+    async with asyncio.TaskGroup() as group:
+        reports = DeliveryReports(book)
+        group.create_task(reports.run())
+        try:
+            yield reports
+        finally:
+            reports.stop()
 
 
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def test_a_report_is_kept_before_its_provider_is_answered() -> None:
+    async def story() -> None:
+        book = Book()
+        async with desk(book) as reports:
+            await reports.reported("plivo", "m-1", "sent", reference="job_1", error="7")
+            assert book.kept == [MessageReport("plivo", "m-1", "sent", "job_1", "7")]
+            assert reports.lost == 0
+
+    virtual(story())
 
 
-async def test_a_report_is_kept_with_its_message_and_told(desk: Desk) -> None:
-    job = await desk.message()
+def test_words_of_any_length_are_bounded_and_what_names_no_message_is_left_out() -> None:
+    async def story() -> None:
+        book = Book()
+        async with desk(book) as reports:
+            await reports.reported("plivo", "m-1", "s" * 5000, error="e" * 5000)
+            await reports.reported("plivo", "", "sent")
+            await reports.reported("plivo", "m-1", "")
+        (kept,) = book.kept
+        assert (len(kept.status), len(kept.error)) == (MAX_WORD, MAX_WORD)
 
-    await desk.reports.reported("plivo", "m-1", "delivered", reference=job.id)
+    virtual(story())
 
-    assert desk.sent.rows[job.id].result == {"status": "delivered", "error": None}
-    (event,) = desk.events()
-    assert event.payload["body"]["type"] == "message.status"
-    assert event.payload["body"]["data"] == {
+
+@pytest.mark.parametrize(("sick", "slow_s"), [(4, 0.0), (40, 0.0), (0, 30.0)])
+def test_a_database_that_is_away_or_hangs_delays_an_answer_briefly_and_loses_nothing(
+    sick: int, slow_s: float
+) -> None:
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        book = Book()
+        book.sick, book.slow_s = sick, slow_s
+        async with desk(book) as reports:
+            began = loop.time()
+            with pytest.raises(StoreError):
+                await reports.reported("plivo", "m-1", "delivered")
+            assert loop.time() - began <= ANSWER_S
+            await asyncio.sleep(600)
+            assert [one.status for one in book.kept] == ["delivered"]
+            await reports.reported("plivo", "m-2", "sent") if not slow_s else None
+        assert reports.lost == 0
+
+    virtual(story())
+
+
+def test_tries_grow_rarer_while_the_database_is_away() -> None:
+    async def story() -> None:
+        book = Book()
+        book.sick = HANGS
+        async with desk(book) as reports:
+            with pytest.raises(StoreError):
+                await reports.reported("plivo", "m-1", "delivered")
+            await asyncio.sleep(100)
+            assert 8 <= book.tries <= 20
+            book.sick = 0
+
+    virtual(story())
+
+
+def test_a_report_that_nothing_can_write_is_given_up_in_words_and_holds_up_no_other() -> None:
+    async def story() -> None:
+        book = Book()
+        book.poison = "odd"
+        async with desk(book) as reports:
+            with capture_logs() as logs:
+                await reports.reported("plivo", "m-1", "odd")
+            await reports.reported("plivo", "m-2", "sent")
+            book.sick = HANGS
+            with pytest.raises(StoreError):
+                await reports.reported("plivo", "m-3", "sent")
+            await asyncio.sleep(GIVE_UP_S + 60)
+            assert reports.lost == 2
+        assert [one.message_id for one in book.kept] == ["m-2"]
+        assert "message_reports_lost" in [one["event"] for one in logs]
+        assert PHONE not in str(logs)
+
+    virtual(story())
+
+
+def test_only_so_many_wait_and_the_provider_is_told_to_come_again() -> None:
+    async def story() -> None:
+        book = Book()
+        book.sick = HANGS
+        async with desk(book) as reports, asyncio.TaskGroup() as group:
+
+            async def refused(number: int) -> None:
+                with pytest.raises(StoreError):
+                    await reports.reported("plivo", f"m-{number}", "sent")
+
+            for number in range(MAX_WAITING + 5):
+                group.create_task(refused(number))
+            await asyncio.sleep(ANSWER_S + 1)
+            assert reports.lost == 5
+            book.sick = 0
+            await asyncio.sleep(60)
+        assert len(book.kept) == MAX_WAITING
+
+    virtual(story())
+
+
+@pytest.mark.parametrize(("sick", "kept", "lost"), [(0, 1, 0), (HANGS, 0, 1)])
+def test_a_stop_writes_the_rest_or_says_how_much_is_lost(sick: int, kept: int, lost: int) -> None:
+    async def story() -> None:
+        book = Book()
+        book.sick = HANGS
+        async with desk(book) as reports:
+            with pytest.raises(StoreError):
+                await reports.reported("plivo", "m-1", "sent")
+            book.sick = sick
+        assert (len(book.kept), reports.lost) == (kept, lost)
+        with pytest.raises(StoreError):
+            await reports.reported("plivo", "m-2", "sent")
+
+    virtual(story())
+
+
+# ---- what is told -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "channel"),
+    [
+        (SEND_SMS, "sms"),
+        ("send_email", "email"),
+        ("send_whatsapp", "whatsapp"),
+        (REPLACE_WHATSAPP, "whatsapp"),
+        (ASK_CALL_PERMISSION, "whatsapp"),
+    ],
+)
+def test_the_operator_and_the_calls_own_address_hear_how_a_message_fares(
+    kind: str, channel: str
+) -> None:
+    job = a_job(kind, call_id="c-1", phone=PHONE)
+
+    told = status_events(EVENTS)(job, MessageReport("plivo", "m-1", "failed", "", "30003"), OWN)
+
+    assert [one.payload["url"] for one in told] == ["", OWN]
+    assert told[0].payload["body"]["type"] == "message.status"
+    assert told[0].payload["body"]["data"] == {
         "message_id": "m-1",
         "provider": "plivo",
-        "channel": "sms",
+        "channel": channel,
         "to": PHONE,
         "call_id": "c-1",
-        "status": "delivered",
-        "error": None,
+        "status": "failed",
+        "error": "30003",
     }
-    assert (event.call_id, event.phone) == ("c-1", PHONE)
+    assert (told[0].call_id, told[0].phone) == ("c-1", PHONE)
 
 
-async def test_the_same_report_twice_is_told_once_and_another_one_too(desk: Desk) -> None:
-    await desk.message()
+def test_without_a_call_only_the_operator_hears_and_keys_are_short() -> None:
+    (told,) = status_events(EVENTS)(a_job(SEND_SMS), MessageReport("p", "m" * 999, "s" * 60), "")
 
-    for status in ("sent", "sent", "delivered"):
-        await desk.reports.reported("plivo", "m-1", status)
-
-    assert [event.payload["body"]["data"]["status"] for event in desk.events()] == [
-        "sent",
-        "delivered",
-    ]
+    assert told.payload["body"]["data"]["to"] is told.payload["body"]["data"]["call_id"] is None
+    assert len(told.key) <= 160
 
 
-async def test_a_report_proves_a_message_of_which_we_know_nothing(desk: Desk) -> None:
-    job = await desk.message(settled=False)
+def test_a_text_has_failed_only_when_its_template_has_too() -> None:
+    instead = {"message_id": "m-1", "error": "131047"}
+    job = a_job(REPLACE_WHATSAPP, phone=PHONE)
+    job = replace(job, payload={"instead_of": instead, "webhook_url": ""})
+    follow = refused_template_events(EVENTS)
 
-    await desk.reports.reported("plivo", "m-9", "failed", reference=job.id, error="30003")
+    (told,) = follow(job, JobState.DEAD)
 
-    kept = desk.sent.rows[job.id]
-    assert (kept.state.value, kept.ref) == ("done", "m-9")
-    assert kept.result == {"status": "failed", "error": "30003"}
-
-
-async def test_what_became_of_the_template_that_replaced_a_text_is_kept_and_told(
-    desk: Desk,
-) -> None:
-    job = await desk.message()
-    await desk.reports.reported("whatsapp", "m-1", "sent", reference=job.id)
-
-    for status in ("sent", "delivered"):
-        await desk.reports.reported("whatsapp", "m-2", status, reference=job.id)
-
-    kept = desk.sent.rows[job.id]
-    assert kept.ref == "m-2"
-    assert kept.result == {"status": "delivered", "error": None, "replaced": "m-1"}
-    told = [event.payload["body"]["data"] for event in desk.events()]
-    assert [(one["message_id"], one["status"]) for one in told] == [
-        ("m-1", "sent"),
-        ("m-2", "sent"),
-        ("m-2", "delivered"),
-    ]
-
-
-async def test_late_news_of_the_text_that_was_replaced_changes_nothing(desk: Desk) -> None:
-    job = await desk.message()
-    await desk.reports.reported("whatsapp", "m-2", "delivered", reference=job.id)
-
-    await desk.reports.reported("whatsapp", "m-1", "failed", reference=job.id, error="131047")
-
-    kept = desk.sent.rows[job.id]
-    assert (kept.ref, (kept.result or {})["status"]) == ("m-2", "delivered")
-    assert len(desk.events()) == 1
-
-
-async def test_a_report_on_a_message_that_was_refused_proves_nothing(desk: Desk) -> None:
-    job = await desk.message(settled=False)
-    await desk.sent.settle(job, Dead("no credit"))
-
-    await desk.reports.reported("whatsapp", "m-2", "sent", reference=job.id)
-
-    assert desk.sent.rows[job.id].state is JobState.DEAD
-    assert desk.events() == []
-
-
-async def test_the_calls_own_address_hears_of_its_messages_too(desk: Desk) -> None:
-    await desk.message()
-
-    await desk.telling_calls.reported("plivo", "m-1", "delivered")
-
-    assert [event.payload["url"] for event in desk.events()] == ["", OWN]
-
-
-async def test_of_a_call_that_was_erased_the_operator_hears(desk: Desk) -> None:
-    job = await desk.message()
-    desk.sent.rows[job.id] = replace(job, ref="m-1", call_id="c-9")
-
-    await desk.telling_calls.reported("plivo", "m-1", "delivered")
-
-    assert [event.payload["url"] for event in desk.events()] == [""]
-
-
-async def test_a_report_on_somebody_elses_message_changes_nothing(desk: Desk) -> None:
-    job = await desk.message()
-
-    await desk.reports.reported("plivo", "theirs", "delivered", reference="job_99")
-    await desk.reports.reported("plivo", "", "delivered", reference=job.id)
-
-    assert desk.sent.rows[job.id].result == {}
-    assert desk.sent.rows[job.id].ref == "m-1"
-    assert desk.events() == []
-
-
-async def test_words_of_any_length_are_bounded(desk: Desk) -> None:
-    await desk.message()
-
-    await desk.reports.reported("plivo", "m-1", "s" * 5000, error="e" * 5000)
-
-    (event,) = desk.events()
-    assert len(event.payload["body"]["data"]["status"]) == MAX_WORD
-    assert len(event.key) <= 160
-
-
-async def test_a_sick_database_is_logged_and_the_provider_need_not_repeat_it(
-    desk: Desk, capsys: pytest.CaptureFixture[str]
-) -> None:
-    await desk.message()
-    desk.sent.sick = 1
-
-    await desk.reports.reported("plivo", "m-1", "delivered")
-
-    logged = capsys.readouterr().out
-    assert "message_report_not_kept" in logged
-    assert PHONE not in logged
+    data = told.payload["body"]["data"]
+    assert (data["message_id"], data["status"], data["error"]) == ("m-1", "failed", "131047")
+    for state in (JobState.DONE, JobState.WAITING, JobState.UNKNOWN):
+        assert follow(job, state) == ()
+    assert follow(a_job(SEND_SMS), JobState.DEAD) == ()

@@ -9,6 +9,7 @@ from fwai.domain.job import Dead, Done, Dropped, JobOutcome, NewJob, Postpone, R
 from fwai.store.jobs import Jobs
 from unit.jobs.kit import MemoryJobs
 from unit.store.kit import Clock, a_database, at, jobs_in, sqlite_url
+from unit.store.kit import proven as proven_in
 
 OUTCOMES: list[JobOutcome] = [
     Done({"a": 1}, "m-1"),
@@ -44,7 +45,11 @@ async def story(jobs: Jobs | MemoryJobs, clock: Clock, outcome: JobOutcome, key:
     state = await jobs.settle(second, outcome)
     end = await jobs.get(job.id)
     next_at = await jobs.next_at(["sms"])
-    proven = await jobs.proven(job.id, "m-9")
+    proven = await (
+        jobs.proven(job.id, "m-9")
+        if isinstance(jobs, MemoryJobs)
+        else proven_in(jobs, job.id, "m-9")
+    )
     assert end is not None
     return (
         again.kind,

@@ -82,6 +82,12 @@ def jobs_in(database: Database, clock: Clock, instance: str = "a") -> Jobs:
     return Jobs(database, owner=Owner(instance, 1), clock=clock, jitter=lambda: 0.5)
 
 
+async def proven(jobs: Jobs, job_id: str, ref: str) -> bool:
+    """Let a provider's word prove a job, in a transaction of its own."""
+    async with jobs._database.write() as connection:
+        return await jobs.prove(connection, job_id, ref)
+
+
 async def plans(database: Database, asking: Awaitable[object]) -> str:
     """Await what asks SQLite, and return how SQLite finds the answers."""
     asked: list[tuple[str, Any]] = []

@@ -28,7 +28,7 @@ from fwai.adapters.exotel.webhook import (
 )
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
-from fwai.errors import ApiError, BusyError, WireError
+from fwai.errors import ApiError, BusyError, StoreError, WireError
 from fwai.http.body import read_body
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallHandler
@@ -233,13 +233,16 @@ class _RequestHandler:
         if report is None:
             return
         _log.info("exotel_message_status", message_id=report.message_id, status=report.status)
-        await self._reports.reported(
-            PROVIDER,
-            report.message_id,
-            report.status,
-            reference=report.reference,
-            error=report.error,
-        )
+        try:
+            await self._reports.reported(
+                PROVIDER,
+                report.message_id,
+                report.status,
+                reference=report.reference,
+                error=report.error,
+            )
+        except StoreError:
+            raise HTTPException(503) from None  # it may come again
 
     def _call_id_of(self, fields: Fields) -> CallId:
         """Return our id of a call that we placed, from the URL or by its sid."""

@@ -26,7 +26,7 @@ from fwai.adapters.plivo.webhook import (
 )
 from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
-from fwai.errors import BusyError, SignatureError, WireError
+from fwai.errors import BusyError, SignatureError, StoreError, WireError
 from fwai.http.body import read_body
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallControl, CallHandler
@@ -158,7 +158,10 @@ async def _report_message(form: Fields, reports: MessageReports) -> None:
     if message_id and status:
         job = form.get("job", "")[:MAX_ID_CHARS]
         error = "" if error == NO_ERROR else error
-        await reports.reported(PROVIDER, message_id, status, reference=job, error=error)
+        try:
+            await reports.reported(PROVIDER, message_id, status, reference=job, error=error)
+        except StoreError:
+            raise HTTPException(503) from None  # it may come again
 
 
 async def _answer(

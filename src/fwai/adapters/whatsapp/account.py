@@ -22,7 +22,7 @@ from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
 from fwai.interfaces.calls import CallHandler
-from fwai.interfaces.messages import MessageReports
+from fwai.interfaces.messages import MessageReports, SentMessageLog
 from fwai.interfaces.store import CallPermissionStore
 
 
@@ -76,6 +76,7 @@ async def open_whatsapp(
     store: CallPermissionStore,
     on_progress: Callable[[Progress], None] = lambda _: None,
     reports: MessageReports | None = None,
+    sent: SentMessageLog | None = None,
 ) -> AsyncIterator[WhatsApp]:
     """Check the token, then run until the block is left, which ends ringing calls.
 
@@ -97,7 +98,7 @@ async def open_whatsapp(
         dialer = WhatsAppDialer(client, permissions, calls)
         listeners.append(dialer.on_progress)
         line = WhatsAppLine(dialer, calls)
-        messages = WhatsAppMessages(client, permissions, group, reports)
+        messages = WhatsAppMessages(client, permissions, group, reports, sent)
         endpoint = router(
             _webhook_options(options), WebhookRouter(calls, permissions, messages).handle
         )

@@ -1,14 +1,13 @@
 """Sends WhatsApp messages: text inside the 24-hour window, templates outside; tracks delivery.
 
-A message that Meta refuses because the window is closed goes out once more as a template, whether
-Meta says so at once or, more often, later by webhook. Statuses come in any order; they only ever
-move forward.
+A text that Meta refuses because the window is closed goes out once more as a template. When Meta
+says so at once that is done here; when it says so later, by webhook, whoever keeps the reports does
+it. What is needed for both is kept with the message, in the database.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import structlog
@@ -18,13 +17,12 @@ from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.codes import WINDOW_CLOSED
 from fwai.adapters.whatsapp.events import MessageStatus, Party
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
-from fwai.errors import ApiError, StoreError
-from fwai.interfaces.messages import MessageReports
+from fwai.domain.delivery import SentMessage
+from fwai.errors import ApiError, BusyError, StoreError
+from fwai.interfaces.messages import MessageReports, SentMessageLog
 
 MAX_TEXT_CHARS: Final = 4096
-MAX_REMEMBERED: Final = 10_000
 MAX_REPORT_TASKS: Final = 1_000
-_RANK: Final = {"accepted": 0, "sent": 1, "delivered": 2, "read": 3}
 
 _log = structlog.get_logger()
 
@@ -39,23 +37,13 @@ class MessageApi(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _SentMessage:
-    """A sent message, with its fallback template and error codes."""
-
-    to: Party
-    status: str
-    fallback: Mapping[str, Any] | None
-    reference: str = ""
-    codes: Sequence[int] = ()
-
-
 class WhatsAppMessages:
-    """Sends messages and reports their delivery.
+    """Sends messages and passes reports on their delivery on.
 
     Args:
-        group: Owns the tasks of fallback templates and reports.
+        group: Owns the tasks of reports.
         reports: Takes delivery reports, or None.
+        log: Keeps what was sent, or None.
         clock: Unix time in seconds.
     """
 
@@ -65,14 +53,15 @@ class WhatsAppMessages:
         permissions: PermissionUpdates,
         group: asyncio.TaskGroup,
         reports: MessageReports | None = None,
+        log: SentMessageLog | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._api = api
         self._permissions = permissions
         self._group = group
         self._reports = reports
+        self._sent = log
         self._clock = clock
-        self._sent: dict[str, _SentMessage] = {}
         self._tasks = 0
 
     async def send_text(
@@ -113,21 +102,20 @@ class WhatsAppMessages:
         return await self._template(to, template, reference)
 
     def status(self, event: MessageStatus) -> None:
-        """Handle a delivery status; repeated and late ones change nothing."""
-        sent = self._sent.get(event.id)
-        if sent is None:
-            sent = self._sent[event.id] = _SentMessage(event.user, "", None)
-            self._forget_oldest()
-        if not _is_progress(sent.status, event.status):
+        """Take a delivery status in; it is kept behind the webhook.
+
+        Raises:
+            BusyError: Too many wait already; Meta shall come again.
+        """
+        codes = " ".join(str(one.code) for one in event.problems)
+        _log.info("whatsapp_message_status", status=event.status[:20], codes=codes)
+        if self._reports is None:
             return
-        sent.status = event.status
-        sent.reference = sent.reference or event.reference
-        sent.codes = [one.code for one in event.problems]
-        _log.info("whatsapp_message_status", status=event.status[:20], codes=sent.codes)
-        if not self._start_fallback(event.id, sent):
-            self._start(
-                self._report(event.id, sent, event.status, _error_codes(sent)), "whatsapp_report"
-            )
+        if self._tasks >= MAX_REPORT_TASKS:
+            raise BusyError("too many reports on messages wait")
+        self._tasks += 1
+        work = self._report(self._reports, event, codes)
+        self._group.create_task(work, name="whatsapp_report").add_done_callback(self._done)
 
     async def _text(
         self, to: Party, text: str, template: Mapping[str, Any] | None, reference: str
@@ -136,11 +124,13 @@ class WhatsAppMessages:
             raise ApiError(PROVIDER, f"a text has at most {MAX_TEXT_CHARS} characters")
         content = {"preview_url": False, "body": text}
         message_id = await self._api.send(to, "text", content, reference)
-        return self._remember(message_id, _SentMessage(to, "accepted", template, reference))
+        await self._keep(SentMessage(PROVIDER, message_id, reference, to.key, template))
+        return message_id
 
     async def _template(self, to: Party, template: Mapping[str, Any], reference: str) -> str:
         message_id = await self._api.send(to, "template", template, reference)
-        return self._remember(message_id, _SentMessage(to, "accepted", None, reference))
+        await self._keep(SentMessage(PROVIDER, message_id, reference, to.key))
+        return message_id
 
     async def _window_open(self, to: Party) -> bool:
         try:
@@ -149,67 +139,22 @@ class WhatsAppMessages:
             _log.warning("whatsapp_window_unknown", reason=str(exc))
             return False
 
-    def _start_fallback(self, message_id: str, sent: _SentMessage) -> bool:
-        """Start sending the fallback template, if there is one and the window is closed."""
-        if sent.status != "failed" or sent.fallback is None or WINDOW_CLOSED not in sent.codes:
-            return False
-        fallback, sent.fallback = sent.fallback, None
-        self._start(self._send_fallback(message_id, sent, fallback), "whatsapp_template_instead")
-        return True
-
-    async def _send_fallback(
-        self, message_id: str, sent: _SentMessage, template: Mapping[str, Any]
-    ) -> None:
-        """Send the fallback template; only if that fails, too, the message has failed."""
-        try:
-            await self._template(sent.to, template, sent.reference)
-        except ApiError as exc:
-            _log.warning("whatsapp_template_not_sent", reason=str(exc))
-            await self._report(message_id, sent, "failed", _error_codes(sent))
-
-    async def _report(self, message_id: str, sent: _SentMessage, status: str, error: str) -> None:
-        if self._reports is None:
+    async def _keep(self, message: SentMessage) -> None:
+        """Keep what was sent; it is out, whatever the database says."""
+        if self._sent is None:
             return
         try:
-            await self._reports.reported(
-                PROVIDER, message_id, status, reference=sent.reference, error=error
+            await self._sent.sent(message)
+        except StoreError as exc:  # its first report names the job, which knows as much
+            _log.error("whatsapp_message_not_kept", reason=str(exc))
+
+    async def _report(self, reports: MessageReports, event: MessageStatus, codes: str) -> None:
+        try:
+            await reports.reported(
+                PROVIDER, event.id, event.status, reference=event.reference, error=codes
             )
         except StoreError as exc:
-            _log.error("whatsapp_report_not_kept", reason=str(exc))
-
-    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        if self._tasks >= MAX_REPORT_TASKS:
-            work.close()
-            _log.error("whatsapp_report_not_kept", reason="too many wait")
-            return
-        self._tasks += 1
-        self._group.create_task(work, name=name).add_done_callback(self._done)
+            _log.warning("whatsapp_report_late", reason=str(exc))
 
     def _done(self, _: asyncio.Task[None]) -> None:
         self._tasks -= 1
-
-    def _remember(self, message_id: str, new: _SentMessage) -> str:
-        early = self._sent.get(message_id)  # a status may be faster than the answer
-        if early is None:
-            self._sent[message_id] = new
-            self._forget_oldest()
-            return message_id
-        early.to, early.fallback = new.to, new.fallback
-        early.reference = new.reference or early.reference
-        self._start_fallback(message_id, early)
-        return message_id
-
-    def _forget_oldest(self) -> None:
-        if len(self._sent) > MAX_REMEMBERED:
-            del self._sent[next(iter(self._sent))]
-
-
-def _error_codes(sent: _SentMessage) -> str:
-    return " ".join(str(code) for code in sent.codes)
-
-
-def _is_progress(old: str, new: str) -> bool:
-    """Whether ``new`` is later than ``old``; a delivered message cannot fail any more."""
-    if new == "failed":
-        return old in ("", "accepted", "sent")
-    return old != "failed" and _RANK.get(new, -1) > _RANK.get(old, -1)

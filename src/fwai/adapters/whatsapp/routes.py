@@ -10,7 +10,7 @@ from fastapi.responses import PlainTextResponse
 
 from fwai.adapters.whatsapp.events import Event
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES, challenge, read, verify
-from fwai.errors import SignatureError, WireError
+from fwai.errors import BusyError, SignatureError, WireError
 from fwai.http.body import read_body
 from fwai.http.slashes import accept_trailing_slash
 
@@ -79,7 +79,10 @@ def _check_signature(request: Request, body: bytes, hooks: WhatsAppWebhooks) -> 
 def _handle_payload(
     body: bytes, hooks: WhatsAppWebhooks, handle_event: Callable[[Event], None]
 ) -> None:
-    """Parse a payload and handle its events; without a 200 Meta repeats it for days."""
+    """Parse a payload and handle its events; without a 200 Meta repeats it for days.
+
+    It is asked to where a report found no room: all that was handled is recognised then.
+    """
     try:
         payload = read(body, hooks.phone_number_id)
     except WireError as exc:
@@ -87,8 +90,14 @@ def _handle_payload(
         return
     if payload.ignored or not payload.events:
         _log.info("webhook_ignored", path=PATH, kinds=payload.ignored or ("nothing",))
+    busy = False
     for event in payload.events:
         try:
             handle_event(event)
+        except BusyError as exc:
+            busy = True
+            _log.error("webhook_event_put_off", event_kind=type(event).__name__, reason=str(exc))
         except Exception:  # noqa: BLE001 - one event must not cost the others of its payload
             _log.exception("webhook_event_failed", event_kind=type(event).__name__)
+    if busy:
+        raise HTTPException(503)

@@ -105,6 +105,16 @@ async def test_the_custom_field_stands_in_for_a_url_that_names_no_job() -> None:
     assert exotel.reports.heard[0][3] == "job-8"
 
 
+async def test_a_report_that_is_not_kept_yet_may_come_again() -> None:
+    exotel = Exotel()
+    exotel.reports.sick = True
+
+    assert (await exotel.send("sms-status", DELIVERED)).status_code == 503
+    assert (await exotel.send("status", DELIVERED)).status_code == 503
+    exotel.reports.sick = False
+    assert (await exotel.send("sms-status", DELIVERED)).status_code == 200
+
+
 @pytest.mark.parametrize("fields", [{}, {"SmsSid": "m1"}, {"Status": "sent"}])
 async def test_what_is_no_report_is_not_passed_on(fields: dict[str, str]) -> None:
     exotel = Exotel()

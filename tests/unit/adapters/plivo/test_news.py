@@ -138,6 +138,18 @@ async def test_a_report_without_a_reference_is_passed_on_and_one_without_a_messa
     assert line.reports.heard == [("plivo", "m-1", "sent", "", "")]
 
 
+async def test_a_report_that_is_not_kept_yet_may_come_again() -> None:
+    line = Line(FakeCalls())
+    line.reports.sick = True
+
+    response = await line.send("message-status", {"MessageUUID": "m-1", "Status": "sent"})
+
+    assert response.status_code == 503
+    line.reports.sick = False
+    again = await line.send("message-status", {"MessageUUID": "m-1", "Status": "sent"})
+    assert again.status_code == 200
+
+
 async def test_a_forged_report_is_not_heard() -> None:
     line = Line(FakeCalls(), signer=PlivoSigner("a-guess"))
 

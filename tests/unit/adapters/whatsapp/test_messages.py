@@ -1,18 +1,20 @@
-"""Messages: which form goes out, what replaces it, and statuses in any order."""
+"""Messages: which form goes out, what is kept of it, and where its statuses go."""
 
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from fakes import InMemoryCallPermissions
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import MessageStatus, Party, Problem
-from fwai.adapters.whatsapp.messages import MAX_REMEMBERED, MAX_REPORT_TASKS, WhatsAppMessages
+from fwai.adapters.whatsapp.messages import MAX_REPORT_TASKS, WhatsAppMessages
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.call_permission import CallPermission
-from fwai.errors import ApiError, StoreError
+from fwai.domain.delivery import SentMessage
+from fwai.errors import ApiError, BusyError, StoreError
 from unit.adapters.handler_kit import FakeReports
 from unit.adapters.whatsapp.kit import NOW, USER
 
@@ -38,7 +40,20 @@ class Api:
         return f"wamid.{len(self.sent)}"
 
 
-class WebhookRouter:
+class Log:
+    """Keeps what was sent; ``sick`` fails instead."""
+
+    def __init__(self) -> None:
+        self.kept: list[SentMessage] = []
+        self.sick = False
+
+    async def sent(self, message: SentMessage) -> None:
+        if self.sick:
+            raise StoreError("disk")
+        self.kept.append(message)
+
+
+class Desk:
     """Messages with their world."""
 
     def __init__(
@@ -46,20 +61,14 @@ class WebhookRouter:
     ) -> None:
         self.api = Api(**faults)
         self.reports = FakeReports()
+        self.log = Log()
         store = InMemoryCallPermissions()
         if heard:
             store._kept[USER.key] = CallPermission().heard_from(NOW)
+        permissions = PermissionUpdates(store)
         self.messages = WhatsAppMessages(
-            self.api,
-            PermissionUpdates(store),
-            group,
-            self.reports,
-            lambda: NOW,
+            self.api, permissions, group, self.reports, self.log, lambda: NOW
         )
-
-    @property
-    def statuses(self) -> list[tuple[str, str]]:
-        return [(message_id, status) for _, message_id, status, _, _ in self.reports.heard]
 
     def status(
         self, status: str, *codes: int, message_id: str = "wamid.1", reference: str = ""
@@ -71,7 +80,7 @@ class WebhookRouter:
 
 async def test_text_inside_the_window_and_a_template_outside() -> None:
     async with asyncio.TaskGroup() as group:
-        inside, outside = WebhookRouter(group), WebhookRouter(group, heard=False)
+        inside, outside = Desk(group), Desk(group, heard=False)
         await inside.messages.send(USER, "Hi", TEMPLATE)
         await outside.messages.send(USER, "Hi", TEMPLATE)
         await inside.messages.send(USER, "", TEMPLATE)
@@ -96,178 +105,82 @@ async def test_a_store_that_cannot_be_read_means_a_template() -> None:
 
 async def test_a_text_that_meta_refuses_at_once_becomes_a_template() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group, text=CLOSED)
+        desk = Desk(group, text=CLOSED)
         await desk.messages.send(USER, "Hi", TEMPLATE)
         with pytest.raises(GraphError):
             await desk.messages.send(USER, "Hi")
-        other = WebhookRouter(group, text=GraphError(Problem(131026), 400))
+        other = Desk(group, text=GraphError(Problem(131026), 400))
         with pytest.raises(GraphError):
             await other.messages.send(USER, "Hi", TEMPLATE)
     assert desk.api.sent == ["text", "template", "text"]
     assert other.api.sent == ["text"]
 
 
-async def test_a_text_that_meta_refuses_later_becomes_a_template_once() -> None:
+# ---- what is kept and passed on -----------------------------------------------------------------
+
+
+async def test_what_went_out_is_kept_with_what_stands_in_for_it() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        await desk.messages.send(USER, "Hi", TEMPLATE)
-        desk.status("failed", 131047)
-        desk.status("failed", 131047)
-        sick = WebhookRouter(group, template=CLOSED)
-        await sick.messages.send(USER, "Hi", TEMPLATE)
-        sick.status("failed", 131047)
-        other = WebhookRouter(group)
-        await other.messages.send(USER, "Hi", TEMPLATE)
-        other.status("failed", 131026)
-    assert desk.api.sent == ["text", "template"]
-    assert sick.api.sent == ["text", "template"]
-    assert other.api.sent == ["text"]
+        inside, outside = Desk(group), Desk(group, heard=False)
+        await inside.messages.send_text(USER.number, "Hi", TEMPLATE, "job-7")
+        await outside.messages.send_text(USER.number, "Hi", TEMPLATE, "job-8")
+
+    assert inside.log.kept == [SentMessage("whatsapp", "wamid.1", "job-7", USER.number, TEMPLATE)]
+    assert outside.log.kept == [SentMessage("whatsapp", "wamid.1", "job-8", USER.number, None)]
 
 
-@pytest.mark.parametrize("early", [["sent"], ["failed"], ["sent", "failed"]])
-async def test_a_status_that_is_faster_than_the_answer_loses_no_template(early: list[str]) -> None:
+async def test_a_message_that_cannot_be_kept_is_out_nevertheless() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        for status in early:
-            desk.status(status, *([131047] if status == "failed" else []))
-        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
-        desk.status("failed", 131047)
-        await asyncio.sleep(0)
-        desk.status("delivered", message_id="wamid.2")
+        desk = Desk(group)
+        desk.log.sick = True
+        with capture_logs() as logs:
+            assert await desk.messages.send(USER, "Hi", TEMPLATE) == "wamid.1"
 
-    assert desk.api.sent == ["text", "template"]
-    assert desk.api.references == ["job-7", "job-7"]
-    assert desk.reports.heard[-1] == ("whatsapp", "wamid.2", "delivered", "job-7", "")
+    assert [one["event"] for one in logs] == ["whatsapp_message_not_kept"]
 
 
-async def test_what_failed_early_for_another_reason_stays_failed() -> None:
+async def test_every_status_is_passed_on_as_meta_says_it() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        desk.status("failed", 131026, reference="job-7")
-        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
-
-    assert desk.api.sent == ["text"]
-    assert desk.reports.heard == [("whatsapp", "wamid.1", "failed", "job-7", "131026")]
-
-
-async def test_an_early_status_without_our_reference_learns_it() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        desk.status("sent", reference="")
-        await asyncio.sleep(0)
-        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
-        desk.status("delivered")
-
-    assert desk.reports.heard[-1] == ("whatsapp", "wamid.1", "delivered", "job-7", "")
-
-
-async def test_each_report_has_its_own_error() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
+        desk = Desk(group)
+        desk.status("read", message_id="wamid.9", reference="job-8")
+        desk.status("failed", 131026, 131047)
         desk.status("sent")
-        desk.status("failed", 131026)  # before the first report was made
 
-    assert [error for *_, error in desk.reports.heard] == ["", "131026"]
-
-
-async def test_statuses_only_move_forward() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        await desk.messages.send(USER, "Hi")
-        for status in ("delivered", "sent", "delivered", "failed", "odd", "read", "sent"):
-            desk.status(status)
-    assert [one for _, one in desk.statuses] == ["delivered", "read"]
-
-
-async def test_a_failed_message_stays_failed() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        await desk.messages.send(USER, "Hi")
-        for status in ("sent", "failed", "delivered", "read", "failed"):
-            desk.status(status)
-    assert [one for _, one in desk.statuses] == ["sent", "failed"]
-
-
-async def test_a_status_may_be_faster_than_the_answer_and_memory_is_bounded() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        desk.status("delivered")
-        await desk.messages.send(USER, "Hi")
-        desk.status("sent")
-        for number in range(MAX_REMEMBERED + 3):
-            desk.status("sent", message_id=str(number))
-    assert desk.statuses[:2] == [("wamid.1", "delivered"), ("0", "sent")]
-    assert len(desk.messages._sent) == MAX_REMEMBERED
-
-
-# ---- reports ------------------------------------------------------------------------------------
-
-
-async def test_what_is_reported_names_what_the_message_was_sent_with() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        await desk.messages.send_text(USER.number, "Hi", None, "job-7")
-        for status in ("sent", "delivered", "sent"):
-            desk.status(status)
-
-    assert desk.api.references == ["job-7"]
     assert desk.reports.heard == [
-        ("whatsapp", "wamid.1", "sent", "job-7", ""),
-        ("whatsapp", "wamid.1", "delivered", "job-7", ""),
+        ("whatsapp", "wamid.9", "read", "job-8", ""),
+        ("whatsapp", "wamid.1", "failed", "", "131026 131047"),
+        ("whatsapp", "wamid.1", "sent", "", ""),
     ]
 
 
-async def test_after_a_restart_metas_own_word_names_it() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        desk.status("sent", message_id="wamid.9", reference="job-8")
-        desk.status("failed", 131026, message_id="wamid.9")
-
-    assert desk.reports.heard == [
-        ("whatsapp", "wamid.9", "sent", "job-8", ""),
-        ("whatsapp", "wamid.9", "failed", "job-8", "131026"),
-    ]
-
-
-async def test_a_text_that_a_template_replaces_has_not_failed() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
-        desk.status("failed", 131047)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        desk.status("delivered", message_id="wamid.2")
-
-    assert desk.api.references == ["job-7", "job-7"]
-    assert desk.reports.heard == [("whatsapp", "wamid.2", "delivered", "job-7", "")]
-
-
-async def test_a_text_whose_template_fails_too_has() -> None:
-    async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group, template=CLOSED)
-        await desk.messages.send(USER, "Hi", TEMPLATE, "job-7")
-        desk.status("failed", 131047)
-
-    assert desk.reports.heard == [("whatsapp", "wamid.1", "failed", "job-7", "131047")]
-
-
-async def test_a_report_that_cannot_be_kept_harms_nobody() -> None:
+async def test_a_report_that_cannot_be_kept_yet_harms_nobody() -> None:
     class Sick(FakeReports):
         async def reported(self, *told: object, **more: object) -> None:
             raise StoreError("disk")
 
     async with asyncio.TaskGroup() as group:
-        api = Api()
-        messages = WhatsAppMessages(
-            api, PermissionUpdates(InMemoryCallPermissions()), group, Sick()
-        )
+        contacts = PermissionUpdates(InMemoryCallPermissions())
+        messages = WhatsAppMessages(Api(), contacts, group, Sick())
+        with capture_logs() as logs:
+            messages.status(MessageStatus("wamid.1", "sent", USER, NOW))
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    assert "whatsapp_report_late" in [one["event"] for one in logs]
+
+
+async def test_where_nobody_takes_reports_they_are_only_logged() -> None:
+    async with asyncio.TaskGroup() as group:
+        messages = WhatsAppMessages(Api(), PermissionUpdates(InMemoryCallPermissions()), group)
         messages.status(MessageStatus("wamid.1", "sent", USER, NOW))
 
 
-async def test_only_so_many_reports_wait() -> None:
+async def test_only_so_many_reports_wait_and_meta_is_asked_to_come_again() -> None:
     async with asyncio.TaskGroup() as group:
-        desk = WebhookRouter(group)
-        for number in range(MAX_REPORT_TASKS + 3):
+        desk = Desk(group)
+        for number in range(MAX_REPORT_TASKS):
             desk.status("sent", message_id=str(number))
+        with pytest.raises(BusyError):
+            desk.status("sent")
 
     assert len(desk.reports.heard) == MAX_REPORT_TASKS

@@ -29,6 +29,7 @@ from fwai.adapters.whatsapp.messages import WhatsAppMessages
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.webhook import MAX_BODY_BYTES
+from fwai.errors import BusyError
 from unit.adapters.whatsapp.kit import NOW, USER, World, calls_of, connect, until
 
 SECRET = "s3cret"
@@ -156,6 +157,15 @@ async def test_a_fault_of_ours_is_still_200() -> None:
     server = Server()
     server.fault = RuntimeError("bug")
     assert (await server.post(GOOD)).status_code == 200
+
+
+async def test_what_finds_no_room_is_asked_for_again_once_all_the_rest_is_handled() -> None:
+    server = Server()
+    server.fault = BusyError("too many wait")
+    twice = json.loads(json.dumps(GOOD))
+    twice["entry"] *= 2
+    assert (await server.post(twice)).status_code == 503
+    assert len(server.taken) == 2
 
 
 async def test_a_body_that_never_ends_is_413() -> None:
