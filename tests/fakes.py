@@ -18,6 +18,7 @@ from fwai.domain.events import (
     ToolCall,
     ToolResult,
 )
+from fwai.domain.failure import Area, Trouble
 from fwai.domain.record import CallRecord
 from fwai.errors import ApiError
 from fwai.interfaces.calls import CallActions
@@ -361,3 +362,27 @@ class InMemoryCallPermissions:
         new = change(self._kept.pop(user, CallPermission()))
         self._kept[user] = new
         return new
+
+
+class SeenFailures:
+    """Hears of failures.
+
+    Attributes:
+        standing: Those that stand, by area and part.
+        seen_at_all: How often one was seen.
+    """
+
+    def __init__(self) -> None:
+        self.standing: dict[tuple[Area, str], Trouble] = {}
+        self.seen_at_all = 0
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(what for _, what in self.standing)
+
+    def seen(self, trouble: Trouble) -> None:
+        self.seen_at_all += 1
+        self.standing[trouble.area, trouble.what] = trouble
+
+    def mended(self, area: Area, what: str) -> None:
+        self.standing.pop((area, what), None)

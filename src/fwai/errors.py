@@ -85,12 +85,23 @@ class AgentError(FwaiError):
         code: WebSocket close code or HTTP status, or None when nothing was said.
         resumable: Whether a new connection with the same handle can go on.
         fresh: Whether a new session without the handle can help.
+        fault: Name of what is wrong; empty when it has none.
+        detail: What is known of that besides, such as ``HTTP 403``.
     """
 
     def __init__(
-        self, message: str, *, code: int | None = None, resumable: bool = False, fresh: bool = False
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        resumable: bool = False,
+        fresh: bool = False,
+        fault: str = "",
+        detail: str = "",
     ) -> None:
         super().__init__(message)
+        self.fault = fault
+        self.detail = detail
         self.code = code
         self.resumable = resumable
         self.fresh = fresh

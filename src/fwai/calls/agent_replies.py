@@ -25,6 +25,7 @@ class AgentReplies:
         turns: When the stages of each reply happened; the first `MAX_TURNS_KEPT`.
         begun: How many replies have begun.
         turn_ms: Audio of this turn so far, in milliseconds.
+        away_cause: Why the agent is away, in words an operator can act on; empty while it is there.
     """
 
     def __init__(self, voice: Voice, transcript: TranscriptWriter, caller: CallerInput) -> None:
@@ -38,6 +39,11 @@ class AgentReplies:
         self.turns: list[TurnTimes] = []
         self.begun = 0
         self.turn_ms = 0.0
+        self.away_cause = ""
+
+    def away(self, cause: str) -> None:
+        """The model cannot be heard until it is back; an unknown cause keeps what is known."""
+        self.away_cause = cause or self.away_cause
 
     def asked(self, now: float) -> None:
         """The model was prompted: the next reply answers that, not the caller's speech."""

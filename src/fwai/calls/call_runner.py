@@ -26,6 +26,8 @@ from fwai.interfaces.calls import ToolRunner
 from fwai.interfaces.media import AgentLeg, Recorder
 
 HANG_UP_S: Final = 10.0
+AGENT_DONE: Final = (EndReason.AGENT_HUNG_UP, EndReason.TRANSFERRED, EndReason.VOICEMAIL)
+"""Ends at which nobody needs the agent any more."""
 
 # Begins a recording of a call, given its sample rate in Hz and the loop's time; returns it with its
 # file, relative to the recordings' directory, or None when nothing is recorded.
@@ -148,11 +150,12 @@ class CallRunner:
         await self._close(live, reason if known else EndReason.NEVER_CONNECTED)
 
     async def _close(self, live: LiveCall, reason: EndReason) -> None:
-        outcome = replace(ending(live, reason), cause=live.cause)
+        outcome = replace(ending(live, reason), cause=_cause(live, reason))
         _log.info(
             "call_ended",
             state=outcome.state.value,
             reason=reason.value,
+            cause=outcome.cause,
             heard_s=round(outcome.audio_out_s, 1),
             turns=len(outcome.latency_ms),
         )
@@ -160,3 +163,12 @@ class CallRunner:
             await self._records.ended(live.call, outcome)
         if self._parts.on_over is not None and live.session is not None:
             self._parts.on_over(live.session, outcome)
+
+
+def _cause(live: LiveCall, reason: EndReason) -> str:
+    """Return why a call ended as it did: the agent's trouble, else the carrier's word for it.
+
+    A caller hangs up on an agent that is away, too, and the carrier's word says nothing of that.
+    """
+    away = live.session.replies.away_cause if live.session is not None else ""
+    return live.cause if reason in AGENT_DONE else away or live.cause

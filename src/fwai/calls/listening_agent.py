@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from fwai.domain.events import AgentEvent, AgentLost, AgentReady, CallerSaid, TokensUsed, ToolResult
+from fwai.domain.events import (
+    AgentAway,
+    AgentEvent,
+    AgentLost,
+    AgentReady,
+    CallerSaid,
+    TokensUsed,
+    ToolResult,
+)
 from fwai.interfaces.media import AgentLeg
 
 
@@ -20,7 +28,7 @@ class ListeningAgent:
         """Deliver what was heard and how the session fares."""
 
         def pass_on(event: AgentEvent) -> None:
-            if isinstance(event, CallerSaid | TokensUsed | AgentReady | AgentLost):
+            if isinstance(event, CallerSaid | TokensUsed | AgentReady | AgentAway | AgentLost):
                 hear(event)
 
         self._model.listen(pass_on)

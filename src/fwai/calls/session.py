@@ -35,6 +35,7 @@ from fwai.calls.voice import Voice
 from fwai.domain.call import Call, EndReason
 from fwai.domain.events import (
     AgentAudio,
+    AgentAway,
     AgentLost,
     AgentReady,
     AgentSaid,
@@ -208,10 +209,11 @@ class CallSession:
             GenerationEnded: lambda _: self.replies.end(),
             TurnEnded: lambda _: self.replies.end_turn(),
             ToolCall: self._tools.start,
-            ToolsCancelled: self._cancel_tools,
+            ToolsCancelled: lambda event: self._tools.cancel(*event.ids),
             TokensUsed: self._add_tokens,
             AgentReady: self._agent_ready,
-            AgentLost: lambda _: self.hang_up(EndReason.AGENT_FAILED),
+            AgentAway: lambda event: self.replies.away(event.cause),
+            AgentLost: self._agent_lost,
         }
 
     def _interrupt(self) -> None:
@@ -219,15 +221,16 @@ class CallSession:
         if self._goodbye.interrupted() and self._to_machine:
             self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
 
-    def _cancel_tools(self, event: ToolsCancelled) -> None:
-        for call_id in event.ids:
-            self._tools.cancel(call_id)
-
     def _add_tokens(self, event: TokensUsed) -> None:
         for name, count in event.tokens.items():
             self.tokens[name] = self.tokens.get(name, 0) + count
 
+    def _agent_lost(self, event: AgentLost) -> None:
+        self.replies.away(event.cause)
+        self.hang_up(EndReason.AGENT_FAILED)
+
     def _agent_ready(self, event: AgentReady) -> None:
+        self.replies.away_cause = ""
         if event.resumed:
             self._transcript.note("agent_reconnected")
 

@@ -57,10 +57,11 @@ class SessionTools:
                 self._run(request), name=f"tool:{request.name}"
             )
 
-    def cancel(self, call_id: str) -> None:
-        """Cancel a tool that runs."""
-        if (task := self._running.get(call_id)) is not None:
-            task.cancel()
+    def cancel(self, *call_ids: str) -> None:
+        """Cancel tools that run."""
+        for call_id in call_ids:
+            if (task := self._running.get(call_id)) is not None:
+                task.cancel()
 
     def allow(self, what: str, limit: int) -> bool:
         """Count one more use of ``what`` in this call; False when ``limit`` is reached."""

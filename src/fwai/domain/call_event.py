@@ -10,6 +10,7 @@ from typing import Any
 
 from fwai.domain.call import CallState, Direction
 from fwai.domain.callback import Callback
+from fwai.domain.failure import Failure
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord, joined
 
 RINGING = "call.ringing"
@@ -21,6 +22,12 @@ CALLBACK_SCHEDULED = "callback.scheduled"
 CALLBACK_MISSED = "callback.missed"
 DEMO_BOOKED = "demo.booked"
 MESSAGE_STATUS = "message.status"
+AGENT_DOWN = "agent.down"
+AGENT_UP = "agent.up"
+STORAGE_FAILED = "storage.failed"
+STORAGE_MENDED = "storage.mended"
+SERVICE_FAILED = "service.failed"
+SERVICE_MENDED = "service.mended"
 
 
 def event_type(state: CallState) -> str | None:
@@ -90,6 +97,20 @@ def callback_data(callback: Callback, zone: tzinfo) -> dict[str, Any]:
         "agent": callback.agent,
         "provider": callback.provider or None,
         "call_id": callback.source_call_id or None,
+    }
+
+
+def failure_data(failure: Failure) -> dict[str, Any]:
+    """Build the event data of a failure, that began or is mended."""
+    one = failure.trouble
+    return {
+        "area": one.area.value,
+        "what": one.what,
+        "cause": one.cause,
+        "fix": one.fix,
+        "stops_calls": one.stops_calls,
+        "since": format_utc(failure.first_at),
+        "times": failure.times,
     }
 
 

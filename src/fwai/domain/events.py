@@ -121,8 +121,25 @@ class AgentReady:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentAway:
+    """The model session could not be opened, or was lost; it may be back with an ``AgentReady``.
+
+    Attributes:
+        cause: Why, in words an operator can act on.
+    """
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentLost:
-    """The model session is over and cannot be brought back."""
+    """The model session is over and cannot be brought back.
+
+    Attributes:
+        cause: Why, in words an operator can act on; empty when that is not known.
+    """
+
+    cause: str = ""
 
 
 AgentEvent = (
@@ -136,6 +153,7 @@ AgentEvent = (
     | ToolsCancelled
     | TokensUsed
     | AgentReady
+    | AgentAway
     | AgentLost
 )
 

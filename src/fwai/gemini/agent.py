@@ -15,6 +15,7 @@ words.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -22,7 +23,6 @@ import structlog
 from fwai.domain.events import (
     AgentAudio,
     AgentEvent,
-    AgentLost,
     AgentReady,
     ToolCall,
     ToolResult,
@@ -42,8 +42,10 @@ from fwai.gemini.messages import (
     SetupDone,
     TurnRefused,
 )
+from fwai.gemini.model_watch import LiveWatch
 from fwai.gemini.models import family_of
 from fwai.gemini.odd_messages import OddMessages
+from fwai.gemini.outage import Outage
 from fwai.gemini.recovery import Attempt, Recovery
 from fwai.gemini.setup import INPUT_HZ, SessionConfig, setup_message
 
@@ -64,18 +66,22 @@ class GeminiAgent:
     Args:
         endpoint: Where the service is.
         config: What the model is told.
+        watch: Hears whether sessions can be opened, or None.
 
     Attributes:
         connections: How many were opened.
         dropped_audio: Caller audio that the model never got, in bytes.
     """
 
-    def __init__(self, endpoint: LiveEndpoint, config: SessionConfig) -> None:
+    def __init__(
+        self, endpoint: LiveEndpoint, config: SessionConfig, watch: LiveWatch | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._config = config
         self._scheduling = family_of(config.model).tool_scheduling
         self._loop = asyncio.get_running_loop()
         self._recovery = Recovery()
+        self._outage = Outage(config.model, watch, self._tell)
         self._connection: LiveConnection | None = None
         self._closing = False
         self._wake = asyncio.Event()
@@ -157,7 +163,7 @@ class GeminiAgent:
         finally:
             self._detach()
         if not self._closing:
-            self._tell(AgentLost())
+            self._outage.gave_up(self.connections)
 
     # ---- connections --------------------------------------------------------------------------
 
@@ -169,8 +175,10 @@ class GeminiAgent:
         try:
             connection = await self._open(attempt)
         except AgentError as exc:
-            _log.warning("agent_connection_failed", code=exc.code, resumed=resumed)
-            return self._recovery.after(exc, lived_s=None, handle=resumed, resumed=resumed)
+            _log.warning("agent_connection_failed", code=exc.code, fault=exc.fault, resumed=resumed)
+            again = self._recovery.after(exc, lived_s=None, handle=resumed, resumed=resumed)
+            self._outage.not_opened(exc, resumed=resumed, last=again is None)
+            return again
         if connection is None:
             return None
         opened_at = self._loop.time()
@@ -179,13 +187,14 @@ class GeminiAgent:
         self._detach()
         if error is None:
             return None if self._closing else Attempt(0.0, resume=True)
-        _log.warning("agent_connection_lost", code=error.code, replying=self._memory.replying)
-        return self._recovery.after(
+        again = self._recovery.after(
             error,
             lived_s=self._loop.time() - opened_at,
             handle=self._handle is not None,
             resumed=resumed,
         )
+        self._outage.lost(error, replying=self._memory.replying, last=again is None)
+        return again
 
     async def _open(self, attempt: Attempt) -> LiveConnection | None:
         """Open a connection after the attempt's delay; None as soon as nobody wants it any more.
@@ -204,6 +213,7 @@ class GeminiAgent:
             self._opening = None
 
     def _attach(self, connection: LiveConnection, *, resumed: bool) -> None:
+        self._outage.opened()
         first = self.connections == 0
         self.connections += 1
         self._connection = connection
@@ -239,12 +249,10 @@ class GeminiAgent:
 
     async def _wait_for_wake(self, timeout_s: float | None) -> None:
         """Wait until something happened that `run` must look at, or for ``timeout_s``."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
-        except TimeoutError:
-            return
-        self._wake.clear()
+                self._wake.clear()
 
     def _detach(self) -> None:
         connection, self._connection = self._connection, None

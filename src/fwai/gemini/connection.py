@@ -9,6 +9,7 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,18 @@ from picows import WSError, WSHandshakeError, ws_connect
 
 from fwai.errors import AgentError, WireError
 from fwai.gemini import messages
+from fwai.gemini.faults import (
+    LINK,
+    QUOTA,
+    SETUP,
+    TIMEOUT,
+    UNREADABLE,
+    LiveFault,
+    detail_of,
+    fault_of_close,
+    fault_of_error,
+    fault_of_status,
+)
 from fwai.gemini.messages import ServerMessage, ServiceError, SetupDone
 from fwai.http.websocket import Socket
 
@@ -25,6 +38,7 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_WIRE_ERRORS: Final = 3
 HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
 CONGESTED_S: Final = 5.0  # a link that took no audio for so long is taken for dead
+INVALID_ARGUMENT: Final = 1007
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
 MAX_EARLY: Final = 100
 _CLOSE_CODES: Final = {400: 1007, 404: 1008}
@@ -93,13 +107,11 @@ class LiveConnection:
                 await connection._connect(endpoint, setup)
             accepted = True
         except TimeoutError:
-            raise AgentError("live: no answer in time", resumable=True, fresh=True) from None
+            raise _again("live: no answer in time", TIMEOUT, f"{endpoint.open_s:g} s") from None
         except WSHandshakeError as exc:
             raise _refused(int(exc.response.status) if exc.response is not None else None) from None
-        except (OSError, WSError) as exc:
-            raise AgentError(
-                f"live: cannot connect ({type(exc).__name__})", resumable=True, fresh=True
-            ) from exc
+        except (OSError, WSError, ValueError) as exc:  # the address may be none
+            raise _unconnected(exc) from exc
         finally:
             if not accepted:  # also when cancelled at the very moment the service accepted
                 connection._give_up()
@@ -127,7 +139,7 @@ class LiveConnection:
         if self._refusing_since is None:
             self._refusing_since = now
         elif now - self._refusing_since > CONGESTED_S:
-            self._fail(AgentError("live: the link takes nothing", resumable=True, fresh=True))
+            self._fail(_again("live: the link takes nothing", LINK, "it takes no audio"))
         return False
 
     def send(self, message: bytes) -> bool:
@@ -173,7 +185,7 @@ class LiveConnection:
             self.unreadable += 1
             self._wire_errors += 1
             if self._wire_errors >= MAX_WIRE_ERRORS or not self._ready.done():
-                self._fail(AgentError("live: unreadable messages", resumable=True, fresh=True))
+                self._fail(_again("live: unreadable messages", UNREADABLE))
             return
         self._wire_errors = 0
         for event in events:
@@ -194,7 +206,7 @@ class LiveConnection:
     def _closed(self, code: int, reason: str) -> None:
         if self._cut is not None:
             self._cut.cancel()
-        self._settle(close_error(code, reason))
+        self._settle(close_error(code, reason, opening=not self._ready.done()))
 
     def _settle(self, error: AgentError) -> None:
         if not self.lost.done():
@@ -208,19 +220,26 @@ def _ignore(_: ServerMessage) -> None:
     """Drop a message that came after the close."""
 
 
-def close_error(code: int, reason: str) -> AgentError:
+def close_error(code: int, reason: str, *, opening: bool = False) -> AgentError:
     """Say what a close code of the service means for the call.
 
-    Source: Live API reference and observed closes; see the table in docs/adr/0004.
+    Args:
+        code: Of the WebSocket.
+        reason: The service's words; searched for signs and not passed on.
+        opening: It came in answer to the set-up.
     """
-    words = reason.lower()
-    quota = "quota" in words or "resource_exhausted" in words
+    fault = fault_of_close(code, reason, opening=opening)
     text = f"live: closed by the service ({code})"
-    if quota:
-        return AgentError(f"{text}, quota exhausted", code=code)
-    if code == 1007:  # bad argument or a handle that is no longer good: never the same thing again
-        return AgentError(text, code=code, fresh=True)
-    return AgentError(text, code=code, resumable=True, fresh=True)
+    again = not (fault.lasting or fault is QUOTA)
+    return AgentError(
+        text if again else f"{text}, {fault.name}",
+        code=code,
+        # Bad argument or a handle that is no longer good: never the same thing again.
+        resumable=again and code != INVALID_ARGUMENT,
+        fresh=again,
+        fault=fault.name,
+        detail=detail_of(code, reason),
+    )
 
 
 def setup_error(error: ServiceError) -> AgentError:
@@ -229,15 +248,41 @@ def setup_error(error: ServiceError) -> AgentError:
     What judges the set-up itself counts as the close code that says the same.
     """
     text = f"live: set-up refused ({error.status or error.code})"
-    if error.code in (401, 403):
-        return AgentError(text, code=error.code)
-    if error.code in _CLOSE_CODES:
-        return AgentError(text, code=_CLOSE_CODES[error.code], fresh=True)
-    return AgentError(text, code=error.code, resumable=True, fresh=True)
+    fault = SETUP if error.code == HTTPStatus.BAD_REQUEST else fault_of_status(error.code)
+    judges = error.code in _CLOSE_CODES
+    refused = error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return AgentError(
+        text,
+        code=_CLOSE_CODES.get(error.code, error.code),
+        resumable=not (judges or refused),
+        fresh=not refused,
+        fault=fault.name,
+        detail=f"error {error.code}",
+    )
 
 
 def _refused(status: int | None) -> AgentError:
-    text = f"live: connection refused (HTTP {status})"
-    if status in (400, 401, 403, 404):
-        return AgentError(text, code=status)
-    return AgentError(text, code=status, resumable=True, fresh=True)
+    fault = fault_of_status(status)
+    return AgentError(
+        f"live: connection refused (HTTP {status})",
+        code=status,
+        resumable=not fault.lasting,
+        fresh=not fault.lasting,
+        fault=fault.name,
+        detail="no answer" if status is None else f"HTTP {status}",
+    )
+
+
+def _unconnected(exc: Exception) -> AgentError:
+    fault = fault_of_error(exc)
+    return AgentError(
+        f"live: cannot connect ({type(exc).__name__})",
+        resumable=not fault.lasting,
+        fresh=not fault.lasting,
+        fault=fault.name,
+        detail=type(exc).__name__,
+    )
+
+
+def _again(text: str, fault: LiveFault, detail: str = "") -> AgentError:
+    return AgentError(text, resumable=True, fresh=True, fault=fault.name, detail=detail)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from fwai.errors import ApiAuthError, ApiError
+from fwai.http.api_watch import ApiWatch, unwatched
 
 TEXT_URL: Final = "https://generativelanguage.googleapis.com"
 MAX_ANSWER: Final = 256 * 1024
@@ -28,11 +29,19 @@ class TextModel:
         http: Shared client; not closed here.
         api_key: Sent as a header, never in the URL.
         model: Such as ``gemini-3.8-flash``.
+        watch: Hears whether it can be used.
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, api_key: str, model: str, base_url: str = TEXT_URL
+        self,
+        http: httpx.AsyncClient,
+        api_key: str,
+        model: str,
+        base_url: str = TEXT_URL,
+        *,
+        watch: ApiWatch | None = None,
     ) -> None:
+        self._watch = watch or unwatched(_NAME)
         self._http = http
         self._headers = {"x-goog-api-key": api_key}
         self._url = f"{base_url.rstrip('/')}/v1beta/models/{quote(model, safe='')}:generateContent"
@@ -57,6 +66,10 @@ class TextModel:
                 "responseSchema": schema,
             },
         }
+        with self._watch.watched():
+            return await self._exchange(body)
+
+    async def _exchange(self, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
             response = await self._http.post(
                 self._url, json=body, headers=self._headers, timeout=_TIMEOUT

@@ -21,7 +21,9 @@ from sqlalchemy import Table
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.store.database import Database, cause_of, insert_into
+from fwai.store.database import Database, insert_into
+from fwai.store.database_errors import cause_of
+from fwai.store.database_watch import ROWS
 
 FLUSH_S = 1.0
 FLUSH_ROWS = 200
@@ -217,6 +219,11 @@ class BatchWriter:
             _log.warning("database_writes_resumed", dropped_rows=self.dropped_rows)
             self._dropping = False
         self._failing = exc is not None
+        watch = self._database.watch
+        if watch is not None and exc is not None:
+            watch.failed(exc, ROWS)
+        elif watch is not None:
+            watch.worked(ROWS)
 
 
 def _poisoned(exc: BaseException) -> bool:

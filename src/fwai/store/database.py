@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -13,12 +12,13 @@ import structlog
 from sqlalchemy import Table, event, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import in_greenlet
 
 from fwai.errors import StoreError
+from fwai.store.database_errors import store_error
 from fwai.store.database_url import (
     COMMAND_S,
     CONNECT_S,
@@ -27,6 +27,7 @@ from fwai.store.database_url import (
     place_of,
     sqlite_file,
 )
+from fwai.store.database_watch import DatabaseWatch
 from fwai.store.tables import DEMO_OPTION
 
 if TYPE_CHECKING:
@@ -40,22 +41,6 @@ WAL_RETRY_S = 0.1
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
 CHECKPOINT_WRITES = 200
 CHECKPOINT_PAGES = 8_000  # 32 MB: where nobody moves the log in time, a commit does
-_FIXES = (
-    ("unable to open", "make the directory and the file writable for the service's user"),
-    ("readonly", "make the file, its -wal and -shm files and the directory writable"),
-    ("is full", "free disk space; what was being written is kept and tried again"),
-    ("locked", "another program holds the database; stop it"),
-    ("not a database", "the file is damaged; move it away and restore a backup (run.py restore)"),
-    ("malformed", "the file is damaged; move it away and restore a backup (run.py restore)"),
-    ("disk i/o error", "the disk failed or is full; check it, then restore a backup if needed"),
-    ("no such table", "the schema is missing; run python -m fwai.store.migrate URL"),
-    ("connect call failed", "start the server, or correct DATABASE_URL"),
-    ("invalidcatalogname", "create the database, or correct DATABASE_URL"),
-    ("invalidpassword", "correct the user and the password in DATABASE_URL"),
-    ("invalidauthorization", "correct the user and the password in DATABASE_URL"),
-    ("undefinedtable", "the schema is missing; run python -m fwai.store.migrate URL"),
-)
-
 _log = structlog.get_logger()
 
 
@@ -67,6 +52,7 @@ class Database:
         command_s: The longest a statement may take, in seconds; PostgreSQL only.
         pool_size: Connections that are kept; PostgreSQL only.
         demo: Whether every row that is written is marked as a demo's.
+        watch: Hears whether it takes what is written, or None.
 
     Raises:
         StoreError: The URL is unusable, or its driver is not installed.
@@ -84,7 +70,9 @@ class Database:
         pool_size: int = POOL_SIZE,
         *,
         demo: bool = False,
+        watch: DatabaseWatch | None = None,
     ) -> None:
+        self.watch = watch
         parsed = parse_url(url)
         self.url = parsed.url
         self.place = place_of(self.url)
@@ -100,19 +88,27 @@ class Database:
             raise StoreError(f"database {self.place}: run pip install {exc.name}") from exc
 
     @classmethod
-    async def open(cls, url: str, command_s: float = COMMAND_S, *, demo: bool = False) -> Self:
+    async def open(
+        cls,
+        url: str,
+        command_s: float = COMMAND_S,
+        *,
+        demo: bool = False,
+        watch: DatabaseWatch | None = None,
+    ) -> Self:
         """Open a database that can be written to; ``close`` it in the end.
 
         Args:
             url: What ``DATABASE_URL`` says.
             command_s: The longest a statement may take, in seconds; PostgreSQL only.
             demo: Whether every row that is written is marked as a demo's.
+            watch: Hears whether it takes what is written, or None.
 
         Raises:
             StoreError: It cannot be reached or written; the text names the place and the fix.
         """
         prepare_file(url)
-        database = cls(url, command_s, demo=demo)
+        database = cls(url, command_s, demo=demo, watch=watch)
         try:
             if database.engine.dialect.name == "sqlite":
                 await database._use_wal()
@@ -146,6 +142,8 @@ class Database:
         with self._translated():
             async with self._turn, self.engine.begin() as connection:
                 yield connection
+        if self.watch is not None:
+            self.watch.worked()
         self._written += 1
         if self._written >= CHECKPOINT_WRITES:
             self._grown.set()
@@ -206,6 +204,8 @@ class Database:
         try:
             yield
         except (SQLAlchemyError, OSError, TimeoutError) as exc:
+            if self.watch is not None:
+                self.watch.failed(exc)
             raise store_error(self.place, exc) from exc
 
 
@@ -216,25 +216,6 @@ def insert_into(dialect: str, table: Table) -> "sqlite.Insert | postgresql.Inser
     from sqlalchemy.dialects import postgresql  # 2.4 MB that SQLite does not need
 
     return postgresql.insert(table)
-
-
-def store_error(place: str, exc: BaseException) -> StoreError:
-    """Say what failed where and what to do, without the statement or its values."""
-    cause = cause_of(exc)
-    what = str(cause) if isinstance(cause, sqlite3.Error | OSError) else type(cause).__name__
-    if isinstance(cause, TimeoutError):  # it has no words of its own
-        return StoreError(f"database {place}: no answer in time; look at its load and its locks")
-    for sign, fix in _FIXES:
-        if sign in what.lower():
-            return StoreError(f"database {place}: {what}; {fix}")
-    return StoreError(f"database {place}: {what}")
-
-
-def cause_of(exc: BaseException) -> BaseException:
-    """Return the driver's own error inside SQLAlchemy's."""
-    if not isinstance(exc, DBAPIError) or exc.orig is None:
-        return exc
-    return exc.orig.__cause__ or exc.orig
 
 
 def prepare_file(url: str) -> None:

@@ -12,9 +12,9 @@ import asyncio
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -35,8 +35,28 @@ class _Piece:
     offset: int | None  # None: at the end of the file
 
 
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What came of one flush.
+
+    Attributes:
+        written: Files that took all they were to take.
+        failed: Files that did not, with what stopped them.
+    """
+
+    written: Sequence[Path] = ()
+    failed: Mapping[Path, OSError] = field(default_factory=dict)
+
+
+def flushed_silently(done: Flushed) -> None:
+    """Tell nobody."""
+
+
 class FileWriter:
     """Writes pieces of many files; ``run`` is its one task, everything else may be called any time.
+
+    Args:
+        on_flushed: Told what came of each flush; must not block.
 
     Attributes:
         dropped_bytes: What did not fit the bounds since the start.
@@ -48,7 +68,9 @@ class FileWriter:
         flush_s: float = FLUSH_S,
         max_file_bytes: int = MAX_FILE_BYTES,
         max_total_bytes: int = MAX_TOTAL_BYTES,
+        on_flushed: Callable[[Flushed], None] = flushed_silently,
     ) -> None:
+        self._on_flushed = on_flushed
         self.dropped_bytes = 0
         self._flush_s = flush_s
         self._max_file_bytes = max_file_bytes
@@ -103,7 +125,9 @@ class FileWriter:
         """Write what is pending now; False when something could not be written and is kept."""
         if not self._total_bytes:
             return True
-        return await asyncio.to_thread(self._write_all)
+        done = await asyncio.to_thread(self._write_all)
+        self._on_flushed(done)
+        return not done.failed
 
     async def _finish(self) -> None:
         try:
@@ -137,17 +161,21 @@ class FileWriter:
 
     # ---- in the thread ---------------------------------------------------------------------
 
-    def _write_all(self) -> bool:
+    def _write_all(self) -> Flushed:
         with self._writing:
             with self._listing:
                 batch, self._pieces = self._pieces, {}
-            failure: OSError | None = None
+            written: list[Path] = []
+            failed: dict[Path, OSError] = {}
             for path, pieces in batch.items():
                 done, error = _write_file(path, pieces)
-                failure = error or failure
+                if error is None:
+                    written.append(path)
+                else:
+                    failed[path] = error
                 self._settle(path, pieces, done)
-            self._report(failure)
-            return failure is None
+            self._report(next(iter(failed.values()), None))
+            return Flushed(written, failed)
 
     def _settle(self, path: Path, pieces: list[_Piece], done: int) -> None:
         """Forget what was written and put the rest back in front of what came since."""

@@ -23,6 +23,7 @@ import structlog
 from fwai.domain.instance import InstanceRecord, InstanceStatus, Owner, ProcessIdentity
 from fwai.errors import StoreError
 from fwai.store.crash_recovery import CrashRecovery
+from fwai.store.database_watch import DatabaseWatch
 from fwai.store.instances import LEASE_S, Instances
 from fwai.store.jobs import Jobs
 from fwai.store.process_identity import surely_gone
@@ -44,6 +45,7 @@ class Membership:
         process: Where it runs.
         status: What it tells of itself; told when it was declared dead.
         single_host: All processes must run on one machine: the database is a file.
+        watch: Hears of a database that does not answer, or None.
 
     Attributes:
         instances: All of them, as they are kept.
@@ -60,7 +62,9 @@ class Membership:
         status: InstanceStatus,
         *,
         single_host: bool,
+        watch: DatabaseWatch | None = None,
     ) -> None:
+        self._watch = watch
         self.instances = instances
         self._recovery = recovery
         self._jobs = jobs
@@ -110,6 +114,8 @@ class Membership:
                     await step()
             except (StoreError, TimeoutError) as exc:
                 self._failed_at = self._loop.time()
+                if self._watch is not None and isinstance(exc, TimeoutError):
+                    self._watch.failed(exc)  # any other failure the database tells itself
                 why = str(exc) or "no answer in time"
                 _log.warning("database_contact_failed", error=why)
             except Exception as exc:  # noqa: BLE001 - a fault of ours must not end the calls

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fwai.errors import StoreError
-from fwai.store.database import Database, store_error
+from fwai.store.database import Database
+from fwai.store.database_errors import store_error
 
 HEAD = "0004"
 DEADLINE_S = 60

@@ -13,8 +13,10 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from fwai.domain.call import Call, CallEnding, CallId, CallState
+from fwai.domain.failure import UNWATCHED
 from fwai.domain.instance import InstanceStatus, Owner
 from fwai.domain.job import Job, JobState, NewJob
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import BookingNotices
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.bookings import Bookings
@@ -32,6 +34,7 @@ from fwai.store.crash_recovery import (
     follow_nothing,
 )
 from fwai.store.database import Database
+from fwai.store.database_watch import DatabaseWatch
 from fwai.store.erasure import Erasure
 from fwai.store.file_writer import FileWriter
 from fwai.store.idempotency_keys import IdempotencyKeys
@@ -43,6 +46,7 @@ from fwai.store.migrate import ensure_schema
 from fwai.store.process_identity import this_process
 from fwai.store.recording import WavRecorder
 from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
+from fwai.store.storage_watch import StorageWatch
 from fwai.store.transcript_files import call_path
 
 _log = structlog.get_logger()
@@ -67,6 +71,7 @@ class StoreOptions:
         follow_tool: What is to be done when a tool has run.
         follow_job: What is to be done once a job is over or put off.
         tell_status: Who is to be told how a message fares.
+        failures: Who hears of a database or a folder that cannot be written.
         on_new_jobs: Told that jobs were committed, none of them due before the time it is given.
         on_canceled: Told of a call that was canceled before it was dialled; must not block.
         booking_notices: The messages that go out about bookings.
@@ -85,6 +90,7 @@ class StoreOptions:
     follow_tool: FollowTool = follow_no_tool
     follow_job: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job
     tell_status: TellStatus = tell_no_status
+    failures: Failures = UNWATCHED
     on_new_jobs: Callable[[datetime | None], None] = wake_nobody
     on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody
     booking_notices: BookingNotices | None = None
@@ -98,6 +104,7 @@ class Store:
     membership: Membership
     writer: BatchWriter
     files: FileWriter
+    storage: StorageWatch
     calls: Calls
     jobs: Jobs
     callbacks: Callbacks
@@ -139,14 +146,16 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         StoreError: The database cannot be used; the text says what to do.
     """
     await ensure_schema(options.url)
-    database = await Database.open(options.url)
+    watch = DatabaseWatch(options.failures)
+    database = await Database.open(options.url, watch=watch)
     contact = database
     if database.engine.dialect.name != "sqlite":
         # A heartbeat must not wait for a connection while others wait for a lock.
-        contact = Database(options.url, command_s=CONTACT_S, pool_size=1)
+        contact = Database(options.url, command_s=CONTACT_S, pool_size=1, watch=watch)
     try:
         store = _build(database, contact, options)
         closed = await store.membership.open()
+        await store.storage.try_folders()
         _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
         try:
             async with _running(store):
@@ -166,7 +175,8 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
             options.on_new_jobs(None)
 
     writer = BatchWriter(database, on_written=written)
-    files = FileWriter()
+    storage = _storage_watch(options)
+    files = FileWriter(on_flushed=storage.flushed)
     owner = Owner(secrets.token_hex(6))
     jobs = Jobs(
         database,
@@ -199,6 +209,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         this_process(),
         options.status,
         single_host=database.engine.dialect.name == "sqlite",
+        watch=database.watch,
     )
 
     async def flush() -> None:
@@ -210,6 +221,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         membership,
         writer,
         files,
+        storage,
         calls,
         jobs,
         Callbacks(database, jobs, calls),
@@ -228,6 +240,15 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
     )
 
 
+def _storage_watch(options: StoreOptions) -> StorageWatch:
+    folders: dict[str, tuple[Path, str]] = {}
+    if options.recordings_dir is not None:
+        folders["recordings"] = options.recordings_dir, "DATA_DIR/recordings"
+    if options.transcripts_dir is not None:
+        folders["transcripts"] = options.transcripts_dir, "TRANSCRIPTS_DIR"
+    return StorageWatch(options.failures, folders)
+
+
 @asynccontextmanager
 async def _running(store: Store) -> AsyncIterator[None]:
     """Run the writers; an error of the block is not wrapped, and both write the rest first."""
@@ -238,6 +259,7 @@ async def _running(store: Store) -> AsyncIterator[None]:
     others = [
         tasks.create_task(store.database.keep_small(), name="database_log"),
         tasks.create_task(store.membership.run(), name="membership"),
+        tasks.create_task(store.storage.run(store.files), name="storage_watch"),
     ]
     try:
         yield

@@ -6,6 +6,8 @@ from typing import Final
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from fwai.domain.failure import Failure
+
 SERVICE: Final = "WhatsApp Voice Calling with Gemini Live"
 INTERFACE_VERSION: Final = "1.0.0"
 """Version of what ``/`` answers, not of the package: uptime checks compare the whole body, so it
@@ -24,9 +26,9 @@ class Readiness(BaseModel):
     """Whether this server admits calls.
 
     Attributes:
-        ready: False means 503: draining, overloaded or misconfigured.
-        reasons: Why not.
-        warnings: Guards that are turned off.
+        ready: False means 503: draining, overloaded, or every call would fail.
+        reasons: Why not, each with its fix where there is one.
+        warnings: What else is out of order, each with its fix, and guards that are turned off.
         calls: Calls that are not over.
     """
 
@@ -40,6 +42,7 @@ def router(
     reasons: Callable[[], Sequence[str]],
     calls: Callable[[], int],
     warnings: Sequence[str],
+    failures: Callable[[], Sequence[Failure]] = lambda: (),
 ) -> APIRouter:
     """Build the health and readiness endpoints.
 
@@ -47,6 +50,7 @@ def router(
         reasons: Why no call is admitted now; empty when one is.
         calls: How many calls are not over.
         warnings: Guards that are turned off.
+        failures: What the process has seen fail and not seen mended.
     """
     api = APIRouter(tags=["health"])
 
@@ -60,9 +64,11 @@ def router(
 
     @api.get("/readyz")
     async def readyz(response: Response) -> Readiness:
-        why = list(reasons())
+        standing = failures()
+        why = [*reasons(), *(one.sentence for one in standing if one.trouble.stops_calls)]
+        beside = [one.sentence for one in standing if not one.trouble.stops_calls]
         if why:
             response.status_code = 503
-        return Readiness(ready=not why, reasons=why, warnings=list(warnings), calls=calls())
+        return Readiness(ready=not why, reasons=why, warnings=[*beside, *warnings], calls=calls())
 
     return api

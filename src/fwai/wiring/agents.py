@@ -17,10 +17,13 @@ from fwai.domain.agent import AgentProfile, fill
 from fwai.domain.call import Call, Direction
 from fwai.domain.callback import MAX_NOTE, CallbackState
 from fwai.domain.caller_memory import flat, recall
+from fwai.domain.failure import UNWATCHED
 from fwai.errors import StoreError
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
+from fwai.gemini.model_watch import ModelWatch
 from fwai.gemini.setup import SessionConfig, setup_message
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.media import AgentLeg
 from fwai.store.open import Store
 from fwai.tools.registry import ToolRegistry
@@ -44,6 +47,10 @@ class AgentFactory:
         tools: Those that are configured; an agent is offered the ones it names.
         recall: Returns what is known of a person, by number, as text for the model; may be empty.
         reads: Waits for that only so long.
+        failures: Told when the model cannot be reached.
+
+    Attributes:
+        watch: Hears how every agent's connections fare.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class AgentFactory:
         tls: ssl.SSLContext,
         recall: Callable[[str], Coroutine[Any, Any, str]],
         reads: BoundedReads,
+        failures: Failures = UNWATCHED,
     ) -> None:
         self._settings = settings
         self._agents = agents
@@ -68,6 +76,8 @@ class AgentFactory:
             api_key=settings.google_api_key.get_secret_value(),
             tls=tls if url.startswith("wss:") else None,
         )
+        models = [self._model_of(agent) for agent in agents.values()]
+        self.watch = ModelWatch(failures, self._endpoint, models, self._smallest_setup)
 
     def agent_id_for(self, line: str) -> str:
         """Return the agent that answers a line of ours; the file's first one by default."""
@@ -80,12 +90,12 @@ class AgentFactory:
         config = self._config(profile, call)
         if call.listen_only:
             config = replace(config, instruction=LISTEN, tools=())
-            return ListeningAgent(GeminiAgent(self._endpoint, config))
+            return ListeningAgent(GeminiAgent(self._endpoint, config, self.watch))
         if profile.memory and call.caller:
             known = await self._known(call.caller)
             if known:
                 config = replace(config, instruction=f"{config.instruction}\n\n{known}")
-        return GeminiAgent(self._endpoint, config)
+        return GeminiAgent(self._endpoint, config, self.watch)
 
     def check(self) -> None:
         """Write each profile's set-up once.
@@ -102,6 +112,13 @@ class AgentFactory:
         except (StoreError, TimeoutError) as exc:
             _log.warning("caller_not_recalled", error=type(exc).__name__)
             return ""
+
+    def _model_of(self, profile: AgentProfile) -> str:
+        return profile.model or self._settings.gemini_model
+
+    def _smallest_setup(self, model: str) -> bytes:
+        """Write a set-up that tells nothing of anybody."""
+        return setup_message(SessionConfig(model, "Stay silent.", self._settings.tts_voice))
 
     def _config(self, profile: AgentProfile, call: Call | None) -> SessionConfig:
         now = datetime.fromtimestamp(time.time(), self._settings.zone)
@@ -120,7 +137,7 @@ class AgentFactory:
             greeting = fill(profile.greeting, values)
             parts.append(f"When the call begins, greet with these words: {greeting}")
         return SessionConfig(
-            model=profile.model or self._settings.gemini_model,
+            model=self._model_of(profile),
             instruction="\n\n".join(parts),
             voice=profile.voice or self._settings.tts_voice,
             language=profile.language,

@@ -40,6 +40,7 @@ from fwai.jobs.delivery_reports import (
     status_events,
 )
 from fwai.jobs.events import Events
+from fwai.jobs.failures import FailureRegistry
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
 from fwai.prompts.loader import load_prompts
@@ -108,7 +109,8 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
     """
     agents = load_agents(settings)
     media = webrtc(settings)
-    availability = AvailabilityFile(settings.data_dir / "availability.json")
+    failures = FailureRegistry()
+    availability = AvailabilityFile(settings.data_dir / "availability.json", failures)
     live_events = LiveEvents()
     signals = JobSignals()
     status = InstanceStatus()
@@ -119,12 +121,12 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         hooks = await stack.enter_async_context(webhook_http(tls))
 
         webhooks = outgoing_webhooks(settings, agents, hooks)
-        events = build_events(settings, webhooks)
+        events = build_events(settings, webhooks, failures)
         announce = announcer(events)
-        providers = enabled(settings, http)
+        providers = enabled(settings, http, failures)
         channels = message_channels(settings, providers)
         bookings = booking_messages(settings, channels, announce)
-        options = _store_options(settings, events, live_events, signals, status, bookings)
+        options = _store_options(settings, events, live_events, signals, status, bookings, failures)
         store = await stack.enter_async_context(open_store(options))
 
         jobs = JobSubmission(store.jobs, signals)
@@ -132,12 +134,16 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         tools = tool_registry(settings, agents, store, parts)
         recall = caller_recall(store, settings.zone)
         reads = await stack.enter_async_context(BoundedReads())
-        factory = AgentFactory(settings, agents, tools, tls, recall, reads)
+        factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
         calls = _call_manager(settings, agents, factory, tools, archive, store, status, on_over)
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(signals.stop)  # once no call writes jobs any more
+        workers.create_task(failures.run(store.jobs, events), name="failures")
+        stack.callback(failures.stop)
+        workers.create_task(factory.watch.run(), name="model_watch")
+        stack.callback(factory.watch.stop)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
         group.create_task(calls.run(ready), name="calls")
@@ -148,7 +154,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         workers.create_task(reports.run(), name="message_reports")
         stack.callback(reports.stop)
         access = access_of(settings)
-        app = _web(settings, calls, providers, reports)
+        app = _web(settings, calls, providers, reports, failures)
         if media is not None and settings.browser_calls:
             app.include_router(browser_calls(calls, group, live_events, media, access))
         lines: dict[str, OutboundLine] = {one.name: one.line for one in providers}
@@ -163,6 +169,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
                     store.call_permissions,
                     reports,
                     store.sent_messages,
+                    failures,
                 )
             )
             app.include_router(whatsapp.router)
@@ -178,10 +185,11 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
             next((one.sms for one in providers if one.sms is not None), None),
             None if whatsapp is None else (whatsapp.messages, whatsapp.line),
             tls,
+            failures,
         )
         background = background_jobs(
             settings, agents, store, signals, events, rules, lines, archive, calls.placer,
-            outbound.place, messages, http,
+            outbound.place, messages, http, failures,
         )  # fmt: skip
         api_parts = ApiParts(
             store, calls, tools, agents, events, live_events, archive, rules, outbound.place
@@ -261,6 +269,7 @@ def _web(
     calls: CallManager,
     providers: Sequence[Provider],
     reports: MessageReports,
+    failures: FailureRegistry,
 ) -> FastAPI:
     app = FastAPI(
         title="FWAI",
@@ -274,7 +283,7 @@ def _web(
     def reasons() -> Sequence[str]:
         return [calls.refusal] if calls.refusal is not None else []
 
-    app.include_router(health_router(reasons, lambda: calls.active, warnings))
+    app.include_router(health_router(reasons, lambda: calls.active, warnings, failures.standing))
     for provider in providers:
         app.include_router(provider.router(calls, reports))
     return app
@@ -287,6 +296,7 @@ def _store_options(
     signals: JobSignals,
     status: InstanceStatus,
     bookings: BookingMessages,
+    failures: FailureRegistry,
 ) -> StoreOptions:
     return StoreOptions(
         url=settings.database_url,
@@ -304,6 +314,7 @@ def _store_options(
             dial_cleanup_jobs(settings.ring_seconds), refused_template_events(events)
         ),
         tell_status=status_events(events),
+        failures=failures,
         on_new_jobs=signals.written,
         on_canceled=live_events.ended,
         booking_notices=bookings,

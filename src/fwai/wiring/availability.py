@@ -6,7 +6,9 @@ from pathlib import Path
 import structlog
 
 from fwai.domain.availability import DEFAULT, Availability, read_availability
+from fwai.domain.failure import UNWATCHED, Area, Trouble
 from fwai.errors import ConfigError
+from fwai.interfaces.failures import Failures
 
 _log = structlog.get_logger()
 
@@ -18,8 +20,9 @@ class AvailabilityFile:
         ConfigError: It is there at the start and wrong.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, failures: Failures = UNWATCHED) -> None:
         self._path = path
+        self._failures = failures
         self._stamp: tuple[int, int] | None = None
         self._current = DEFAULT
         self._load(strict=True)
@@ -34,6 +37,7 @@ class AvailabilityFile:
             status = self._path.stat()
         except OSError:
             self._stamp, self._current = None, DEFAULT
+            self._failures.mended(Area.CONFIGURATION, self._path.name)
             return
         stamp_now = (status.st_mtime_ns, status.st_size)
         if stamp_now == self._stamp:
@@ -45,3 +49,8 @@ class AvailabilityFile:
             if strict:
                 raise ConfigError([f"{self._path}: {exc}"]) from None
             _log.error("availability_not_read", error=type(exc).__name__)
+            cause = f"the file is wrong ({type(exc).__name__}); the rules read before still hold"
+            fix = f"correct {self._path.name} in DATA_DIR; it is read again when it changes"
+            self._failures.seen(Trouble(Area.CONFIGURATION, self._path.name, cause, fix))
+        else:
+            self._failures.mended(Area.CONFIGURATION, self._path.name)

@@ -16,6 +16,7 @@ from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallState
 from fwai.domain.call_event import CALLBACK_MISSED
 from fwai.domain.callback import CallbackPolicy
+from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import (
     CALLBACK,
@@ -34,7 +35,9 @@ from fwai.domain.job import (
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.record import CallRecord
 from fwai.gemini.text import TextModel
+from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallPlacer, OutboundLine
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import CallArchive
 from fwai.jobs.call_follow_ups import CallFollowUps
 from fwai.jobs.events import Events
@@ -114,6 +117,7 @@ def background_jobs(
     place: Callable[[CallRequest], Awaitable[AcceptedCall]],
     messages: Mapping[str, JobHandler],
     http: httpx.AsyncClient,
+    failures: Failures = UNWATCHED,
 ) -> BackgroundJobs:
     """Build the handler of every kind of job, and the workers.
 
@@ -130,6 +134,7 @@ def background_jobs(
         place: Accepts a call to be dialled, for callbacks.
         messages: The handlers of messages, by kind.
         http: For the text model; not closed here.
+        failures: Told when the text model cannot be used.
     """
     policy = CallbackPolicy(
         attempts=settings.callback_attempts,
@@ -159,7 +164,7 @@ def background_jobs(
     }
     deliveries: dict[str, JobHandler] = {
         EVENT: events.deliver,
-        SUMMARY: _summaries(settings, agents, store, events, http),
+        SUMMARY: _summaries(settings, agents, store, events, http, failures),
     }
     shared = not settings.database_url.startswith("sqlite")
 
@@ -240,6 +245,7 @@ def _summaries(
     store: Store,
     events: Events,
     http: httpx.AsyncClient,
+    failures: Failures,
 ) -> JobHandler:
     if not settings.gemini_text_model:
         return Unconfigured("GEMINI_TEXT_MODEL")
@@ -255,6 +261,13 @@ def _summaries(
         settings.google_api_key.get_secret_value(),
         settings.gemini_text_model,
         settings.gemini_text_url,
+        watch=ApiWatch(
+            failures,
+            Area.MODEL,
+            "text model",
+            "check GOOGLE_API_KEY, and that its project may use GEMINI_TEXT_MODEL",
+            "check the network and GEMINI_TEXT_URL; look at Google's status page",
+        ),
     )
     return AfterCall(
         store.calls,

@@ -18,9 +18,12 @@ import httpx
 from fastapi import APIRouter
 
 from fwai.config.settings import Settings
+from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.host import is_loopback
 from fwai.http.access import Access
+from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallHandler, CallTransfer, LiveEventSource, OutboundLine
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.messages import MessageReports, SentMessageLog, SmsSender
 from fwai.interfaces.store import CallPermissionStore
 
@@ -48,9 +51,15 @@ class Provider:
     transfer: CallTransfer | None
 
 
-def enabled(settings: Settings, http: httpx.AsyncClient) -> list[Provider]:
+def enabled(
+    settings: Settings, http: httpx.AsyncClient, failures: Failures = UNWATCHED
+) -> list[Provider]:
     """Build every provider of ``CALL_PROVIDER``, in its order; ``http`` stays the caller's."""
-    return [_BUILDERS[name](settings, http) for name in settings.call_provider if name in _BUILDERS]
+    return [
+        _BUILDERS[name](settings, http, failures)
+        for name in settings.call_provider
+        if name in _BUILDERS
+    ]
 
 
 def webrtc(settings: Settings) -> "PeerOptions | None":
@@ -82,6 +91,7 @@ async def open_whatsapp(
     permissions: CallPermissionStore,
     reports: MessageReports,
     sent: SentMessageLog,
+    failures: Failures,
 ) -> AsyncIterator["WhatsApp"]:
     """Open the WhatsApp number of the settings: its endpoints, its line, its messages.
 
@@ -93,6 +103,7 @@ async def open_whatsapp(
         permissions: Where permissions of users are kept.
         reports: Hears how messages fare.
         sent: Keeps which messages went out.
+        failures: Told when Meta cannot be used.
     """
     from fwai.adapters.whatsapp import account
     from fwai.adapters.whatsapp.peer import WebRtcPeer
@@ -113,7 +124,7 @@ async def open_whatsapp(
     local = is_loopback(urlsplit(settings.meta_graph_url).hostname or "")
     peer = WebRtcPeer(replace(media, loopback=local))
     whatsapp = account.open_whatsapp(
-        options, http, peer, calls, permissions, reports=reports, sent=sent
+        options, http, peer, calls, permissions, reports=reports, sent=sent, failures=failures
     )
     async with whatsapp as number:
         yield number
@@ -136,7 +147,7 @@ def browser_calls(
     return router(options, calls)
 
 
-def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
+def _plivo(settings: Settings, http: httpx.AsyncClient, failures: Failures) -> Provider:
     from fwai.adapters.plivo.client import PlivoClient
     from fwai.adapters.plivo.line import PlivoLine
     from fwai.adapters.plivo.routes import PlivoWebhooks, router
@@ -152,6 +163,14 @@ def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
             "template_id": settings.plivo_dlt_template_id,
             "template_category": settings.plivo_dlt_template_category,
         },
+        watch=ApiWatch(
+            failures,
+            Area.PROVIDER,
+            "plivo",
+            "check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, and what the account may do (countries, "
+            "compliance)",
+            "check the network and PLIVO_API_URL; look at Plivo's status page",
+        ),
     )
     line = PlivoLine(client, settings.plivo_phone_number, settings.base_url)
     hooks = PlivoWebhooks(
@@ -174,7 +193,7 @@ def _plivo(settings: Settings, http: httpx.AsyncClient) -> Provider:
     )
 
 
-def _exotel(settings: Settings, http: httpx.AsyncClient) -> Provider:
+def _exotel(settings: Settings, http: httpx.AsyncClient, failures: Failures) -> Provider:
     from fwai.adapters.exotel.client import ExotelClient
     from fwai.adapters.exotel.line import ExotelLine
     from fwai.adapters.exotel.routes import ExotelWebhooks, router
@@ -188,6 +207,14 @@ def _exotel(settings: Settings, http: httpx.AsyncClient) -> Provider:
         settings.exotel_api_url,
         dlt_entity_id=settings.exotel_dlt_entity_id,
         dlt_template_id=settings.exotel_dlt_template_id,
+        watch=ApiWatch(
+            failures,
+            Area.PROVIDER,
+            "exotel",
+            "check EXOTEL_SID, EXOTEL_API_KEY and EXOTEL_API_TOKEN, EXOTEL_API_URL (the region), "
+            "and what the account may do",
+            "check the network and EXOTEL_API_URL; look at Exotel's status page",
+        ),
     )
     hooks = ExotelWebhooks(
         public_url=settings.base_url,
@@ -210,7 +237,7 @@ def _exotel(settings: Settings, http: httpx.AsyncClient) -> Provider:
     )
 
 
-_BUILDERS: Final[Mapping[str, Callable[[Settings, httpx.AsyncClient], Provider]]] = {
+_BUILDERS: Final[Mapping[str, Callable[[Settings, httpx.AsyncClient, Failures], Provider]]] = {
     "plivo": _plivo,
     "exotel": _exotel,
 }

@@ -10,6 +10,7 @@ from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.availability import Availability
 from fwai.domain.email_address import address
+from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import (
     ASK_CALL_PERMISSION,
@@ -20,7 +21,9 @@ from fwai.domain.job import (
     Job,
     JobHandler,
 )
+from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallTransfer
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.messages import CallPermissionAsker, SmsSender, WhatsAppSender
 from fwai.jobs.message_sender import MessageSender
@@ -169,6 +172,7 @@ def message_handlers(
     sms: SmsSender | None,
     whatsapp: tuple[WhatsAppSender, CallPermissionAsker] | None,
     tls: ssl.SSLContext,
+    failures: Failures = UNWATCHED,
 ) -> dict[str, JobHandler]:
     """Build the handlers of messages, by kind; kinds that are not configured give their jobs up."""
     handlers: dict[str, JobHandler] = {
@@ -177,7 +181,7 @@ def message_handlers(
     if sms is not None:
         handlers[SEND_SMS] = _sms_handler(sms)
     if SEND_EMAIL in channels:
-        handlers[SEND_EMAIL] = _mail_handler(settings, tls)
+        handlers[SEND_EMAIL] = _mail_handler(settings, tls, failures)
     if whatsapp is not None:
         handlers |= _whatsapp_handlers(*whatsapp)
     return handlers
@@ -206,7 +210,7 @@ def _whatsapp_handlers(sender: WhatsAppSender, asker: CallPermissionAsker) -> di
     }
 
 
-def _mail_handler(settings: Settings, tls: ssl.SSLContext) -> JobHandler:
+def _mail_handler(settings: Settings, tls: ssl.SSLContext, failures: Failures) -> JobHandler:
     from fwai.integrations.mail_sender import MailSender
     from fwai.integrations.smtp import Mailer, SmtpOptions
 
@@ -221,7 +225,20 @@ def _mail_handler(settings: Settings, tls: ssl.SSLContext) -> JobHandler:
         security=settings.smtp_security,
     )
     mails = MailSender(Mailer(options, tls), _business(settings), sender)
-    return MessageSender(mails.send, repeatable=True)
+    watch = ApiWatch(
+        failures,
+        Area.MAIL,
+        "smtp",
+        "check SMTP_USER and SMTP_PASSWORD (some providers want a password for apps)",
+        "check SMTP_HOST, SMTP_PORT and SMTP_SECURITY, and that the firewall lets the port out",
+        http=False,
+    )
+
+    async def send(job: Job) -> str:
+        with watch.watched():
+            return await mails.send(job)
+
+    return MessageSender(send, repeatable=True)
 
 
 def _missing(channels: Collection[str]) -> dict[str, str]:

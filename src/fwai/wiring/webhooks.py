@@ -21,6 +21,7 @@ from fwai.integrations.signing import Signer, as_typed
 from fwai.integrations.url_guard import UrlGuard
 from fwai.integrations.webhook_client import WebhookClient, retry_gap_s
 from fwai.integrations.workflow import WorkflowClient
+from fwai.interfaces.failures import Failures
 from fwai.jobs.events import Events
 from fwai.tools.message_jobs import Announce
 
@@ -79,7 +80,9 @@ def _note_secret(secret: str) -> None:
         _log.info("events_secret_not_typeable", see="docs/N8N.md")
 
 
-def build_events(settings: Settings, webhooks: OutgoingWebhooks | None) -> Events:
+def build_events(
+    settings: Settings, webhooks: OutgoingWebhooks | None, failures: Failures
+) -> Events:
     """Build the events; without a secret nobody is told anything."""
 
     async def post(url: str, message_id: str, body: bytes) -> int:
@@ -88,7 +91,7 @@ def build_events(settings: Settings, webhooks: OutgoingWebhooks | None) -> Event
         return (await webhooks.client.post(url, message_id, body)).status
 
     url = settings.events_webhook_url if webhooks is not None else ""
-    return Events(url, post, retry_gap_s)
+    return Events(url, post, retry_gap_s, failures=failures)
 
 
 def url_check(webhooks: OutgoingWebhooks | None) -> Callable[[str], None]:

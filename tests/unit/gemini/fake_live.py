@@ -13,9 +13,10 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from fwai.domain.events import AgentEvent, ToolCall, ToolResult
+from fwai.domain.events import AgentAway, AgentEvent, ToolCall, ToolResult
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
+from fwai.gemini.model_watch import LiveWatch
 from fwai.gemini.setup import SessionConfig
 from unit.gemini.jumping_loop import settle
 
@@ -254,14 +255,22 @@ class Talk:
     Attributes:
         service: The other end.
         agent: The agent's leg.
-        events: What it told the call.
+        events: What it told the call, without that it is away.
         run: The task of its ``run``.
+        causes: Why it was away, each time.
     """
 
     service: FakeLive
     agent: GeminiAgent
     run: asyncio.Task[None]
     events: list[AgentEvent] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
+
+    def hear(self, event: AgentEvent) -> None:
+        if isinstance(event, AgentAway):
+            self.causes.append(event.cause)
+        else:
+            self.events.append(event)
 
     def of(self, kind: type[AgentEvent]) -> list[AgentEvent]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -277,13 +286,14 @@ async def talk(
     config: SessionConfig = CONFIG,
     open_s: float = 10.0,
     hear: Callable[[AgentEvent], None] | None = None,
+    watch: LiveWatch | None = None,
 ) -> AsyncIterator[Talk]:
     """Run an agent against a service that does what ``plans`` say; both end with the block."""
     async with FakeLive(*plans) as service:
-        agent = GeminiAgent(LiveEndpoint(service.url, "K", open_s), config)
+        agent = GeminiAgent(LiveEndpoint(service.url, "K", open_s), config, watch)
         async with asyncio.TaskGroup() as tasks:
             conversation = Talk(service, agent, tasks.create_task(agent.run(), name="agent"))
-            agent.listen(hear or conversation.events.append)
+            agent.listen(hear or conversation.hear)
             try:
                 yield conversation
             finally:

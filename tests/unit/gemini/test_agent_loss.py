@@ -465,7 +465,7 @@ async def test_the_agent_is_lost_after_five_tries_with_growing_pauses() -> None:
         ]
 
         assert waits == [0.0, 0.2, 0.5, 1.0, 1.0]
-        assert call.events == [AgentLost()]
+        assert call.events == [AgentLost(call.causes[-1])]
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ async def test_what_would_be_refused_again_is_tried_once(plan: Plan) -> None:
         await call.run
 
         assert len(call.service.attempts) == 1
-        assert call.events == [AgentLost()]
+        assert call.events == [AgentLost(call.causes[-1])]
 
 
 async def test_too_many_requests_are_tried_once_more_after_a_while() -> None:
@@ -492,7 +492,7 @@ async def test_too_many_requests_are_tried_once_more_after_a_while() -> None:
         first, second = call.service.attempts
 
         assert second - first == pytest.approx(1.0, abs=0.1)
-        assert call.events == [AgentLost()]
+        assert call.events == [AgentLost(call.causes[-1])]
 
 
 async def test_a_stable_connection_earns_back_its_tries() -> None:

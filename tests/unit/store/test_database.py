@@ -12,8 +12,8 @@ from fwai.store.database import (
     CHECKPOINT_WRITES,
     Database,
     prepare_file,
-    store_error,
 )
+from fwai.store.database_errors import store_error
 from unit.store.kit import sqlite_url, until
 
 

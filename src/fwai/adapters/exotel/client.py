@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from fwai.http.api_watch import ApiWatch, unwatched
 
 EXOTEL_API_URL: Final = "https://api.exotel.com"
 MAX_URL: Final = 600  # characters of a StreamUrl, and not one more
@@ -63,6 +64,7 @@ class ExotelClient:
         base_url: Where the API is.
         dlt_entity_id: India's registration of the sender of text messages.
         dlt_template_id: India's registration of their wording.
+        watch: Hears whether the API can be used.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class ExotelClient:
         *,
         dlt_entity_id: str = "",
         dlt_template_id: str = "",
+        watch: ApiWatch | None = None,
     ) -> None:
         self._http = http
+        self._watch = watch or unwatched(_NAME)
         self._auth = (api_key, api_token)
         self._account_id = account_id
         self._caller_id = caller_id
@@ -225,6 +229,17 @@ class ExotelClient:
         form: Mapping[str, str | list[str]] | None = None,
         *,
         throttled_is_503: bool = False,
+    ) -> Mapping[str, str]:
+        with self._watch.watched():
+            return await self._exchange(method, path, form, throttled_is_503=throttled_is_503)
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        form: Mapping[str, str | list[str]] | None,
+        *,
+        throttled_is_503: bool,
     ) -> Mapping[str, str]:
         url = f"{self._base_url}/v1/Accounts/{quote(self._account_id, safe='')}{path}"
         lost = ApiUnknownError if method == "POST" else ApiError

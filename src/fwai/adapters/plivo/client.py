@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
+from fwai.http.api_watch import ApiWatch, unwatched
 
 PLIVO_API_URL: Final = "https://api.plivo.com"
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
@@ -40,6 +41,7 @@ class PlivoClient:
         base_url: Where the API is.
         dlt: India's registration of text messages: ``entity_id``, ``template_id`` and
             ``template_category``, as far as they are known.
+        watch: Hears whether the API can be used.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class PlivoClient:
         base_url: str = PLIVO_API_URL,
         *,
         dlt: Mapping[str, str] | None = None,
+        watch: ApiWatch | None = None,
     ) -> None:
         self._http = http
+        self._watch = watch or unwatched(_NAME)
         self._auth = (auth_id, auth_token)
         self._number = number
         self._dlt = {f"dlt_{name}": value for name, value in (dlt or {}).items() if value}
@@ -154,6 +158,12 @@ class PlivoClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, Any]:
+        with self._watch.watched():
+            return await self._exchange(method, path, body)
+
+    async def _exchange(
+        self, method: str, path: str, body: Mapping[str, Any] | None
     ) -> Mapping[str, Any]:
         try:
             response = await self._http.request(

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import httpx
 from fastapi import APIRouter
 
-from fwai.adapters.whatsapp.call_state import CallTimers, Progress
+from fwai.adapters.whatsapp.call_state import PROVIDER, CallTimers, Progress
 from fwai.adapters.whatsapp.calls import WhatsAppCalls
 from fwai.adapters.whatsapp.client import META_GRAPH_URL, META_GRAPH_VERSION, WhatsAppClient
 from fwai.adapters.whatsapp.dialer import WhatsAppDialer
@@ -21,9 +22,18 @@ from fwai.adapters.whatsapp.messages import WhatsAppMessages
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.routes import WhatsAppWebhooks, router
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
+from fwai.domain.failure import UNWATCHED, Area
+from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallHandler
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.messages import MessageReports, SentMessageLog
 from fwai.interfaces.store import CallPermissionStore
+
+CREDENTIALS: Final = (
+    "check META_ACCESS_TOKEN (a system user's token that never expires), its permissions and "
+    "PHONE_NUMBER_ID"
+)
+ADDRESS: Final = "check the network and META_GRAPH_URL; look at Meta's status page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +87,17 @@ async def open_whatsapp(
     on_progress: Callable[[Progress], None] = lambda _: None,
     reports: MessageReports | None = None,
     sent: SentMessageLog | None = None,
+    failures: Failures = UNWATCHED,
 ) -> AsyncIterator[WhatsApp]:
     """Check the token, then run until the block is left, which ends ringing calls.
 
     Calls in progress end with their sessions: stop ``handler`` before leaving the block.
     """
-    tokens = _build_tokens(options, http)
+    tokens = _build_tokens(options, http, failures)
     await tokens.open()
     graph = (options.graph_url, options.graph_version)
-    client = WhatsAppClient(http, options.phone_number_id, tokens, *graph)
+    watch = ApiWatch(failures, Area.PROVIDER, PROVIDER, CREDENTIALS, ADDRESS)
+    client = WhatsAppClient(http, options.phone_number_id, tokens, *graph, watch)
     permissions = PermissionUpdates(store)
     listeners: list[Callable[[Progress], None]] = [on_progress]
 
@@ -114,7 +126,9 @@ async def open_whatsapp(
                 task.cancel()
 
 
-def _build_tokens(options: WhatsAppOptions, http: httpx.AsyncClient) -> TokenManager:
+def _build_tokens(
+    options: WhatsAppOptions, http: httpx.AsyncClient, failures: Failures
+) -> TokenManager:
     return TokenManager(
         http,
         options.access_token,
@@ -123,6 +137,7 @@ def _build_tokens(options: WhatsAppOptions, http: httpx.AsyncClient) -> TokenMan
         time.time,
         options.graph_url,
         options.graph_version,
+        failures,
     )
 
 

@@ -20,6 +20,7 @@ from fwai.adapters.whatsapp.codes import AUTH, TOKEN, Meaning, Retry, meaning
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.webhook import read_problem
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
+from fwai.http.api_watch import ApiWatch, unwatched
 
 META_GRAPH_URL: Final = "https://graph.facebook.com"
 META_GRAPH_VERSION: Final = "v25.0"
@@ -71,6 +72,7 @@ class WhatsAppClient:
         tokens: Where the access token comes from.
         base_url: Where the API is.
         version: Such as ``v25.0``.
+        watch: Hears whether the API can be used.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class WhatsAppClient:
         tokens: Tokens,
         base_url: str = META_GRAPH_URL,
         version: str = META_GRAPH_VERSION,
+        watch: ApiWatch | None = None,
     ) -> None:
+        self._watch = watch or unwatched(_NAME)
         self._http = http
         self._tokens = tokens
         self._url = f"{base_url.rstrip('/')}/{version}/{quote(phone_number_id, safe='')}"
@@ -200,11 +204,12 @@ class WhatsAppClient:
         request = self._http.build_request(
             method, self._url + path, json=body, params=query, timeout=_ATTEMPT_TIMEOUT
         )
-        try:
-            async with asyncio.timeout(REQUEST_S):
-                return await self._send_with_retry(request, repeatable=repeatable)
-        except TimeoutError:
-            raise ApiUnknownError(_NAME, "no answer in time") from None
+        with self._watch.watched():
+            try:
+                async with asyncio.timeout(REQUEST_S):
+                    return await self._send_with_retry(request, repeatable=repeatable)
+            except TimeoutError:
+                raise ApiUnknownError(_NAME, "no answer in time") from None
 
     async def _send_with_retry(self, request: httpx.Request, *, repeatable: bool) -> Json:
         """Send a request; retry once if that is safe, and once with a renewed token."""

@@ -26,7 +26,9 @@ import httpx
 import structlog
 
 from fwai.adapters.whatsapp.client import META_GRAPH_URL, META_GRAPH_VERSION
+from fwai.domain.failure import UNWATCHED, Area, Trouble, storage_words
 from fwai.errors import ApiError
+from fwai.interfaces.failures import Failures
 
 REFRESH_LEFT_S: Final = 7 * 86_400.0
 CHECK_S: Final = 86_400.0
@@ -35,6 +37,8 @@ JITTER_S: Final = 600
 REQUEST_S: Final = 10.0
 RENEW_S: Final = 60.0  # between two renewals that clients ask for
 _NAME: Final = "whatsapp"
+_ACCESS: Final = "whatsapp token"
+_CACHE: Final = "whatsapp token cache"
 
 _log = structlog.get_logger()
 
@@ -78,6 +82,7 @@ class TokenManager:
         token: The configured token.
         cache: File of an exchanged token; its folder must exist.
         clock: Unix time in seconds.
+        failures: Told of a token that needs a person, and of a cache that cannot be written.
     """
 
     def __init__(
@@ -89,7 +94,9 @@ class TokenManager:
         clock: Callable[[], float],
         base_url: str = META_GRAPH_URL,
         version: str = META_GRAPH_VERSION,
+        failures: Failures = UNWATCHED,
     ) -> None:
+        self._failures = failures
         self._http = http
         self._configured_token = token
         self._token = token
@@ -165,6 +172,7 @@ class TokenManager:
         elif not self.info.never_expires and self.info.left_s(self._clock()) < REFRESH_LEFT_S:
             await self._exchange()
         else:
+            self._failures.mended(Area.PROVIDER, _ACCESS)
             _log.info("whatsapp_token_good", kind=self.info.kind, days=self._days())
 
     async def _exchange(self) -> None:
@@ -191,7 +199,8 @@ class TokenManager:
             self._report_problem("the exchange did not prolong the token; issue a new one")
             return
         self._token, self.info = token, info
-        await asyncio.to_thread(self._save)
+        self._failures.mended(Area.PROVIDER, _ACCESS)
+        await self._keep()
         _log.info("whatsapp_token_refreshed", days=self._days())
 
     async def _token_info(self, token: str, expires_in: object) -> TokenInfo:
@@ -229,6 +238,8 @@ class TokenManager:
 
     def _report_problem(self, text: str) -> None:
         self.problem = text
+        fix = "issue a new token in Meta's Business settings, set META_ACCESS_TOKEN and restart"
+        self._failures.seen(Trouble(Area.PROVIDER, _ACCESS, text.partition(";")[0], fix))
         _log.error("whatsapp_token_needs_attention", reason=text, days=self._days())
 
     def _days(self) -> float | None:
@@ -254,8 +265,17 @@ class TokenManager:
             return {}
         return kept if isinstance(kept, dict) else {}
 
-    def _save(self) -> None:
-        """Write the cache atomically, readable by the owner only."""
+    async def _keep(self) -> None:
+        error = await asyncio.to_thread(self._save)
+        if error is None:
+            self._failures.mended(Area.STORAGE, _CACHE)
+            return
+        _log.warning("whatsapp_token_not_cached", reason=error.strerror)
+        cause, fix = storage_words(error, "DATA_DIR")
+        self._failures.seen(Trouble(Area.STORAGE, _CACHE, cause, fix))
+
+    def _save(self) -> OSError | None:
+        """Write the cache atomically, readable by the owner only; return what went wrong."""
         kept = {
             "source": _hash(self._configured_token),
             "token": self._token,
@@ -270,9 +290,10 @@ class TokenManager:
                 os.fsync(out.fileno())
             scratch.replace(self._cache)
         except OSError as exc:
-            _log.warning("whatsapp_token_not_cached", reason=exc.strerror)
             with contextlib.suppress(OSError):
                 scratch.unlink()
+            return exc
+        return None
 
 
 def _token(reply: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,8 @@ async def ask(
     exotel: FakeRest, work: Work, base_url: str = "https://api.example", **dlt: str
 ) -> object:
     async with exotel.client() as http:
-        return await work(ExotelClient(http, SID, KEY, TOKEN, "08047100000", base_url, **dlt))
+        more: Any = dlt
+        return await work(ExotelClient(http, SID, KEY, TOKEN, "08047100000", base_url, **more))
 
 
 def text(client: ExotelClient) -> Awaitable[object]:
