@@ -80,6 +80,8 @@ def storage_words(error: OSError, setting: str) -> tuple[str, str]:
         return f"the disk fails ({name})", f"check the disk, or the network drive, of {setting}"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"too many files are open ({name})", "raise LimitNOFILE of the service"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        name = "ENOTDIR"  # the same, whichever request comes first
     return f"the folder cannot be written ({name})", (
         f"make the folder of {setting} a folder that the service's user can write"
     )

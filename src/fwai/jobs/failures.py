@@ -3,8 +3,8 @@
 Theory of operation. What stands is a small table in memory, by area and part: `standing` is what
 ``/readyz`` shows. Each beginning and each end is a *notice*, which ``run`` writes as jobs that tell
 n8n of it. While the database is away, maybe the failure itself, notices wait and are told later.
-What fails and works by turns is told once a minute at most: an end and a new beginning in between
-cancel each other.
+What fails and works by turns is told once a minute at most: a beginning waits until the last one is
+that old, and an end that is not told yet and a new beginning cancel each other.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from fwai.interfaces.jobs import JobQueue
 from fwai.jobs.events import Events
 
 MAX_FAILURES: Final = 64
-QUIET_S: Final = 60.0  # between two tellings of the same
+QUIET_S: Final = 60.0  # between two beginnings of the same
 PAUSES_S: Final = (1.0, 5.0, 30.0)  # while the database takes no notice
 STOP_S: Final = 2.0
 
@@ -63,6 +63,7 @@ class FailureRegistry:
         self._loop = asyncio.get_running_loop()
         self._standing: dict[Key, Failure] = {}
         self._notices: dict[Key, list[Notice]] = {}
+        self._told: set[Key] = set()  # whose beginning was told, and whose end was not
         self._quiet_until: dict[Key, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -137,42 +138,63 @@ class FailureRegistry:
         """Keep a notice; a new beginning of the same cancels an end that nobody heard of."""
         waiting = self._notices.setdefault(key, [])
         last = waiting[-1] if waiting else None
-        if last is not None and last.mended and not notice.mended:
-            waiting.pop()
-            if last.failure.trouble != notice.failure.trouble:
-                waiting.append(notice)
-        elif last is not None and not last.mended and not notice.mended:
-            waiting[-1] = notice  # it is told as it is by now
-        else:
+        if notice.mended:
+            if key in self._told:
+                waiting.clear()  # another cause in between is no news any more
             waiting.append(notice)
+        elif last is None:
+            waiting.append(notice)
+        elif not last.mended:
+            waiting[-1] = notice  # it is told as it is by now
+        elif last.failure.trouble == notice.failure.trouble:
+            waiting.pop()
+        else:
+            waiting[-1] = notice
         if not waiting:
             del self._notices[key]
         self._wake.set()
 
     def _next_due(self) -> float | None:
         """Return in how many seconds something is to be told; None: nothing is."""
-        due = [self._quiet_until.get(key, 0.0) for key in self._notices]
+        due = [self._due(key) for key in self._notices]
         return max(min(due) - self._loop.time(), 0.0) if due else None
+
+    def _due(self, key: Key) -> float:
+        """Return when the next notice of a failure is to be told, by the loop's clock."""
+        first = self._notices[key][0]
+        return 0.0 if first.mended else self._quiet_until.get(key, 0.0)
 
     async def _tell_due(self, queue: JobQueue, events: Events) -> bool:
         """Tell what is due; False when the database failed."""
         now = self._loop.time()
-        due = [key for key in self._notices if self._quiet_until.get(key, 0.0) <= now]
-        for key in due:
-            while waiting := self._notices.get(key):
-                notice = waiting[0]
-                try:
-                    for job in self._jobs(events, notice):
-                        await queue.enqueue(job)
-                except StoreError as exc:
-                    _log.error("failure_not_told", area=key[0].value, error=str(exc))
+        for key in [key for key in self._notices if self._due(key) <= now]:
+            while key in self._notices and self._due(key) <= now:
+                if not await self._tell_first(key, queue, events):
                     return False
-                if waiting and waiting[0] is notice:
-                    del waiting[0]
-                if not waiting:
-                    self._notices.pop(key, None)
-            self._quiet_until[key] = self._loop.time() + QUIET_S
         self._quiet_until = {key: until for key, until in self._quiet_until.items() if until > now}
+        return True
+
+    async def _tell_first(self, key: Key, queue: JobQueue, events: Events) -> bool:
+        """Tell the first notice of a failure, out of the others' way meanwhile."""
+        waiting = self._notices[key]
+        notice = waiting.pop(0)
+        if not waiting:
+            del self._notices[key]
+        told_before = key in self._told
+        if notice.mended:
+            self._told.discard(key)
+        else:
+            self._told.add(key)
+        try:
+            for job in self._jobs(events, notice):
+                await queue.enqueue(job)
+        except StoreError as exc:
+            _log.error("failure_not_told", area=key[0].value, error=str(exc))
+            self._notices.setdefault(key, []).insert(0, notice)
+            (self._told.add if told_before else self._told.discard)(key)
+            return False
+        if not notice.mended:
+            self._quiet_until[key] = self._loop.time() + QUIET_S
         return True
 
     def _jobs(self, events: Events, notice: Notice) -> Sequence[NewJob]:

@@ -13,7 +13,7 @@ CODES = [
     (errno.EPERM, "the folder cannot be written (EPERM)", "service's user can write"),
     (errno.EROFS, "the folder cannot be written (EROFS)", "service's user can write"),
     (errno.ENOTDIR, "the folder cannot be written (ENOTDIR)", "service's user can write"),
-    (errno.EEXIST, "the folder cannot be written (EEXIST)", "service's user can write"),
+    (errno.EEXIST, "the folder cannot be written (ENOTDIR)", "service's user can write"),
     (errno.EIO, "the disk fails (EIO)", "check the disk"),
     (errno.ESTALE, "the disk fails (ESTALE)", "network drive"),
     (errno.EMFILE, "too many files are open (EMFILE)", "LimitNOFILE"),
