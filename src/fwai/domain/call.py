@@ -163,7 +163,8 @@ class CallEnding:
         latency_ms: Caller-stopped-speaking to agent-audible per turn, in milliseconds.
         audio_in_s: Caller audio sent to the model, in seconds.
         audio_out_s: Agent audio the caller heard, in seconds.
-        cause: The provider's word for it; empty when it gave none.
+        cause: Why, in words an operator can act on, or the provider's word for it; empty when there
+            is none.
     """
 
     state: CallState

@@ -30,7 +30,7 @@ class CallRecord:
         instance: The process that holds or held its sockets.
         epoch: The life of that instance; None of a version without instances.
         not_before: When it may be dialled at the earliest.
-        cause: The provider's word for its ending.
+        cause: Why it ended so, in words an operator can act on, or the provider's word for it.
         summary: Summary of the conversation.
         extracted: Values of the agent's ``extract`` schema.
     """

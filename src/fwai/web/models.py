@@ -118,7 +118,10 @@ class CallSummary(BaseModel):
     agent: str
     status: CallState
     end_reason: str | None
-    cause: str | None = Field(description="The provider's word for the ending.")
+    cause: str | None = Field(
+        description="Why it ended so, in words to act on (docs/FAILURES.md), or the provider's own "
+        "word for it."
+    )
     created_at: DateTimeString
     not_before: DateTimeString | None
     started_at: DateTimeString | None

@@ -5,6 +5,7 @@ from fakes import FakeAgent
 from fwai.calls.listening_agent import ListeningAgent
 from fwai.domain.events import (
     AgentAudio,
+    AgentAway,
     AgentEvent,
     AgentLost,
     AgentReady,
@@ -20,6 +21,7 @@ from fwai.domain.events import (
 
 PASSED: list[AgentEvent] = [
     AgentReady(),
+    AgentAway("the key is refused"),
     CallerSaid("hello"),
     TokensUsed({"total": 1}),
     AgentLost(),

@@ -1,7 +1,7 @@
 """All calls of a process: admission, ownership, and that nothing is left behind."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import CallManager
 from fwai.calls.placing import STREAM_S
 from fwai.domain.call import Call, CallId, CallOffer, CallState, Direction, EndReason
+from fwai.domain.events import AgentAway, AgentEvent, AgentLost, AgentReady
 from fwai.domain.instance import InstanceStatus
 from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces.media import Recorder
@@ -111,6 +112,44 @@ def test_a_call_runs_from_offer_to_hang_up() -> None:
     assert house.states == [CallState.COMPLETED]
     assert house.reasons == [EndReason.CALLER_HUNG_UP]
     assert house.control.hung_up == []
+
+
+AWAY = "Gemini refuses the key (HTTP 403): check GOOGLE_API_KEY"
+
+
+@pytest.mark.parametrize(
+    ("events", "carrier", "reason", "cause"),
+    [
+        ([AgentAway(AWAY), AgentLost(AWAY)], "", EndReason.AGENT_FAILED, AWAY),
+        ([AgentLost(AWAY)], "Normal Hangup", EndReason.AGENT_FAILED, AWAY),
+        ([AgentAway(AWAY)], "", EndReason.CALLER_HUNG_UP, AWAY),
+        ([AgentAway(AWAY), AgentReady()], "", EndReason.CALLER_HUNG_UP, ""),
+        ([], "", EndReason.CALLER_HUNG_UP, ""),
+    ],
+)
+def test_a_call_says_why_its_agent_was_away(
+    events: Sequence[AgentEvent], carrier: str, reason: EndReason, cause: str
+) -> None:
+    """What the carrier says of the hang-up that this brings says nothing of it."""
+
+    async def act(house: House) -> None:
+        async def agent_for(call: Call) -> FakeAgent:
+            house.agents.append(FakeAgent([(0.5, event) for event in events]))
+            return house.agents[-1]
+
+        async def hang_up(provider_call_id: str) -> None:
+            await house.calls.ended("plivo", provider_call_id, CallState.COMPLETED, carrier)
+
+        house.make_agent = agent_for
+        if carrier:
+            house.control.hang_up = hang_up  # type: ignore[method-assign]
+        token = await house.offer()
+        await house.calls.carry(token, "carrier-1", FakeCaller([(2.0, HANG_UP)]))
+
+    house = inside(act)
+
+    (ending,) = house.archive.endings.values()
+    assert (ending.reason, ending.cause) == (reason, cause)
 
 
 def test_a_stream_that_never_comes_gives_the_model_session_back() -> None:

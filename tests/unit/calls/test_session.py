@@ -16,6 +16,7 @@ from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import EndReason
 from fwai.domain.events import (
     AgentAudio,
+    AgentAway,
     AgentEvent,
     AgentLost,
     AgentReady,
@@ -236,6 +237,22 @@ def test_a_lost_model_ends_the_call_and_the_carriers_call() -> None:
 
     assert call.reason is EndReason.AGENT_FAILED
     assert len(call.carrier_hung_up_at) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "cause"),
+    [
+        ([(1.0, AgentAway("the key is refused"))], "the key is refused"),
+        ([(1.0, AgentAway("a")), (2.0, AgentAway("b"))], "b"),
+        ([(1.0, AgentAway("a")), (2.0, AgentReady(resumed=True))], ""),
+        ([(1.0, AgentAway("a")), (2.0, AgentReady()), (3.0, AgentLost("c"))], "c"),
+        ([(1.0, AgentAway("a")), (2.0, AgentLost())], "a"),
+        ([(1.0, AgentLost("c"))], "c"),
+        ([], ""),
+    ],
+)
+def test_why_the_agent_is_away_is_known_at_the_end(script: AgentScript, cause: str) -> None:
+    assert carry(script).session.replies.away_cause == cause
 
 
 def test_end_call_lets_the_goodbye_be_heard_and_waits_for_the_receipt() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from fakes import SeenFailures
 from fwai.domain.call_event import ENDED
 from fwai.domain.job import EVENT, Dead, Done, Retry
-from fwai.errors import ApiError
-from fwai.jobs.events import GIVE_UP_S, Events
+from fwai.errors import ApiAuthError, ApiError
+from fwai.jobs.events import GIVE_UP_S, PATIENCE, Events
 from unit.jobs.kit import PHONE, T0, a_job, no_mark
 from unit.store.kit import Clock
 
@@ -195,3 +196,48 @@ async def test_without_an_address_any_more_an_event_says_so() -> None:
 
     assert isinstance(outcome, Dead)
     assert "EVENTS_WEBHOOK_URL" in outcome.why
+
+
+# ---- an address that takes nothing --------------------------------------------------------------
+
+REFUSED = [
+    (ApiError("webhook", "refused (HTTP 401)", status=401, retryable=True), 1, "HTTP 401"),
+    (ApiError("webhook", "refused (HTTP 403)", status=403, retryable=True), 1, "HTTP 403"),
+    (ApiError("webhook", "refused (HTTP 404)", status=404, retryable=True), PATIENCE, "HTTP 404"),
+    (ApiError("webhook", "refused (HTTP 500)", status=500, retryable=True), PATIENCE, "HTTP 500"),
+    (ApiError("webhook", "cannot connect", retryable=True), PATIENCE, "no answer"),
+    (ApiError("webhook", "gone (HTTP 410)", status=410), PATIENCE, "HTTP 410"),
+]
+
+
+@pytest.mark.parametrize(("fault", "tries", "said"), REFUSED, ids=[one[2] for one in REFUSED])
+async def test_an_address_that_takes_nothing_for_long_is_a_failure_until_it_takes_something(
+    fault: ApiError, tries: int, said: str
+) -> None:
+    failures = SeenFailures()
+    receiver = Receiver(*[fault] * (tries + 1))
+    made = Events(URL, receiver.post, gap, lambda: T0, failures)
+
+    for attempt in range(1, tries):
+        await made.deliver(an_event(attempts=attempt), no_mark)
+    assert failures.names == [], "it may only be published anew"
+    await made.deliver(an_event(attempts=tries), no_mark)
+
+    (trouble,) = failures.standing.values()
+    assert said in trouble.cause
+    assert "EVENTS_WEBHOOK" in trouble.fix
+    assert "n8n.example.com" not in trouble.cause + trouble.fix
+    receiver.faults.clear()
+    await made.deliver(an_event(), no_mark)
+    assert failures.names == []
+
+
+async def test_the_address_of_one_call_is_not_the_operators() -> None:
+    failures = SeenFailures()
+    fault = ApiAuthError("webhook", "refused", status=401)
+    made = Events(URL, Receiver(fault).post, gap, lambda: T0, failures)
+    body = {"type": ENDED, "timestamp": "", "data": {}}
+
+    await made.deliver(a_job(EVENT, payload={"body": body, "url": OTHER}), no_mark)
+
+    assert failures.names == []

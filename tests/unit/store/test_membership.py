@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import virtual_time
+from fakes import SeenFailures
 from fwai.domain.instance import (
     DEAD,
     STOPPED,
@@ -18,6 +19,7 @@ from fwai.domain.instance import (
     ProcessIdentity,
 )
 from fwai.errors import StoreError
+from fwai.store.database_watch import DatabaseWatch
 from fwai.store.instances import LEASE_S
 from fwai.store.membership import BEAT_S, WATCH_S, Membership
 
@@ -275,6 +277,21 @@ def test_whoever_is_first_to_reach_the_database_again_judges_nobody(
         await asyncio.sleep(600)
         assert a.taken == b.taken == []
         assert (a.lost, b.lost) == (0, 0)
+
+    run(act)
+
+
+def test_a_database_that_does_not_answer_a_heartbeat_is_told() -> None:
+    async def act(table: Table, tasks: asyncio.TaskGroup) -> None:
+        failures = SeenFailures()
+        node = Node(table, "a")
+        node.membership._watch = DatabaseWatch(failures)
+        await node.open(tasks)
+        await asyncio.sleep(10)
+        assert failures.names == []
+        table.hangs = True
+        await asyncio.sleep(10)
+        assert failures.names == ["database"]
 
     run(act)
 

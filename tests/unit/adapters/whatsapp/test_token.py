@@ -11,7 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 
 import virtual_time
+from fakes import SeenFailures
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
+from fwai.domain.failure import Area
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -56,11 +58,18 @@ class Keeper:
     given: str = "given"
     keys: AppKeys = KEYS
     now: float = NOW
+    failures: SeenFailures = field(default_factory=SeenFailures)
 
     def make(self) -> TokenManager:
         http = httpx.AsyncClient(transport=httpx.MockTransport(self.meta))
         return TokenManager(
-            http, self.given, self.keys, self.folder / "token.json", lambda: self.now, "https://g"
+            http,
+            self.given,
+            self.keys,
+            self.folder / "token.json",
+            lambda: self.now,
+            "https://g",
+            failures=self.failures,
         )
 
     async def opened(self) -> TokenManager:
@@ -143,9 +152,17 @@ async def test_an_exchange_that_changes_nothing_is_no_refresh(tmp_path: Path) ->
 
 async def test_an_invalid_token_raises_the_alarm(tmp_path: Path) -> None:
     with capture_logs() as logs:
-        keeper = await Keeper(Meta(), tmp_path).opened()
+        given = Keeper(Meta(), tmp_path)
+        keeper = await given.opened()
     assert "META_ACCESS_TOKEN" in keeper.problem
     assert [one["log_level"] for one in logs] == ["error"]
+    (trouble,) = given.failures.standing.values()
+    assert (trouble.area, trouble.what) == (Area.PROVIDER, "whatsapp token")
+    assert trouble.cause == "the token is not valid"
+    assert "META_ACCESS_TOKEN" in trouble.fix
+    given.meta.expires["given"] = NOW + 60 * DAY
+    await keeper.open()
+    assert given.failures.names == []
 
 
 async def test_meta_may_be_away_at_start(tmp_path: Path) -> None:
@@ -167,8 +184,16 @@ async def test_without_app_keys_the_token_is_just_used(tmp_path: Path) -> None:
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     meta = Meta({"given": NOW + DAY}, exchange=("long", 60 * DAY))
-    keeper = await Keeper(meta, tmp_path / "missing").opened()
+    given = Keeper(meta, tmp_path / "missing")
+    keeper = await given.opened()
     assert keeper.current() == "long"
+    assert given.failures.names == ["whatsapp token cache"]
+    (tmp_path / "missing").mkdir()
+    given.now += 59 * DAY
+    meta.exchange = ("longer", 60 * DAY)
+    await keeper.open()
+    assert keeper.current() == "longer"
+    assert given.failures.names == []
 
 
 async def test_renewing_after_a_refusal(tmp_path: Path) -> None:
