@@ -90,7 +90,8 @@ class CallColumns(TypedColumns):
     (dialing, ringing or answered), ``written_at`` when the row last changed. ``transcript`` and
     ``recording`` are relative to their directories, so that a backup can be restored elsewhere.
     ``instance`` and ``epoch`` name the process that holds the call's sockets. ``cause`` is
-    why it ended so, in our words or the provider's; ``summary`` and ``extracted`` come after the call, if ever.
+    why it ended so, in our words or the provider's; ``summary`` and ``extracted`` come after the
+    call, if ever.
     """
 
     id = Column(String(64), primary_key=True)
