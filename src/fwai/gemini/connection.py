@@ -19,6 +19,7 @@ from fwai.errors import AgentError, WireError
 from fwai.gemini import messages
 from fwai.gemini.faults import (
     LINK,
+    MODEL,
     QUOTA,
     SETUP,
     TIMEOUT,
@@ -42,6 +43,7 @@ INVALID_ARGUMENT: Final = 1007
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
 MAX_EARLY: Final = 100
 _CLOSE_CODES: Final = {400: 1007, 404: 1008}
+_SETUP_FAULTS: Final = {400: SETUP, 404: MODEL}
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
 
 _log = logging.getLogger("fwai.gemini.socket")
@@ -248,12 +250,12 @@ def setup_error(error: ServiceError) -> AgentError:
     What judges the set-up itself counts as the close code that says the same.
     """
     text = f"live: set-up refused ({error.status or error.code})"
-    fault = SETUP if error.code == HTTPStatus.BAD_REQUEST else fault_of_status(error.code)
-    judges = error.code in _CLOSE_CODES
+    fault = _SETUP_FAULTS.get(error.code or 0) or fault_of_status(error.code)
+    judges = _CLOSE_CODES.get(error.code or 0)
     refused = error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return AgentError(
         text,
-        code=_CLOSE_CODES.get(error.code, error.code),
+        code=judges or error.code,
         resumable=not (judges or refused),
         fresh=not refused,
         fault=fault.name,
