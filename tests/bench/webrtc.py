@@ -28,6 +28,7 @@ from bench.measure import Spread, cpu_s, memory_kb  # noqa: E402 - the path come
 from fwai.adapters.webrtc import opus, peer, rtp, sdp  # noqa: E402
 from fwai.adapters.webrtc.audio_receiver import AudioReceiver  # noqa: E402
 from fwai.adapters.webrtc.clock import MediaClock  # noqa: E402
+from fwai.adapters.webrtc.datagrams import DroppedDatagrams  # noqa: E402
 from fwai.adapters.webrtc.leg import WebRtcLeg  # noqa: E402
 from fwai.adapters.webrtc.ports import Address, UdpPorts  # noqa: E402
 from fwai.adapters.webrtc.transport import MediaTransport  # noqa: E402
@@ -190,7 +191,11 @@ class Caller:
 
 
 async def call(server: Server, payloads: list[bytes], lost: set[int]) -> Caller:
-    way = MediaTransport(UdpPorts(30_000, 30_999), [Address("127.0.0.1", "127.0.0.1")])
+    way = MediaTransport(
+        UdpPorts(30_000, 30_999),
+        [Address("127.0.0.1", "127.0.0.1")],
+        DroppedDatagrams(time.monotonic),
+    )
     await way.open()
     local = sdp.Local(*way.credentials, way.fingerprint, way.announced, 7, "caller")
     answer = await server.ask("offer", sdp=sdp.write_offer(local, 16_000))

@@ -5,17 +5,25 @@ no audio before `WebRtcLeg.release`.
 """
 
 import secrets
+import time
 from dataclasses import dataclass, field
+
+import structlog
 
 from fwai.adapters.webrtc import library_check, sdp
 from fwai.adapters.webrtc.audio_sender import Identity
 from fwai.adapters.webrtc.clock import MediaClock
+from fwai.adapters.webrtc.datagrams import DroppedDatagrams
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.ports import UdpPorts, media_addresses
 from fwai.adapters.webrtc.transport import MediaTransport
 
 CALLER_HZ = 16_000
 """Highest useful sample rate of the caller's audio: that of the model's input."""
+
+
+def _log(reason: str, dropped: int) -> None:
+    structlog.get_logger().warning("datagrams_dropped", reason=reason, dropped=dropped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class PeerOptions:
         sample_rate: Of the legs' samples both ways, in Hz: 16000 or 24000.
         limits: Time limits.
         loopback: Use 127.0.0.1 and nothing else; for tests.
+        drops: Counts what strangers send to the ports, for all calls together.
     """
 
     ports: UdpPorts
@@ -37,6 +46,7 @@ class PeerOptions:
     sample_rate: int = 24_000
     limits: LegLimits = field(default_factory=LegLimits)
     loopback: bool = False
+    drops: DroppedDatagrams = field(default_factory=lambda: DroppedDatagrams(time.monotonic, _log))
 
 
 async def answer(offer_sdp: str, options: PeerOptions) -> tuple[WebRtcLeg, str]:
@@ -100,7 +110,7 @@ class PendingOffer:
 async def _open(options: PeerOptions) -> tuple[MediaTransport, Identity]:
     library_check.verify()
     addresses = media_addresses(options.public_ip, loopback=options.loopback)
-    transport = MediaTransport(options.ports, addresses)
+    transport = MediaTransport(options.ports, addresses, options.drops)
     try:
         await transport.open()
     except BaseException:

@@ -4,6 +4,11 @@ Theory of operation. aiortc's gatherer gets an ICE connection of ours that binds
 and whose sockets pass RTP straight to us instead of to the DTLS transport's queue and task. aiortc
 does connectivity checks, consent, the handshake and the keys. Its private names that we use are
 listed in `library_check`.
+
+Anybody can send to these ports. What is not sound is dropped before a library sees it
+(`datagrams`), what a library makes of the rest is caught for each datagram, and once a pair of
+addresses is nominated, DTLS and RTP are taken from that address only. A peer may begin its
+handshake before we know which address is its: the first datagrams of each address wait until then.
 """
 
 import asyncio
@@ -25,27 +30,51 @@ from aiortc import (
     RTCIceTransport,
 )
 
+from fwai.adapters.webrtc.datagrams import (
+    MAX_RTP_BYTES,
+    DroppedDatagrams,
+    Kind,
+    dtls_fault,
+    kind_of,
+    stun_fault,
+)
 from fwai.adapters.webrtc.ports import Address, UdpPorts
 from fwai.adapters.webrtc.rtp import is_rtcp
 from fwai.adapters.webrtc.sdp import Remote
 from fwai.errors import WireError
 
 UNSENT_BYTES: Final = 16_384  # more than the kernel's own buffer must not pile up
+EARLY_ADDRESSES: Final = 16
+EARLY_DATAGRAMS: Final = 4  # a handshake's first flight
+QUEUED_DATAGRAMS: Final = 64
 
 
 class MediaProtocol(StunProtocol):
-    """UDP protocol that passes RTP straight to the call and all else to aioice."""
+    """UDP protocol that judges each datagram, and passes RTP straight to the call."""
 
     def __init__(self, connection: "MediaConnection") -> None:
         super().__init__(connection)
         self._media = connection
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """Demultiplex RTP and RTCP by their first byte (RFC 7983)."""
-        if isinstance(data, bytes) and data and 128 <= data[0] <= 191:
-            self._media.on_media(data)
-        else:
-            super().datagram_received(data, addr)
+        """Hand a datagram on to whom it is for; none of them ends anything but itself."""
+        media = self._media
+        if not isinstance(data, bytes):
+            return
+        try:
+            kind = kind_of(data)
+            if kind is Kind.RTP:
+                media.take_rtp(data, addr)
+            elif kind is Kind.DTLS:
+                media.take_dtls(data, addr)
+            elif kind is Kind.OTHER:
+                media.drops.add("other" if data else "empty")
+            elif fault := stun_fault(data, media.user):
+                media.drops.add(fault)
+            else:
+                super().datagram_received(data, addr)
+        except Exception as exc:  # noqa: BLE001 - a library's fault with one stranger's bytes
+            media.drops.add(f"{type(exc).__name__.lower()}")
 
 
 class MediaConnection(Connection):
@@ -54,16 +83,70 @@ class MediaConnection(Connection):
     Attributes:
         on_media: Called with each datagram that looks like RTP.
         announced: Addresses for the session description.
+        drops: Counts what is dropped.
         ended: It was closed, by us or because consent expired.
+        user: Our user name fragment.
     """
 
-    def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
+    def __init__(
+        self, ports: UdpPorts, addresses: Sequence[Address], drops: DroppedDatagrams
+    ) -> None:
         super().__init__(ice_controlling=False, use_ipv6=False)
         self._ports = ports
         self._addresses = addresses
+        self._early: dict[tuple[Any, ...], list[bytes]] = {}
+        self.drops = drops
+        self.user = self.local_username.encode()
         self.on_media: Callable[[bytes], None] = _ignore
         self.announced: list[tuple[str, int]] = []
         self.ended = False
+
+    def take_rtp(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """Pass RTP of the peer on."""
+        pair = self._nominated.get(1)
+        if pair is None or pair.remote_addr != addr or len(data) > MAX_RTP_BYTES:
+            self.drops.add("rtp_stranger" if pair is not None else "rtp_early")
+        else:
+            self.on_media(data)
+
+    def take_dtls(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        """Queue DTLS of the peer; keep the first of each address until it is known."""
+        if fault := dtls_fault(data):
+            self.drops.add(fault)
+            return
+        pair = self._nominated.get(1)
+        if pair is None:
+            self._keep_early(data, addr)
+        elif pair.remote_addr != addr:
+            self.drops.add("dtls_stranger")
+        else:
+            for early in self._early.pop(addr, ()):
+                self._queue_dtls(early)
+            self._early.clear()
+            self._queue_dtls(data)
+
+    def admit_early(self) -> None:
+        """Hand on what the nominated address sent before it was nominated."""
+        pair = self._nominated.get(1)
+        early, self._early = self._early, {}
+        for data in early.get(pair.remote_addr, ()) if pair is not None else ():
+            self._queue_dtls(data)
+
+    def _keep_early(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if addr not in self._early and len(self._early) >= EARLY_ADDRESSES:
+            self.drops.add("dtls_early")
+            return
+        kept = self._early.setdefault(addr, [])
+        if len(kept) < EARLY_DATAGRAMS:
+            kept.append(data)
+        else:
+            self.drops.add("dtls_early")
+
+    def _queue_dtls(self, data: bytes) -> None:
+        if self._queue.qsize() < QUEUED_DATAGRAMS:
+            self.data_received(data, 1)
+        else:
+            self.drops.add("dtls_queue")
 
     async def get_component_candidates(
         self,
@@ -129,8 +212,10 @@ class MediaTransport:
         undecipherable: Datagrams that could not be decrypted, or were replayed.
     """
 
-    def __init__(self, ports: UdpPorts, addresses: Sequence[Address]) -> None:
-        self._connection = MediaConnection(ports, addresses)
+    def __init__(
+        self, ports: UdpPorts, addresses: Sequence[Address], drops: DroppedDatagrams
+    ) -> None:
+        self._connection = MediaConnection(ports, addresses, drops)
         self._gatherer = _Gatherer(self._connection)
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
@@ -184,6 +269,14 @@ class MediaTransport:
         Raises:
             WireError: It cannot be done.
         """
+        try:
+            await self._connect(remote, offered=offered)
+        except (WireError, OSError):
+            raise
+        except Exception as exc:  # a library's fault with what the peer said
+            raise WireError(f"webrtc: not connected ({type(exc).__name__})") from exc
+
+    async def _connect(self, remote: Remote, *, offered: bool) -> None:
         connection = self._connection
         connection.ice_controlling = offered or remote.lite
         for candidate in remote.candidates:
@@ -203,6 +296,7 @@ class MediaTransport:
         await self._ice.start(RTCIceParameters(remote.ufrag, remote.password, remote.lite))
         if self._ice.state != "completed":
             raise WireError("webrtc: no way to the other side")
+        connection.admit_early()
         self._dtls._set_role("server" if remote.setup == "active" else "client")  # noqa: SLF001
         prints = [RTCDtlsFingerprint(name, value) for name, value in remote.fingerprints]
         await self._dtls.start(RTCDtlsParameters(fingerprints=prints))
@@ -223,9 +317,11 @@ class MediaTransport:
         """Close DTLS and ICE, and free ports, tasks and keys."""
         self._connection.on_media = self._on_rtp = self._on_rtcp = self._on_closed = _ignore
         self._rx = self._tx = None
-        await self._dtls.stop()
-        await self._ice.stop()
-        self._dtls.remove_all_listeners()
+        try:
+            await self._dtls.stop()
+        finally:
+            await self._ice.stop()
+            self._dtls.remove_all_listeners()
 
     def _receive(self, data: bytes) -> None:
         control = is_rtcp(data)
