@@ -1,7 +1,9 @@
 """Runs uvicorn on a listening socket, with a graceful drain of calls."""
 
 import asyncio
+import functools
 import socket
+import time
 from types import FrameType
 from typing import Final
 
@@ -10,6 +12,12 @@ import uvicorn
 
 from fwai.adapters.media_socket import MediaSocketProtocol
 from fwai.errors import ConfigError
+from fwai.server.connections import (
+    Connections,
+    LimitedHttpProtocol,
+    limits_for,
+    raise_descriptor_limit,
+)
 from fwai.wiring.app import Server
 
 BACKLOG: Final = 256
@@ -49,14 +57,21 @@ class DrainingServer(uvicorn.Server):
     Args:
         server: The server to run.
         drain_s: Longest wait for running calls.
+
+    Attributes:
+        open_connections: HTTP connections at the moment, and what was refused.
     """
 
     def __init__(self, server: Server, drain_s: float) -> None:
+        descriptors = raise_descriptor_limit()
+        self.open_connections = Connections(limits_for(descriptors), descriptors, time.monotonic)
         super().__init__(
             uvicorn.Config(
                 server.app,
                 loop="uvloop",
-                http="httptools",
+                http=functools.partial(  # type: ignore[arg-type]  # called like the class
+                    LimitedHttpProtocol, open_connections=self.open_connections
+                ),
                 ws=MediaSocketProtocol,
                 ws_per_message_deflate=False,
                 lifespan="off",

@@ -1,0 +1,212 @@
+"""What strangers' connections cost, over real sockets and by the numbers."""
+
+import asyncio
+import functools
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+
+from fwai.server.connections import (
+    ConnectionLimits,
+    Connections,
+    LimitedHttpProtocol,
+    _counted_address,
+    limits_for,
+)
+
+WHOLE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+async def app(scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
+    """Answer with the length of the body, once it has come."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            return
+    body = str(size).encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@asynccontextmanager
+async def serving(limits: ConnectionLimits) -> AsyncIterator[tuple[Connections, int]]:
+    connections = Connections(limits, 10_000, asyncio.get_running_loop().time)
+    http = functools.partial(LimitedHttpProtocol, open_connections=connections)
+    config = uvicorn.Config(app, http=http, lifespan="off", log_config=None)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        yield connections, listener.getsockname()[1]
+    finally:
+        await server.shutdown(sockets=[listener])
+
+
+async def exchange(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
+    """Send the parts and return everything that comes until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+            if pause_s:
+                async with asyncio.timeout(5):
+                    done = await asyncio.wait(
+                        {asyncio.ensure_future(reader.read(1))}, timeout=pause_s
+                    )
+                    if done[0]:
+                        return next(iter(done[0])).result() + await reader.read()
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_a_request_in_time_is_answered_and_nothing_stays_counted() -> None:
+    async with serving(ConnectionLimits()) as (connections, port):
+        close = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc"
+        assert b"\r\n\r\n3" in await exchange(port, close)
+        assert b"\r\n\r\n3" in await exchange(port, close[:20], close[20:70], close[70:])
+        for _ in range(50):
+            if not len(connections):
+                break
+            await asyncio.sleep(0)
+        assert len(connections) == 0
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "reason"),
+    [
+        ([], 408, "head_too_slow"),
+        ([b"G"], 408, "head_too_slow"),
+        ([b"GET / HTTP/1.1\r\nhost: x\r\n"], 408, "head_too_slow"),
+        ([b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc"], 408, "body_too_slow"),
+        (
+            [b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"],
+            408,
+            "body_too_slow",
+        ),
+        ([WHOLE + b"GET /"], 408, "head_too_slow"),
+        ([b"GET / HTTP/1.1\r\nx: " + b"a" * 3_000], 431, "head_too_large"),
+        ([b"GET /" + b"a" * 3_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"], 431, "head_too_large"),
+        ([b"GET / HTTP/1.1\r\nx: ", b"a" * 1_200, b"a" * 1_200], 431, "head_too_large"),
+    ],
+)
+async def test_what_is_slow_or_large_is_closed_with_an_answer(
+    parts: list[bytes], status: int, reason: str
+) -> None:
+    limits = ConnectionLimits(head_s=0.1, request_s=0.1, head_bytes=2_000)
+    async with serving(limits) as (connections, port):
+        said = await exchange(port, *parts)
+
+        assert f"HTTP/1.1 {status} ".encode() in said
+        assert connections.refused == {reason: 1}
+        assert len(connections) == 0
+
+
+async def test_whoever_holds_connections_open_keeps_nobody_out() -> None:
+    async with serving(ConnectionLimits(total=20)) as (connections, port):
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(60)]
+
+        said = await exchange(port, WHOLE.replace(b"host", b"connection: close\r\nhost"))
+
+        assert b"HTTP/1.1 200" in said
+        assert len(connections) <= 20
+        assert connections.refused["too_many"] >= 40
+        for _, writer in idle:
+            writer.close()
+
+
+class Peer:
+    """A connection that only says where it comes from."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.dropped = False
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+def admitted(connections: Connections, address: str, descriptor: int = 9) -> Peer | None:
+    peer = Peer(address)
+    return peer if connections.admit(peer, descriptor) else None  # type: ignore[arg-type]
+
+
+def test_one_address_does_not_get_all_of_them() -> None:
+    connections = Connections(ConnectionLimits(total=10, per_address=3), 1_000, lambda: 0.0)
+
+    given = [admitted(connections, "203.0.113.9") for _ in range(5)]
+
+    assert [peer is not None for peer in given] == [True, True, True, False, False]
+    assert admitted(connections, "203.0.113.10")
+    assert admitted(connections, ""), "a proxy on this machine"
+    assert connections.refused == {"too_many_of_one_address": 2}
+    connections.forget(given[0])  # type: ignore[arg-type]
+    connections.forget(given[0])  # type: ignore[arg-type]
+    assert admitted(connections, "203.0.113.9")
+    assert not admitted(connections, "203.0.113.9")
+
+
+def test_the_one_that_waited_longest_gives_way_and_a_request_never_does() -> None:
+    connections = Connections(ConnectionLimits(total=3), 1_000, lambda: 0.0)
+    first, second, third = (admitted(connections, "") for _ in range(3))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    connections.busy(first)  # type: ignore[arg-type]
+
+    assert admitted(connections, "")
+    assert (first.dropped, second.dropped, third.dropped) == (False, True, False)
+
+    connections.waits(first)  # type: ignore[arg-type]
+    for _ in range(3):
+        connections.busy(admitted(connections, ""))  # type: ignore[arg-type]
+    assert first.dropped, "once it was answered it may give way"
+    assert admitted(connections, "") is None, "all are at work"
+
+
+def test_scarce_descriptors_are_told_of_once_a_minute() -> None:
+    now = 0.0
+    connections = Connections(ConnectionLimits(), 100, lambda: now)
+
+    assert admitted(connections, "", descriptor=89)
+    assert not connections.refused
+    for _ in range(3):
+        assert admitted(connections, "", descriptor=90)
+    assert connections.refused == {"descriptors_scarce": 3}
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "total"), [(1_024, 512), (256, 128), (65_536, 1_024), (1_048_576, 1_024)]
+)
+def test_half_of_the_descriptors_are_left_to_calls(descriptors: int, total: int) -> None:
+    assert limits_for(descriptors).total == total
+
+
+@pytest.mark.parametrize(
+    ("host", "counted"),
+    [
+        ("127.0.0.1", ""),
+        ("127.9.9.9", ""),
+        ("::1", ""),
+        ("", ""),
+        ("203.0.113.9", "203.0.113.9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("not an address", "not an address"),
+    ],
+)
+def test_what_an_address_is_counted_by(host: str, counted: str) -> None:
+    assert _counted_address(host) == counted
