@@ -80,7 +80,9 @@ def test_the_first_byte_tells_what_it_is(data: bytes, kind: Kind) -> None:
     assert kind_of(data) is kind
 
 
-@pytest.mark.parametrize("data", [request(), answer(stun.Class.RESPONSE), answer(stun.Class.ERROR)])
+@pytest.mark.parametrize(
+    "data", [request(), answer(stun.Class.RESPONSE), answer(stun.Class.ERROR)], ids=named
+)
 def test_the_checks_of_a_peer_are_sound(data: bytes) -> None:
     assert stun_fault(data, USER) == ""
 
