@@ -87,7 +87,15 @@ class CallRunner:
                         agent.close()
             except Exception:  # noqa: BLE001 - one broken call must not touch the others
                 _log.exception("call_failed")
-                await self._close(live, EndReason.INTERNAL_ERROR)
+                await self._end_broken(live)
+
+    async def _end_broken(self, live: LiveCall) -> None:
+        """End a call that broke here, also for whoever waits at the other end of the line."""
+        try:
+            if live.call.provider_call_id and live.told_state is None:
+                await self.hang_up_carrier(live)
+        finally:
+            await self._close(live, EndReason.INTERNAL_ERROR)
 
     async def hang_up_carrier(self, live: LiveCall) -> None:
         """End the carrier's call; the media stream is closed whatever comes of it."""

@@ -32,6 +32,7 @@ from fwai.errors import BusyError
 from fwai.interfaces.calls import CallControl, ToolRunner
 from fwai.interfaces.media import AgentLeg, CallerLeg
 from fwai.interfaces.store import CallArchive
+from fwai.tasks import IsolatedTasks
 
 _log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ class CallManager:
         self._runner = CallRunner(parts, self._records, self._pacer)
         self._capacity = Capacity(max_calls, lambda: self._pacer.lag_s)
         self._tokens = StreamTokens(self._loop.time)
-        self._group: asyncio.TaskGroup | None = None
+        self._tasks: IsolatedTasks | None = None
         self._stop = asyncio.Event()
         self._live = LiveCallRegistry()
         self._status = status or InstanceStatus()
@@ -101,7 +102,7 @@ class CallManager:
     @property
     def refusal(self) -> str | None:
         """Why no further call is admitted now; None when one is."""
-        if self._group is None or self.draining:
+        if self._tasks is None or self.draining:
             return "draining"
         return self._capacity.refusal(len(self._live))
 
@@ -111,10 +112,10 @@ class CallManager:
             records.create_task(self._records.run(), name="call_records")
             try:
                 async with asyncio.TaskGroup() as group:
-                    self._group = group
+                    self._tasks = IsolatedTasks(group)
                     ready.set()
                     await self._stop.wait()
-                    self._group = None
+                    self._tasks = None
                     for live in self._live.all():
                         live.end(EndReason.SERVER_STOPPED, CallState.FAILED)
             finally:
@@ -258,12 +259,14 @@ class CallManager:
 
     def _begin(self, call: Call, control: CallControl, connect_s: float = STREAM_S) -> LiveCall:
         refusal = self.refusal
-        if refusal is not None or self._group is None:
+        if refusal is not None or self._tasks is None:
             raise BusyError(refusal or "stopped")
         live = LiveCall(call, control, self._loop.create_future(), connect_s)
         self._live.add(live)
         self._status.calls = len(self._live)
-        self._group.create_task(self._own(live), name=f"call:{call.id}")
+        if self._tasks.start(self._own(live), f"call:{call.id}") is None:
+            self._forget(live)
+            raise BusyError("too many calls")
         return live
 
     async def _own(self, live: LiveCall) -> None:

@@ -12,6 +12,7 @@ from fwai.adapters.webrtc.leg import WebRtcLeg
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError, WireError
 from fwai.interfaces.calls import CallHandler
+from fwai.tasks import IsolatedTasks
 
 PROVIDER: Final = "browser"
 OWNERS_KEPT: Final = 64  # of calls that are over
@@ -49,7 +50,7 @@ class BrowserLine:
     ) -> None:
         self._options = options
         self._calls = calls
-        self._tasks = tasks
+        self._tasks = IsolatedTasks(tasks)
         self._active: dict[str, _BrowserCall] = {}
         self._owners: dict[CallId, tuple[str, str]] = {}
 
@@ -85,7 +86,13 @@ class BrowserLine:
         self._active[call.provider_call_id] = call
         self._owners[call.ticket.call_id] = (owner, call.provider_call_id)
         name = f"browser:{call.ticket.call_id}"
-        call.connecting = self._tasks.create_task(self._run(call), name=name)
+        call.connecting = self._tasks.start(
+            self._run(call), name, clean_up=lambda: self._failed(call, "internal error")
+        )
+        if call.connecting is None:
+            await self.hang_up(call.provider_call_id)
+            await self._failed(call, "too many calls")
+            raise BusyError("too many calls")
         return call.ticket.call_id, answer_sdp
 
     async def _offer_call(self, leg: WebRtcLeg, owner: str) -> _BrowserCall:
@@ -130,14 +137,15 @@ class BrowserLine:
             except (WireError, OSError) as exc:
                 call.connecting = None  # the manager's hang-up must not cancel what closes the leg
                 _log.warning("browser_not_reached", error=type(exc).__name__)
-                await self._calls.ended(
-                    PROVIDER, call.provider_call_id, CallState.FAILED, "media not connected"
-                )
+                await self._failed(call, "media not connected")
                 return
             call.connecting = None
             call.leg.release()
             if not await self._calls.carry(call.ticket.token, call.provider_call_id, call.leg):
                 _log.warning("stream_refused", reason="the call is over")
+
+    async def _failed(self, call: _BrowserCall, cause: str) -> None:
+        await self._calls.ended(PROVIDER, call.provider_call_id, CallState.FAILED, cause)
 
     def _forget_oldest(self) -> None:
         """Forget the owners of the oldest calls that are over."""

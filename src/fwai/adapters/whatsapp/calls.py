@@ -29,13 +29,14 @@ from fwai.adapters.whatsapp.events import (
     Party,
 )
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
-from fwai.adapters.whatsapp.tasks import BoundedTasks
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallHandler
+from fwai.tasks import IsolatedTasks
 
 REMEMBER_S: Final = 86_400.0
 MAX_EARLY_EVENTS: Final = 256
+MAX_TASKS: Final = 2_000
 
 _log = structlog.get_logger()
 
@@ -72,7 +73,7 @@ class WhatsAppCalls:
         self._api = api
         self._peer = peer
         self._calls = calls
-        self._tasks = BoundedTasks(group)
+        self._tasks = IsolatedTasks(group, MAX_TASKS)
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
         self._clock = clock
@@ -258,18 +259,22 @@ class WhatsAppCalls:
         async with asyncio.TaskGroup() as endings:
             for live in list(self._live.values()):
                 if not live.carried:
-                    endings.create_task(self._close(live), name=f"whatsapp_end:{live.id}")
+                    IsolatedTasks(endings).start(
+                        self._close(live, "server stopped"), f"whatsapp_end:{live.id}"
+                    )
 
-    async def _close(self, live: WhatsAppCall) -> None:
+    async def _close(self, live: WhatsAppCall, cause: str) -> None:
         await self._hang_up_quietly(live.id)
         live.over.set()
         live.cancel()
-        await self._report_end(live, CallState.FAILED, "server stopped")
+        await self._report_end(live, CallState.FAILED, cause)
 
     def _start(self, live: WhatsAppCall, work: Coroutine[Any, Any, None]) -> bool:
         """Start the call's task; the call stays registered until it is done."""
         self._live[live.id] = live
-        live.task = self._tasks.start(work, f"whatsapp:{live.id}")
+        live.task = self._tasks.start(
+            work, f"whatsapp:{live.id}", clean_up=lambda: self._close(live, "internal error")
+        )
         if live.task is None:
             del self._live[live.id]
             return False

@@ -1,0 +1,83 @@
+"""Tasks of one call, message, peer or job, that can never end the group that owns all of them.
+
+An exception in a task of an `asyncio.TaskGroup` cancels every other task of the group. That is
+right inside one call, whose parts belong together, and wrong for a group that owns all calls.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+import structlog
+
+MAX_TASKS: Final = 10_000
+CLEAN_UP_S: Final = 15.0
+
+_log = structlog.get_logger()
+
+
+class IsolatedTasks:
+    """Starts tasks in a group, none of which may end it.
+
+    Args:
+        group: Owns the tasks.
+        limit: How many run at once; a flood of requests must not be a flood of tasks.
+
+    Attributes:
+        closed: No further task is started.
+        failed: How many ended with an exception that nobody had expected.
+    """
+
+    def __init__(self, group: asyncio.TaskGroup, limit: int = MAX_TASKS) -> None:
+        self._group = group
+        self._limit = limit
+        self._running = 0
+        self.closed = False
+        self.failed = 0
+
+    def start(
+        self,
+        work: Coroutine[Any, Any, None],
+        name: str,
+        clean_up: Callable[[], Awaitable[object]] | None = None,
+    ) -> asyncio.Task[None] | None:
+        """Start a task; None when too many run or `closed`, and the work is not begun then.
+
+        Args:
+            work: Its coroutine. An exception of it is logged and goes no further.
+            name: For logs, with the id of what it belongs to.
+            clean_up: Awaited after such an exception, at most `CLEAN_UP_S`: ends the call it
+                belongs to and closes what it owned.
+        """
+        if self.closed or self._running >= self._limit:
+            work.close()
+            _log.error("task_not_started", task=name, running=self._running, closed=self.closed)
+            return None
+        task = self._group.create_task(self._isolated(work, name, clean_up), name=name)
+        self._running += 1
+        task.add_done_callback(self._done)
+        return task
+
+    async def _isolated(
+        self,
+        work: Coroutine[Any, Any, None],
+        name: str,
+        clean_up: Callable[[], Awaitable[object]] | None,
+    ) -> None:
+        try:
+            await work
+        except Exception:  # noqa: BLE001 - one call's trouble is one call's trouble
+            self.failed += 1
+            _log.exception("task_failed", task=name)
+            if clean_up is not None:
+                await self._clean_up(clean_up, name)
+
+    async def _clean_up(self, clean_up: Callable[[], Awaitable[object]], name: str) -> None:
+        try:
+            async with asyncio.timeout(CLEAN_UP_S):
+                await clean_up()
+        except Exception:  # noqa: BLE001 - the same trouble may lie in what cleans up
+            _log.exception("task_not_cleaned_up", task=name)
+
+    def _done(self, _: asyncio.Task[None]) -> None:
+        self._running -= 1
