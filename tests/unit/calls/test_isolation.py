@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeArchive, FakeCaller
 from fault_injection import faults
 from fwai.domain.call import Call, CallEnding, CallId, CallOffer, CallState, Direction
