@@ -9,7 +9,6 @@ from pathlib import Path
 from fwai.cli.arguments import parser
 
 ROOT = Path(__file__).parents[1]
-# The owner's architecture document tells of an earlier system; it is kept as it was handed over.
 PAGES = sorted(
     {
         ROOT / "README.md",
@@ -17,7 +16,6 @@ PAGES = sorted(
         ROOT / "n8n_flows" / "FWAI_Internal" / "README.md",
         *(ROOT / "docs").rglob("*.md"),
     }
-    - {ROOT / "docs" / "PRODUCTION_ARCHITECTURE.md"}
 )
 _NAME = re.compile(r"`([a-z_]+(?:\.[a-z_]+)?)`")
 _CODE = re.compile(r"```.*?\n(.*?)```|`([^`\n]+)`", re.DOTALL)

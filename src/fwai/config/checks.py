@@ -131,7 +131,9 @@ def _invalid_media(settings: Settings) -> list[str]:
     if not re.fullmatch(r"v\d+\.\d+", settings.meta_graph_version):
         problems.append("META_GRAPH_VERSION: must be like v25.0")
     if settings.rtc_udp_port_max < settings.rtc_udp_port_min + 1:
-        problems.append("RTC_UDP_PORT_MAX: must be above RTC_UDP_PORT_MIN; a call needs two ports")
+        problems.append(
+            "RTC_UDP_PORT_MAX: must be above RTC_UDP_PORT_MIN, which makes two ports or more"
+        )
     if settings.public_ip and not _is_ipv4(settings.public_ip):
         problems.append("PUBLIC_IP: must be an IPv4 address, such as 203.0.113.7")
     if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in settings.api_keys):

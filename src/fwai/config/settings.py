@@ -178,7 +178,10 @@ class Settings(BaseSettings):
         default=10_000, ge=1024, le=65_535, description="First UDP port of WebRTC calls."
     )
     rtc_udp_port_max: int = Field(
-        default=20_000, ge=1024, le=65_535, description="Last one; two ports per call."
+        default=20_000,
+        ge=1024,
+        le=65_535,
+        description="Last one; a call takes one port per network card.",
     )
 
     database_url: str = Field(

@@ -34,7 +34,7 @@ def problems(**changes: object) -> tuple[str, ...]:
         ({"meta_graph_version": "25"}, "META_GRAPH_VERSION: must be like v25.0"),
         (
             {"rtc_udp_port_min": 20000, "rtc_udp_port_max": 20000},
-            "RTC_UDP_PORT_MAX: must be above RTC_UDP_PORT_MIN; a call needs two ports",
+            "RTC_UDP_PORT_MAX: must be above RTC_UDP_PORT_MIN, which makes two ports or more",
         ),
         ({"public_ip": "::1"}, "PUBLIC_IP: must be an IPv4 address, such as 203.0.113.7"),
         ({"public_ip": "here"}, "PUBLIC_IP: must be an IPv4 address, such as 203.0.113.7"),

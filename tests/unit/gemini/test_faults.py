@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +153,15 @@ def test_what_needs_a_person_is_not_tried_again(fault: LiveFault) -> None:
         error = close_error(1011, words)
         assert (error.fault, error.resumable, error.fresh) == (fault.name, False, False)
     assert fault.stops_calls
+
+
+def test_every_fault_stands_in_the_documentation_with_its_fix_and_what_readyz_says() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "FAILURES.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith(("| Gemini", "| the connection to Gemini"))
+    ]
+
+    assert [row[:2] for row in rows] == [[one.what, one.fix] for one in FAULTS.values()]
+    assert [row[2][:3] == "503" for row in rows] == [one.stops_calls for one in FAULTS.values()]

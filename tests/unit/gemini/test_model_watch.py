@@ -15,6 +15,7 @@ from fwai.gemini import faults
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.model_watch import PROBE_S, ModelWatch
 from unit.gemini.fake_live import FakeLive, Plan, talk
+from unit.gemini.jumping_loop import settle
 
 MODEL = "m"
 
@@ -83,16 +84,16 @@ async def test_while_it_is_refused_it_is_looked_at_until_it_is_mended_and_then_n
     async with FakeLive(refused, refused) as service:
         watch = watch_of(service, failures)
         async with looking(watch):
-            await asyncio.sleep(4000)
+            await settle(4000)
             assert service.attempts == [], "nothing is asked while all is well"
             watch.failed(MODEL, refusal(faults.KEY))
             began = asyncio.get_running_loop().time()
-            await asyncio.sleep(sum(PROBE_S[:2]) + 1)
+            await settle(sum(PROBE_S[:2]) + 1)
             assert [round(at - began) for at in service.attempts] == [30, 90]
             assert failures.names == ["gemini"]
-            await asyncio.sleep(PROBE_S[2])
+            await settle(PROBE_S[2])
             assert failures.names == []
-            await asyncio.sleep(4000)
+            await settle(4000)
             assert len(service.attempts) == 3
             assert service.lines[0].setup == {"setup": {"model": "models/m"}}
         assert service.open == 0
@@ -104,7 +105,7 @@ async def test_a_refused_setup_is_not_tried_again_with_another_one() -> None:
         watch = watch_of(service, failures)
         async with looking(watch):
             watch.failed(MODEL, refusal(faults.SETUP, "close 1007"))
-            await asyncio.sleep(4000)
+            await settle(4000)
             assert service.attempts == []
     assert failures.names == ["set-up for m"]
     assert not failures.standing[Area.MODEL, "set-up for m"].stops_calls
@@ -116,7 +117,7 @@ async def test_a_look_that_is_only_refused_its_setup_has_found_the_service() -> 
         watch = watch_of(service, failures)
         async with looking(watch):
             watch.failed(MODEL, refusal(faults.UNREACHABLE))
-            await asyncio.sleep(4000)
+            await settle(4000)
             assert len(service.attempts) == 1
 
 
