@@ -178,7 +178,9 @@ class CallManager:
         if live is None:
             if await self._records.was_here(*key):
                 return None  # and is over: a replayed request opens nothing
-            live = self._live.find(*key) or self._begin(self._new_call(offer), control)
+            live = self._live.find(*key) or self._begin(
+                _new_call(offer, self._agent_id_for(offer.line)), control
+            )
         elif live.leg.done() or live.told_state is not None:
             return None
         token = self._tokens.mint(live.call.id, offer.provider_call_id)
@@ -245,18 +247,6 @@ class CallManager:
         outcome = CallEnding(state, EndReason.NEVER_CONNECTED, cause=cause)
         await self._records.ended(record.call, outcome)
 
-    def _new_call(self, offer: CallOffer) -> Call:
-        return Call(
-            id=new_call_id(),
-            provider=offer.provider,
-            direction=offer.direction,
-            caller=offer.caller,
-            line=offer.line,
-            agent=self._agent_id_for(offer.line),
-            provider_call_id=offer.provider_call_id,
-            listen_only=offer.listen_only,
-        )
-
     def _begin(self, call: Call, control: CallControl, connect_s: float = STREAM_S) -> LiveCall:
         refusal = self.refusal
         if refusal is not None or self._tasks is None:
@@ -289,3 +279,16 @@ class CallManager:
         for live in self._live.all():
             live.disowned = True
             live.end(EndReason.SERVER_CRASHED, CallState.FAILED)
+
+
+def _new_call(offer: CallOffer, agent: str) -> Call:
+    return Call(
+        id=new_call_id(),
+        provider=offer.provider,
+        direction=offer.direction,
+        caller=offer.caller,
+        line=offer.line,
+        agent=agent,
+        provider_call_id=offer.provider_call_id,
+        listen_only=offer.listen_only,
+    )

@@ -98,8 +98,6 @@ class GeminiAgent:
         self.connections = 0
         self.dropped_audio = 0
 
-    # ---- AgentLeg -----------------------------------------------------------------------------
-
     def listen(self, hear: Callable[[AgentEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""
         self._hear = hear

@@ -97,8 +97,6 @@ class WhatsAppCalls:
         """Our number, E.164; empty until a webhook names it, if not configured."""
         return self._line
 
-    # ---- webhooks -------------------------------------------------------------------------------
-
     def handle(self, event: CallEvent) -> None:
         """Handle a call webhook; never waits."""
         if isinstance(event, CallConnect):
@@ -256,12 +254,10 @@ class WhatsAppCalls:
     async def close(self) -> None:
         """End calls that are being set up or ring; others end with their sessions."""
         self._tasks.closed = True
-        async with asyncio.TaskGroup() as endings:
-            for live in list(self._live.values()):
-                if not live.carried:
-                    IsolatedTasks(endings).start(
-                        self._close(live, "server stopped"), f"whatsapp_end:{live.id}"
-                    )
+        async with asyncio.TaskGroup() as group:
+            endings = IsolatedTasks(group)
+            for live in [one for one in self._live.values() if not one.carried]:
+                endings.start(self._close(live, "server stopped"), f"whatsapp_end:{live.id}")
 
     async def _close(self, live: WhatsAppCall, cause: str) -> None:
         await self._hang_up_quietly(live.id)
@@ -284,8 +280,7 @@ class WhatsAppCalls:
     async def _report_end(self, live: WhatsAppCall, state: CallState, cause: str) -> None:
         """Report a call's end; the first report counts."""
         self._report_state(live, state, cause)
-        call_id = CallId(live.reference)
-        await self._calls.ended(PROVIDER, live.id, state, cause, call_id=call_id)
+        await self._calls.ended(PROVIDER, live.id, state, cause, call_id=CallId(live.reference))
 
     def _report_state(self, live: WhatsAppCall, state: CallState, cause: str = "") -> None:
         if live.direction is Direction.OUTBOUND and not live.end_reported:
