@@ -61,6 +61,7 @@ class Database:
         url: The URL with its driver filled in.
         place: The file's path, or the URL without its password.
         engine: SQLAlchemy's engine; disposed of by ``close``.
+        demo: Whether every row that is written is marked as a demo's.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Database:
     ) -> None:
         self.watch = watch
         parsed = parse_url(url)
+        self.demo = demo
         self.url = parsed.url
         self.place = place_of(self.url)
         # SQLite has one writer; its own way of waiting is to sleep, up to 100 ms at a time.

@@ -45,3 +45,16 @@ class Installation:
             await connection.execute(
                 writing.on_conflict_do_update(index_elements=["name"], set_=values)
             )
+
+    async def get_or_put(self, name: str, value: object) -> object:
+        """Keep a JSON value unless there is one; return what is known by that name now.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        values = {"name": name, "value": value, "written_at": self._clock()}
+        async with self._database.write() as connection:
+            writing = self._database.insert(installation).values(values)
+            await connection.execute(writing.on_conflict_do_nothing())
+            query = select(installation.c.value).where(installation.c.name == name)
+            return (await connection.execute(query)).scalar_one()

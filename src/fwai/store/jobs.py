@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import false, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.instance import LIVING, Owner
@@ -70,6 +70,8 @@ class Jobs(JobWriter):
         self._owner = owner or Owner()
         self._jitter = jitter
         self._keep_words = keep_words
+        # What a demo wrote is never done by a live server, however it came into its database.
+        self._on_our_side = jobs.c.demo.is_(true() if database.demo else false())
         self.follows = follows
 
     # ---- the worker's side ----------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Jobs(JobWriter):
         now = self._clock()
         due = (
             select(jobs.c.id)
-            .where(jobs.c.next_at <= now, jobs.c.kind.in_(list(kinds)))
+            .where(jobs.c.next_at <= now, jobs.c.kind.in_(list(kinds)), self._on_our_side)
             .order_by(jobs.c.next_at)
             .limit(limit)
         )
@@ -141,7 +143,8 @@ class Jobs(JobWriter):
             StoreError: The database failed.
         """
         next_at = jobs.c.next_at
-        query = select(next_at).where(next_at.is_not(None)).order_by(next_at).limit(1)
+        query = select(next_at).where(next_at.is_not(None), self._on_our_side)
+        query = query.order_by(next_at).limit(1)
         if kinds is not None:
             query = query.where(jobs.c.kind.in_(list(kinds)))
         async with self._database.read() as connection:

@@ -35,6 +35,7 @@ from fwai.store.crash_recovery import (
 )
 from fwai.store.database import Database
 from fwai.store.database_watch import DatabaseWatch
+from fwai.store.demo_guard import claim
 from fwai.store.erasure import Erasure
 from fwai.store.file_writer import FileWriter
 from fwai.store.idempotency_keys import IdempotencyKeys
@@ -75,6 +76,7 @@ class StoreOptions:
         on_new_jobs: Told that jobs were committed, none of them due before the time it is given.
         on_canceled: Told of a call that was canceled before it was dialled; must not block.
         booking_notices: The messages that go out about bookings.
+        demo: Whether everything is simulated, and is to be marked so.
     """
 
     url: str
@@ -94,6 +96,7 @@ class StoreOptions:
     on_new_jobs: Callable[[datetime | None], None] = wake_nobody
     on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody
     booking_notices: BookingNotices | None = None
+    demo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +146,18 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     At the end of the block, when no call runs any more, everything is written and closed.
 
     Raises:
-        StoreError: The database cannot be used; the text says what to do.
+        StoreError: The database cannot be used, or is a demo's and this is none, or the reverse;
+            the text says what to do.
     """
     await ensure_schema(options.url)
     watch = DatabaseWatch(options.failures)
-    database = await Database.open(options.url, watch=watch)
+    database = await Database.open(options.url, watch=watch, demo=options.demo)
     contact = database
     if database.engine.dialect.name != "sqlite":
         # A heartbeat must not wait for a connection while others wait for a lock.
         contact = Database(options.url, command_s=CONTACT_S, pool_size=1, watch=watch)
     try:
+        await claim(database)
         store = _build(database, contact, options)
         closed = await store.membership.open()
         await store.storage.try_folders()
