@@ -17,37 +17,40 @@ help:
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
-$(VENV)/.runtime: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	@touch $@
+# Both look at the environment each time: one that an upgrade of the system or an interrupted
+# installation broke is made anew.
+SET_UP = @command -v $(PYTHON) >/dev/null || { echo "$(PYTHON): not found; name a Python 3.11 or newer: make PYTHON=... $(MAKECMDGOALS)"; exit 1; }; \
+	$(PYTHON) scripts/environment.py $(VENV)
 
-$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
-	@touch $@
+runtime: FORCE
+	$(SET_UP) requirements.txt
 
-demo: $(VENV)/.runtime
-	$(BIN)/python run.py demo
+dev: FORCE
+	$(SET_UP) requirements.txt requirements-dev.txt
 
-run: $(VENV)/.runtime
-	$(BIN)/python run.py
+FORCE:
+
+demo: runtime
+	@$(BIN)/python run.py demo
+
+run: runtime
+	@$(BIN)/python run.py
 
 PYTEST := $(BIN)/python -m pytest -q -rfEs --numprocesses 3 --dist loadfile
 
 # Branches are counted without what takes real time: counting would make gaps in conversations.
-test: $(VENV)/.dev
+test: dev
 	$(PYTEST) -m "not real_time" --cov --cov-report=json:.coverage/report.json
 	$(PYTEST) -m real_time
 	$(BIN)/python scripts/check_coverage.py
 
-test-fast: $(VENV)/.dev
+test-fast: dev
 	$(PYTEST) -m "not real_time"
 
-mutants: $(VENV)/.dev
+mutants: dev
 	$(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
-check: $(VENV)/.dev
+check: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -55,13 +58,13 @@ check: $(VENV)/.dev
 	$(BIN)/python scripts/check_structure.py
 	$(BIN)/codespell README.md ARCHITECTURE.md CHANGELOG.md docs src tests
 
-test-n8n: $(VENV)/.dev
+test-n8n: dev
 	PYTHONPATH=src:tests $(BIN)/python scripts/n8n/round_trip.py
 
-bench: $(VENV)/.dev
+bench: dev
 	$(BIN)/python tests/bench/run.py $(if $(PART),--part $(PART))
 
-fix: $(VENV)/.dev
+fix: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
