@@ -25,6 +25,7 @@ LONG: Final[dict[str, str]] = {
     "src/fwai/store/open.py:_build": "declarative: one object per thing that is kept",
     "src/fwai/integrations/invitation.py:invitation": "an iCalendar file, property by property",
     "src/fwai/tools/callbacks.py:schedule_callback": "a tool's builder with its documentation",
+    "src/fwai/adapters/browser/routes.py:router": "declarative: the routes of the page",
     "src/fwai/adapters/exotel/routes.py:router": "declarative: the routes of one provider",
     "src/fwai/web/bookings.py:add": "declarative: the routes of one resource",
     "src/fwai/web/callbacks.py:add": "declarative: the routes of one resource",

@@ -123,6 +123,46 @@ def question(path: Path) -> Path:
     return path
 
 
+AGENTS: Final = {
+    "FWAI_Core": {
+        "name": "Asha",
+        "description": "Answers the phone of FWAI Academy in English and Hindi: courses, prices, "
+        "details by message, demos, callbacks.",
+        "prompt": "You are an AI assistant.",
+    },
+    "Reminder": {"name": "Ravi", "description": "Reminds of a class.", "prompt": "You are an AI."},
+    "Desk": {"name": "Meera", "description": "", "prompt": "You are an AI."},
+}
+KEYS: Final = {"Tab": 9, "ArrowDown": 40, "Enter": 13}
+
+
+async def press(tab: Tab, *keys: str) -> None:
+    """Press keys, one after the other."""
+    for key in keys:
+        text = {"text": "\r"} if key == "Enter" else {}
+        how = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key]}
+        await tab.do("Input.dispatchKeyEvent", type="keyDown", **how, **text)
+        await tab.do("Input.dispatchKeyEvent", type="keyUp", **how)
+
+
+async def by_keyboard(tab: Tab, shots: Path) -> None:
+    """Choose the second agent, call, hang up and call again, without a pointer."""
+    await press(tab, "Tab", "ArrowDown")
+    await tab.picture(shots / "desktop-chosen.png")
+    await press(tab, "Enter")
+    talking = await tab.until("document.getElementById('app').dataset.state === 'talking'", 20)
+    focus = "document.activeElement.id"
+    in_call = await tab.value(focus)
+    await asyncio.sleep(1.5)
+    await tab.picture(shots / "desktop-keyboard.png")
+    await press(tab, "Enter")  # the focus is on Hang up
+    over = await tab.until("document.getElementById('app').dataset.state === 'over'", 5)
+    print(  # noqa: T201
+        f"keyboard: talking={talking} focus={in_call!r} over={over} then={await tab.value(focus)!r}"
+        f" with={await tab.value('chosen()')!r}"
+    )
+
+
 async def look(tab: Tab, url: str, size: tuple[int, int], dark: bool) -> None:
     """Open the page in a window of a size."""
     width, height = size
@@ -169,7 +209,18 @@ async def main() -> None:
     shots.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         wav = question(Path(folder) / "question.wav")
-        async with open_to_browsers(Path(folder) / "data") as house:
+        prompts = Path(folder) / "prompts.json"
+        prompts.write_text(json.dumps(AGENTS), encoding="utf-8")
+        async with open_to_browsers(Path(folder) / "alone", demo=True) as house:
+            for port, (name, size) in enumerate(SIZES.items(), 9350):
+                async with chromium(port, wav, "--use-fake-ui-for-media-stream") as tab:
+                    await look(tab, house.url, size, dark=False)
+                    await tab.picture(shots / f"{name}-demo.png")
+        async with open_to_browsers(Path(folder) / "data", prompts_file=prompts) as house:
+            async with chromium(9341, wav, "--use-fake-ui-for-media-stream") as tab:
+                await look(tab, house.url, SIZES["desktop"], dark=False)
+                await by_keyboard(tab, shots)
+            await house.quiet(40)
             for port, (name, size) in enumerate(SIZES.items(), 9333):
                 async with chromium(port, wav, "--use-fake-ui-for-media-stream") as tab:
                     await look(tab, house.url, size, dark=name == "phone")

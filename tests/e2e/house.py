@@ -49,7 +49,8 @@ async def _closed(listener: socket.socket) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
-    """Serve on a free port until the block is left."""
+    """Serve on a free port until the block is left; with ``demo=True`` as a demo."""
+    demo = bool(overrides.pop("demo", False))
     listener = listen("127.0.0.1", 0)
     settings: dict[str, object] = {
         "data_dir": folder,
@@ -66,7 +67,7 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
     async with (
         _closed(listener),
         open_simulated_world(int(listener.getsockname()[1]), settings) as world,
-        open_server(world.settings, on_over=keep) as server,
+        open_server(world.settings, on_over=keep, demo=demo) as server,
         asyncio.TaskGroup() as tasks,
     ):
         http = DrainingServer(server, drain_s=5.0)

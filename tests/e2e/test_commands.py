@@ -22,9 +22,13 @@ LIMIT_S = 60
 
 
 async def run(
-    folder: Path, *words: str, expect: int = 0, values: Mapping[str, str] | None = None
+    folder: Path,
+    *words: str,
+    expect: int = 0,
+    values: Mapping[str, str] | None = None,
+    told: list[str] | None = None,
 ) -> str:
-    """Run a command to its end and return what it printed."""
+    """Run a command to its end and return what it printed; ``told`` gets what it complained of."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(ROOT / "run.py"), *words),
         cwd=folder,
@@ -34,13 +38,15 @@ async def run(
     )
     try:
         async with asyncio.timeout(LIMIT_S):
-            printed, told = await process.communicate()
+            printed, complaint = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    assert process.returncode == expect, printed.decode() + told.decode()
-    assert "Traceback" not in told.decode()
+    assert process.returncode == expect, printed.decode() + complaint.decode()
+    assert "Traceback" not in complaint.decode()
+    if told is not None:
+        told.append(complaint.decode())
     return printed.decode()
 
 
@@ -159,6 +165,7 @@ async def init(folder: Path) -> None:
     said = await run(folder, "init", "new")
 
     assert "Then: cd new" in said
+    assert f"{ROOT / 'run.py'} demo" in said
     assert {path.name for path in (folder / "new").iterdir()} == {
         ".env", "data", "prompts.json", "transcripts",
     }  # fmt: skip

@@ -77,6 +77,7 @@ def test_init_writes_what_a_new_installation_needs_and_keeps_what_is_there(
 
     assert "fwai demo" in said
     assert "edit .env" in said
+    assert "GOOGLE_API_KEY alone" in said
     assert again.count("kept") == 2
     assert (tmp_path / ".env").read_text("utf-8") == "CALL_PROVIDER=plivo\n"
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600

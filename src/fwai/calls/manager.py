@@ -179,7 +179,7 @@ class CallManager:
             if await self._records.was_here(*key):
                 return None  # and is over: a replayed request opens nothing
             live = self._live.find(*key) or self._begin(
-                _new_call(offer, self._agent_id_for(offer.line)), control
+                _new_call(offer, offer.agent or self._agent_id_for(offer.line)), control
             )
         elif live.leg.done() or live.told_state is not None:
             return None

@@ -53,6 +53,12 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         default="clear",
         help="WhatsApp's; bad loses 2 %% and is up to 60 ms late",
     )
+    demo.add_argument(
+        "--play",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let the call be heard afterwards; by default one call is, on a terminal",
+    )
     demo.add_argument("--keep", metavar="DIR", help="where transcript and recording are kept")
 
 

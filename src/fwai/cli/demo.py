@@ -2,16 +2,23 @@
 
 import argparse
 import gc
+import sys
+from pathlib import Path
+from typing import Final
 
 from fwai.cli.arguments import SIMULATED_PROVIDERS
 from fwai.cli.loop import run
+from fwai.cli.play import offer
+from fwai.config.loading import unattended
 from fwai.demo.runner import run_demo
 from fwai.simulator.gemini import server as gemini
+
+EXIT_FAILED: Final = 1
 
 
 def demo(args: argparse.Namespace) -> int:
     """Run simulated calls and return 0 when every one passed."""
-    return run(
+    verdicts = run(
         run_demo(
             providers=SIMULATED_PROVIDERS if args.provider == "all" else (args.provider,),
             audio=args.audio,
@@ -21,6 +28,14 @@ def demo(args: argparse.Namespace) -> int:
             network=args.network,
         )
     )
+    if not args.json:
+        # Several calls take minutes to hear: only for whoever asks for it.
+        attended = sys.stdout.isatty() and not unattended() and len(verdicts) == 1
+        aloud = attended if args.play is None else args.play
+        for verdict in verdicts.values():
+            if verdict.recording and args.play is not False:
+                offer(Path(verdict.recording), aloud=aloud)
+    return 0 if all(verdict.ok for verdict in verdicts.values()) else EXIT_FAILED
 
 
 def simulator(args: argparse.Namespace) -> int:

@@ -13,10 +13,15 @@ EXIT_FAILED: Final = 1
 _PRIVATE: Final = 0o600  # it will hold keys
 _NEXT: Final = """
 Next:
-  1. fwai demo              a whole call on this machine, with no account
-  2. edit .env              your keys, and which provider carries calls
-  3. edit prompts.json      what your agent says; docs/PROMPTS.md explains every key
-  4. fwai                   answers calls; what is missing in .env is named at start
+  1. hear and watch a whole call, with no account; its agent is scripted:
+       {demo}
+  2. talk to your own agents: edit .env, where GOOGLE_API_KEY alone is enough (Google AI Studio):
+       {serve}
+     and open http://localhost:3000/console/talk
+  3. edit prompts.json: what they say; docs/PROMPTS.md explains every key
+  4. answer a telephone: edit .env, CALL_PROVIDER with its keys and PUBLIC_URL; what is missing
+     is named at the start:
+       {serve}
 """
 
 
@@ -31,8 +36,20 @@ def init(args: argparse.Namespace) -> int:
     except OSError as exc:
         print(f"{exc.filename or folder}: {exc.strerror}; choose another folder", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
-    print(_NEXT.rstrip() if args.folder == "." else f"\nThen: cd {folder}\n{_NEXT.strip()}")  # noqa: T201
+    steps = _NEXT.format(**_commands(folder))
+    print(steps.rstrip() if args.folder == "." else f"\nThen: cd {folder}\n{steps.strip()}")  # noqa: T201
     return 0
+
+
+def _commands(folder: Path) -> dict[str, str]:
+    """Return what to type in ``folder``, as whoever typed this command can."""
+    program = Path(sys.argv[0])
+    if program.name != "run.py":
+        return {"demo": "fwai demo", "serve": "fwai"}
+    if folder.resolve() == program.resolve().parent:
+        return {"demo": "make demo", "serve": "make run"}
+    words = f"{sys.executable} {program.resolve()}"
+    return {"demo": f"{words} demo", "serve": words}
 
 
 def _write(path: Path, text: str, mode: int) -> None:

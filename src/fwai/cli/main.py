@@ -16,7 +16,6 @@ from fwai.errors import ConfigError, StoreError
 
 EXIT_FAILED: Final = 1
 EXIT_CONFIG: Final = 2
-EXIT_INTERRUPTED: Final = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,8 +34,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StoreError as exc:
         print(f"The server cannot start: {exc}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
 
 
 def _run(args: argparse.Namespace, started: float) -> int:

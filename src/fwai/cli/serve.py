@@ -1,17 +1,39 @@
-"""Command ``serve``: runs the server; in demo mode when nothing is configured."""
+"""Command ``serve``: runs the server, as a demo or for this machine only until it is configured.
 
+With nothing configured it is a demo, whose model and telephones are simulated. With the model's key
+alone people talk to the agents from a browser on this machine. Both end at once with Ctrl-C: nobody
+is there whose call should not be cut.
+"""
+
+import signal
 import sys
 import time
+from typing import Final
 
 import structlog
 
 from fwai import log
+from fwai.cli.interrupt import stopped
 from fwai.cli.loop import run
 from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
+from fwai.domain.host import is_loopback
 from fwai.server.serving import listen
 from fwai.server.serving import serve as serve_http
 from fwai.wiring.app import freeze, open_server
+
+TALK_ONLY: Final = """
+  A key for Gemini and no telephone yet: the agents answer this machine only.
+
+    talk to them                    http://{host}:{port}/console/talk
+    change what they say            {prompts}
+    let them answer a telephone     put CALL_PROVIDER=plivo (or exotel, whatsapp) into .env, with
+                                    its keys and PUBLIC_URL=https://your.domain; what is missing
+                                    is named at the next start
+    stop                            Ctrl-C
+"""
+HOST_NOT_USED: Final = "\n  HOST={host} is not used until then: only this machine is answered.\n"
+LOOPBACK: Final = "127.0.0.1"
 
 
 def serve(started: float) -> int:
@@ -23,24 +45,51 @@ def serve(started: float) -> int:
     """
     settings = load_settings()
     log.configure("DEBUG" if settings.debug else settings.log_level, settings.log_format)
-    run(_serve(settings, started))
-    return 0
+    return run(_serve(settings, started))
 
 
-async def _serve(settings: Settings, started: float) -> None:
+async def _serve(settings: Settings, started: float) -> int:
+    if settings.talk_only:
+        return await _talk(settings, started)
     if not settings.demo:
-        await _listen_and_serve(settings, started, "")
-        return
+        await _listen_and_serve(settings, started)
+        return 0
     # A real server never loads the simulators.
-    from fwai.demo.world import GO_LIVE, simulated_world_for
+    from fwai.demo.world import demo_notice, simulated_world_for
 
     async with simulated_world_for(settings) as world:
-        await _listen_and_serve(world.settings, started, GO_LIVE.format(port=settings.port))
+        notice = demo_notice(settings, world.settings)
+        return _ended_by(
+            await _listen_and_serve(world.settings, started, notice, demo=True, drain_s=0.0)
+        )
 
 
-async def _listen_and_serve(settings: Settings, started: float, notice: str) -> None:
+async def _talk(given: Settings, started: float) -> int:
+    host = given.host if is_loopback(given.host) else LOOPBACK
+    settings = given.model_copy(update={"host": host, "browser_calls": True})
+    shown = f"[{host}]" if ":" in host else "localhost" if host == LOOPBACK else host
+    notice = TALK_ONLY.format(host=shown, port=settings.port, prompts=settings.prompts_file)
+    if host != given.host and "host" in given.model_fields_set:
+        notice += HOST_NOT_USED.format(host=given.host)
+    return _ended_by(await _listen_and_serve(settings, started, notice, drain_s=0.0))
+
+
+def _ended_by(signal_number: int | None) -> int:
+    """Return the exit code after a signal; Ctrl-C is answered in one line."""
+    return stopped() if signal_number == signal.SIGINT else 0
+
+
+async def _listen_and_serve(
+    settings: Settings,
+    started: float,
+    notice: str = "",
+    *,
+    demo: bool = False,
+    drain_s: float | None = None,
+) -> int | None:
+    """Serve until a signal and return it; ``drain_s`` is how long calls may go on after that."""
     listener = listen(settings.host, settings.port)
-    async with open_server(settings) as server:
+    async with open_server(settings, demo=demo) as server:
         freeze()
         structlog.get_logger().info(
             "server_ready",
@@ -52,4 +101,5 @@ async def _listen_and_serve(settings: Settings, started: float, notice: str) -> 
         )
         if notice:
             print(notice, file=sys.stderr, flush=True)  # noqa: T201
-        await serve_http(server, listener, drain_s=float(settings.max_call_seconds))
+        longest_s = float(settings.max_call_seconds) if drain_s is None else drain_s
+        return await serve_http(server, listener, drain_s=longest_s)

@@ -10,8 +10,9 @@ from fwai.config.settings import Settings
 
 HEADER: Final = """\
 # Copy this file to .env and fill in the first group; everything else has a default that works.
-# With nothing set at all the server starts in demo mode. A line that begins with # shows a default:
-# take the # away to change it. Made by scripts/env_example.py.
+# With nothing set at all the server starts in demo mode; with GOOGLE_API_KEY alone you talk to your
+# agents with a browser on this machine. A line that begins with # shows a default: take the # away
+# to change it. Made by scripts/env_example.py.
 """
 REQUIRED: Final = "Required"
 GROUPS: Final = {

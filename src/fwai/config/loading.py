@@ -48,7 +48,7 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
         # Defaults replace them, so that the rest is reported now and not at the next start.
         defaults = {name: Settings.model_fields[name].get_default() for name in invalid}
         settings = _read(kind, {**(values or {}), **defaults})
-    if not settings.demo:
+    if not settings.demo and not settings.talk_only:
         problems += [*missing_settings(settings), *invalid_settings(settings)]
     problems += [*always_invalid(settings), *invalid_outbound(settings)]
     if problems:
@@ -89,3 +89,8 @@ def _describe_error(name: str, error: Mapping[str, Any]) -> str:
 def limit_library_threads() -> None:
     """Limit OpenBLAS to one thread; call it before numpy is imported."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def unattended() -> bool:
+    """Whether nobody watches: the environment says that this is an automated build."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")

@@ -19,7 +19,8 @@ from fwai.domain.phone import CountryAllowList, country_code, normalise
 
 INDIA: Final = "91"
 
-# What makes an installation "configured": with none of these set, the server runs the demo.
+# What makes an installation "configured": with none of these set, the server runs the demo. With
+# the model's key alone it is for this machine only.
 _CREDENTIALS: Final = (
     "call_provider",
     "google_api_key",
@@ -314,7 +315,16 @@ class Settings(BaseSettings):
     @property
     def demo(self) -> bool:
         """Whether nothing is configured, so that the server runs the demo."""
-        return not any(is_set(getattr(self, name)) for name in _CREDENTIALS)
+        return not self._configured
+
+    @property
+    def talk_only(self) -> bool:
+        """Whether the model's key is all there is: people talk from a browser on this machine."""
+        return self._configured == ["google_api_key"]
+
+    @property
+    def _configured(self) -> list[str]:
+        return [name for name in _CREDENTIALS if is_set(getattr(self, name))]
 
     @property
     def base_url(self) -> str:

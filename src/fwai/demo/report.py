@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final, TextIO
 
+from fwai.demo.timeline import TimeLine
 from fwai.demo.verdict import Verdict
 from fwai.simulator.common.caller import Network
 
@@ -22,6 +23,7 @@ class ConsoleReport:
         self._out = out if out is not None else sys.stdout
         self._quiet = quiet
         self._colour = self._out.isatty()
+        self._lines = TimeLine(self.line)
 
     def line(self, text: str = "") -> None:
         """Print one line."""
@@ -34,35 +36,43 @@ class ConsoleReport:
         self.line(
             "The server, the speech path, tools and storage are the real ones; the telephone,"
         )
-        self.line("the provider's API and the Gemini Live model are simulated with spoken audio.")
+        self.line("the provider's API and the model are simulated. The agent is scripted: it plays")
+        self.line("recorded sentences and does not speak your prompt. With GOOGLE_API_KEY in .env")
+        self.line("`make run` lets you talk to your own agents, in the browser.")
         self.line(f"Server ready on 127.0.0.1:{port} in {start_s:.1f} s. Calling...\n")
 
     def event(self, kind: str, **facts: object) -> None:
-        """Print what the simulated caller does and hears; ``on_event`` of a phone."""
-        at = f"{_number(facts.get('at_ms')) / 1000:5.1f} s"
+        """Take what the simulated caller does and hears, to be printed in order of time.
+
+        It is ``on_event`` of a phone.
+        """
+        at_ms = _number(facts.get("at_ms"))
         match kind:
             case "stream_opened":
-                self.line(f"  {at}  {self._dim('the call is answered')}")
+                self._at(at_ms, self._dim("the call is answered"))
             case "caller_says":
-                self.line(f"  {at}  {self._cyan('Caller')}  {facts.get('text')}")
+                self._at(at_ms, f"{self._cyan('Caller')}  {facts.get('text')}")
+            case "agent_started":
+                self._lines.begin(at_ms)
             case "agent_heard":
-                begun = f"{_number(facts.get('start_ms')) / 1000:5.1f} s"
                 words = facts.get("text") or "(not intelligible)"
-                self.line(f"  {begun}  {self._green('Agent ')}  {words}{self._cut(facts)}")
+                said = f"{self._green('Agent ')}  {words}{self._cut(facts)}"
+                self._at(_number(facts.get("start_ms")), said)
             case "cleared":
                 left_ms = _number(facts.get("unheard_ms"))
-                barge_in = self._dim(f"barge-in: {left_ms:.0f} ms of speech taken back")
-                self.line(f"  {at}  {barge_in}")
+                taken = f"barge-in: {left_ms:.0f} ms of speech taken back"
+                self._at(at_ms, self._dim(taken))
             case "gap":
-                self.line(f"  {at}  {self._red('gap in the agent speech')}")
+                self._at(at_ms, self._red("gap in the agent speech"))
             case "ended":
-                over = self._dim(f"the call is over: {facts.get('cause')}")
-                self.line(f"  {at}  {over}")
+                self._at(at_ms, self._dim(f"the call is over: {facts.get('cause')}"))
             case _:
                 pass
+        self._lines.pass_to(at_ms)
 
     def report(self, verdict: Verdict) -> None:
         """Print latencies, the tools' effects, file paths and the verdict."""
+        self._lines.finish()
         self.line()
         self._waterfall(verdict)
         self.line()
@@ -124,6 +134,9 @@ class ConsoleReport:
             f"jitter {network.jitter_ms:.1f} ms, the latest {network.late_ms:.0f} ms late, "
             f"delay {network.drift_ms:+.1f} ms from beginning to end"
         )
+
+    def _at(self, at_ms: float, text: str) -> None:
+        self._lines.add(at_ms, f"  {at_ms / 1000:5.1f} s  {text}")
 
     def _cut(self, facts: Mapping[str, object]) -> str:
         if facts.get("whole"):

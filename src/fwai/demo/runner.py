@@ -1,4 +1,4 @@
-"""Runs the demo: starts server and simulators, places one call per provider, evaluates it."""
+"""Runs the demo: starts server and simulators, places one call per provider, evaluates them."""
 
 import asyncio
 import gc
@@ -56,8 +56,8 @@ async def run_demo(
     as_json: bool,
     keep: str | None,
     network: str = "clear",
-) -> int:
-    """Run the demo and return the exit code: 0 when every call passed, else 1.
+) -> Mapping[str, Verdict]:
+    """Run the demo, and return how each call went, by its provider.
 
     Args:
         providers: Providers to simulate, one call each.
@@ -79,12 +79,12 @@ async def run_demo(
         }
         where = folder / provider if len(providers) > 1 else folder
         verdicts[provider] = await _run_call(where, settings, NETWORKS[network], console)
-    ok = all(verdict.ok for verdict in verdicts.values())
     if as_json:
+        ok = all(verdict.ok for verdict in verdicts.values())
         each = {provider: verdict.as_json() for provider, verdict in verdicts.items()}
         output = {"ok": ok, "calls": each} if len(each) > 1 else each[providers[0]]
-        print(json.dumps(output, indent=2))  # noqa: T201 - the command's output
-    return 0 if ok else 1
+        print(json.dumps(output, indent=2), flush=True)  # noqa: T201 - the command's output
+    return verdicts
 
 
 async def _run_call(
@@ -129,9 +129,10 @@ async def _run_server_and_call(
 
     async with AsyncExitStack() as stack:
         world = await stack.enter_async_context(open_simulated_world(port, overrides))
-        server = await stack.enter_async_context(open_server(world.settings, on_over=on_over))
+        opening = open_server(world.settings, on_over=on_over, demo=True)
+        server = await stack.enter_async_context(opening)
         freeze()
-        http = DrainingServer(server, drain_s=SETTLE_S)
+        http = DrainingServer(server, drain_s=SETTLE_S, signals=False)  # Ctrl-C ends it all
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         tasks.create_task(http.serve(sockets=[listener]), name="http")
         while not http.started:  # noqa: ASYNC110 - uvicorn has no event for it

@@ -4,10 +4,14 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
+from fwai.domain.demo import DEMO_LINE
+from fwai.domain.host import is_loopback
 from fwai.prompts.default import DEFAULT_PROMPTS
 from fwai.simulator.common.line import EventSink
 from fwai.simulator.exotel.api import ExotelApi
@@ -22,23 +26,31 @@ if TYPE_CHECKING:  # its media path is only loaded for a world that has it
     from fwai.simulator.meta.server import MetaSimulator
     from fwai.simulator.meta.user import MetaUser
 
-LINE: Final = "+918888800000"
+LINE: Final = DEMO_LINE
 CALLER: Final = "+919999900001"
 EXOTEL_SID: Final = "demo1"
 META_NUMBER_ID: Final = "100200300400"
 
-GO_LIVE: Final = """
+DEMO_MODE: Final = """
   Demo mode: nothing is configured, so the model and the telephone are simulated on this machine.
+  What answers is a script of recorded sentences: it does not speak your prompt, nor understand you.
 
     hear and watch a whole call     make demo
-    talk to it yourself             http://localhost:{port}/console/talk
-    go live                         cp .env.example .env   and fill in:
+    see the page, hear the script   http://localhost:{port}/console/talk
+    a real conversation             put GOOGLE_API_KEY (Google AI Studio) into .env and start again;
+                                    prompts.json is then what your agents say
+    answer a telephone              put these there as well:
                                       CALL_PROVIDER=plivo
-                                      GOOGLE_API_KEY        Google AI Studio
                                       PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN, PLIVO_PHONE_NUMBER
                                       PUBLIC_URL            https://your.domain
-                                    then   make run
+    stop                            Ctrl-C
+
+  What happens here is kept in {folder} and nowhere else; a server with real calls never uses it.
 """
+NOT_SENT: Final = "  Nothing leaves this machine: {names} has no effect in demo mode.\n"
+# Where a demo would reach others; on this machine itself it may.
+_REACHES_OUT: Final = ("smtp_host", "events_webhook_url", "gemini_live_url", "gemini_text_url")
+_SIMULATED: Final = ("plivo_api_url", "exotel_api_url", "meta_graph_url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,7 @@ async def open_simulated_world(
             {
                 "google_api_key": "demo",
                 "gemini_live_url": model.url,
+                "gemini_text_url": model.text_url,
                 "plivo_auth_id": auth_id,
                 "plivo_auth_token": auth_token,
                 "plivo_phone_number": LINE,
@@ -233,8 +246,48 @@ async def open_simulated_world(
 
 @asynccontextmanager
 async def simulated_world_for(settings: Settings) -> AsyncIterator[SimulatedWorld]:
-    """Start simulators for an unconfigured server; its other settings are kept."""
+    """Start simulators for an unconfigured server; its other settings are kept.
+
+    What the demo does is kept below a folder of its own, whatever database is configured, and
+    reaches nobody outside of this machine.
+    """
     given = {name: getattr(settings, name) for name in settings.model_fields_set}
     given.setdefault("browser_calls", True)
+    for name in (*_SIMULATED, *_away(settings)):
+        given.pop(name, None)
+    folder = demo_folder(settings)
+    given |= {
+        "data_dir": folder,
+        "database_url": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
+        "transcripts_dir": folder / "transcripts",
+    }
     async with open_simulated_world(settings.port, given) as world:
         yield world
+
+
+def demo_folder(settings: Settings) -> Path:
+    """Return where demo mode keeps its database, transcripts and recordings."""
+    return settings.data_dir / "demo"
+
+
+def demo_notice(settings: Settings, simulated: Settings) -> str:
+    """Return what a terminal is told at the start of demo mode.
+
+    Args:
+        settings: What is configured.
+        simulated: What the demo runs with.
+    """
+    notice = DEMO_MODE.format(port=simulated.port, folder=demo_folder(settings))
+    names = ", ".join(name.upper() for name in _away(settings))
+    return notice + NOT_SENT.format(names=names) if names else notice
+
+
+def _away(settings: Settings) -> list[str]:
+    """Return the settings that would have a demo reach another machine."""
+    found = []
+    for name in _REACHES_OUT:
+        place = str(getattr(settings, name)) if name in settings.model_fields_set else ""
+        host = urlsplit(place).hostname if "://" in place else place
+        if host and not is_loopback(host):
+            found.append(name)
+    return found

@@ -128,6 +128,7 @@ class CallOffer:
         line: Our number, E.164.
         listen_only: Its stream brings audio and takes none.
         call_id: Ours, of a call that this server placed; empty when it came in.
+        agent: Id of the agent whom the caller chose; empty leaves it to the line.
     """
 
     provider: str
@@ -137,6 +138,7 @@ class CallOffer:
     line: str
     listen_only: bool = False
     call_id: CallId = CallId("")
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import asyncio
 import functools
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
@@ -57,12 +59,14 @@ class DrainingServer(uvicorn.Server):
     Args:
         server: The server to run.
         drain_s: Longest wait for running calls.
+        signals: Take the process's signals while it serves; else they are somebody else's.
 
     Attributes:
         open_connections: HTTP connections at the moment, and what was refused.
+        stopped_by: The signal that asked for the end; None while there was none.
     """
 
-    def __init__(self, server: Server, drain_s: float) -> None:
+    def __init__(self, server: Server, drain_s: float, *, signals: bool = True) -> None:
         descriptors = raise_descriptor_limit()
         self.open_connections = Connections(limits_for(descriptors), descriptors, time.monotonic)
         super().__init__(
@@ -86,10 +90,22 @@ class DrainingServer(uvicorn.Server):
         self._calls = server.calls
         self._drain_s = drain_s
         self._signals = 0
+        self._takes_signals = signals
+        self.stopped_by: int | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the process's signals for the time of the block, if they are ours."""
+        if not self._takes_signals:
+            yield
+            return
+        with super().capture_signals():
+            yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the drain; a second signal ends running calls, a third one exits at once."""
         self._signals += 1
+        self.stopped_by = self.stopped_by or sig
         self._calls.drain()
         if self._signals > 2:
             super().handle_exit(sig, frame)
@@ -116,11 +132,12 @@ class DrainingServer(uvicorn.Server):
             await asyncio.sleep(POLL_S)
 
 
-async def serve(server: Server, listener: socket.socket, drain_s: float) -> None:
-    """Serve until a signal came and the calls have drained."""
+async def serve(server: Server, listener: socket.socket, drain_s: float) -> int | None:
+    """Serve until a signal came and the calls have drained; return the signal."""
     http = DrainingServer(server, drain_s)
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(http.drain_watch(), name="drain_watch")
         await http.serve(sockets=[listener])
         server.calls.stop()
         watch.cancel()
+    return http.stopped_by

@@ -96,16 +96,20 @@ class Server:
 
 
 @asynccontextmanager
-async def open_server(settings: Settings, on_over: OnOver | None = None) -> AsyncIterator[Server]:
+async def open_server(
+    settings: Settings, on_over: OnOver | None = None, *, demo: bool = False
+) -> AsyncIterator[Server]:
     """Build everything, and take it down in the opposite order.
 
     Args:
         settings: Those of the process.
         on_over: Told of each session that is over, and how its call ended; must not block.
+        demo: The model and every telephone are simulated: what is kept is marked so.
 
     Raises:
         ConfigError: prompts.json does not fit the settings, or a WebRTC library its guard.
-        StoreError: The database or a directory cannot be used.
+        StoreError: The database or a directory cannot be used, or the database is of a demo and
+            this is none, or the reverse.
     """
     agents = load_agents(settings)
     media = webrtc(settings)
@@ -126,7 +130,9 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         providers = enabled(settings, http, failures)
         channels = message_channels(settings, providers)
         bookings = booking_messages(settings, channels, announce)
-        options = _store_options(settings, events, live_events, signals, status, bookings, failures)
+        options = _store_options(
+            settings, events, live_events, signals, status, bookings, failures, demo
+        )
         store = await stack.enter_async_context(open_store(options))
 
         jobs = JobSubmission(store.jobs, signals)
@@ -156,7 +162,8 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         access = access_of(settings)
         app = _web(settings, calls, providers, reports, failures)
         if media is not None and settings.browser_calls:
-            app.include_router(browser_calls(calls, group, live_events, media, access))
+            talk = browser_calls(calls, group, live_events, media, access, agents, scripted=demo)
+            app.include_router(talk)
         lines: dict[str, OutboundLine] = {one.name: one.line for one in providers}
         whatsapp = None
         if media is not None and "whatsapp" in settings.call_provider:
@@ -197,7 +204,7 @@ async def open_server(settings: Settings, on_over: OnOver | None = None) -> Asyn
         app.include_router(api(settings, api_parts, access))
         document(app)
 
-        await write_start_jobs(settings, agents, store)
+        await write_start_jobs(settings, agents, store, rules)
         workers.create_task(background.worker.run(), name="worker")
         workers.create_task(background.delivery_worker.run(), name="delivery_worker")
         factory.check()
@@ -297,6 +304,7 @@ def _store_options(
     status: InstanceStatus,
     bookings: BookingMessages,
     failures: FailureRegistry,
+    demo: bool,
 ) -> StoreOptions:
     return StoreOptions(
         url=settings.database_url,
@@ -318,4 +326,5 @@ def _store_options(
         on_new_jobs=signals.written,
         on_canceled=live_events.ended,
         booking_notices=bookings,
+        demo=demo,
     )

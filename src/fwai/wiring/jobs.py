@@ -1,11 +1,13 @@
 """Background jobs: the handler of every kind, the two workers, and what a start writes down."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
+import structlog
 
 from fwai.calls.after_call import AfterCall
 from fwai.calls.dial_cleanup import close_call_job
@@ -13,9 +15,10 @@ from fwai.calls.dialer import CallbackDialer, Dialer, DialLimits
 from fwai.calls.hang_up import CarrierHangUp
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
-from fwai.domain.call import CallState
+from fwai.domain.call import CallEnding, CallState, EndReason
 from fwai.domain.call_event import CALLBACK_MISSED
 from fwai.domain.callback import CallbackPolicy
+from fwai.domain.demo import DEMO_LINE
 from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import (
@@ -46,6 +49,7 @@ from fwai.jobs.signals import JobSignals
 from fwai.jobs.unconfigured import Unconfigured
 from fwai.jobs.worker import Worker
 from fwai.store.callback_import import import_once
+from fwai.store.demo_guard import OlderDemo
 from fwai.store.membership import Membership
 from fwai.store.open import Store
 from fwai.wiring.webhooks import announcer, callback_event
@@ -59,6 +63,8 @@ SURVIVES_RESTART: Final = frozenset(
     {CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING, CallState.RINGING}
 )
 """States of outbound calls that a restart leaves open: a job still acts on them."""
+
+_log = structlog.get_logger()
 
 
 class OurNumbers(Mapping[str, str]):
@@ -189,22 +195,41 @@ def follow_each(*follows: FollowJob) -> FollowJob:
 
 
 async def write_start_jobs(
-    settings: Settings, agents: Mapping[str, AgentProfile], store: Store
+    settings: Settings, agents: Mapping[str, AgentProfile], store: Store, rules: DialRules
 ) -> None:
     """Write down what a start has to do; to be called once before the workers run.
 
     Raises:
         StoreError: The database failed.
     """
-    await import_once(
-        settings.data_dir / "callbacks.json",
-        store.callbacks,
-        zone=settings.zone,
-        default_agent=next(iter(agents)),
-    )
+    if not store.options.demo:  # which must not swallow what the business has promised
+        await import_once(
+            settings.data_dir / "callbacks.json",
+            store.callbacks,
+            zone=settings.zone,
+            default_agent=next(iter(agents)),
+        )
+        await _give_up_older_demo(store, rules)
     for dial in await store.jobs.stranded(DIAL):
         await store.jobs.enqueue(close_call_job(dial, datetime.now(UTC)))
     await store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
+
+
+async def _give_up_older_demo(store: Store, rules: DialRules) -> None:
+    """Call nobody whom the demo mode of an older version was to call (see `OlderDemo`)."""
+    if DEMO_LINE in rules.providers.values():
+        return  # somebody's own number, then
+    older = OlderDemo(store.database)
+    calls, callbacks = await older.waiting_calls(DEMO_LINE), await older.open_callbacks(DEMO_LINE)
+    ending = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED, cause="placed in demo mode")
+    for call_id in calls:
+        record = await store.calls.get(call_id)
+        if record is not None:
+            await store.calls.end(record.call, ending, time.time())
+    for callback_id in callbacks:
+        await store.callbacks.cancel(callback_id)
+    if calls or callbacks:
+        _log.warning("older_demo_given_up", calls=len(calls), callbacks=len(callbacks))
 
 
 def _elsewhere(membership: Membership) -> Callable[[CallRecord], bool]:

@@ -18,6 +18,7 @@ import httpx
 from fastapi import APIRouter
 
 from fwai.config.settings import Settings
+from fwai.domain.agent import AgentProfile
 from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.host import is_loopback
 from fwai.http.access import Access
@@ -136,6 +137,9 @@ def browser_calls(
     live_events: LiveEventSource,
     media: "PeerOptions",
     access: Access,
+    agents: Mapping[str, AgentProfile],
+    *,
+    scripted: bool,
 ) -> APIRouter:
     """Build the endpoints of calls from a browser.
 
@@ -143,7 +147,14 @@ def browser_calls(
     """
     from fwai.adapters.browser.routes import BrowserCalls, router
 
-    options = BrowserCalls(peer=media, tasks=tasks, live_events=live_events, access=access)
+    options = BrowserCalls(
+        peer=media,
+        tasks=tasks,
+        live_events=live_events,
+        access=access,
+        agents=agents,
+        scripted=scripted,
+    )
     return router(options, calls)
 
 

@@ -152,6 +152,17 @@ def test_a_call_says_why_its_agent_was_away(
     assert (ending.reason, ending.cause) == (reason, cause)
 
 
+@pytest.mark.parametrize(("chosen", "speaks"), [("", "FWAI_Core"), ("Desk", "Desk")])
+def test_the_agent_that_a_caller_chose_comes_before_the_line_s(chosen: str, speaks: str) -> None:
+    async def act(house: House) -> None:
+        await house.offer(replace(INBOUND, agent=chosen))
+        await asyncio.sleep(0.1)
+
+    house = inside(act)
+
+    assert [call.agent for call in house.archive.calls.values()] == [speaks]
+
+
 def test_a_stream_that_never_comes_gives_the_model_session_back() -> None:
     async def act(house: House) -> None:
         token = await house.offer()

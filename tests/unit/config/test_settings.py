@@ -71,7 +71,7 @@ def test_how_to_run_is_no_configuration_of_calls(changes: dict[str, object]) -> 
     assert given(changes).demo
 
 
-@pytest.mark.parametrize("name", [*GOOD, "plivo_callback_url"])
+@pytest.mark.parametrize("name", sorted({*GOOD, "plivo_callback_url"} - {"google_api_key"}))
 def test_one_credential_alone_is_no_demo_and_the_others_are_missed(name: str) -> None:
     value = {**GOOD, "plivo_callback_url": "https://voice.example.com"}[name]
 
@@ -105,10 +105,59 @@ def test_provider_credentials_without_a_model_key_are_refused() -> None:
     )
 
 
-def test_a_model_key_without_a_provider_is_refused() -> None:
-    assert problems({"google_api_key": "google-secret"}) == (
-        f"CALL_PROVIDER: missing; set it to {' or '.join(AVAILABLE)}",
-    )
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"call_provider": " "},
+        {"api_keys": "key-of-an-operator-1"},
+        {"browser_calls": "false"},
+        {"host": "192.0.2.7"},
+        {"gemini_live_url": "ws://127.0.0.1:8003"},
+        {"database_url": "postgresql+asyncpg://user@host/name"},
+        {"smtp_host": "mail.example.com", "smtp_sender": "desk@example.com"},
+        {"human_handoff_number": "+919999900009"},
+        {"plivo_api_url": "https://plivo.example.com"},
+    ],
+)
+def test_a_model_key_without_a_telephone_is_for_talking_on_this_machine(
+    more: dict[str, object],
+) -> None:
+    settings = given({"google_api_key": "google-secret", **more})
+
+    assert settings.talk_only
+    assert not settings.demo
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        {"plivo_auth_id": "MA1"},
+        {"plivo_auth_token": "plivo-secret"},
+        {"plivo_phone_number": "+918888800000"},
+        {"exotel_sid": "academy1"},
+        {"exotel_webhook_secret": "unguessable"},
+        {"phone_number_id": "1055"},
+        {"meta_access_token": "token"},
+        {"meta_app_id": "77"},
+        {"public_url": "https://voice.example.com"},
+        {"plivo_callback_url": "https://voice.example.com"},
+    ],
+)
+def test_half_a_telephone_is_a_mistake_that_names_the_provider(half: dict[str, object]) -> None:
+    missing = f"CALL_PROVIDER: missing; set it to {' or '.join(AVAILABLE)}"
+
+    assert problems({"google_api_key": "google-secret", **half}) == (missing,)
+    assert missing in problems(half)
+
+
+def test_talking_alone_is_over_with_a_provider_and_its_keys() -> None:
+    assert not good().talk_only
+
+
+@pytest.mark.parametrize("wrong", [{"port": "many"}, {"timezone": "Mars/Base"}])
+def test_what_is_wrong_is_told_before_anybody_talks(wrong: dict[str, object]) -> None:
+    assert len(problems({"google_api_key": "google-secret", **wrong})) == 1
 
 
 def test_what_is_wrong_and_what_is_missing_are_reported_together() -> None:

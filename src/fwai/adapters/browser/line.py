@@ -59,13 +59,16 @@ class BrowserLine:
         """How many calls hold a port."""
         return len(self._active)
 
-    async def answer(self, offer_sdp: str, owner: str, *, local: bool) -> tuple[CallId, str]:
+    async def answer(
+        self, offer_sdp: str, owner: str, *, local: bool, agent: str = ""
+    ) -> tuple[CallId, str]:
         """Answer a call.
 
         Args:
             offer_sdp: The browser's offer, with its candidates.
             owner: Id of the client that may follow and end the call.
             local: The browser is on this machine.
+            agent: Id of the agent who is to speak; empty takes the first one.
 
         Returns:
             The call's id and the answer.
@@ -79,7 +82,7 @@ class BrowserLine:
             options = replace(options, loopback=True, public_ip=None)
         leg, answer_sdp = await peer.answer(offer_sdp, options)
         try:
-            call = await self._offer_call(leg, owner)
+            call = await self._offer_call(leg, owner, agent)
         except BaseException:
             await leg.close()
             raise
@@ -95,9 +98,11 @@ class BrowserLine:
             raise BusyError("too many calls")
         return call.ticket.call_id, answer_sdp
 
-    async def _offer_call(self, leg: WebRtcLeg, owner: str) -> _BrowserCall:
+    async def _offer_call(self, leg: WebRtcLeg, owner: str, agent: str) -> _BrowserCall:
         provider_call_id = secrets.token_hex(12)
-        offer = CallOffer(PROVIDER, provider_call_id, Direction.INBOUND, caller="", line="")
+        offer = CallOffer(
+            PROVIDER, provider_call_id, Direction.INBOUND, caller="", line="", agent=agent
+        )
         ticket = await self._calls.offer(offer, self)
         if ticket is None:
             raise BusyError("the call was refused")

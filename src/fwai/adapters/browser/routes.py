@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
 from fwai.adapters.webrtc.peer import PeerOptions
+from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallId
 from fwai.errors import BusyError, WireError
 from fwai.http.access import Access, Client
@@ -35,6 +37,8 @@ class BrowserCalls:
         tasks: Owns what a call leaves running; left only after the calls were stopped.
         live_events: Publishes the events of live calls.
         access: Authenticates callers.
+        agents: By id; whom callers may choose from. The first one speaks when they choose nobody.
+        scripted: What answers is a simulation, whichever agent is chosen.
         heartbeat_s: Silence on an event stream before a keep-alive comment.
     """
 
@@ -42,6 +46,8 @@ class BrowserCalls:
     tasks: asyncio.TaskGroup
     live_events: LiveEventSource
     access: Access
+    agents: Mapping[str, AgentProfile]
+    scripted: bool = False
     heartbeat_s: float = HEARTBEAT_S
 
 
@@ -63,6 +69,32 @@ class Allowed(BaseModel):
     allowed: bool = True
 
 
+class Agent(BaseModel):
+    """Somebody to talk to.
+
+    Attributes:
+        id: Its key in prompts.json.
+        name: What it calls itself.
+        description: What it is there for; may be empty.
+    """
+
+    id: str
+    name: str
+    description: str
+
+
+class AgentChoice(BaseModel):
+    """Whom a caller may choose from.
+
+    Attributes:
+        agents: The first one speaks when nobody is chosen.
+        scripted: Recorded sentences answer, whoever is chosen: nothing is configured.
+    """
+
+    agents: list[Agent]
+    scripted: bool
+
+
 _PROBLEM: Final[dict[str, Any]] = {"content": {MEDIA_TYPE: {}}}
 _OFFER_SCHEMA: Final[dict[str, Any]] = {
     "requestBody": {
@@ -72,7 +104,13 @@ _OFFER_SCHEMA: Final[dict[str, Any]] = {
                 "schema": {
                     "type": "object",
                     "required": ["sdp"],
-                    "properties": {"sdp": {"type": "string", "description": "The offer."}},
+                    "properties": {
+                        "sdp": {"type": "string", "description": "The offer."},
+                        "agent": {
+                            "type": "string",
+                            "description": "Id of who is to speak; the first agent by default.",
+                        },
+                    },
                 }
             }
         },
@@ -111,6 +149,10 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
         access.begin_session(request, response)
         return Allowed()
 
+    @api.get("/agents", responses={401: _PROBLEM, 403: _PROBLEM})
+    async def agents(client: caller) -> AgentChoice:  # noqa: ARG001 - it must be one who may call
+        return _choice(options)
+
     @api.post(
         "/calls",
         status_code=201,
@@ -118,7 +160,8 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
         responses=dict.fromkeys((400, 401, 403, 413, 415, 422, 503), _PROBLEM),
     )
     async def begin(request: Request, client: caller) -> Answered:
-        return await _start_call(await _read_offer(request), client, line)
+        sdp, agent = await _read_offer(request, options.agents)
+        return await _start_call(sdp, agent, client, line)
 
     @api.get("/calls/{call_id}/events", responses={404: _PROBLEM, 429: _PROBLEM})
     async def events(call_id: str, request: Request, client: caller) -> Response:
@@ -132,8 +175,16 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
     return api
 
 
-async def _read_offer(request: Request) -> str:
-    """Read the SDP offer from a request's body.
+def _choice(options: BrowserCalls) -> AgentChoice:
+    agents = [
+        Agent(id=one.id, name=one.name, description=one.description)
+        for one in options.agents.values()
+    ]
+    return AgentChoice(agents=agents, scripted=options.scripted)
+
+
+async def _read_offer(request: Request, agents: Mapping[str, AgentProfile]) -> tuple[str, str]:
+    """Read the SDP offer and the agent's id, which may be empty, from a request's body.
 
     Raises:
         ProblemError: There is none.
@@ -154,12 +205,16 @@ async def _read_offer(request: Request) -> str:
     sdp = said.get("sdp") if isinstance(said, dict) else None
     if not isinstance(sdp, str) or not sdp:
         raise _bad_offer("Send the offer of an RTCPeerConnection as a string.")
-    return sdp
+    agent, known = said.get("agent"), list(agents)
+    if agent not in (None, "", *known):
+        detail = f"Choose one of: {', '.join(known)}."
+        raise ProblemError("unknown-agent", "Unknown agent", 422, detail, "agent")
+    return sdp, agent or ""
 
 
-async def _start_call(offer_sdp: str, client: Client, line: BrowserLine) -> Answered:
+async def _start_call(offer_sdp: str, agent: str, client: Client, line: BrowserLine) -> Answered:
     try:
-        call_id, sdp = await line.answer(offer_sdp, client.id, local=client.local)
+        call_id, sdp = await line.answer(offer_sdp, client.id, local=client.local, agent=agent)
     except WireError as exc:
         raise _bad_offer(f"The offer cannot be used: {exc}.") from exc
     except BusyError as exc:

@@ -15,6 +15,7 @@ from fwai.adapters.webrtc.leg import LegLimits
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.calls.live_events import LiveEvents
+from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
 from fwai.http.access import Access
 from fwai.interfaces.calls import CallControl
@@ -23,6 +24,10 @@ from unit.adapters.handler_kit import FakeCalls
 
 KEY = "key-of-an-operator-0123456789"
 PORTS = (42_100, 42_199)
+AGENTS = {
+    id_: AgentProfile(id_, name, about, "be kind", "", "", "", "", (), ())
+    for id_, name, about in (("core", "Asha", "Answers."), ("desk", "Ravi", ""))
+}
 
 
 @dataclass
@@ -97,7 +102,8 @@ async def desk(
     async with asyncio.TaskGroup() as tasks:
         app = FastAPI()
         access = Access(keys, loopback=loopback, secure_cookies=secure_cookies)
-        app.include_router(router(BrowserCalls(peer, tasks, board, access, **options), calls))
+        given: dict[str, Any] = {"agents": AGENTS, **options}
+        app.include_router(router(BrowserCalls(peer, tasks, board, access, **given), calls))
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
             yield Desk(app, calls, board, near)
         for offer in calls.offers:

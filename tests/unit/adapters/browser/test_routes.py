@@ -120,6 +120,12 @@ async def test_all_lines_are_busy(phone: Phone, calls: Calls) -> None:
         (b'{"sdp": 7}', "application/json", 422, "sdp"),
         (b'{"sdp": ""}', "application/json; charset=utf-8", 422, "sdp"),
         (b'{"sdp": "garbage"}', "application/json", 422, "sdp"),
+        (b'{"sdp": "v=0", "agent": "nobody"}', "application/json", 422, "agent"),
+        (b'{"sdp": "v=0", "agent": "Asha"}', "application/json", 422, "agent"),
+        (b'{"sdp": "v=0", "agent": 0}', "application/json", 422, "agent"),
+        (b'{"sdp": "v=0", "agent": false}', "application/json", 422, "agent"),
+        (b'{"sdp": "v=0", "agent": ["core"]}', "application/json", 422, "agent"),
+        (b'{"sdp": "v=0", "agent": {"id": "core"}}', "application/json", 422, "agent"),
         (b" " * (MAX_BODY_BYTES + 1), "application/json", 413, None),
     ],
 )
@@ -131,6 +137,43 @@ async def test_what_is_no_offer(body: bytes, kind: str, status: int, field: str 
     assert (answer.status_code, problem["status"], problem["field"]) == (status, status, field)
     assert answer.headers["content-type"] == "application/problem+json"
     assert house.calls.offers == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "offered"),
+    [({}, ""), ({"agent": ""}, ""), ({"agent": None}, ""), ({"agent": "desk"}, "desk")],
+)
+async def test_a_caller_may_choose_who_speaks(
+    phone: Phone, chosen: dict[str, object], offered: str
+) -> None:
+    async with desk() as house:
+        answer = await house.client.post(CALLS, json={"sdp": await phone.offer(), **chosen})
+
+        assert answer.status_code == 201
+        assert [offer.agent for offer in house.calls.offers] == [offered]
+
+
+@pytest.mark.parametrize("scripted", [False, True])
+async def test_callers_learn_whom_they_may_choose_and_whether_it_is_a_script(
+    scripted: bool,
+) -> None:
+    async with desk(scripted=scripted) as house:
+        told = await house.client.get("/console/talk/agents")
+
+    assert told.json() == {
+        "agents": [
+            {"id": "core", "name": "Asha", "description": "Answers."},
+            {"id": "desk", "name": "Ravi", "description": ""},
+        ],
+        "scripted": scripted,
+    }
+
+
+async def test_a_stranger_does_not_learn_who_is_there() -> None:
+    async with desk() as house, house.stranger() as far:
+        assert (await far.get("/console/talk/agents")).status_code == 403
+    async with desk(keys=(KEY,)) as house, house.stranger() as far:
+        assert (await far.get("/console/talk/agents")).status_code == 401
 
 
 async def test_a_stranger_begins_nothing(phone: Phone) -> None:

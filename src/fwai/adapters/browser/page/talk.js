@@ -35,11 +35,13 @@ const ERRORS = {
   busy: ["All lines are busy", "Please call again in a little while."],
   "key-needed": ["Sign in to call", "Enter one of this server's API keys below."],
   "key-wrong": ["This key is not right", "Check it and try again."],
+  "unknown-agent": ["This agent is no longer there", "Reload the page to see who is."],
   "not-allowed": ["Calling is not allowed from here", "This server takes browser calls only from its own machine until API_KEYS is set."],
   other: ["The call failed", "Please try again. If it goes on, look at the server's log."],
 };
 
 let call = null;
+let names = {};
 
 class Trouble extends Error {
   constructor(kind, detail) {
@@ -50,6 +52,7 @@ class Trouble extends Error {
 }
 
 function show(state, words) {
+  const before = app.dataset.state;
   app.dataset.state = state;
   $("state").textContent = words || WORDS[state];
   const live = state === "asking" || state === "connecting" || state === "talking";
@@ -57,6 +60,21 @@ function show(state, words) {
   $("call-label").textContent = { ready: "Call", over: "Call again" }[state] || "In call";
   $("hangup").disabled = !live;
   $("mute").disabled = state !== "talking";
+  $("agents").disabled = live;
+  $("choose").hidden = state !== "over" || Object.keys(names).length < 2;
+  if (state !== before) keepFocus(live);
+}
+
+// A button that is switched off loses the focus: whoever uses a keyboard goes on with the next one.
+function keepFocus(live) {
+  const lost = document.activeElement || document.body;
+  if (lost === document.body || lost.disabled || lost.closest("fieldset:disabled")) {
+    $(live ? "hangup" : "call").focus({ preventScroll: true });
+  }
+}
+
+function chosen() {
+  return document.querySelector("#agents input:checked")?.value || "";
 }
 
 function complain(kind, detail) {
@@ -128,6 +146,7 @@ class Call {
     this.id = "";
     this.began = 0;
     this.levels = {};
+    this.agent = chosen();
     this.sound = new AudioContext();
   }
 
@@ -148,7 +167,7 @@ class Call {
     const answered = await ask("calls", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ sdp: connection.localDescription.sdp }),
+      body: JSON.stringify({ sdp: connection.localDescription.sdp, agent: this.agent }),
     });
     this.id = answered.call_id;
     if (this.over) return this.tell();
@@ -197,7 +216,8 @@ class Call {
     $("timer").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     const now = performance.now();
     if (agent > 0.25) this.spoke = now;
-    const words = now - (this.spoke || -1e9) < 600 ? "Agent is speaking" : "Listening";
+    const speaks = now - (this.spoke || -1e9) < 600;
+    const words = speaks ? `${names[this.agent] || "Agent"} is speaking` : "Listening";
     if ($("state").textContent !== words) $("state").textContent = words;
     requestAnimationFrame(() => this.draw());
   }
@@ -252,7 +272,7 @@ function write(fact) {
     line.dataset.key = key;
     line.dataset.turn = fact.turn;
     const who = document.createElement("b");
-    who.textContent = fact.role === "agent" ? "Agent" : "You";
+    who.textContent = fact.role === "agent" ? names[chosen()] || "Agent" : "You";
     line.append(who, document.createTextNode(""));
     // A caller's words may come after the reply to them has begun.
     const later = [...lines.children].find((one) => Number(one.dataset.turn) > fact.turn);
@@ -273,6 +293,49 @@ function note(text) {
 }
 
 // ---- the page ---------------------------------------------------------------------------------
+
+function card(agent, first) {
+  const label = document.createElement("label");
+  label.className = "agent-card";
+  const choice = document.createElement("input");
+  choice.type = "radio";
+  choice.name = "agent";
+  choice.value = agent.id;
+  choice.checked = first;
+  const name = document.createElement("b");
+  name.textContent = agent.name || agent.id;
+  const about = document.createElement("small");
+  about.textContent = agent.description;
+  label.append(choice, name, about);
+  return label;
+}
+
+async function enter() {
+  await ask("session");
+  const { agents, scripted } = await ask("agents");
+  names = Object.fromEntries(agents.map((agent) => [agent.id, agent.name || agent.id]));
+  $("agents").querySelectorAll("label").forEach((label) => label.remove());
+  $("agents").append(...agents.map((agent, index) => card(agent, index === 0)));
+  $("agents").classList.toggle("alone", agents.length === 1);
+  $("agents").hidden = agents.length === 0;
+  $("scripted").hidden = !scripted;
+  entitle();
+}
+
+function entitle() {
+  $("title").textContent = `Talk to ${names[chosen()] || "the agent"}`;
+}
+
+$("agents").addEventListener("change", entitle);
+$("agents").addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  $("call").click();
+});
+$("choose").addEventListener("click", () => {
+  show("ready");
+  document.querySelector("#agents input:checked")?.focus();
+});
 
 $("call").addEventListener("click", async () => {
   if (call) return;
@@ -304,10 +367,12 @@ $("sign-in").addEventListener("submit", async (event) => {
     $("key").value = "";
     calm();
     show("ready");
+    await enter();
+    $("call").focus();
   } catch (error) {
     complain(error.kind || "other", error.detail);
   }
 });
 
 show("ready");
-ask("session").catch((error) => complain(error.kind || "other", error.detail));
+enter().catch((error) => complain(error.kind || "other", error.detail));
