@@ -10,10 +10,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from e2e.acting_world import ALWAYS, until
 from e2e.process import environment, free_port, ready, server, world
 from e2e.test_commands import run
+from fwai.store.demo_guard import MARKED
 from postgres import drop_database, fresh_database
 
 PERSON = "+919999900003"
@@ -40,6 +42,16 @@ def copy_database(source: Path, target: Path) -> None:
         old.backup(new)
 
 
+def unmarked(database: Path) -> dict[str, int]:
+    """Return how many rows a demo's database has that do not say so, by table."""
+    with closing(sqlite3.connect(database)) as rows:
+        counts = {
+            table.name: rows.execute(str(select(func.count()).where(~table.c.demo))).fetchone()[0]
+            for table in MARKED
+        }
+    return {name: count for name, count in counts.items() if count}
+
+
 def soon(seconds: float) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=seconds)
 
@@ -51,10 +63,15 @@ async def get(port: int, path: str, **headers: str) -> Any:  # noqa: ANN401 - JS
     return answer.json()
 
 
-async def promise_in_the_demo(folder: Path, port: int, due: datetime, **values: str) -> None:
-    """Have the demo place a call for later, promise a callback and put somebody on the list."""
+async def promise_in_the_demo(folder: Path, port: int, **values: str) -> datetime:
+    """Have the demo place a call for later, promise a callback and put somebody on the list.
+
+    Returns:
+        When both are due; the demo is over before.
+    """
     with server(folder, port, CALLING_HOURS=ALWAYS, **values):
         await ready(port)
+        due = soon(4)
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api") as api:
             later = due.isoformat()
             placed = await api.post("/calls", json={"to": PERSON, "not_before": later})
@@ -63,19 +80,20 @@ async def promise_in_the_demo(folder: Path, port: int, due: datetime, **values: 
     assert placed.status_code == 202, placed.text
     assert promised.status_code == 201, promised.text
     assert forbidden.is_success, forbidden.text
+    return due
 
 
 async def test_what_was_placed_in_the_demo_is_not_dialled_after_going_live(
     tmp_path: Path, database: str
 ) -> None:
     port = free_port()
-    due = soon(6)
     imported = tmp_path / "callbacks.json"
     imported.write_text(
         json.dumps([{"phone": "+919999900005", "when": soon(7200).isoformat(), "note": "real"}])
     )
-    await promise_in_the_demo(tmp_path, port, due, DATABASE_URL=database)
+    due = await promise_in_the_demo(tmp_path, port, DATABASE_URL=database)
     untouched = imported.exists()
+    assert unmarked(tmp_path / "demo" / "fwai.db") == {}
 
     async with world(port) as (outside, values):
         values |= {"DATABASE_URL": database, "CALLING_HOURS": ALWAYS}
@@ -106,7 +124,7 @@ async def test_a_real_server_refuses_the_demo_s_database_and_the_demo_a_real_one
 ) -> None:
     port = free_port()
     demo = tmp_path / "demo" / "fwai.db"
-    await promise_in_the_demo(tmp_path, port, soon(3600))
+    await promise_in_the_demo(tmp_path, port)
     copy = tmp_path / "copied.db"
     copy_database(demo, copy)
     async with world(port) as (_, values):
@@ -133,8 +151,7 @@ async def refused(folder: Path, values: dict[str, str], *words: str) -> str:
 async def test_what_an_older_demo_left_in_the_real_database_is_not_dialled(tmp_path: Path) -> None:
     """It marked nothing, and its calls stand among the business's own."""
     port = free_port()
-    due = soon(5)
-    await promise_in_the_demo(tmp_path, port, due)
+    due = await promise_in_the_demo(tmp_path, port)
     database = tmp_path / "fwai.db"
     copy_database(tmp_path / "demo" / "fwai.db", database)
     with closing(sqlite3.connect(database)) as rows:
@@ -164,6 +181,16 @@ async def test_what_an_older_demo_left_in_the_real_database_is_not_dialled(tmp_p
     assert [one.to_number.lstrip("+") for one in outside.provider.calls] == ["919999900006"]
     log = (tmp_path / "server.log").read_text("utf-8")
     assert '"event": "older_demo_given_up"' in log
+
+
+async def test_every_row_of_a_whole_simulated_call_is_marked(tmp_path: Path) -> None:
+    told = json.loads(await run(tmp_path, "demo", "--json", "--keep", str(tmp_path / "kept")))
+
+    with closing(sqlite3.connect(told["database"])) as rows:
+        (calls,) = rows.execute("SELECT count(*) FROM calls").fetchone()
+        (jobs,) = rows.execute("SELECT count(*) FROM jobs").fetchone()
+    assert (calls, jobs > 1) == (1, True)
+    assert unmarked(Path(told["database"])) == {}
 
 
 async def test_the_demo_says_that_it_is_scripted_and_where_it_keeps_what_happens(
