@@ -55,7 +55,7 @@ class IsolatedTasks:
             return None
         task = self._group.create_task(self._isolated(work, name, clean_up), name=name)
         self._running += 1
-        task.add_done_callback(self._done)
+        task.add_done_callback(lambda _: self._done(work))
         return task
 
     async def _isolated(
@@ -79,5 +79,6 @@ class IsolatedTasks:
         except Exception:  # noqa: BLE001 - the same trouble may lie in what cleans up
             _log.exception("task_not_cleaned_up", task=name)
 
-    def _done(self, _: asyncio.Task[None]) -> None:
+    def _done(self, work: Coroutine[Any, Any, None]) -> None:
         self._running -= 1
+        work.close()  # a task that was cancelled before it began leaves it untouched

@@ -1,6 +1,7 @@
 """Tasks that end nothing but themselves."""
 
 import asyncio
+import inspect
 
 import virtual_time
 from fwai.tasks import CLEAN_UP_S, IsolatedTasks
@@ -76,6 +77,20 @@ def test_no_more_than_the_limit_and_none_once_closed() -> None:
     virtual_time.run(main())
 
     assert begun == ["a", "b", "d"]
+
+
+def test_a_task_that_is_cancelled_before_it_begins_leaves_nothing() -> None:
+    work = fails()
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            task = IsolatedTasks(group).start(work, "call:1")
+            assert task is not None
+            task.cancel()
+
+    virtual_time.run(main())
+
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 def test_a_cancelled_task_is_no_failure() -> None:
