@@ -41,6 +41,7 @@ EXCEPTED: Final[dict[str, str]] = {
     "calls/caller_input.py": "a recording of a call: tests/e2e/test_calls.py",
     "calls/voice.py": "a recording of a call: tests/e2e/test_calls.py",
     "config/loading.py": "an unreadable .env: tests run as a user who may read everything",
+    "store/clock_witness.py": "its other half needs PostgreSQL: FWAI_TEST_POSTGRES_URL",
     "store/database.py": "its other half needs PostgreSQL: FWAI_TEST_POSTGRES_URL",
     "store/instances.py": "its other half needs PostgreSQL: FWAI_TEST_POSTGRES_URL",
     "store/migrate.py": _ELSEWHERE,

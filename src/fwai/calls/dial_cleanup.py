@@ -14,13 +14,13 @@ from fwai.domain.record import CallRecord
 
 def close_call_job(job: Job, at: datetime) -> NewJob:
     """Return the job that closes the call of a dial job, if nobody carries it by then."""
-    call_id = job.payload["call_id"]
+    call_id = job.call_id  # a job that is over keeps no payload
     return NewJob(
         WATCH_CALL,
         f"{WATCH_CALL}:{call_id}:{job.id}",
         {"call_id": call_id},
         run_at=at,
-        call_id=job.call_id,
+        call_id=call_id,
         phone=job.phone,
     )
 

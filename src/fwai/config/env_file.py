@@ -65,6 +65,8 @@ GROUPS: Final = {
     "What is kept": (
         "enable_transcripts",
         "record_calls",
+        "transcripts_keep_days",
+        "recordings_keep_days",
         "transcripts_dir",
         "data_dir",
         "database_url",
@@ -131,6 +133,8 @@ def _lines() -> Iterator[str]:
 
 def _default_text(field: FieldInfo) -> str:
     default = field.get_default()
+    if default is None:
+        return ""
     if isinstance(default, SecretStr):
         default = default.get_secret_value()
     if isinstance(default, bool):

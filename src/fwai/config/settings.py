@@ -200,6 +200,20 @@ class Settings(BaseSettings):
     record_calls: bool = Field(
         default=False, description="Two-channel recordings under DATA_DIR/recordings."
     )
+    transcripts_keep_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=36_500,
+        description="Days until a call that is over is removed with its transcript; 0 keeps for "
+        "ever. Unset: 365, and 0 where an older version was upgraded.",
+    )
+    recordings_keep_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=36_500,
+        description="Days until its recording is removed; 0 keeps for ever. "
+        "Unset: 90, and 0 where an older version was upgraded.",
+    )
     max_concurrent_calls: Literal["auto"] | int = Field(
         default="auto", description="A number, or auto for what this machine can carry."
     )

@@ -95,6 +95,10 @@ class JobPurge(JobQueue, Protocol):
         """Delete what was done before a time, and what was given up before another."""
         ...
 
+    async def forget_words(self, before: datetime, kinds: Collection[str] = ()) -> int:
+        """Leave of what was given up before a time only the outcome; of ``kinds``, or of all."""
+        ...
+
 
 class JobList(JobLookup, Protocol):
     """The jobs as operators see them."""
@@ -111,5 +115,5 @@ class JobList(JobLookup, Protocol):
         ...
 
     async def revive(self, job_id: str) -> bool:
-        """Try a dead or unknown job again; False when it is neither."""
+        """Try a dead or unknown job again; False if it is neither, or its words are forgotten."""
         ...

@@ -26,7 +26,7 @@ class CallPermissions:
         query = select(standings).where(standings.c.user == user)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().first()
-        return CallPermission() if row is None else _standing(row)
+        return CallPermission() if row is None else stored_permission(row)
 
     async def change(
         self, user: str, change: Callable[[CallPermission], CallPermission]
@@ -43,11 +43,13 @@ class CallPermissions:
             )
             await connection.execute(opening.on_conflict_do_nothing())
             query = select(standings).where(standings.c.user == user).with_for_update()
-            values = _values(change(_standing((await connection.execute(query)).mappings().one())))
+            values = _values(
+                change(stored_permission((await connection.execute(query)).mappings().one()))
+            )
             await connection.execute(
                 update(standings).where(standings.c.user == user).values(values)
             )
-        return _standing(values)
+        return stored_permission(values)
 
 
 def _values(standing: CallPermission) -> dict[str, Any]:
@@ -66,7 +68,8 @@ def _finite(at: float) -> float:
     return at if math.isfinite(at) else 0.0
 
 
-def _standing(row: RowMapping | dict[str, Any]) -> CallPermission:
+def stored_permission(row: RowMapping | dict[str, Any]) -> CallPermission:
+    """Read a row of ``standings``."""
     return CallPermission(
         grant=Grant(row["grant"]),
         expires_at=row["expires_at"],

@@ -33,6 +33,16 @@ class Installation:
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
+    async def written_at(self, name: str) -> datetime | None:
+        """Return when a value was written; None when nothing is known by that name.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        query = select(installation.c.written_at).where(installation.c.name == name)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar_one_or_none()
+
     async def put(self, name: str, value: object) -> None:
         """Keep a JSON value of at most 64 characters' name, in place of what was there.
 

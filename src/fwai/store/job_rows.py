@@ -8,6 +8,8 @@ from sqlalchemy import RowMapping
 from fwai.domain.job import Job, JobState
 
 MAX_ERROR: Final = 300
+ONLY_OUTCOME: Final[dict[str, Any]] = {"payload": {}}
+"""Written into a job that is not to be done any more: nothing of what it was about stays."""
 
 
 def finished(state: JobState, why: str | None, now: datetime) -> dict[str, Any]:

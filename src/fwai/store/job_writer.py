@@ -5,19 +5,23 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Text, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import CallState
 from fwai.domain.job import Job, JobState, NewJob
 from fwai.store.database import Database
 from fwai.store.job_reader import JobReader
-from fwai.store.job_rows import stored_job
+from fwai.store.job_rows import ONLY_OUTCOME, stored_job
 from fwai.store.job_tables import jobs
+from fwai.store.portions import change_portions, delete_portions
 from fwai.store.tables import calls
 from fwai.store.transcript_files import clean
 
 OPEN_STATES: Final = (JobState.WAITING.value, JobState.RUNNING.value)
+OVER_STATES: Final = (JobState.DONE.value, JobState.CANCELED.value)
+GIVEN_UP_STATES: Final = (JobState.DEAD.value, JobState.UNKNOWN.value)
+_HOLDS_WORDS: Final = cast(jobs.c.payload, Text) != "{}"  # JSON has no operators everywhere
 
 
 def wake_nobody(due_at: datetime | None) -> None:
@@ -85,12 +89,15 @@ class JobWriter(JobReader):
             return [stored_job(row) for row in (await connection.execute(query)).mappings()]
 
     async def revive(self, job_id: str) -> bool:
-        """Try a dead or unknown job again, from the start; False when it is neither.
+        """Try a dead or unknown job again, from the start.
+
+        Returns:
+            False when it is neither, or when what it was to do is not kept any more.
 
         Raises:
             StoreError: The database failed.
         """
-        here = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
+        here = jobs.c.state.in_(GIVEN_UP_STATES) & _HOLDS_WORDS
         now = self._clock()
         values = {
             "state": JobState.WAITING.value,
@@ -110,7 +117,11 @@ class JobWriter(JobReader):
         """Cancel a job that nobody has begun, within somebody's transaction."""
         here = (jobs.c.key == key) & (jobs.c.state == JobState.WAITING.value)
         now = self._clock()
-        values = {"state": JobState.CANCELED.value, "next_at": None, "finished_at": now}
+        values = ONLY_OUTCOME | {
+            "state": JobState.CANCELED.value,
+            "next_at": None,
+            "finished_at": now,
+        }
         return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
     async def withdraw(self, connection: AsyncConnection, keys: Collection[str]) -> set[str]:
@@ -124,8 +135,8 @@ class JobWriter(JobReader):
         here = jobs.c.key.in_(list(keys))
         query = select(jobs.c.key, jobs.c.state, jobs.c.begun_at).where(here).with_for_update()
         rows = (await connection.execute(query)).all()
-        stands = here & jobs.c.state.not_in([JobState.DONE.value, JobState.CANCELED.value])
-        values = {
+        stands = here & jobs.c.state.not_in(OVER_STATES)
+        values = ONLY_OUTCOME | {
             "state": JobState.CANCELED.value,
             "next_at": None,
             "finished_at": self._clock(),
@@ -144,13 +155,29 @@ class JobWriter(JobReader):
         Raises:
             StoreError: The database failed.
         """
-        over = jobs.c.state.in_([JobState.DONE.value, JobState.CANCELED.value])
-        given_up = jobs.c.state.in_([JobState.DEAD.value, JobState.UNKNOWN.value])
-        old = (over & (jobs.c.finished_at < before)) | (
-            given_up & (jobs.c.finished_at < given_up_before)
-        )
-        async with self._database.write() as connection:
-            return (await connection.execute(delete(jobs).where(old))).rowcount
+        old = jobs.c.state.in_(OVER_STATES) & (jobs.c.finished_at < before)
+        old |= jobs.c.state.in_(GIVEN_UP_STATES) & (jobs.c.finished_at < given_up_before)
+        return await delete_portions(self._database, jobs, old)
+
+    async def forget_words(self, before: datetime, kinds: Collection[str] = ()) -> int:
+        """Leave of what was given up before a time only the outcome; return of how many jobs.
+
+        They cannot be tried again from then on.
+
+        Args:
+            before: Aware.
+            kinds: Only jobs of these; of all, if there are none.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        old = jobs.c.state.in_(GIVEN_UP_STATES) & (jobs.c.finished_at < before)
+        if kinds:
+            old &= jobs.c.kind.in_(list(kinds))
+        return await self._keep_outcome(old)
+
+    async def _keep_outcome(self, here: ColumnElement[bool]) -> int:
+        return await change_portions(self._database, jobs, here & _HOLDS_WORDS, ONLY_OUTCOME)
 
 
 def new_row(job: NewJob, now: datetime) -> dict[str, Any]:

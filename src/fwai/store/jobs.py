@@ -30,7 +30,7 @@ from fwai.domain.job import (
     retry_delay_s,
 )
 from fwai.store.database import Database
-from fwai.store.job_rows import finished, stored_job, waiting
+from fwai.store.job_rows import ONLY_OUTCOME, finished, stored_job, waiting
 from fwai.store.job_tables import instances, jobs
 from fwai.store.job_writer import OPEN_STATES, JobWriter, wake_nobody
 from fwai.store.transcript_files import clean
@@ -50,7 +50,6 @@ class Jobs(JobWriter):
         owner: This process among those that share the database.
         clock: The time now, aware.
         jitter: In [0, 1), for gaps between attempts.
-        keep_words: Keep what was sent; else it is forgotten once it is sent.
         on_new: Told that jobs were committed, none of them due before the time it is given.
         follows: What is to be done once a job is over or put off; written in the same transaction.
     """
@@ -62,14 +61,12 @@ class Jobs(JobWriter):
         owner: Owner | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
-        keep_words: bool = True,
         on_new: Callable[[datetime | None], None] = wake_nobody,
         follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
         super().__init__(database, clock=clock, on_new=on_new)
         self._owner = owner or Owner()
         self._jitter = jitter
-        self._keep_words = keep_words
         # What a demo wrote is never done by a live server, however it came into its database.
         self._on_our_side = jobs.c.demo.is_(true() if database.demo else false())
         self.follows = follows
@@ -172,15 +169,13 @@ class Jobs(JobWriter):
         """
         here = (jobs.c.id == job_id) & (jobs.c.begun_at.is_not(None))
         here &= jobs.c.state.in_([*OPEN_STATES, JobState.UNKNOWN.value])
-        values: dict[str, Any] = {
+        values: dict[str, Any] = ONLY_OUTCOME | {
             "state": JobState.DONE.value,
             "next_at": None,
             "finished_at": self._clock(),
             "ref": ref[:255],
             "error": None,
         }
-        if not self._keep_words:
-            values["payload"] = {}
         return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
     # ---- inside ---------------------------------------------------------------------------------
@@ -194,9 +189,7 @@ class Jobs(JobWriter):
         now = self._clock()
         match outcome:
             case Done(result, ref):
-                values = finished(JobState.DONE, None, now)
-                if not self._keep_words:
-                    values["payload"] = {}
+                values = finished(JobState.DONE, None, now) | ONLY_OUTCOME
                 return values | {"result": clean(result), "ref": ref[:255]}
             case Retry(why, after_s):
                 if job.attempts >= MAX_ATTEMPTS and after_s is None:
@@ -211,4 +204,4 @@ class Jobs(JobWriter):
             case Unknown(why):
                 return finished(JobState.UNKNOWN, why, now)
             case Dropped(why):
-                return finished(JobState.CANCELED, why, now)
+                return finished(JobState.CANCELED, why, now) | ONLY_OUTCOME

@@ -24,6 +24,7 @@ from fwai.store.call_log import FollowTool, follow_no_tool
 from fwai.store.call_permissions import CallPermissions
 from fwai.store.callbacks import Callbacks
 from fwai.store.calls import Calls, tell_nobody
+from fwai.store.clock_witness import ClockWitness, file_written_at
 from fwai.store.contacts import Contacts
 from fwai.store.crash_recovery import (
     Adopted,
@@ -42,6 +43,7 @@ from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.instances import Instances
 from fwai.store.job_writer import wake_nobody
 from fwai.store.jobs import Jobs, follow_no_job
+from fwai.store.keeping import Keeping
 from fwai.store.membership import CONTACT_S, Membership
 from fwai.store.migrate import ensure_schema
 from fwai.store.process_identity import this_process
@@ -62,8 +64,8 @@ class StoreOptions:
         zone: Days and times of transcript files.
         transcripts_dir: None keeps no words anywhere.
         recordings_dir: None records nothing.
-        old_transcripts_dir: Where transcripts of earlier times are, to be erased, also when none
-            are kept now; None is ``transcripts_dir``.
+        old_transcripts_dir: Where transcripts of earlier times are, to be removed in the end, also
+            when none are kept now; None is ``transcripts_dir``.
         old_recordings_dir: The same for recordings.
         keep: States of outbound calls that survive their process: something still acts on them.
         adopted: What is to be done about such a call when its process died.
@@ -117,6 +119,8 @@ class Store:
     idempotency_keys: IdempotencyKeys
     sent_messages: SentMessages
     erasure: Erasure
+    keeping: Keeping
+    witness: ClockWitness
     options: StoreOptions
 
     def recorder(
@@ -149,6 +153,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         StoreError: The database cannot be used, or is a demo's and this is none, or the reverse;
             the text says what to do.
     """
+    file_written = await file_written_at(options.url)
     await ensure_schema(options.url)
     watch = DatabaseWatch(options.failures)
     database = await Database.open(options.url, watch=watch, demo=options.demo)
@@ -159,6 +164,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
     try:
         await claim(database)
         store = _build(database, contact, options)
+        await store.witness.look(file_written)
         closed = await store.membership.open()
         await store.storage.try_folders()
         _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
@@ -186,7 +192,6 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
     jobs = Jobs(
         database,
         owner=owner,
-        keep_words=options.transcripts_dir is not None,
         on_new=options.on_new_jobs,
         follows=options.follow_job,
     )
@@ -217,6 +222,12 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         watch=database.watch,
     )
 
+    kept = Folders(
+        options.old_transcripts_dir or options.transcripts_dir,
+        options.old_recordings_dir or options.recordings_dir,
+        options.zone,
+    )
+
     async def flush() -> None:
         await files.flush()
         await writer.flush()
@@ -235,12 +246,9 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         CallPermissions(database),
         IdempotencyKeys(database),
         SentMessages(database, jobs, options.tell_status),
-        Erasure(
-            database,
-            options.old_transcripts_dir or options.transcripts_dir,
-            options.old_recordings_dir or options.recordings_dir,
-            flush,
-        ),
+        Erasure(database, kept.transcripts, kept.recordings, flush),
+        Keeping(database, kept, flush),
+        ClockWitness(database),
         options,
     )
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 
 from fwai.domain.call_event import format_utc
-from fwai.domain.job import EVENT, Job, JobState
+from fwai.domain.job import EVENT, HOUSEKEEPING, Job, JobState
+from fwai.http.problem import ProblemError
 from fwai.interfaces.jobs import ListPosition
 from fwai.web import paging
 from fwai.web.errors import conflict, not_found, problem_responses
@@ -59,11 +60,13 @@ def add(api: APIRouter, services: ApiServices) -> None:
         responses=problem_responses(404, 409, 413, 415),
     )
     async def retry(job_id: str) -> Response:
-        """Try again from the start. Unknown work may have been done: it could be done twice."""
+        """Try again from the start. Unknown work may have been done: it could be done twice.
+
+        After 30 days only the outcome is kept, and there is nothing to try.
+        """
         job = await _get_job(services, job_id)
         if not await services.jobs.revive(job.id):
-            detail = f"The job is {job.state.value}; only dead and unknown ones are tried again."
-            raise conflict("not-dead", "Not dead", detail)
+            raise _not_revivable(job)
         return json_response(_to_json(await _get_job(services, job_id)))
 
     @api.post(
@@ -86,6 +89,14 @@ async def _get_job(services: ApiServices, job_id: str) -> Job:
     if job is None:
         raise not_found("job")
     return job
+
+
+def _not_revivable(job: Job) -> ProblemError:
+    if job.state in (JobState.DEAD, JobState.UNKNOWN):
+        detail = "Only its outcome is kept by now; ask anew for what it was to do."
+        return conflict("only-outcome", "Only the outcome is kept", detail)
+    detail = f"The job is {job.state.value}; only dead and unknown ones are tried again."
+    return conflict("not-dead", "Not dead", detail)
 
 
 async def _dead_events(services: ApiServices, since: datetime | None) -> list[Job]:
@@ -112,6 +123,7 @@ def _to_json(job: Job) -> Mapping[str, Any]:
         "run_at": format_utc(job.run_at),
         "attempts": job.attempts,
         "error": job.error,
+        "result": _result(job),
         "call_id": job.call_id or None,
         "event_type": _event_type(job),
         "created_at": format_utc(job.created_at),
@@ -123,6 +135,11 @@ def _event_type(job: Job) -> str | None:
     body = job.payload.get("body") if job.kind == EVENT else None
     kind = body.get("type") if isinstance(body, Mapping) else None
     return kind if isinstance(kind, str) else None
+
+
+def _result(job: Job) -> Mapping[str, Any] | None:
+    """Return what came of work that concerns nobody; what came of the rest may be personal."""
+    return job.result if job.kind == HOUSEKEEPING else None
 
 
 def _position(job: Job) -> ListPosition:

@@ -403,6 +403,7 @@ class JobBody(BaseModel):
     run_at: DateTimeString
     attempts: int
     error: str | None
+    result: dict[str, Any] | None = Field(description="Of housekeeping: how much it removed.")
     call_id: str | None
     event_type: str | None = Field(description="Of an event that is to be delivered.")
     created_at: DateTimeString

@@ -43,6 +43,7 @@ from fwai.interfaces.calls import CallPlacer, OutboundLine
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import CallArchive
 from fwai.jobs.call_follow_ups import CallFollowUps
+from fwai.jobs.clock_watch import ClockWatch
 from fwai.jobs.events import Events
 from fwai.jobs.housekeeping import Housekeeping
 from fwai.jobs.signals import JobSignals
@@ -52,6 +53,7 @@ from fwai.store.callback_import import import_once
 from fwai.store.demo_guard import OlderDemo
 from fwai.store.membership import Membership
 from fwai.store.open import Store
+from fwai.wiring.keeping import OwnersExpiry
 from fwai.wiring.webhooks import announcer, callback_event
 
 DELIVERY_CONCURRENCY: Final = 4
@@ -165,7 +167,13 @@ def background_jobs(
         CALLBACK: CallbackDialer(rules, policy, store.callbacks, place, missed),
         FOLLOW_UP: _follow_ups(settings, agents, store, events, policy),
         HOUSEKEEPING: Housekeeping(
-            store.jobs, store.idempotency_keys, store.membership.instances, store.sent_messages
+            store.jobs,
+            store.idempotency_keys,
+            store.membership.instances,
+            store.sent_messages,
+            OwnersExpiry(settings, store),
+            ClockWatch(store.witness),
+            keep_words=settings.enable_transcripts,
         ),
     }
     deliveries: dict[str, JobHandler] = {
@@ -212,6 +220,7 @@ async def write_start_jobs(
         await _give_up_older_demo(store, rules)
     for dial in await store.jobs.stranded(DIAL):
         await store.jobs.enqueue(close_call_job(dial, datetime.now(UTC)))
+    await OwnersExpiry(settings, store).warn()
     await store.jobs.enqueue(Housekeeping.next(datetime.now(UTC) + timedelta(hours=1)))
 
 

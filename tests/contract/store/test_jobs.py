@@ -1,6 +1,7 @@
 """What jobs must do, on each database."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -490,6 +491,101 @@ async def test_what_is_over_is_purged_and_what_failed_is_kept_longer(
     assert left == {JobState.DEAD, JobState.UNKNOWN, JobState.WAITING}
     assert await jobs.purge(NOW, at(1)) == 2
     assert [job.state for job in await jobs.page()] == [JobState.WAITING]
+
+
+async def over(jobs: Jobs, kind: str, way: str) -> Job:
+    """Bring a job with words to its end in one of the ways that there are."""
+    payload = {"to": PHONE, "text": "my name is Asha"}
+    job = await jobs.enqueue(NewJob(kind, f"{kind}:1", payload, call_id="c-1", phone=PHONE))
+    outcomes: dict[str, JobOutcome] = {
+        "done": Done({"delivery": "accepted"}, "m-1"),
+        "dropped": Dropped("obsolete"),
+        "dead": Dead("refused"),
+        "unknown": Unknown("no answer"),
+        "put off": Retry("busy"),
+        "not due": Postpone(at(60), "later"),
+    }
+    if way == "canceled":
+        async with jobs._database.write() as connection:
+            assert await jobs.cancel(connection, job.key)
+    elif way != "waiting":
+        (leased,) = await jobs.lease(1, [kind])
+        await jobs.begin(leased)
+        if way in outcomes:
+            await jobs.settle(leased, outcomes[way])
+        elif way == "withdrawn":
+            async with jobs._database.write() as connection:
+                await jobs.withdraw(connection, [job.key])
+        elif way == "proven":
+            assert await jobs.proven(job.id, "m-1")
+    found = await jobs.get(job.id)
+    assert found is not None
+    return found
+
+
+KINDS = ("send_sms", "send_email", "send_whatsapp", "ask_call_permission", "event", "dial",
+         "watch_call", "hang_up", "callback", "follow", "summary")  # fmt: skip
+TO_BE_DONE = ("waiting", "running", "put off", "not due")
+GIVEN_UP = ("dead", "unknown")
+OVER = ("done", "proven", "canceled", "withdrawn", "dropped")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", [*TO_BE_DONE, *GIVEN_UP, *OVER])
+async def test_of_what_is_not_to_be_done_any_more_only_the_outcome_stays(
+    jobs: Jobs, clock: Clock, kind: str, way: str
+) -> None:
+    job = await over(jobs, kind, way)
+
+    assert bool(job.payload) == (way not in OVER)
+    clock.move(60)
+    assert await jobs.forget_words(at(0)) == 0, "it was given up then, not before"
+    assert await jobs.forget_words(at(60), ["other"]) == 0
+    assert await jobs.forget_words(at(60), [kind]) == (way in GIVEN_UP)
+    assert await jobs.forget_words(at(60)) == 0
+
+    left = await jobs.get(job.id)
+    assert left is not None
+    assert bool(left.payload) == (way in TO_BE_DONE)
+    assert replace(left, payload=job.payload) == job, "all else of it is its outcome"
+
+
+@pytest.mark.parametrize("outcome", [Dead("no"), Unknown("perhaps")])
+async def test_what_was_given_up_is_tried_again_only_while_its_words_are_kept(
+    jobs: Jobs, clock: Clock, outcome: JobOutcome
+) -> None:
+    for key in ("old", "new"):
+        await jobs.enqueue(new(key))
+        await jobs.settle(await leased(jobs), outcome)
+        clock.move(60)
+
+    assert await jobs.forget_words(at(30)) == 1
+
+    found = {job.key: await jobs.revive(job.id) for job in await jobs.page()}
+    assert found == {"old": False, "new": True}
+    assert (await leased(jobs)).payload == {"text": "hi"}
+
+
+async def test_a_job_that_is_tried_again_keeps_its_words(jobs: Jobs, clock: Clock) -> None:
+    await jobs.enqueue(new())
+    await jobs.settle(await leased(jobs), Dead("no"))
+    await jobs.revive((await jobs.page())[0].id)
+    clock.move(86_400)
+
+    assert await jobs.forget_words(clock.now) == 0
+
+
+async def test_many_are_purged_and_forgotten_in_portions(jobs: Jobs, clock: Clock) -> None:
+    for number in range(450):
+        await jobs.enqueue(new(f"sms:{number}"))
+    for outcome in (Done(), Dead("no")):
+        for job in await jobs.lease(225, ["sms"]):
+            await jobs.settle(job, outcome)
+    clock.move(60)
+
+    assert await jobs.forget_words(clock.now) == 225
+    assert await jobs.purge(clock.now, NOW) == 225
+    assert await jobs.purge(NOW, clock.now) == 225
 
 
 async def test_pages_hold_each_job_once_the_newest_first(jobs: Jobs, clock: Clock) -> None:

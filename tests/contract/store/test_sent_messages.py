@@ -259,13 +259,11 @@ async def refuse(office: Office, job: Job, code: str = "131047", reference: str 
 WHEN = ["answered and settled", "answered", "before the answer", "before it, and unnamed"]
 
 
-@pytest.mark.parametrize("words_kept", [True, False])
 @pytest.mark.parametrize("when", WHEN)
 async def test_a_refused_text_is_replaced_once_whenever_it_is_refused_and_wherever_heard(
-    office: Office, other: Office, when: str, *, words_kept: bool
+    office: Office, other: Office, when: str
 ) -> None:
-    """The words may be forgotten once they are sent, the process may be another one by then."""
-    office.jobs._keep_words = other.jobs._keep_words = words_kept
+    """The words are forgotten once they are sent, the process may be another one by then."""
     job = await whatsapp(office)
     reference = "" if "unnamed" in when else job.id
     if when.startswith("answered"):

@@ -212,6 +212,13 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
         ({"timezone": "Mars/Base"}, "TIMEZONE: unknown zone 'Mars/Base'; such as Asia/Kolkata"),
         ({"timezone": "../etc"}, "TIMEZONE: unknown zone '../etc'; such as Asia/Kolkata"),
         ({"timezone": "Asia"}, "TIMEZONE: unknown zone 'Asia'; such as Asia/Kolkata"),
+        ({"transcripts_keep_days": "-1"}, "TRANSCRIPTS_KEEP_DAYS: must be at least 0"),
+        ({"transcripts_keep_days": "36501"}, "TRANSCRIPTS_KEEP_DAYS: must be at most 36500"),
+        ({"transcripts_keep_days": "1.5"}, "TRANSCRIPTS_KEEP_DAYS: must be a whole number"),
+        ({"transcripts_keep_days": "1 year"}, "TRANSCRIPTS_KEEP_DAYS: must be a whole number"),
+        ({"recordings_keep_days": "-1"}, "RECORDINGS_KEEP_DAYS: must be at least 0"),
+        ({"recordings_keep_days": "36501"}, "RECORDINGS_KEEP_DAYS: must be at most 36500"),
+        ({"recordings_keep_days": "never"}, "RECORDINGS_KEEP_DAYS: must be a whole number"),
         (
             {"plivo_phone_number": "080 1234"},
             "PLIVO_PHONE_NUMBER: write the number in international form, such as +919999900000",
@@ -301,6 +308,24 @@ def test_the_older_name_of_the_public_url_is_understood() -> None:
 )
 def test_a_slash_at_the_end_of_the_public_url_does_not_count(url: str, base: str) -> None:
     assert good(public_url=url).base_url == base
+
+
+@pytest.mark.parametrize("name", ["transcripts_keep_days", "recordings_keep_days"])
+@pytest.mark.parametrize(
+    ("given_days", "understood"), [("0", 0), ("1", 1), (" 90 ", 90), (365, 365), ("36500", 36_500)]
+)
+def test_days_that_are_kept_are_whole_and_not_set_by_default(
+    name: str, given_days: object, understood: int
+) -> None:
+    assert getattr(good(**{name: given_days}), name) == understood
+    assert getattr(good(), name) is None
+
+
+def test_an_empty_number_of_days_is_not_set(machine: Path) -> None:
+    (machine / ".env").write_text("TRANSCRIPTS_KEEP_DAYS=\nRECORDINGS_KEEP_DAYS=7\n")
+    settings = load_settings(GOOD)
+
+    assert (settings.transcripts_keep_days, settings.recordings_keep_days) == (None, 7)
 
 
 @pytest.mark.parametrize(("value", "most"), [("auto", "auto"), ("1", 1), ("250", 250), (7, 7)])

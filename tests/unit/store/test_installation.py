@@ -10,7 +10,7 @@ from fwai.store import migrate
 from fwai.store.database import Database
 from fwai.store.installation import KEEPS_BY_DEFAULT, Installation
 from fwai.store.job_tables import contacts
-from unit.store.kit import at, sqlite_url
+from unit.store.kit import Clock, at, sqlite_url
 
 
 def steps_up_to(revision: str, url: str) -> None:
@@ -23,13 +23,17 @@ def steps_up_to(revision: str, url: str) -> None:
 async def test_a_value_is_replaced_and_an_unknown_name_is_none(tmp_path: Path) -> None:
     await migrate.ensure_schema(sqlite_url(tmp_path))
     database = await Database.open(sqlite_url(tmp_path))
-    installation = Installation(database)
+    clock = Clock()
+    installation = Installation(database, clock)
 
     assert await installation.get("colour") is None
     await installation.put("colour", {"name": "blue"})
+    clock.move(60)
     await installation.put("colour", "red")
 
     assert await installation.get("colour") == "red"
+    assert await installation.written_at("colour") == at(60)
+    assert await installation.written_at("shape") is None
     await database.close()
 
 
@@ -53,7 +57,9 @@ async def test_only_a_new_installation_removes_what_is_old_by_itself(
     await migrate.ensure_schema(url)
 
     database = await Database.open(url)
-    assert await Installation(database).get(KEEPS_BY_DEFAULT) is keeps
+    installation = Installation(database)
+    assert await installation.get(KEEPS_BY_DEFAULT) is keeps
+    assert (await installation.written_at(KEEPS_BY_DEFAULT) is not None) == bool(keeps)
     await database.close()
 
 

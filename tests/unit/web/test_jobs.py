@@ -37,6 +37,7 @@ async def test_work_is_shown_without_what_it_is_about(home: House) -> None:
         "run_at": "2026-11-24T04:00:00.000Z",
         "attempts": 1,
         "error": "the receiver answers 500",
+        "result": None,
         "call_id": "c-1",
         "event_type": "call.ended",
         "created_at": "2026-11-24T04:00:00.000Z",
@@ -81,6 +82,31 @@ async def test_other_work_is_not_tried_again(home: House) -> None:
 
     assert "done" in problem(await home.post(f"/jobs/{job.id}/retry"), 409, "not-dead")
     problem(await home.post("/jobs/job_0/retry"), 404, "not-found")
+
+
+@pytest.mark.parametrize("outcome", [Dead("x"), Unknown("x")])
+async def test_of_what_only_the_outcome_is_kept_nothing_is_tried_again(
+    home: House,
+    outcome: Any,  # noqa: ANN401
+) -> None:
+    job = await settled(home, outcome)
+    await book(home).forget_words(home.clock.move(60))
+
+    assert "ask anew" in problem(await home.post(f"/jobs/{job.id}/retry"), 409, "only-outcome")
+    assert (await home.post("/events/replay")).json() == {"replayed": 0, "more": False}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("housekeeping", {"calls": 4, "bytes": 900}), ("send_sms", None)]
+)
+async def test_how_much_was_removed_is_shown_and_of_messages_nothing(
+    home: House,
+    kind: str,
+    shown: Any,  # noqa: ANN401
+) -> None:
+    job = await settled(home, Done({"calls": 4, "bytes": 900}), kind=kind)
+
+    assert (await home.get(f"/jobs/{job.id}")).json()["result"] == shown
 
 
 async def test_dead_events_are_delivered_again(home: House) -> None:
