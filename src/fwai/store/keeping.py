@@ -36,7 +36,7 @@ from fwai.store.portions import rest_after
 from fwai.store.tables import calls, tool_calls, turns
 
 PORTION: Final = 20  # calls in one transaction
-SLICE: Final = 500  # turns in one transaction
+SLICE: Final = 200  # turns in one transaction
 EMPTY_AFTER: Final = timedelta(days=2)  # a folder of today may be about to get its first file
 
 # Not "in the final ones": of several states SQLite would read and sort all calls, each time.
