@@ -134,6 +134,8 @@ READ: Mapping[str, tuple[str, Any]] = {
     "prompts_file": ("agents.json", Path("agents.json")),
     "enable_transcripts": ("false", False),
     "record_calls": ("true", True),
+    "transcripts_keep_days": ("30", 30),
+    "recordings_keep_days": ("7", 7),
     "max_concurrent_calls": ("12", 12),
     "max_call_seconds": ("60", 60),
     "timezone": ("Europe/Berlin", "Europe/Berlin"),

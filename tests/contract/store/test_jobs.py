@@ -517,7 +517,7 @@ async def over(jobs: Jobs, kind: str, way: str) -> Job:
             async with jobs._database.write() as connection:
                 await jobs.withdraw(connection, [job.key])
         elif way == "proven":
-            assert await jobs.proven(job.id, "m-1")
+            assert await prove(jobs, job.id, "m-1")
     found = await jobs.get(job.id)
     assert found is not None
     return found
