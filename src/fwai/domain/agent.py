@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fwai.domain.sms_template import SmsTemplate
 from fwai.domain.webhook_tool import WebhookToolSpec
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
@@ -30,6 +31,7 @@ class AgentProfile:
         sums_up: Its calls are summarized after they end, if a text model is configured.
         extract: JSON Schema properties, by name, that are extracted from its calls then.
         webhooks: Workflows that it may use as tools.
+        sms_templates: Registered wordings of its text messages, by name.
     """
 
     id: str
@@ -47,6 +49,7 @@ class AgentProfile:
     sums_up: bool = False
     extract: Mapping[str, Any] = field(default_factory=dict)
     webhooks: tuple[WebhookToolSpec, ...] = ()
+    sms_templates: Mapping[str, SmsTemplate] = field(default_factory=dict)
 
 
 def placeholders(text: str) -> frozenset[str]:

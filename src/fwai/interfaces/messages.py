@@ -10,10 +10,14 @@ from fwai.domain.delivery import MessageReport, SentMessage
 class SmsSender(Protocol):
     """Sends text messages."""
 
-    async def send_sms(self, to: str, text: str, reference: str = "") -> str:
+    async def send_sms(
+        self, to: str, text: str, reference: str = "", dlt: Mapping[str, str] | None = None
+    ) -> str:
         """Send ``text`` to an E.164 number and return the provider's message id.
 
         ``reference`` is ours, safe in a URL; the provider's reports on the message carry it.
+        ``dlt`` is what the wording is registered under in India, as in ``SmsTemplate``; what it
+        does not say is as in the settings.
 
         Raises:
             ApiError: It was not sent; ``ApiUnknownError`` when that cannot be known.

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fwai.domain.agent import AgentProfile, placeholders
 from fwai.domain.phone import normalise
+from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
 from fwai.domain.webhook_tool import (
     WebhookToolError,
     WebhookToolSpec,
@@ -41,6 +42,7 @@ class _Agent(BaseModel):
     numbers: list[str] = Field(default_factory=list)
     placeholders: list[str] = Field(default_factory=list)
     webhooks: list[Any] = Field(default_factory=list)
+    sms_templates: Any = Field(default_factory=dict)
     memory: bool = True
     voicemail: Literal["hang_up", "speak"] = "hang_up"
     summary: bool = False
@@ -81,7 +83,9 @@ def load_prompts(
         problems += [f"{where}.{problem}" for problem in _agent_problems(agent, voices, tools)]
         webhooks = _parse_webhooks(agent, where, tools, problems)
         _check_extract(agent, where, problems)
-        agents[agent_id] = _build_profile(agent_id, agent, webhooks)
+        texts, wrong = parse_sms_templates(agent.sms_templates, f"{where}.sms_templates")
+        problems += wrong
+        agents[agent_id] = _build_profile(agent_id, agent, webhooks, texts)
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
     problems += _duplicate_numbers(path.name, agents)
@@ -176,7 +180,10 @@ def _check_extract(agent: _Agent, where: str, problems: list[str]) -> None:
 
 
 def _build_profile(
-    agent_id: str, agent: _Agent, webhooks: tuple[WebhookToolSpec, ...]
+    agent_id: str,
+    agent: _Agent,
+    webhooks: tuple[WebhookToolSpec, ...],
+    sms_templates: Mapping[str, SmsTemplate],
 ) -> AgentProfile:
     numbers = []
     for number in agent.numbers:
@@ -200,6 +207,7 @@ def _build_profile(
         sums_up=agent.summary or bool(agent.extract),
         extract=agent.extract,
         webhooks=webhooks,
+        sms_templates=sms_templates,
     )
 
 

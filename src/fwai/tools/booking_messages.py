@@ -1,6 +1,6 @@
 """Builds the jobs of a booking: invitation, confirmation, event and cancellation. No I/O."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -9,10 +9,16 @@ from fwai.domain.call import Call
 from fwai.domain.call_event import DEMO_BOOKED
 from fwai.domain.job import SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, NewJob
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.sms_template import (
+    BOOKING_CONFIRMED,
+    SmsTemplate,
+    SmsTemplateError,
+    needs_template,
+)
 from fwai.templates.whatsapp_templates import TemplateError, render
 from fwai.tools.message_jobs import Announce
 from fwai.tools.recipient import EVERYWHERE
-from fwai.tools.times import format_time
+from fwai.tools.times import format_short_time, format_time
 
 TEMPLATE: Final = "demo_booked"
 CANCELED_TEMPLATE: Final = "demo_canceled"
@@ -34,6 +40,9 @@ class BookingMessages:
         business: Name of the business that gives the demo.
         channels: Kinds of messages that are configured: `SEND_EMAIL`, `SEND_SMS`, `SEND_WHATSAPP`.
         reach: Where text messages may go; others get none.
+        sms_templates: Registered wordings of text messages, by agent; by an empty one those of
+            bookings that were made in no call. Who has any confirms to numbers in India with
+            `BOOKING_CONFIRMED`, or with no text message.
     """
 
     def __init__(
@@ -43,12 +52,14 @@ class BookingMessages:
         business: str,
         channels: Collection[str],
         reach: CountryAllowList = EVERYWHERE,
+        sms_templates: Mapping[str, Mapping[str, SmsTemplate]] | None = None,
     ) -> None:
         self._announce = announce
         self._zone = zone
         self._business = business
         self._channels = channels
         self._reach = reach
+        self._sms_templates = sms_templates or {}
 
     def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
         """Build all jobs of a new booking."""
@@ -56,7 +67,7 @@ class BookingMessages:
             NewJob(
                 kind,
                 _key(booking, kind),
-                self._payload(kind, booking),
+                self._payload(kind, booking, call),
                 call_id=booking.call_id,
                 phone=booking.phone,
             )
@@ -96,19 +107,23 @@ class BookingMessages:
         if booking.phone:
             on_whatsapp = call is not None and call.provider == _WHATSAPP
             order = (SEND_WHATSAPP, SEND_SMS) if on_whatsapp else (SEND_SMS, SEND_WHATSAPP)
-            kinds += [kind for kind in order if self._can_send(kind, booking.phone)][:1]
+            kinds += [kind for kind in order if self._can_send(kind, booking, call)][:1]
         return kinds
 
-    def _can_send(self, kind: str, phone: str) -> bool:
-        return kind in self._channels and (kind != SEND_SMS or self._reach.allows(phone))
+    def _can_send(self, kind: str, booking: Booking, call: Call | None) -> bool:
+        if kind not in self._channels:
+            return False
+        if kind != SEND_SMS:
+            return True
+        return self._reach.allows(booking.phone) and self._sms(booking, call) is not None
 
-    def _payload(self, kind: str, booking: Booking) -> dict[str, Any]:
+    def _payload(self, kind: str, booking: Booking, call: Call | None) -> dict[str, Any]:
         if kind == SEND_EMAIL:
             return self._mail(booking)
-        at = self._local_time(booking)
-        text = f"{self._business}: your demo of {_topic(booking)} is booked for {at}."
         if kind == SEND_SMS:
-            return {"to": booking.phone, "text": text}
+            return self._sms(booking, call) or {}
+        at = self._local_time(booking)
+        text = self._confirmation(booking)
         values = {
             "name": _single_line(booking.name),
             "topic": _topic(booking),
@@ -119,6 +134,30 @@ class BookingMessages:
         except TemplateError:
             template = None
         return {"to": booking.phone, "text": text, "template": template}
+
+    def _confirmation(self, booking: Booking) -> str:
+        at = self._local_time(booking)
+        return f"{self._business}: your demo of {_topic(booking)} is booked for {at}."
+
+    def _sms(self, booking: Booking, call: Call | None) -> dict[str, Any] | None:
+        """Build the text message; None where only a registered wording arrives and none fits."""
+        templates = self._sms_templates.get(call.agent if call is not None else "", {})
+        if not templates or not needs_template(booking.phone):
+            return {"to": booking.phone, "text": self._confirmation(booking)}
+        template = templates.get(BOOKING_CONFIRMED)
+        if template is None:
+            return None
+        known = {
+            "business": self._business,
+            "name": _single_line(booking.name),
+            "topic": _topic(booking),
+            "when": format_short_time(booking.starts_at.astimezone(self._zone)),
+        }
+        try:
+            payload: dict[str, Any] = {"to": booking.phone, "text": template.fill_shortened(known)}
+        except SmsTemplateError:
+            return None  # such as a name in letters that the wording cannot carry
+        return payload | ({"dlt": dict(template.dlt)} if template.dlt else {})
 
     def _mail(self, booking: Booking) -> dict[str, Any]:
         topic, name = _topic(booking), _single_line(booking.name)

@@ -29,7 +29,8 @@ class ToolRegistry:
 
     Args:
         tools: Shared tools whose settings are present.
-        agent_tools: Tools of one agent, by its id; they override shared ones.
+        agent_tools: Tools of one agent, by its id, or of nobody's call, by an empty one. One of a
+            shared tool's name takes its place, and is offered where that would be.
         unconfigured: Missing settings, by the name of the tool that needs them.
         allowed: Names of the tools that the model of each agent may use besides the agent's own;
             none for an agent that is missing here. None allows all of them to every agent.
@@ -75,8 +76,8 @@ class ToolRegistry:
         Those not available are left out.
         """
         own = self._own_specs.get(agent, {})
-        shared = [self._specs[name] for name in names if name in self._specs and name not in own]
-        return (*own.values(), *shared)
+        named = [own.get(name, self._specs[name]) for name in names if name in self._specs]
+        return (*(spec for name, spec in own.items() if name not in self._specs), *named)
 
     def describe(self, agent: str = "") -> list[ToolSpec]:
         """Return every available tool with its full JSON Schema."""
@@ -131,12 +132,11 @@ class ToolRegistry:
 
     def _tools_of(self, agent: str, *, offered: bool = False) -> Tools:
         """Return an agent's tools: all of them, or only those offered to its model."""
-        shared = {
+        return {
             name: tool
-            for name, tool in self._tools.items()
-            if not offered or self._is_allowed(name, agent)
+            for name, tool in {**self._tools, **self._own.get(agent, {})}.items()
+            if not offered or name not in self._tools or self._is_allowed(name, agent)
         }
-        return {**shared, **self._own.get(agent, {})}
 
     def _is_allowed(self, name: str, agent: str) -> bool:
         return self._allowed is None or name in self._allowed.get(agent, ())

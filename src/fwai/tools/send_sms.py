@@ -1,11 +1,20 @@
 """Tool ``send_sms``: sends a text message to the caller or a confirmed number."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from fwai.domain.job import SEND_SMS
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.sms_template import (
+    MAX_VALUE,
+    SmsTemplate,
+    SmsTemplateError,
+    needs_template,
+    offered,
+)
+from fwai.errors import FieldError
 from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
@@ -14,12 +23,16 @@ from fwai.tools.recipient import CONFIRMED_DESCRIPTION, EVERYWHERE, number_for
 
 MAX_SMS_PER_CALL: Final = 3
 MAX_SMS_PER_DAY: Final = 10
+MAX_TEXT: Final = 480
+_DESCRIPTION: Final = (
+    "Send a text message (SMS) to the number of the person on the line. "
+    "Use it when they ask for details in writing. Tell them only what the result says."
+)
 
 
-class SendSmsArgs(Args):
-    """What is sent, and to whom if not to the person on the line."""
+class _Recipient(Args):
+    """To whom it goes, if not to the person on the line."""
 
-    text: str = Field(min_length=1, max_length=480, description="The message, in plain words.")
     to: str | None = Field(
         default=None,
         max_length=40,
@@ -31,24 +44,165 @@ class SendSmsArgs(Args):
     )
 
 
-def send_sms(jobs: JobSubmitter, reach: CountryAllowList = EVERYWHERE) -> Tool[SendSmsArgs]:
+class SendSmsArgs(_Recipient):
+    """What is sent, and to whom if not to the person on the line."""
+
+    text: str = Field(min_length=1, max_length=MAX_TEXT, description="The message, in plain words.")
+
+
+def _given_variables(value: object) -> Sequence[str] | Mapping[str, str]:
+    """Accept a list in order, an object by name, or the list of names and values that models give.
+
+    Raises:
+        ValueError: It is none of them.
+    """
+    if value is None:
+        return []
+    if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+        value = {str(one.get("name", "")): one.get("value") for one in value}
+    try:
+        if isinstance(value, Mapping):
+            return {str(name): _given_text(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [_given_text(one) for one in value]
+    except TypeError:
+        pass
+    raise ValueError("give a list of texts, in the order of the template's variables")
+
+
+def _given_text(value: object) -> str:
+    """Return a value as text; models say 500 for "500"."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError
+    return str(value)
+
+
+class SendTemplateArgs(_Recipient):
+    """A registered wording with its variables, or a text where none is needed."""
+
+    text: str | None = Field(
+        default=None,
+        max_length=MAX_TEXT,
+        description="The message, in plain words: only for numbers outside India.",
+    )
+    template: str | None = None  # its choices are those of the tool
+    variables: Annotated[
+        Any,
+        BeforeValidator(_given_variables),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "What the template's variables stand for, in their order; at most "
+                f"{MAX_VALUE} characters each.",
+            }
+        ),
+    ] = Field(default_factory=list)
+
+
+def sms_outbox(jobs: JobSubmitter) -> Outbox:
+    """Build what sends text messages within the limits that all agents share."""
+    limit = DayLimit(jobs, SEND_SMS, "text message", MAX_SMS_PER_DAY)
+    return Outbox(jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
+
+
+def send_sms(
+    jobs: JobSubmitter,
+    reach: CountryAllowList = EVERYWHERE,
+    templates: Mapping[str, SmsTemplate] | None = None,
+    *,
+    outbox: Outbox | None = None,
+) -> Tool[Any]:
     """Build the tool; its jobs are of kind ``send_sms`` with ``to`` and ``text``.
 
     Args:
         jobs: Takes the jobs.
         reach: Countries that callers may have texts sent to.
+        templates: Registered wordings, by name. With any, a text to a number in India is one of
+            them, and its job has ``dlt``: what it is registered under.
+        outbox: What it shares with the tools of other agents; None is one of its own.
     """
-    limit = DayLimit(jobs, SEND_SMS, "text message", MAX_SMS_PER_DAY)
-    outbox = Outbox(jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
+    out = outbox or sms_outbox(jobs)
+    chosen = offered(templates or {})
+    if chosen:
+        return _template_tool(out, reach, chosen)
 
     async def run(args: SendSmsArgs, context: ToolContext) -> Outcome:
         to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)
-        return await outbox.send(context, {"to": to, "text": args.text}, phone=to)
+        return await out.send(context, {"to": to, "text": args.text}, phone=to)
+
+    return Tool(name=SEND_SMS, description=_DESCRIPTION, args=SendSmsArgs, run=run)
+
+
+def _template_tool(
+    out: Outbox, reach: CountryAllowList, templates: Mapping[str, SmsTemplate]
+) -> Tool[SendTemplateArgs]:
+    choices = {"type": "string", "enum": list(templates)}
+
+    class Arguments(SendTemplateArgs):
+        template: Annotated[str, WithJsonSchema(choices)] | None = Field(
+            default=None, description="The registered wording; needed for numbers in India."
+        )
+
+    async def run(args: SendTemplateArgs, context: ToolContext) -> Outcome:
+        template, text = _wording(templates, args)
+        to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)
+        payload: dict[str, Any] = {"to": to, "text": text}
+        if needs_template(to):
+            template = template or _recognised(templates, text)
+            payload |= {"dlt": dict(template.dlt)} if template.dlt else {}
+        return await out.send(context, payload, phone=to)
 
     return Tool(
         name=SEND_SMS,
-        description="Send a text message (SMS) to the number of the person on the line. "
-        "Use it when they ask for details in writing. Tell them only what the result says.",
-        args=SendSmsArgs,
+        description=f"{_DESCRIPTION} To a number in India only these can be sent, as template with "
+        f"its variables: {_listed(templates)}.",
+        args=Arguments,
         run=run,
+    )
+
+
+def _wording(
+    templates: Mapping[str, SmsTemplate], args: SendTemplateArgs
+) -> tuple[SmsTemplate | None, str]:
+    """Return what is to be sent, and the template it was made of if it was."""
+    if not args.template:
+        if not args.text:
+            raise FieldError("template", f"Give one of: {_listed(templates)}.")
+        if args.variables:
+            raise FieldError("variables", "They need a template; a text has none.")
+        return None, args.text
+    if args.text:
+        raise FieldError("text", "Give either a template with its variables, or a text, not both.")
+    template = templates.get(args.template)
+    if template is None:
+        raise FieldError(
+            "template", f"There is none of that name; there are: {_listed(templates)}."
+        )
+    try:
+        if isinstance(args.variables, Mapping):
+            return template, template.fill_by_name(args.variables)
+        return template, template.fill(args.variables)
+    except SmsTemplateError as exc:
+        raise FieldError("variables", f"Nothing was sent: {exc}.") from None
+
+
+def _recognised(templates: Mapping[str, SmsTemplate], text: str) -> SmsTemplate:
+    """Return the template that ``text`` is, word for word."""
+    for template in templates.values():
+        if template.matches(text):
+            return template
+    raise FieldError(
+        "text",
+        "Nothing was sent: numbers in India get registered wordings only. Give template and "
+        f"variables instead of the text; there are: {_listed(templates)}.",
+    )
+
+
+def _listed(templates: Mapping[str, SmsTemplate]) -> str:
+    return "; ".join(
+        f"{one.name} ({', '.join(one.variables) or 'no variables'}): {one.description or one.text}"
+        for one in templates.values()
     )

@@ -27,6 +27,11 @@ def parse_time(words: str, now: datetime, zone: ZoneInfo) -> datetime:
         raise FieldError("when", str(exc)) from None
 
 
+def format_short_time(at: datetime) -> str:
+    """Format ``at`` in little room: "Mon 23 Nov 2026, 5:00 PM"."""
+    return f"{at:%a} {at.day} {at:%b} {at.year}, {format_clock(at.time())}"
+
+
 def format_time(at: datetime) -> str:
     """Format ``at`` for a message: "Monday 23 November 2026, 5:00 PM (IST)"."""
     return f"{at:%A} {at.day} {at:%B} {at.year}, {format_clock(at.time())} ({at.tzname()})"

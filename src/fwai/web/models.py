@@ -211,6 +211,13 @@ class ToolRequestBody(RequestBody):
             "examples": [
                 {"arguments": {"text": "Your demo is at 5 PM."}, "to": "+919999900000"},
                 {
+                    "arguments": {
+                        "template": "course_details",
+                        "variables": ["Asha", "Foundations of AI"],
+                    },
+                    "to": "+919999900000",
+                },
+                {
                     "arguments": {"when": "tomorrow 5 pm", "note": "fees"},
                     "call_id": "20261123-0f8e2a6b4c1d9e37",
                 },

@@ -129,7 +129,7 @@ async def open_server(
         announce = announcer(events)
         providers = enabled(settings, http, failures)
         channels = message_channels(settings, providers)
-        bookings = booking_messages(settings, channels, announce)
+        bookings = booking_messages(settings, agents, channels, announce)
         options = _store_options(
             settings, events, live_events, signals, status, bookings, failures, demo
         )

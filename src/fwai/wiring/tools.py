@@ -21,6 +21,7 @@ from fwai.domain.job import (
     Job,
     JobHandler,
 )
+from fwai.domain.sms_template import SmsTemplate
 from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.failures import Failures
@@ -35,10 +36,10 @@ from fwai.tools.book_demo import book_demo
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.callbacks import cancel_callback, do_not_call, schedule_callback
 from fwai.tools.end_call import end_call
-from fwai.tools.message_jobs import Announce
+from fwai.tools.message_jobs import Announce, Outbox
 from fwai.tools.registry import ToolRegistry
 from fwai.tools.send_email import email_limit, send_email
-from fwai.tools.send_sms import send_sms
+from fwai.tools.send_sms import send_sms, sms_outbox
 from fwai.tools.send_whatsapp import send_whatsapp
 from fwai.tools.transfer_call import transfer_call
 from fwai.tools.workflow import workflow_tool
@@ -82,10 +83,38 @@ def message_channels(settings: Settings, providers: Sequence[Provider]) -> Colle
 
 
 def booking_messages(
-    settings: Settings, channels: Collection[str], announce: Announce
+    settings: Settings,
+    agents: Mapping[str, AgentProfile],
+    channels: Collection[str],
+    announce: Announce,
 ) -> BookingMessages:
     """Build what makes the messages about a booking."""
-    return BookingMessages(announce, settings.zone, _business(settings), channels, settings.reach)
+    return BookingMessages(
+        announce,
+        settings.zone,
+        _business(settings),
+        channels,
+        settings.reach,
+        sms_templates(agents),
+    )
+
+
+def sms_templates(
+    agents: Mapping[str, AgentProfile],
+) -> Mapping[str, Mapping[str, SmsTemplate]]:
+    """Return the registered wordings by agent; by an empty one those for what is in no call.
+
+    Those are the wordings of all agents, but for names that mean different ones.
+    """
+    found = {agent.id: agent.sms_templates for agent in agents.values() if agent.sms_templates}
+    everybody: dict[str, SmsTemplate] = {}
+    ambiguous = set()
+    for templates in found.values():
+        for name, one in templates.items():
+            if everybody.setdefault(name, one) != one:
+                ambiguous.add(name)
+    unambiguous = {name: one for name, one in everybody.items() if name not in ambiguous}
+    return {**found, "": unambiguous} if found else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +152,11 @@ def tool_registry(
             for agent in agents.values()
             if agent.webhooks
         }
+    outbox = sms_outbox(parts.jobs)
+    if SEND_SMS in parts.channels:
+        for agent_id, texts in sms_templates(agents).items():
+            tool = send_sms(parts.jobs, settings.reach, texts, outbox=outbox)
+            own.setdefault(agent_id, []).append(tool)
     transfers: Mapping[str, CallTransfer] = {
         one.name: one.transfer for one in parts.providers if one.transfer is not None
     }
@@ -130,14 +164,14 @@ def tool_registry(
     if not transfers:
         unconfigured["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
     allowed = {agent.id: agent.tools for agent in agents.values()}
-    tools = _shared_tools(settings, next(iter(agents)), store, parts)
+    tools = _shared_tools(settings, next(iter(agents)), store, parts, outbox)
     if transfers:
         tools.append(transfer_call(transfers))
     return ToolRegistry(tools, own, unconfigured, allowed)
 
 
 def _shared_tools(
-    settings: Settings, default_agent: str, store: Store, parts: ToolParts
+    settings: Settings, default_agent: str, store: Store, parts: ToolParts, outbox: Outbox
 ) -> list[Tool[Any]]:
     zone, reach, jobs = settings.zone, settings.reach, parts.jobs
     mails = email_limit(jobs)
@@ -158,7 +192,7 @@ def _shared_tools(
         book_demo(store.bookings, parts.availability, parts.bookings, zone=zone, mails=mails),
     ]
     if SEND_SMS in parts.channels:
-        tools.append(send_sms(jobs, reach))
+        tools.append(send_sms(jobs, reach, outbox=outbox))
     if SEND_EMAIL in parts.channels:
         tools.append(send_email(jobs, mails))
     if SEND_WHATSAPP in parts.channels:
@@ -189,7 +223,8 @@ def message_handlers(
 
 def _sms_handler(sms: SmsSender) -> JobHandler:
     async def send(job: Job) -> str:
-        return await sms.send_sms(job.payload["to"], job.payload["text"], job.id)
+        said = job.payload
+        return await sms.send_sms(said["to"], said["text"], job.id, said.get("dlt"))
 
     return MessageSender(send)
 

@@ -1,12 +1,14 @@
 """prompts.json is judged as a whole, and every fault is named with agent, key and fix."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fwai.domain.agent import AgentProfile
+from fwai.domain.sms_template import SmsTemplate
 from fwai.domain.webhook_tool import WebhookToolSpec
 from fwai.errors import ConfigError
 from fwai.prompts.loader import KNOWN_PLACEHOLDERS, load_prompts
@@ -62,6 +64,7 @@ def test_a_whole_agent(file: Path) -> None:
                         },
                     }
                 ],
+                "sms_templates": {"hello": {"text": "Hello {#var#}", "variables": ["name"]}},
                 "memory": False,
                 "voicemail": "speak",
                 "summary": True,
@@ -94,6 +97,7 @@ def test_a_whole_agent(file: Path) -> None:
                     "https://n8n.example.com/webhook/look-up",
                 ),
             ),
+            sms_templates={"hello": SmsTemplate("hello", "Hello {#var#}", "", ("name",))},
         )
     }
 
@@ -103,6 +107,10 @@ def test_a_whole_agent(file: Path) -> None:
     [
         ({"webhooks": [{**HOOK, "name": "end_call"}]}, "webhooks.0.name: end_call is a tool"),
         ({"webhooks": [HOOK, HOOK]}, "webhooks.1.name: look_up is a tool"),
+        ({"sms_templates": ["x"]}, "sms_templates: must be an object"),
+        ({"sms_templates": None}, "sms_templates: must be an object"),
+        ({"sms_templates": {"a": {"text": "Hi {name}"}}}, "sms_templates.a.text: a brace"),
+        ({"sms_templates": {"a": {"text": "Hi", "id": "1"}}}, "sms_templates.a.id: unknown key"),
         ({"extract": {"a b": {"type": "string"}}}, "extract.properties"),
         ({"extract": {"a": {"type": "money"}}}, "extract.properties.a"),
     ],
@@ -140,7 +148,7 @@ def test_agents_keep_the_order_of_the_file(file: Path) -> None:
             {"promt": "x"},
             (
                 "A.promt: unknown key; use one of name, description, prompt, greeting, voice, "
-                "language, model, tools, numbers, placeholders, webhooks, memory, "
+                "language, model, tools, numbers, placeholders, webhooks, sms_templates, memory, "
                 "voicemail, summary, extract"
             ),
         ),
@@ -265,3 +273,14 @@ def test_the_file_that_comes_with_the_server_loads() -> None:
 
     assert "FWAI_Core" in agents
     assert "You are an AI" in agents["FWAI_Core"].prompt
+
+
+def test_the_templates_that_the_documentation_shows_are_right(file: Path) -> None:
+    page = (ROOT / "docs" / "INDIA.md").read_text("utf-8")
+    (shown,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+
+    agent = load(file, {"A": {**AGENT, **json.loads(f"{{{shown}}}")}})["A"]
+
+    assert list(agent.sms_templates) == ["course_details", "booking_confirmed"]
+    for tag in re.findall(r"\{#(\w+)#\}", page):
+        load(file, {"A": {**AGENT, "sms_templates": {"t": {"text": f"Yours: {{#{tag}#}}"}}}})

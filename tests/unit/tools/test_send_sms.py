@@ -1,16 +1,23 @@
 """A text message goes to the caller or to whom they dictated, once, and is told as it is."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fakes import CALL
 from fwai.domain.call import CallId
+from fwai.domain.events import ToolCall
 from fwai.domain.job import JobState
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
 from fwai.errors import FieldError, StoreError
-from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms
+from fwai.tools.base import Tool
+from fwai.tools.registry import ToolRegistry
+from fwai.tools.schema import parameters
+from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms, sms_outbox
 from unit.tools.kit import OTHER, PHONE, Actions, JobSubmission, run, use
 
 TEXT = {"text": "Foundations of AI: eight weeks."}
@@ -305,3 +312,245 @@ async def test_a_database_that_fails_is_told_as_not_known() -> None:
     assert not result.ok
     assert "not known whether it was done" in result.text
     assert "disk" not in result.text
+
+
+# ---- registered wordings ------------------------------------------------------------------------
+
+DUBAI = "+971500000001"
+ID = "1107160000000000001"
+DETAILS = {
+    "text": "Dear {#var#}, the {#var#} course: {#var#} - ACMEAC",
+    "description": "details of a course in writing",
+    "variables": ["name", "course", "link"],
+    "template_id": ID,
+    "sender": "ACMEAC",
+}
+TEMPLATES: Mapping[str, SmsTemplate] = parse_sms_templates(
+    {
+        "course_details": DETAILS,
+        "open_hours": {"text": "We are open from 9 to 5. - ACMEAC"},
+        "booking_confirmed": {"text": "Booked: {#var#}", "variables": ["when"]},
+    },
+    "here",
+)[0]
+FILLED = "Dear Asha, the AI course: acme.example/ai - ACMEAC"
+VALUES = ["Asha", "AI", "acme.example/ai"]
+DLT = {"template_id": ID, "sender": "ACMEAC"}
+
+
+def templated(jobs: JobSubmission) -> Tool[Any]:
+    return send_sms(jobs, templates=TEMPLATES)
+
+
+@pytest.mark.parametrize(
+    ("args", "text", "dlt"),
+    [
+        ({"template": "course_details", "variables": VALUES}, FILLED, DLT),
+        (
+            {
+                "template": "course_details",
+                "variables": {"link": VALUES[2], "course": "AI", "name": "Asha"},
+            },
+            FILLED,
+            DLT,
+        ),
+        (
+            {
+                "template": "course_details",
+                "variables": [
+                    {"name": "course", "value": "AI"},
+                    {"name": "name", "value": "Asha"},
+                    {"name": "link", "value": VALUES[2]},
+                ],
+            },
+            FILLED,
+            DLT,
+        ),
+        (
+            {"template": "course_details", "variables": ["Asha", 101, 2.0], "text": ""},
+            "Dear Asha, the 101 course: 2 - ACMEAC",
+            DLT,
+        ),
+        ({"template": "open_hours"}, "We are open from 9 to 5. - ACMEAC", None),
+        ({"template": "open_hours", "variables": None}, "We are open from 9 to 5. - ACMEAC", None),
+        ({"text": FILLED}, FILLED, DLT),
+        ({"text": f"  {FILLED} "}, FILLED, DLT),
+    ],
+)
+async def test_to_india_a_registered_wording_goes_with_its_registration(
+    args: dict[str, Any], text: str, dlt: Mapping[str, str] | None
+) -> None:
+    jobs = JobSubmission()
+
+    result = await run(templated(jobs), args)
+
+    assert result.ok, result.text
+    assert jobs.payloads == [{"to": PHONE, "text": text} | ({} if dlt is None else {"dlt": dlt})]
+
+
+@pytest.mark.parametrize(
+    ("args", "field", "told"),
+    [
+        (
+            {"text": "Foundations of AI: eight weeks."},
+            "text",
+            "course_details (name, course, link)",
+        ),
+        ({"text": FILLED + "!"}, "text", "open_hours (no variables)"),
+        ({"text": FILLED.replace("AI", "x" * 31)}, "text", "registered wordings only"),
+        ({}, "template", "course_details"),
+        ({"text": ""}, "template", "course_details"),
+        ({"template": "course"}, "template", "course_details"),
+        ({"template": "booking_confirmed", "variables": ["now"]}, "template", "course_details"),
+        ({"template": "open_hours", "text": "Hello"}, "text", "not both"),
+        ({"text": "Hello", "variables": ["x"]}, "variables", "a text has none"),
+        ({"template": "course_details"}, "variables", "takes 3 variables (name, course, link)"),
+        ({"template": "course_details", "variables": []}, "variables", "not 0"),
+        ({"template": "course_details", "variables": ["a", "b"]}, "variables", "not 2"),
+        (
+            {"template": "course_details", "variables": ["Asha", "x" * 31, "y"]},
+            "variables",
+            "course of course_details has 31 characters; use at most 30",
+        ),
+        (
+            {"template": "course_details", "variables": {"name": "a", "course": "b"}},
+            "variables",
+            "needs link",
+        ),
+        (
+            {"template": "course_details", "variables": {"name": "a", "price": "b"}},
+            "variables",
+            "no variable price",
+        ),
+        ({"template": "open_hours", "variables": ["x"]}, "variables", "takes 0 variables"),
+        ({"template": "course_details", "variables": "Asha"}, "variables", "give a list of texts"),
+        ({"template": "course_details", "variables": ["a", None, "c"]}, "variables", "a list of"),
+        ({"template": "course_details", "variables": ["a", True, "c"]}, "variables", "a list of"),
+        ({"template": "course_details", "variables": ["a", ["b"], "c"]}, "variables", "a list of"),
+        ({"template": 7}, "template", ""),
+    ],
+)
+async def test_what_is_no_registered_wording_is_refused_by_its_argument(
+    args: dict[str, Any], field: str, told: str
+) -> None:
+    jobs = JobSubmission()
+
+    by_model = await run(templated(jobs), args)
+    with pytest.raises(FieldError) as by_operator:
+        await use(templated(jobs), args)
+
+    assert not by_model.ok
+    assert told in by_model.text
+    assert by_operator.value.field == field
+    assert told in str(by_operator.value)
+    assert jobs.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("args", "text"),
+    [
+        ({"text": "Foundations of AI: eight weeks."}, "Foundations of AI: eight weeks."),
+        ({"template": "course_details", "variables": VALUES}, FILLED),
+        ({"text": FILLED}, FILLED),
+    ],
+)
+async def test_outside_india_anything_goes_and_nothing_is_registered(
+    args: dict[str, Any], text: str
+) -> None:
+    jobs = JobSubmission()
+
+    result = await run(templated(jobs), args, caller=DUBAI)
+
+    assert result.ok
+    assert jobs.payloads == [{"to": DUBAI, "text": text}]
+
+
+async def test_where_it_goes_decides_and_not_who_calls() -> None:
+    jobs = JobSubmission()
+    tool = templated(jobs)
+    text = {"text": "Foundations of AI.", "to": OTHER, "confirmed": True}
+
+    refused = await run(tool, text, caller=DUBAI)
+    sent = await run(tool, text | {"to": DUBAI})
+
+    assert (refused.ok, sent.ok) == (False, True)
+    assert jobs.payloads == [{"to": DUBAI, "text": "Foundations of AI."}]
+
+
+async def test_without_templates_free_words_go_as_before() -> None:
+    for none in (None, {}, {"booking_confirmed": TEMPLATES["booking_confirmed"]}):
+        jobs = JobSubmission()
+
+        assert (await run(send_sms(jobs, templates=none), TEXT)).ok
+
+        assert jobs.payloads == [{"to": PHONE, "text": TEXT["text"]}]
+
+
+async def test_a_refused_template_is_not_counted_and_the_same_one_goes_once() -> None:
+    jobs, actions = JobSubmission(), Actions(heard=True)
+    tool = templated(jobs)
+    good = {"template": "course_details", "variables": VALUES}
+
+    for _ in range(MAX_SMS_PER_CALL + 1):
+        await run(tool, {"text": "free"}, actions=actions)
+    results = [await run(tool, good, actions=actions) for _ in range(3)]
+
+    assert all(result.ok for result in results)
+    assert len(jobs.jobs) == 1
+
+
+def test_the_model_is_told_which_wordings_there_are() -> None:
+    tool = templated(JobSubmission())
+    assert isinstance(tool.args, type)
+    schema = parameters(tool.args)
+
+    assert schema["properties"]["template"]["enum"] == ["course_details", "open_hours"]
+    assert schema["properties"]["variables"]["type"] == "array"
+    assert schema["properties"]["variables"]["items"] == {"type": "string"}
+    assert "30" in schema["properties"]["variables"]["description"]
+    assert schema.get("required", []) == []
+    assert "course_details (name, course, link): details of a course in writing" in tool.description
+    assert "booking_confirmed" not in tool.description
+
+
+async def test_agents_share_the_limit_of_a_day() -> None:
+    jobs = JobSubmission()
+    outbox = sms_outbox(jobs)
+    plain, with_templates = (
+        send_sms(jobs, templates=templates, outbox=outbox) for templates in (None, TEMPLATES)
+    )
+    for number in range(MAX_SMS_PER_DAY):
+        assert (await run(plain, {"text": f"{number}"}, caller=DUBAI)).ok
+    jobs.jobs.clear()  # as if none were stored yet
+
+    assert not (await run(with_templates, {"text": "one more"}, caller=DUBAI)).ok
+
+
+# ---- whose tool ---------------------------------------------------------------------------------
+
+
+async def test_an_agent_s_own_send_sms_stands_in_for_the_shared_one_where_that_is_allowed() -> None:
+    jobs = JobSubmission()
+    registry = ToolRegistry(
+        [send_sms(jobs)],
+        {"FWAI_Core": [templated(jobs)], "Sales": [templated(jobs)], "": [templated(jobs)]},
+        allowed={"FWAI_Core": ["send_sms"], "Desk": ["send_sms"], "Sales": []},
+    )
+
+    def enum(agent: str) -> Any:  # noqa: ANN401 - of a schema
+        found = registry.specs({"Sales": []}.get(agent, ["send_sms"]), agent)
+        return [spec.parameters["properties"].get("template", {}).get("enum") for spec in found]
+
+    names = ["course_details", "open_hours"]
+    assert (enum("FWAI_Core"), enum("Desk"), enum("Sales")) == ([names], [None], [])
+    assert [spec.name for spec in registry.specs((), "FWAI_Core")] == []
+    (shown,) = registry.describe()
+    assert "template" in shown.parameters["properties"], "whoever asks in no call may use all"
+
+    request = ToolCall("1", "send_sms", TEXT)
+    core, desk, sales = [
+        await registry.run(request, replace(CALL, agent=agent), Actions(heard=True))
+        for agent in ("FWAI_Core", "Desk", "Sales")
+    ]
+    assert (core.ok, desk.ok, sales.ok) == (False, True, False)
+    assert "no tool of that name" in sales.text

@@ -27,6 +27,12 @@ MAX_CUSTOM: Final = 128
 KEPT: Final = 1000
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 _NAME: Final = "exotel"
+_DLT: Final[Mapping[str, str]] = {"entity_id": "DltEntityId", "template_id": "DltTemplateId"}
+# By the category of the registered wording; any other one is transactional.
+_SMS_TYPES: Final[Mapping[str, str]] = {
+    "promotional": "promotional",
+    "service_explicit": "transactional_opt_in",
+}
 _XML_FIELD: Final = re.compile(r"<(\w+)>([^<]{0,500})</\1>")
 
 
@@ -190,7 +196,13 @@ class ExotelClient:
     # ---- messages -------------------------------------------------------------------------------
 
     async def send_sms(
-        self, to: str, text: str, *, reference: str = "", report_url: str = ""
+        self,
+        to: str,
+        text: str,
+        *,
+        reference: str = "",
+        report_url: str = "",
+        dlt: Mapping[str, str] | None = None,
     ) -> str:
         """Send ``text`` and return Exotel's message id; queued is not yet delivered.
 
@@ -199,20 +211,24 @@ class ExotelClient:
             text: At most 2000 characters.
             reference: Comes back with reports; at most 128 characters, else it is left out.
             report_url: Where reports go; empty for nowhere.
+            dlt: Replaces what the client knows of the registration of this text: ``entity_id``,
+                ``template_id``, ``category``, and the ``sender`` that it comes from.
 
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
         """
         if len(text) > MAX_SMS:
             raise ApiError(_NAME, f"a message of more than {MAX_SMS} characters")
+        known = dlt or {}
+        registered = self._dlt | {_DLT[key]: known[key] for key in known if key in _DLT}
         form: dict[str, str | list[str]] = {
-            "From": self._caller_id,
+            "From": known.get("sender") or self._caller_id,
             "To": to,
             "Body": text,
             "EncodingType": "plain" if text.isascii() else "unicode",
-            "SmsType": "transactional",
+            "SmsType": _SMS_TYPES.get(known.get("category", ""), "transactional"),
             "Priority": "normal",
-            **{name: value for name, value in self._dlt.items() if value},
+            **{name: value for name, value in registered.items() if value},
         }
         if reference and len(reference) <= MAX_CUSTOM:
             form["CustomField"] = reference

@@ -4,7 +4,7 @@ A call at Exotel ends only with its stream, and one that rings cannot be cancele
 up after all, its stream is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -91,10 +91,14 @@ class ExotelLine:
             raise ApiError(_NAME, "a call that we dialled is in no flow that could take it on")
         self._client.hand_off(provider_call_id)
 
-    async def send_sms(self, to: str, text: str, reference: str = "") -> str:
+    async def send_sms(
+        self, to: str, text: str, reference: str = "", dlt: Mapping[str, str] | None = None
+    ) -> str:
         """Send an SMS; a reference requests delivery reports. Errors as for ``SmsSender``."""
         report_url = self._url("sms-status", "job", reference) if reference else ""
-        return await self._client.send_sms(to, text, reference=reference, report_url=report_url)
+        return await self._client.send_sms(
+            to, text, reference=reference, report_url=report_url, dlt=dlt
+        )
 
     def _url(self, path: str, key: str, value: str) -> str:
         return f"{self._base}/{path}?{key}={quote(value, safe='')}"

@@ -19,6 +19,11 @@ from fwai.http.api_watch import ApiWatch, unwatched
 PLIVO_API_URL: Final = "https://api.plivo.com"
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
 _NAME: Final = "plivo"
+_DLT: Final[Mapping[str, str]] = {
+    "entity_id": "dlt_entity_id",
+    "template_id": "dlt_template_id",
+    "category": "dlt_template_category",
+}
 # A person answers in a word or two, a machine with a sentence. Silence proves neither: callers wait
 # for the other side to speak, so it takes longer to count than the whole detection does.
 DETECTION: Final[Mapping[str, Any]] = {
@@ -131,14 +136,21 @@ class PlivoClient:
         body = {"legs": "aleg", "aleg_url": xml_url, "aleg_method": "POST"}
         await self._request("POST", _path("Call", provider_call_id), body)
 
-    async def send_sms(self, to: str, text: str, *, report_url: str = "") -> str:
+    async def send_sms(
+        self, to: str, text: str, *, report_url: str = "", dlt: Mapping[str, str] | None = None
+    ) -> str:
         """Send ``text`` and return Plivo's message id; queued is not yet delivered.
+
+        ``dlt`` replaces what the client knows of the registration of this text: ``entity_id``,
+        ``template_id``, ``category``, and the ``sender`` that it comes from.
 
         Raises:
             ApiError: It was not accepted; ``ApiUnknownError`` when that cannot be known.
         """
-        body = {"src": _digits(self._number), "dst": _digits(to), "text": text, "type": "sms"}
-        body |= self._dlt
+        known = dlt or {}
+        source = known.get("sender") or _digits(self._number)
+        body = {"src": source, "dst": _digits(to), "text": text, "type": "sms"}
+        body |= self._dlt | {_DLT[key]: value for key, value in known.items() if key in _DLT}
         if report_url:
             body |= {"url": report_url, "method": "POST"}
         reply = await self._request("POST", "/Message/", body)

@@ -4,6 +4,7 @@ Every webhook URL given to Plivo names our call or job, so that its webhooks mat
 uses: the id of a request need not be that of its call.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -68,10 +69,12 @@ class PlivoLine:
         """Transfer a call to the human once the stream is over; errors as for ``CallTransfer``."""
         await self._client.transfer(provider_call_id, f"{self._public_url}/plivo/transfer?v=1")
 
-    async def send_sms(self, to: str, text: str, reference: str = "") -> str:
+    async def send_sms(
+        self, to: str, text: str, reference: str = "", dlt: Mapping[str, str] | None = None
+    ) -> str:
         """Send an SMS; a reference requests delivery reports. Errors as for ``SmsSender``."""
         report_url = ""
         if reference and self._public_url:
             job = quote(reference, safe="")
             report_url = f"{self._public_url}/plivo/message-status?job={job}"
-        return await self._client.send_sms(to, text, report_url=report_url)
+        return await self._client.send_sms(to, text, report_url=report_url, dlt=dlt)

@@ -112,6 +112,36 @@ async def test_without_a_registration_none_is_claimed() -> None:
     assert not {"DltEntityId", "DltTemplateId"} & exotel.form.keys()
 
 
+@pytest.mark.parametrize(
+    ("dlt", "sent"),
+    [
+        (None, ("08047100000", "11010", "11070", "transactional")),
+        (
+            {"template_id": "11071", "sender": "ACMEAC", "category": "service_implicit"},
+            ("ACMEAC", "11010", "11071", "transactional"),
+        ),
+        ({"category": "promotional"}, ("08047100000", "11010", "11070", "promotional")),
+        (
+            {"category": "service_explicit", "entity_id": "11012"},
+            ("08047100000", "11012", "11070", "transactional_opt_in"),
+        ),
+    ],
+)
+async def test_a_text_is_sent_with_what_its_wording_is_registered_under(
+    dlt: dict[str, str] | None, sent: tuple[str, ...]
+) -> None:
+    exotel = FakeRest(httpx.Response(200, json=SMS))
+    registered = {"dlt_entity_id": "11010", "dlt_template_id": "11070"}
+
+    def send(client: ExotelClient) -> Awaitable[object]:
+        return client.send_sms("+919999900001", "Hello", dlt=dlt)
+
+    await ask(exotel, send, **registered)
+
+    names = ("From", "DltEntityId", "DltTemplateId", "SmsType")
+    assert tuple(exotel.form[name][0] for name in names) == sent
+
+
 async def test_a_text_that_is_too_long_is_not_sent() -> None:
     exotel = FakeRest(httpx.Response(200, json=SMS))
 

@@ -71,6 +71,47 @@ async def test_a_text_message_is_sent_once_with_account_and_digits() -> None:
     }
 
 
+SETTINGS = {"entity_id": "11010", "template_id": "11070", "template_category": "transactional"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "dlt", "sent"),
+    [
+        ({}, None, {}),
+        (
+            SETTINGS,
+            None,
+            {
+                "dlt_entity_id": "11010",
+                "dlt_template_id": "11070",
+                "dlt_template_category": "transactional",
+            },
+        ),
+        (
+            SETTINGS,
+            {"template_id": "11071", "category": "service_implicit", "sender": "ACMEAC"},
+            {
+                "dlt_entity_id": "11010",
+                "dlt_template_id": "11071",
+                "dlt_template_category": "service_implicit",
+                "src": "ACMEAC",
+            },
+        ),
+        ({}, {"entity_id": "11012"}, {"dlt_entity_id": "11012"}),
+    ],
+)
+async def test_a_text_is_sent_with_what_its_wording_is_registered_under(
+    settings: dict[str, str], dlt: dict[str, str] | None, sent: dict[str, str]
+) -> None:
+    plivo = FakeRest(SENT)
+    async with plivo.client() as http:
+        client = PlivoClient(http, AUTH_ID, TOKEN, "+918888800000", dlt=settings)
+        await client.send_sms("+919999900001", "Hello", dlt=dlt)
+
+    plain = {"src": "918888800000", "dst": "919999900001", "text": "Hello", "type": "sms"}
+    assert plivo.body == plain | sent
+
+
 async def test_a_dial_names_every_url_and_limit() -> None:
     plivo = FakeRest(httpx.Response(201, json={"message": "call fired", "request_uuid": "r-1"}))
 
