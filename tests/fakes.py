@@ -291,6 +291,13 @@ class FakeArchive:
         self.states[call_id] = state
         return True
 
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        waits = self.states.get(call_id) in (CallState.QUEUED, CallState.DIALING)
+        if not waits or self.calls[call_id].provider_call_id:
+            return False
+        self.states[call_id] = CallState.SCHEDULED
+        return True
+
     async def get(self, call_id: CallId) -> CallRecord | None:
         call = self.calls.get(call_id)
         return None if call is None else a_record(call, self.states[call_id])

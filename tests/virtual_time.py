@@ -4,6 +4,8 @@ While `run` runs, the functions of `time` and `datetime.now` go by the loop's cl
 libraries and tests alike. What keeps the old function keeps real time: an object that was made
 before with ``clock=time.time``, or a module that imported the function by name, as `threading` and
 `queue` do, whose waits for threads are real.
+
+`set_wall_clock` sets the wall clock alone, as an operator or NTP does: what is monotonic goes on.
 """
 
 import asyncio
@@ -26,6 +28,7 @@ NS_PER_S = 1_000_000_000
 
 class _JumpingSelector(selectors.SelectSelector):
     now = 1000.0
+    wall_ahead_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -34,6 +37,14 @@ class _JumpingSelector(selectors.SelectSelector):
         if not ready and timeout:
             self.now += timeout
         return ready
+
+
+_running: list[_JumpingSelector] = []
+
+
+def set_wall_clock(by_s: float) -> None:
+    """Set the wall clock forward by so many seconds, or back, within `run`."""
+    _running[-1].wall_ahead_s += by_s
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +68,7 @@ def _clocks_of(selector: _JumpingSelector) -> Iterator[None]:
     began, began_ns = selector.now, time.time_ns()
 
     def wall_ns() -> int:
-        return began_ns + round((selector.now - began) * NS_PER_S)
+        return began_ns + round((selector.now - began + selector.wall_ahead_s) * NS_PER_S)
 
     clocks: dict[str, Clock] = {
         "time": lambda: wall_ns() / NS_PER_S,
@@ -82,8 +93,10 @@ def _clocks_of(selector: _JumpingSelector) -> Iterator[None]:
             names = keywords or {}
             function.__kwdefaults__ = dict(zip(names, _each(names.values(), replaced), strict=True))
         _set_now(classmethod(_now))
+        _running.append(selector)
         yield
     finally:
+        _running.remove(selector)
         _set_now(now)
         for function, places, keywords in defaults:
             function.__defaults__, function.__kwdefaults__ = places, keywords

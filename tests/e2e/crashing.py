@@ -126,7 +126,7 @@ def _requests() -> None:
         once = MessageSender(
             sent, repeatable=self._repeatable, evidence_s=EVIDENCE_S, clock=self._clock
         )
-        once._since = self._since
+        once._patience = self._patience
         return await call(once, job, begin)
 
     _replace(MessageSender, __call__=call_)

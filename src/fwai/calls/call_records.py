@@ -105,10 +105,11 @@ class CallRecords:
 
         async def work() -> None:
             ours = call.direction is Direction.OUTBOUND
-            if ours and await self.archive.get(call.id) is not None:
-                await self.archive.set_state(call.id, CallState.DIALING, at)
-            else:  # others dialled it: a provider's flow may
+            known = await self.archive.get(call.id) if ours else None
+            if known is None:  # others dialled it: a provider's flow may
                 await self.archive.open(call, CallState.RINGING, at)
+            elif known.state is CallState.QUEUED:  # one that was put off meanwhile stays so
+                await self.archive.set_state(call.id, CallState.DIALING, at)
 
         await self._write(call.id, "open", work, within_s)
 

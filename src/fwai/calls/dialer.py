@@ -4,20 +4,21 @@ Theory of operation. A ``dial`` job looks at the call, at the clock and at what 
 provider can carry, and puts itself off when it is not the moment. Right before the provider is
 asked the job is marked. A job that finds its own mark comes from a crash: whether the provider took
 the call is not known, but its news name our call, so the job waits for them before it dials again.
-Calls that must wait their turn each get a moment of their own: if all came back at the next one,
-a thousand of them would cost a thousand looks for each call that is dialled.
+Calls that must wait their turn wait in the database, the oldest first: the worker of a provider's
+calls looks at one at a time, and at none while `gate_s` says that none can begin.
 A ``watch_call`` job closes a call that was placed before a crash and of which nothing more came.
 A ``callback`` job turns a promise whose time has come into a call.
 """
 
-from collections import Counter
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
+from fwai.calls.dial_slots import DialLimits as DialLimits  # noqa: PLC0414 - part of what it takes
+from fwai.calls.dial_slots import DialSlots
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
 from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.job import (
@@ -34,6 +35,7 @@ from fwai.domain.job import (
 )
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.record import CallRecord
+from fwai.domain.wall_clock import Patience, WallClock
 from fwai.errors import (
     ApiError,
     ApiUnknownError,
@@ -47,33 +49,11 @@ from fwai.interfaces.calls import CallPlacer, OutboundLine
 from fwai.interfaces.store import CallStates, DialledCallbacks, DoNotCallList
 
 EVIDENCE_S: Final = 60.0
-FULL_S: Final = 2.0
-BUSY_MAX_S: Final = 60.0
 MAX_TRIES: Final = 3
 GRACE_S: Final = 60.0
 NEWS_S: Final = 15.0  # how late a provider's news of a call that stopped ringing may come
-MAX_TURNS: Final = 20_000
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class DialLimits:
-    """How much is dialled at a time, per provider.
-
-    Attributes:
-        at_once: OutboundCalls calls that ring or run.
-        per_second: Calls begun in a second.
-        ring_s: How long it rings.
-        max_s: How long a call may last.
-        detect_machines: Ask providers to tell when a machine answers.
-    """
-
-    at_once: int = 10
-    per_second: float = 1.0
-    ring_s: int = 45
-    max_s: int = 3600
-    detect_machines: bool = True
 
 
 class Dialer:
@@ -83,6 +63,7 @@ class Dialer:
         lines: By provider.
         carried_elsewhere: Whether another process that lives carries a call.
         clock: The time now, aware.
+        wall: Tells how the clock was set; None is the system's.
     """
 
     def __init__(
@@ -95,7 +76,9 @@ class Dialer:
         people: DoNotCallList,
         carried_elsewhere: Callable[[CallRecord], bool] = lambda _: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: WallClock | None = None,
     ) -> None:
+        wall = wall or WallClock(time.time, time.monotonic)
         self._carried_elsewhere = carried_elsewhere
         self._rules = rules
         self._limits = limits
@@ -104,11 +87,16 @@ class Dialer:
         self._placer = placer
         self._people = people
         self._clock = clock
-        self._since = clock()
-        self._next: dict[str, datetime] = {}
-        self._busy_s: dict[str, float] = {}
-        self._turns: dict[CallId, datetime] = {}
-        self._starting: Counter[str] = Counter()
+        self._patience = Patience(clock, wall, heard_here=True)
+        self._slots = DialSlots(limits, placer.outbound, clock, wall)
+
+    def gate_s(self, provider: str) -> float:
+        """Return for how long no further call may begin at a provider, in seconds; 0 is now."""
+        return self._slots.closed_s(provider)
+
+    def resume(self, provider: str, begun_at: datetime) -> None:
+        """Keep the pace of the process before, whose last call at a provider began then."""
+        self._slots.resume(provider, begun_at)
 
     async def dial(self, job: Job, begin: Begin) -> JobOutcome:
         """Dial a call, put it off, or say why not."""
@@ -119,7 +107,7 @@ class Dialer:
             made = job.begun_at is not None and record.call.provider_call_id
             return Done(ref=record.call.provider_call_id) if made else Dropped("the call is over")
         if job.begun_at is not None:
-            waits = await self._after_crash(record, job.begun_at)
+            waits = await self._after_crash(record, job.id, job.begun_at)
             if waits is not None:
                 return waits
         elif record.state not in (CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING):
@@ -127,8 +115,7 @@ class Dialer:
         if self._too_late(job):
             await self._close(record.call, CallState.CANCELED, EndReason.NOT_DIALED, TOO_LATE)
             return Dropped("its time went by")
-        wait = await self._not_now(record)
-        return wait or await self._dial(record.call, job, begin)
+        return await self._not_now(record) or await self._dial(record, job, begin)
 
     async def watch(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002
         """Close a call that nobody carries and of which nothing more is to be expected."""
@@ -149,7 +136,9 @@ class Dialer:
         """Whether the call goes on here, or in another process with the same database."""
         return self._placer.live(record.call.id) or self._carried_elsewhere(record)
 
-    async def _after_crash(self, record: CallRecord, begun_at: datetime) -> JobOutcome | None:
+    async def _after_crash(
+        self, record: CallRecord, job_id: str, begun_at: datetime
+    ) -> JobOutcome | None:
         """Return what to do about a call that may have been placed; None is to place it."""
         call = record.call
         if self._carried(record):
@@ -159,8 +148,8 @@ class Dialer:
         ring_s = self._limits.ring_s
         patience_s = ring_s + GRACE_S if heard else max(EVIDENCE_S, ring_s + NEWS_S)
         # News that came while this server was down are told again only now.
-        until = max(begun_at, self._since) + timedelta(seconds=patience_s)
-        if self._clock() < until:
+        until = self._patience.until(job_id, begun_at, patience_s)
+        if until is not None:
             return Postpone(until, "waiting for the provider's news", begun=True)
         if not heard:
             return None
@@ -174,42 +163,82 @@ class Dialer:
             await self._close(call, CallState.CANCELED, EndReason.NOT_DIALED, "do_not_call")
             return Dropped("do-not-call list")
         opens_at = self._rules.hours.next_open(now, self._rules.zone)
+        if record.not_before is not None and record.not_before > opens_at:
+            opens_at = record.not_before  # the clock was set back
         if opens_at > now:
-            await self._archive.set_state(call.id, CallState.SCHEDULED, now.timestamp())
+            await self._put_off(record)
             return Postpone(opens_at, "outside calling hours")
-        full = self._in_use(call.provider) >= self._limits.at_once
-        turn = self._turn(call, now, full=full)
+        turn = self._slots.closed_until(call.provider)
         if turn is None:
             return None
+        if record.state is CallState.DIALING:
+            await self._put_off(record)
+        full = self._slots.full(call.provider)
         most = "as the provider may carry" if full else "a second as the provider may begin"
         return Postpone(turn, f"as many calls {most}")
 
-    def _in_use(self, provider: str) -> int:
-        return self._placer.outbound(provider) + self._starting[provider]
+    async def _put_off(self, record: CallRecord) -> None:
+        """Let a call's state say that it waits for its time."""
+        at = self._clock().timestamp()
+        if record.state is CallState.QUEUED:
+            await self._archive.set_state(record.call.id, CallState.SCHEDULED, at)
+        elif record.state is not CallState.SCHEDULED:
+            await self._archive.put_off(record.call.id, at)
 
-    def _turn(self, call: Call, now: datetime, *, full: bool) -> datetime | None:
-        """Return when it is this call's turn; None is now."""
-        gap = timedelta(seconds=1.0 / self._limits.per_second)
-        turn = self._turns.pop(call.id, None)
-        free = self._next.get(call.provider, now)
-        if not full and turn is not None and turn <= now:
-            return None
-        if not full and free <= now:
-            self._next[call.provider] = now + gap
-            return None
-        turn = max(free, now + timedelta(seconds=FULL_S) if full else now)
-        self._next[call.provider] = turn + gap
-        self._turns[call.id] = turn
-        if len(self._turns) > MAX_TURNS:
-            del self._turns[next(iter(self._turns))]
-        return turn
-
-    async def _dial(self, call: Call, job: Job, begin: Begin) -> JobOutcome:
+    async def _dial(self, record: CallRecord, job: Job, begin: Begin) -> JobOutcome:
+        call = record.call
         line = self._lines.get(call.provider)
         if line is None:
             await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, "provider_not_enabled")
             return Dead(f"{call.provider} is not enabled")
-        order = DialOrder(
+        if not await self._begun(call, begin):
+            return Dropped("canceled meanwhile")
+        try:
+            provider_call_id = await self._placer.place(call, line, self._order(call))
+        except ApiUnknownError as exc:
+            return Unknown(str(exc))
+        except BusyError as exc:
+            await self._not_placed(call)
+            return Postpone(self._slots.took_no_call(call.provider), str(exc))
+        except (ApiError, WireError) as exc:
+            retryable = isinstance(exc, ApiError) and exc.retryable
+            if retryable and job.attempts < MAX_TRIES:
+                await self._not_placed(call)
+                return Retry(str(exc))
+            return await self._refused(call, exc)
+        except Exception:
+            # Whether it was placed is not known. Nobody carries it, so it must not stay open.
+            await self._close(call, CallState.FAILED, EndReason.INTERNAL_ERROR)
+            raise
+        self._slots.took_call(call.provider)
+        return Done(ref=provider_call_id)
+
+    async def _begun(self, call: Call, begin: Begin) -> bool:
+        """Take a slot and mark the job; False, and the slot is free, when the call was canceled."""
+        goes_on = False
+        give_back = self._slots.take(call.provider)
+        try:
+            # Kept before anybody is asked: after a crash its news must find a call that dials.
+            await self._archive.set_state(call.id, CallState.DIALING, self._clock().timestamp())
+            await begin()
+            # It may have been canceled in between; from here on whoever cancels finds it live.
+            fresh = await self._archive.get(call.id)
+            goes_on = fresh is not None and not fresh.state.final
+        finally:
+            self._slots.started(call.provider)  # the placer counts it from here on
+            if not goes_on:
+                give_back()
+        return goes_on
+
+    async def _not_placed(self, call: Call) -> None:
+        """Let a call that was to be placed wait again; it does so even if that cannot be kept."""
+        try:
+            await self._archive.put_off(call.id, self._clock().timestamp())
+        except StoreError as exc:
+            _log.warning("call_state_not_kept", error=str(exc))
+
+    def _order(self, call: Call) -> DialOrder:
+        return DialOrder(
             call_id=call.id,
             to=call.caller,
             token="",
@@ -217,37 +246,6 @@ class Dialer:
             max_s=self._limits.max_s,
             detect_machine=self._limits.detect_machines,
         )
-        self._starting[call.provider] += 1  # until the placer counts it
-        try:
-            # Kept before anybody is asked: after a crash its news must find a call that dials.
-            await self._archive.set_state(call.id, CallState.DIALING, self._clock().timestamp())
-            await begin()
-            # It may have been canceled in between; from here on whoever cancels finds it live.
-            fresh = await self._archive.get(call.id)
-        finally:
-            self._starting[call.provider] -= 1
-        if fresh is None or fresh.state.final:
-            return Dropped("canceled meanwhile")
-        try:
-            provider_call_id = await self._placer.place(call, line, order)
-        except ApiUnknownError as exc:
-            return Unknown(str(exc))
-        except BusyError as exc:
-            # Each try costs a model session and a request: ask a full provider ever more rarely.
-            busy_s = self._busy_s.get(call.provider, FULL_S)
-            self._busy_s[call.provider] = min(busy_s * 2, BUSY_MAX_S)
-            return Postpone(self._clock() + timedelta(seconds=busy_s), str(exc))
-        except (ApiError, WireError) as exc:
-            retryable = isinstance(exc, ApiError) and exc.retryable
-            if retryable and job.attempts < MAX_TRIES:
-                return Retry(str(exc))
-            return await self._refused(call, exc)
-        except Exception:
-            # Whether it was placed is not known. Nobody carries it, so it must not stay open.
-            await self._close(call, CallState.FAILED, EndReason.INTERNAL_ERROR)
-            raise
-        self._busy_s.pop(call.provider, None)
-        return Done(ref=provider_call_id)
 
     async def _refused(self, call: Call, exc: Exception) -> JobOutcome:
         try:

@@ -163,6 +163,13 @@ class PublishingArchive:
             self._events.publish(call_id, "state", state=state.value, at=at)
         return moved
 
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        """Move a call that was about to be dialled back to ``scheduled``."""
+        moved = await self._archive.put_off(call_id, at)
+        if moved:
+            self._events.publish(call_id, "state", state=CallState.SCHEDULED.value, at=at)
+        return moved
+
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call; False when it was closed before."""
         self._events.ended(call.id, ending, at)

@@ -105,6 +105,10 @@ class CallStates(CallLookup, Protocol):
         """Move a call to ``state``; False when that is not a legal step."""
         ...
 
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        """Move a call that was about to be dialled back to ``scheduled``; False when it is not."""
+        ...
+
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call; False when it was closed before."""
         ...

@@ -8,11 +8,13 @@ Mail needs no proof: it carries the same Message-ID each time, which makes it on
 receiver.
 """
 
+import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from fwai.domain.job import Begin, Dead, Done, Job, JobOutcome, Postpone, Retry, Unknown
+from fwai.domain.wall_clock import Patience, WallClock
 from fwai.errors import ApiError, ApiUnknownError, BusyError
 
 EVIDENCE_S: Final = 120.0
@@ -28,6 +30,8 @@ class MessageSender:
             ``ApiError`` or ``BusyError``, and ``ValueError`` when the payload can never be sent.
         repeatable: Sending it twice is the same as sending it once.
         evidence_s: How long a report may take after a crash.
+        clock: The time now, aware.
+        wall: Tells how the clock was set; None is the system's.
     """
 
     def __init__(
@@ -37,19 +41,21 @@ class MessageSender:
         repeatable: bool = False,
         evidence_s: float = EVIDENCE_S,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: WallClock | None = None,
     ) -> None:
         self._send = send
         self._repeatable = repeatable
-        self._evidence = timedelta(seconds=evidence_s)
+        self._evidence_s = evidence_s
         self._clock = clock
-        self._since = clock()
+        wall = wall or WallClock(time.time, time.monotonic)
+        self._patience = Patience(clock, wall, heard_here=True)
 
     async def __call__(self, job: Job, begin: Begin) -> JobOutcome:
         """Send it."""
         if job.begun_at is not None and not self._repeatable:
             # A report that came while this server was down is told again only now.
-            settled_by = max(job.begun_at, self._since) + self._evidence
-            if self._clock() < settled_by:
+            settled_by = self._patience.until(job.id, job.begun_at, self._evidence_s)
+            if settled_by is not None:
                 return Postpone(settled_by, "waiting for the provider's report", begun=True)
         if not self._repeatable:
             await begin()

@@ -5,7 +5,7 @@ One object of a process, made before the store and the workers, so that both are
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -17,13 +17,21 @@ class JobSignals:
     """Connects those who write jobs, those who run them and those who wait for them."""
 
     def __init__(self) -> None:
-        self._wakes: list[Callable[[datetime | None], None]] = []
+        self._wakes: list[tuple[Callable[[datetime | None], None], Collection[str] | None]] = []
         self._stops: list[Callable[[], None]] = []
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
-    def subscribe(self, wake: Callable[[datetime | None], None], stop: Callable[[], None]) -> None:
-        """Call ``wake`` whenever jobs were written, and ``stop`` at the end; neither may block."""
-        self._wakes.append(wake)
+    def subscribe(
+        self,
+        wake: Callable[[datetime | None], None],
+        stop: Callable[[], None],
+        kinds: Collection[str] | None = None,
+    ) -> None:
+        """Call ``wake`` whenever jobs were written, and ``stop`` at the end; neither may block.
+
+        ``kinds`` are those that matter; None is all.
+        """
+        self._wakes.append((wake, kinds))
         self._stops.append(stop)
 
     def stop(self) -> None:
@@ -31,10 +39,14 @@ class JobSignals:
         for stop in self._stops:
             stop()
 
-    def written(self, due_at: datetime | None = None) -> None:
-        """Jobs were committed, none of them due before ``due_at`` if it is given."""
-        for wake in self._wakes:
-            wake(due_at)
+    def written(self, due_at: datetime | None = None, kinds: Collection[str] | None = None) -> None:
+        """Jobs were committed, none of them due before ``due_at`` if it is given.
+
+        They are all of ``kinds``, if those are known: each look at the database costs something.
+        """
+        for wake, wanted in self._wakes:
+            if kinds is None or wanted is None or not set(kinds).isdisjoint(wanted):
+                wake(due_at)
 
     def settled(self, job_id: str) -> None:
         """A job was settled or put off: those who wait for it look again."""

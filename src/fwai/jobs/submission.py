@@ -1,20 +1,33 @@
 """Submits jobs that somebody waits for, and counts those of a day."""
 
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
+from typing import Final
 
 from fwai.domain.job import Job, NewJob
+from fwai.domain.wall_clock import WallClock
 from fwai.errors import StoreError
 from fwai.interfaces.jobs import CountingJobQueue, JobWaiter
 
-DAY: timedelta = timedelta(days=1)
+DAY_S: Final = 86_400.0
 
 
 class JobSubmission:
-    """Writes jobs and waits briefly for what comes of them. Implements ``JobSubmitter``."""
+    """Writes jobs and waits briefly for what comes of them. Implements ``JobSubmitter``.
 
-    def __init__(self, queue: CountingJobQueue, waiter: JobWaiter) -> None:
+    Args:
+        queue: Where jobs are written and counted.
+        waiter: Waits for them.
+        wall: The clock that days are counted by; None is the system's. Setting it forward does not
+            make a new day.
+    """
+
+    def __init__(
+        self, queue: CountingJobQueue, waiter: JobWaiter, wall: WallClock | None = None
+    ) -> None:
         self._queue = queue
         self._waiter = waiter
+        self._wall = wall or WallClock(time.time, time.monotonic)
 
     async def submit(self, new: NewJob, within_s: float) -> Job:
         """Write a job and return it as it is when it is settled, or ``within_s`` later.
@@ -38,7 +51,7 @@ class JobSubmission:
         Raises:
             StoreError: The database failed.
         """
-        return await self._queue.count(kind, phone, datetime.now(UTC) - DAY)
+        return await self._queue.count(kind, phone, self._day_ago())
 
     async def count_for_caller(self, kind: str, caller: str) -> int:
         """Return how many jobs of a kind somebody's calls gave in the last 24 hours.
@@ -48,4 +61,7 @@ class JobSubmission:
         Raises:
             StoreError: The database failed.
         """
-        return await self._queue.count_asked(kind, caller, datetime.now(UTC) - DAY)
+        return await self._queue.count_asked(kind, caller, self._day_ago())
+
+    def _day_ago(self) -> datetime:
+        return datetime.fromtimestamp(self._wall.before(DAY_S), UTC)

@@ -1,17 +1,23 @@
 """Runs background jobs: leases what is due, calls the handler of its kind, keeps the outcome.
 
 Theory of operation. The worker sleeps until the next job is due, or until somebody tells it of a
-new one; it never asks in between (`poll_s` is for a database that other processes write to). As
-many handlers run at once as `concurrency` allows; each is a task of `run`. A handler whose work
-cannot be repeated without harm awaits ``begin`` right before it; a fault behind that mark is not
-repeated but reported as unknown. What is cancelled in the middle keeps its lease and its mark for
-the next start.
+new one; it never asks in between (`poll_s` is for a database that other processes write to). It
+waits by monotonic time and looks at the clock every minute: a clock that was set makes nothing
+later than that. As many handlers run at once as `concurrency` allows; each is a task of `run`. A
+handler whose work cannot be repeated without harm awaits ``begin`` right before it; a fault behind
+that mark is not repeated but reported as unknown. What is cancelled in the middle keeps its lease
+and its mark for the next start.
+
+One worker is one lane: kinds that wait for the same thing have a worker of their own, so that a
+slow one delays no other. Behind a gate jobs are looked at one after the other, the oldest first,
+and only while it is open; what has begun goes on beside them.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -24,13 +30,12 @@ from fwai.jobs.signals import JobSignals
 CONCURRENCY: Final = 8
 JOB_S: Final = 90.0  # below the lease
 STOP_S: Final = 10.0
-LONGEST_SLEEP_S: Final = 3600.0  # a clock that was set is noticed at the latest then
+LONGEST_SLEEP_S: Final = 60.0  # a clock that was set is noticed at the latest then
 RETRY_S: Final = 2.0
 RETRY_MAX_S: Final = 30.0
 SETTLE_TRIES: Final = 5
 MAX_LEASES: Final = 60  # more than any job needs: one that kills its process ends here
 
-_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _log = structlog.get_logger()
 
 
@@ -46,6 +51,7 @@ class Worker:
         signals: Wakes it when jobs were written, and is told of those it settled.
         poll_s: Asked before each sleep how long it may last, where others write to the same
             database; None is as long as nothing is due.
+        gate: For how long no further job may be begun, in seconds; 0 is now. None is no gate.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Worker:
         *,
         concurrency: int = CONCURRENCY,
         poll_s: Callable[[], float | None] = lambda: None,
+        gate: Callable[[], float] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -63,13 +70,16 @@ class Worker:
         self._signals = signals or JobSignals()
         self._concurrency = concurrency
         self._poll_s = poll_s
+        self._gate = gate
         self._clock = clock
         self._wake_event = asyncio.Event()
-        self._until = _NEVER  # when it looks for work by itself; never, while it is looking
+        # When it looks for work by itself, by the loop's clock; never, while it is looking.
+        self._until = math.inf
         self._stopping = False
         # By lease: a job whose lease ran out may be leased again while the first one still ends.
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._signals.subscribe(self.wake, self.stop)
+        self._at_the_gate: set[tuple[str, int]] = set()  # leased and not begun
+        self._signals.subscribe(self.wake, self.stop, handlers.keys())
 
     @property
     def running(self) -> int:
@@ -78,7 +88,7 @@ class Worker:
 
     def wake(self, at: datetime | None = None) -> None:
         """There may be new work; if ``at`` is given, none before then."""
-        if at is None or at < self._until:
+        if at is None or self._loop_time(at) < self._until:
             self._wake_event.set()
 
     def stop(self) -> None:
@@ -92,7 +102,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 self._wake_event.clear()
-                self._until = _NEVER
+                self._until = math.inf
                 try:
                     await self._take(group)
                     pause = await self._pause()
@@ -101,7 +111,7 @@ class Worker:
                     pause, retry_s = retry_s, min(retry_s * 2, RETRY_MAX_S)
                 else:
                     retry_s = RETRY_S
-                self._until = self._clock() + timedelta(seconds=pause)
+                self._until = asyncio.get_running_loop().time() + pause
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake_event.wait()
@@ -109,23 +119,43 @@ class Worker:
 
     # ---- inside ---------------------------------------------------------------------------------
 
+    def _loop_time(self, at: datetime) -> float:
+        """Return when the wall clock will say ``at``, by the loop's clock."""
+        return asyncio.get_running_loop().time() + (at - self._clock()).total_seconds()
+
     async def _take(self, group: asyncio.TaskGroup) -> None:
         free = self._concurrency - len(self._running)
         if free <= 0 or not self._handlers:
             return
+        if self._gate is not None:
+            if self._at_the_gate or self._gate() > 0:
+                return
+            free = 1
         for job in await self._store.lease(free, self._handlers.keys()):
             task = group.create_task(self._do(job), name=f"job:{job.kind}")
             self._running[job.id, job.attempts] = task
+            self._at_the_gate.add((job.id, job.attempts))
 
     async def _pause(self) -> float:
-        """Return how long nothing will be due, in seconds."""
-        longest = self._poll_s() or LONGEST_SLEEP_S
+        """Return how long nothing can be taken, in seconds."""
+        longest = min(self._poll_s() or LONGEST_SLEEP_S, LONGEST_SLEEP_S)
         if len(self._running) >= self._concurrency or not self._handlers:
             return longest  # whoever finishes wakes us
+        if self._gate is not None:
+            if self._at_the_gate:
+                return longest  # whoever begins wakes us, too
+            if (closed_s := self._gate()) > 0:
+                return min(closed_s, longest)
         due = await self._store.next_at(self._handlers.keys())
         if due is None:
             return longest
         return min(max((due - self._clock()).total_seconds(), 0.0), longest)
+
+    def _through(self, job: Job) -> None:
+        """Let the next one come to the gate."""
+        self._at_the_gate.discard((job.id, job.attempts))
+        if self._gate is not None:
+            self._wake_event.set()
 
     async def _do(self, job: Job) -> None:
         with structlog.contextvars.bound_contextvars(job_id=job.id, **_of_call(job)):
@@ -137,6 +167,7 @@ class Worker:
                 _log.error("job_crashed", kind=job.kind, error=type(exc).__name__, exc_info=True)
             finally:
                 self._running.pop((job.id, job.attempts), None)
+                self._through(job)
                 self._wake_event.set()
                 self._signals.settled(job.id)
 
@@ -150,6 +181,7 @@ class Worker:
             if not await self._store.begin(job):
                 raise LeaseLostError
             begun = True
+            self._through(job)
 
         try:
             async with asyncio.timeout(JOB_S):

@@ -1,7 +1,7 @@
 """One call's story, fanned out to its transcript file and to the database."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fwai.domain.call import Call, CallEnding, CallState
 from fwai.domain.events import ToolCall, ToolResult
@@ -97,7 +97,8 @@ class StoredCallLog:
         }
         self._writer.add(tool_calls, row)
         for job in self._follow(self._call, request, result, instant(at)):
-            self._writer.add(jobs, new_row(job, instant(at)))
+            # Due now: a call has a time of its own, which may be ahead of a clock that was set.
+            self._writer.add(jobs, new_row(job, datetime.now(UTC)))
 
     def note(self, what: str, at: float, **facts: str | float | bool) -> None:
         """Keep a system event such as ``reconnected`` or ``dtmf``."""

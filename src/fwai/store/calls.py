@@ -129,7 +129,9 @@ class Calls(CallReader):
             await self._jobs.add(connection, jobs)
         if jobs:
             due = [job.run_at for job in jobs if job.run_at is not None]
-            self._jobs.notify(min(due) if len(due) == len(jobs) else None)
+            self._jobs.notify(
+                min(due) if len(due) == len(jobs) else None, [job.kind for job in jobs]
+            )
         return True
 
     async def set_summary(
@@ -173,6 +175,18 @@ class Calls(CallReader):
         if state.final:
             self._logs.end(call_id, state, at, None)
         return True
+
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        """Move a call that was about to be dialled back to ``scheduled``; False when it is not.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        waits = [CallState.QUEUED.value, CallState.DIALING.value]
+        here = (calls.c.id == call_id) & calls.c.state.in_(waits) & (calls.c.provider_call_id == "")
+        # No line was used for it.
+        values = {"state": CallState.SCHEDULED.value, "started_at": None, "written_at": instant(at)}
+        return await self._run(update(calls).where(here).values(values)) == 1
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         """Close a call; False when it was closed before.
@@ -285,7 +299,8 @@ class Calls(CallReader):
             result = await connection.execute(statement)
             if cast("CursorResult[Any]", result).rowcount != 1:
                 return False
-            followed = await self._jobs.add(connection, self._follow(call_id, state))
+            following = self._follow(call_id, state)
+            followed = await self._jobs.add(connection, following)
         if followed:
-            self._jobs.notify()
+            self._jobs.notify(kinds=[job.kind for job in following])
         return True

@@ -1,6 +1,7 @@
 """Requests that named an Idempotency-Key: who was first with it, and what the answer was."""
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -9,6 +10,7 @@ from sqlalchemy import bindparam, case, delete, null, type_coerce, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from fwai.domain.idempotency import Claim
+from fwai.domain.wall_clock import WallClock
 from fwai.store.database import Database
 from fwai.store.job_tables import requests
 from fwai.store.transcript_files import clean
@@ -17,13 +19,23 @@ KEPT: Final = timedelta(hours=24)
 
 
 class IdempotencyKeys:
-    """All keys of a day."""
+    """All keys of a day.
+
+    Args:
+        clock: The time now, aware.
+        wall: Tells how the clock was set, which makes no key older; None is the system's.
+    """
 
     def __init__(
-        self, database: Database, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: WallClock | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._wall = wall or WallClock(time.time, time.monotonic)
         self._claiming = _claiming(database)  # building it costs as much as running it
 
     async def claim(self, scope: str, key: str, fingerprint: str) -> Claim:
@@ -40,7 +52,7 @@ class IdempotencyKeys:
         now = self._clock()
         generation = f"req_{secrets.token_hex(12)}"
         new = {"fingerprint": fingerprint, "generation": generation, "claimed_at": now}
-        values = {"scope": scope, "key": key, **new, "oldest": now - KEPT}
+        values = {"scope": scope, "key": key, **new, "oldest": self._older(now - KEPT)}
         async with self._database.write() as connection:
             row = (await connection.execute(self._claiming, values)).mappings().one()
         return Claim(
@@ -70,9 +82,14 @@ class IdempotencyKeys:
         Raises:
             StoreError: The database failed.
         """
-        old = delete(requests).where(requests.c.claimed_at < before)
+        old = delete(requests).where(requests.c.claimed_at < self._older(before))
         async with self._database.write() as connection:
             return (await connection.execute(old)).rowcount
+
+    def _older(self, before: datetime) -> datetime:
+        """Return what is certainly before a time, however the clock was set since."""
+        age_s = (self._clock() - before).total_seconds()
+        return before - timedelta(seconds=self._wall.forward_s(age_s))
 
 
 def _claiming(database: Database) -> ReturningInsert[Any]:

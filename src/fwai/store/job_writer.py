@@ -1,15 +1,19 @@
 """Writes jobs, within the transactions of what causes them, and takes them back."""
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Text, cast, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import CallState
+from fwai.domain.instance import Owner
 from fwai.domain.job import Job, JobState, NewJob
+from fwai.domain.wall_clock import WallClock
+from fwai.store.clock_steps import OPEN_STATES, ClockSteps
 from fwai.store.database import Database
 from fwai.store.job_reader import JobReader
 from fwai.store.job_rows import ONLY_OUTCOME, stored_job
@@ -18,13 +22,16 @@ from fwai.store.portions import change_portions, delete_portions
 from fwai.store.tables import calls
 from fwai.store.transcript_files import clean
 
-OPEN_STATES: Final = (JobState.WAITING.value, JobState.RUNNING.value)
 OVER_STATES: Final = (JobState.DONE.value, JobState.CANCELED.value)
 GIVEN_UP_STATES: Final = (JobState.DEAD.value, JobState.UNKNOWN.value)
 _HOLDS_WORDS: Final = cast(jobs.c.payload, Text) != "{}"  # JSON has no operators everywhere
 
+# Told when jobs of some kinds were committed (None: of any), none of them due before a time, if
+# that is given.
+OnNew = Callable[[datetime | None, Collection[str] | None], None]
 
-def wake_nobody(due_at: datetime | None) -> None:
+
+def wake_nobody(due_at: datetime | None, kinds: Collection[str] | None) -> None:
     """Wake no worker."""
 
 
@@ -32,19 +39,26 @@ class JobWriter(JobReader):
     """Writes, cancels, revives and purges jobs.
 
     Args:
+        owner: This process among those that share the database.
         clock: The time now, aware.
-        on_new: Told that jobs were committed, none of them due before the time it is given.
+        wall: Tells how the clock was set; None is the system's.
+        on_new: Told that jobs were committed.
     """
 
     def __init__(
         self,
         database: Database,
         *,
+        owner: Owner | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        on_new: Callable[[datetime | None], None] = wake_nobody,
+        wall: WallClock | None = None,
+        on_new: OnNew = wake_nobody,
     ) -> None:
         super().__init__(database)
+        self._owner = owner or Owner()
         self._clock = clock
+        self._wall = wall or WallClock(time.time, time.monotonic)
+        self._steps = ClockSteps(database, self._owner, self._wall)
         self.on_new = on_new
 
     async def add(self, connection: AsyncConnection, new: Iterable[NewJob]) -> int:
@@ -54,14 +68,18 @@ class JobWriter(JobReader):
         """
         added = 0
         for job in new:
-            row = new_row(job, self._clock())
+            row = new_row(job, self._clock(), self._owner.id)
+            self._steps.written([row["id"]])
             statement = self._database.insert(jobs).values(row).on_conflict_do_nothing()
             added += (await connection.execute(statement)).rowcount
         return added
 
-    def notify(self, at: datetime | None = None) -> None:
-        """Wake the workers: jobs were committed, none of them due before ``at`` if it is given."""
-        self.on_new(at)
+    def notify(self, at: datetime | None = None, kinds: Collection[str] | None = None) -> None:
+        """Wake the workers: jobs were committed, none of them due before ``at`` if it is given.
+
+        Without ``kinds`` they may be of any.
+        """
+        self.on_new(at, kinds)
 
     async def enqueue(self, new: NewJob) -> Job:
         """Write a job and return it, or the one that has its key already.
@@ -73,7 +91,7 @@ class JobWriter(JobReader):
             await self.add(connection, [new])
             query = select(jobs).where(jobs.c.key == new.key)
             row = (await connection.execute(query)).mappings().one()
-        self.notify(new.run_at)
+        self.notify(new.run_at, [new.kind])
         return stored_job(row)
 
     async def stranded(self, kind: str) -> list[Job]:
@@ -106,7 +124,9 @@ class JobWriter(JobReader):
             "attempts": 0,
             "begun_at": None,
             "finished_at": None,
+            "leased_by": self._owner.id,
         }
+        self._steps.written([job_id])
         async with self._database.write() as connection:
             reviving = update(jobs).where((jobs.c.id == job_id) & here).values(values)
             revived = (await connection.execute(reviving)).rowcount == 1
@@ -152,9 +172,12 @@ class JobWriter(JobReader):
     async def purge(self, before: datetime, given_up_before: datetime) -> int:
         """Delete what was done or canceled before a time, and what was given up before another.
 
+        What a clock that was set forward made look that old is kept.
+
         Raises:
             StoreError: The database failed.
         """
+        before, given_up_before = self._certainly(before), self._certainly(given_up_before)
         old = jobs.c.state.in_(OVER_STATES) & (jobs.c.finished_at < before)
         old |= jobs.c.state.in_(GIVEN_UP_STATES) & (jobs.c.finished_at < given_up_before)
         return await delete_portions(self._database, jobs, old)
@@ -171,6 +194,7 @@ class JobWriter(JobReader):
         Raises:
             StoreError: The database failed.
         """
+        before = self._certainly(before)
         old = jobs.c.state.in_(GIVEN_UP_STATES) & (jobs.c.finished_at < before)
         if kinds:
             old &= jobs.c.kind.in_(list(kinds))
@@ -179,9 +203,19 @@ class JobWriter(JobReader):
     async def _keep_outcome(self, here: ColumnElement[bool]) -> int:
         return await change_portions(self._database, jobs, here & _HOLDS_WORDS, ONLY_OUTCOME)
 
+    def _certainly(self, before: datetime) -> datetime:
+        age_s = (self._clock() - before).total_seconds()
+        return before - timedelta(seconds=self._wall.forward_s(age_s))
 
-def new_row(job: NewJob, now: datetime) -> dict[str, Any]:
-    """Return the row of a new job; for writers that insert many rows at once."""
+
+def new_row(job: NewJob, now: datetime, writer: str = "") -> dict[str, Any]:
+    """Return the row of a new job; for writers that insert many rows at once.
+
+    Args:
+        job: What is to be done.
+        now: The time now, aware.
+        writer: Id of the instance that writes it.
+    """
     run_at = job.run_at or now
     return {
         "id": f"job_{secrets.token_hex(12)}",
@@ -192,7 +226,7 @@ def new_row(job: NewJob, now: datetime) -> dict[str, Any]:
         "run_at": run_at,
         "next_at": run_at,
         "attempts": 0,
-        "leased_by": "",
+        "leased_by": writer,
         "call_id": job.call_id,
         "phone": job.phone,
         "ref": "",

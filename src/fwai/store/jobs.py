@@ -4,6 +4,10 @@ Theory of operation. ``next_at`` says when somebody must look at a job: its due 
 the end of the lease while somebody works on it, null when it is finished. So one indexed question
 finds due work and abandoned work alike, and one tells how long a worker may sleep. The number of
 the attempt fences: whoever lost its lease can neither begin nor settle.
+
+A wall clock that is set ends no lease: this process holds its own as long as it lasts, and what a
+process that lives works on is left to it, whatever ``next_at`` says (`membership` frees the work of
+one that died).
 """
 
 import secrets
@@ -11,10 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import false, select, true, update
+from sqlalchemy import ColumnElement, false, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.instance import LIVING, Owner
+from fwai.domain.instance import Owner
 from fwai.domain.job import (
     MAX_ATTEMPTS,
     Dead,
@@ -29,10 +33,12 @@ from fwai.domain.job import (
     Unknown,
     retry_delay_s,
 )
+from fwai.domain.wall_clock import Patience, WallClock
+from fwai.store.clock_steps import OPEN_STATES, lives
 from fwai.store.database import Database
 from fwai.store.job_rows import ONLY_OUTCOME, finished, stored_job, waiting
-from fwai.store.job_tables import instances, jobs
-from fwai.store.job_writer import OPEN_STATES, JobWriter, wake_nobody
+from fwai.store.job_tables import jobs
+from fwai.store.job_writer import JobWriter, OnNew, wake_nobody
 from fwai.store.transcript_files import clean
 
 LEASE_S: Final = 120.0
@@ -49,8 +55,9 @@ class Jobs(JobWriter):
     Args:
         owner: This process among those that share the database.
         clock: The time now, aware.
+        wall: Tells how the clock was set; None is the system's.
         jitter: In [0, 1), for gaps between attempts.
-        on_new: Told that jobs were committed, none of them due before the time it is given.
+        on_new: Told that jobs were committed.
         follows: What is to be done once a job is over or put off; written in the same transaction.
     """
 
@@ -60,12 +67,14 @@ class Jobs(JobWriter):
         *,
         owner: Owner | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: WallClock | None = None,
         jitter: Callable[[], float] = lambda: secrets.randbelow(1000) / 1000.0,
-        on_new: Callable[[datetime | None], None] = wake_nobody,
+        on_new: OnNew = wake_nobody,
         follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
-        super().__init__(database, clock=clock, on_new=on_new)
-        self._owner = owner or Owner()
+        super().__init__(database, owner=owner, clock=clock, wall=wall, on_new=on_new)
+        self._held: dict[str, datetime] = {}  # what this process works on, and since when
+        self._patience = Patience(self._clock, self._wall)
         self._jitter = jitter
         # What a demo wrote is never done by a live server, however it came into its database.
         self._on_our_side = jobs.c.demo.is_(true() if database.demo else false())
@@ -73,22 +82,39 @@ class Jobs(JobWriter):
 
     # ---- the worker's side ----------------------------------------------------------------------
 
-    async def lease(self, limit: int, kinds: Collection[str]) -> list[Job]:
+    async def lease(
+        self,
+        limit: int,
+        kinds: Collection[str],
+        where: ColumnElement[bool] | None = None,
+        *,
+        oldest_first: bool = False,
+    ) -> list[Job]:
         """Take up to ``limit`` jobs that are due, of ``kinds``; nobody else gets them meanwhile.
+
+        Args:
+            limit: How many at most.
+            kinds: Those that are wanted.
+            where: A further condition.
+            oldest_first: By when they were asked for, not by when they came to be due.
 
         Raises:
             StoreError: The database failed.
         """
+        due_at = await self.next_at(kinds, where)  # a look takes no lock
         now = self._clock()
+        if due_at is None or due_at > now:
+            return []
+        order = (jobs.c.run_at, jobs.c.created_at) if oldest_first else (jobs.c.next_at,)
         due = (
             select(jobs.c.id)
-            .where(jobs.c.next_at <= now, jobs.c.kind.in_(list(kinds)), self._on_our_side)
-            .order_by(jobs.c.next_at)
+            .where(jobs.c.next_at <= now, self._free(kinds, where))
+            .order_by(*order)
             .limit(limit)
         )
         if self._database.engine.dialect.name != "sqlite":
             # Only WITH is evaluated once: a subquery may be for each row, and take as many again.
-            due = select(due.with_for_update(skip_locked=True).cte("due").c.id)
+            due = select(due.with_for_update(skip_locked=True, of=jobs).cte("due").c.id)
         taking = (
             update(jobs)
             .where(jobs.c.id.in_(due.scalar_subquery()))
@@ -102,9 +128,26 @@ class Jobs(JobWriter):
         )
         async with self._database.write() as connection:
             rows = (await connection.execute(taking)).mappings().all()
+        self._held |= {row["id"]: now for row in rows}
+        self._steps.written([row["id"] for row in rows])
         return sorted(
             (stored_job(row) for row in rows), key=lambda job: (job.run_at, job.created_at)
         )
+
+    def _free(
+        self, kinds: Collection[str] | None, where: ColumnElement[bool] | None
+    ) -> ColumnElement[bool]:
+        """Whether a job may be taken once it is due: nobody who lives works on it."""
+        for job_id, since in list(self._held.items()):
+            if self._patience.until(job_id, since, LEASE_S) is None:
+                del self._held[job_id]
+        others = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by != self._owner.id)
+        free = self._on_our_side & ~(others & lives(jobs.c.leased_by))
+        if self._held:
+            free &= jobs.c.id.not_in(list(self._held)) | (jobs.c.next_at > self._clock())
+        if kinds is not None:
+            free &= jobs.c.kind.in_(list(kinds))
+        return free if where is None else free & where
 
     async def begin(self, job: Job) -> bool:
         """Mark that what follows may have an effect; False when the lease was lost.
@@ -123,27 +166,31 @@ class Jobs(JobWriter):
         """
         values = self._values(job, outcome)
         state = JobState(values["state"])
+        self._steps.written([job.id])
         async with self._database.write() as connection:
             if not await self._ours(connection, job, values):
                 return None
             follows = list(self.follows(job, state))
             if follows:
                 await self.add(connection, follows)
+        self._held.pop(job.id, None)
         if follows:
-            self.notify()
+            self.notify(kinds=[job.kind for job in follows])
         return state
 
-    async def next_at(self, kinds: Collection[str] | None = None) -> datetime | None:
+    async def next_at(
+        self, kinds: Collection[str] | None = None, where: ColumnElement[bool] | None = None
+    ) -> datetime | None:
         """Return when the next job must be looked at, of ``kinds`` or of any; None: there is none.
+
+        What is being worked on counts only once nobody who lives holds it.
 
         Raises:
             StoreError: The database failed.
         """
-        next_at = jobs.c.next_at
-        query = select(next_at).where(next_at.is_not(None), self._on_our_side)
-        query = query.order_by(next_at).limit(1)
-        if kinds is not None:
-            query = query.where(jobs.c.kind.in_(list(kinds)))
+        await self._steps.follow()
+        next_at, free = jobs.c.next_at, self._free(kinds, where)
+        query = select(next_at).where(next_at.is_not(None), free).order_by(next_at).limit(1)
         async with self._database.read() as connection:
             return await connection.scalar(query)
 
@@ -154,10 +201,9 @@ class Jobs(JobWriter):
             StoreError: The database failed.
         """
         here = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by == instance)
-        lives = select(instances.c.id).where(
-            instances.c.id == instance, instances.c.state.in_(sorted(LIVING))
-        )
-        here &= ~lives.exists()  # it may have come back meanwhile, and works on others
+        here &= ~lives(jobs.c.leased_by)  # it may have come back meanwhile, and works on others
+        if instance == self._owner.id:  # a process that was taken for dead and lives
+            self._held.clear()
         async with self._database.write() as connection:
             freeing = update(jobs).where(here).values(next_at=self._clock())
             return (await connection.execute(freeing)).rowcount

@@ -26,11 +26,11 @@ from sqlalchemy import ColumnElement, Text, cast, delete, func, or_, select, tup
 from fwai.domain.call import CallState
 from fwai.domain.keeping import KeepTime, KeepTimes, Removed
 from fwai.store import kept_files
+from fwai.store.clock_steps import OPEN_STATES
 from fwai.store.crash_recovery import Folders
 from fwai.store.database import Database
 from fwai.store.job_rows import ONLY_OUTCOME
 from fwai.store.job_tables import jobs
-from fwai.store.job_writer import OPEN_STATES
 from fwai.store.keeping_people import KeepingPeople
 from fwai.store.portions import rest_after
 from fwai.store.tables import calls, tool_calls, turns

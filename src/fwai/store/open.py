@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -41,7 +40,7 @@ from fwai.store.erasure import Erasure
 from fwai.store.file_writer import FileWriter
 from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.instances import Instances
-from fwai.store.job_writer import wake_nobody
+from fwai.store.job_writer import OnNew, wake_nobody
 from fwai.store.jobs import Jobs, follow_no_job
 from fwai.store.keeping import Keeping
 from fwai.store.membership import CONTACT_S, Membership
@@ -75,7 +74,7 @@ class StoreOptions:
         follow_job: What is to be done once a job is over or put off.
         tell_status: Who is to be told how a message fares.
         failures: Who hears of a database or a folder that cannot be written.
-        on_new_jobs: Told that jobs were committed, none of them due before the time it is given.
+        on_new_jobs: Told that jobs were committed.
         on_canceled: Told of a call that was canceled before it was dialled; must not block.
         booking_notices: The messages that go out about bookings.
         demo: Whether everything is simulated, and is to be marked so.
@@ -95,7 +94,7 @@ class StoreOptions:
     follow_job: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job
     tell_status: TellStatus = tell_no_status
     failures: Failures = UNWATCHED
-    on_new_jobs: Callable[[datetime | None], None] = wake_nobody
+    on_new_jobs: OnNew = wake_nobody
     on_canceled: Callable[[CallId, CallEnding, float], None] = tell_nobody
     booking_notices: BookingNotices | None = None
     demo: bool = False
@@ -183,7 +182,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
 
     def written(tables: Collection[str]) -> None:
         if "jobs" in tables:
-            options.on_new_jobs(None)
+            options.on_new_jobs(None, None)
 
     writer = BatchWriter(database, on_written=written)
     storage = _storage_watch(options)

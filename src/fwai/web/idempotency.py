@@ -10,6 +10,7 @@ A claim that this process gave up is done again at once, any other one once it i
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ import structlog
 from fastapi import Header, Request, Response
 
 from fwai.domain.idempotency import Claim
+from fwai.domain.wall_clock import Patience, WallClock
 from fwai.errors import FieldError, RefusedError, StoreError
 from fwai.http.access import Client
 from fwai.http.problem import ProblemError
@@ -80,13 +82,18 @@ class Idempotency:
     Args:
         requests: Stores keys and their responses.
         clock: The time now, aware.
+        wall: Tells how the clock was set; None is the system's.
     """
 
     def __init__(
-        self, requests: IdempotencyStore, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        requests: IdempotencyStore,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wall: WallClock | None = None,
     ) -> None:
         self._requests = requests
         self._clock = clock
+        self._patience = Patience(clock, wall or WallClock(time.time, time.monotonic))
         self._in_flight: dict[tuple[str, str], asyncio.Event] = {}
         self._given_up: dict[str, None] = {}
 
@@ -153,7 +160,10 @@ class Idempotency:
         return await self._work(scoped_key, claim, work)
 
     def _may_take_over(self, claim: Claim) -> bool:
-        return claim.generation in self._given_up or self._clock() >= claim.claimed_at + ABANDONED
+        if claim.generation in self._given_up:
+            return True
+        patience_s = ABANDONED.total_seconds()
+        return self._patience.until(claim.generation, claim.claimed_at, patience_s) is None
 
     async def _work(self, scoped_key: tuple[str, str], claim: Claim, work: Work) -> Response:
         use = KeyUse(f"{scoped_key[0]}:{scoped_key[1]}:{claim.generation}", claim.claimed_at)

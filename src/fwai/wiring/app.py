@@ -194,7 +194,7 @@ async def open_server(
             tls,
             failures,
         )
-        background = background_jobs(
+        lanes = await background_jobs(
             settings, agents, store, signals, events, rules, lines, archive, calls.placer,
             outbound.place, messages, http, failures,
         )  # fmt: skip
@@ -205,8 +205,8 @@ async def open_server(
         document(app)
 
         await write_start_jobs(settings, agents, store, rules)
-        workers.create_task(background.worker.run(), name="worker")
-        workers.create_task(background.delivery_worker.run(), name="delivery_worker")
+        for lane in lanes:
+            workers.create_task(lane.run(), name="worker")
         factory.check()
         yield Server(app, calls, store, agents)
 

@@ -1,8 +1,11 @@
-"""Background jobs: the handler of every kind, the two workers, and what a start writes down."""
+"""Background jobs: the handler of every kind, the workers, and what a start writes down.
+
+Each worker is a lane: what is done in it waits for the same others. Calls have a lane per provider,
+messages one per channel; a server that hangs delays what is meant for it and nothing else.
+"""
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -22,12 +25,14 @@ from fwai.domain.demo import DEMO_LINE
 from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import (
+    ASK_CALL_PERMISSION,
     CALLBACK,
     DIAL,
     EVENT,
     FOLLOW_UP,
     HANG_UP,
     HOUSEKEEPING,
+    SEND_WHATSAPP,
     SUMMARY,
     WATCH_CALL,
     Job,
@@ -53,10 +58,15 @@ from fwai.store.callback_import import import_once
 from fwai.store.demo_guard import OlderDemo
 from fwai.store.membership import Membership
 from fwai.store.open import Store
+from fwai.store.provider_jobs import ProviderJobs, last_dialled
 from fwai.wiring.keeping import OwnersExpiry
 from fwai.wiring.webhooks import announcer, callback_event
 
 DELIVERY_CONCURRENCY: Final = 4
+HANG_UP_CONCURRENCY: Final = 8
+MESSAGE_CONCURRENCY: Final = 4
+HOUSE_CONCURRENCY: Final = 4
+MAX_DIALS: Final = 32  # that a provider is asked for at once and has not answered yet
 SHARED_POLL_S: Final = 5.0  # where other machines write jobs, too
 
 FollowJob = Callable[[Job, JobState], Iterable[NewJob]]
@@ -98,21 +108,7 @@ def dial_rules(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BackgroundJobs:
-    """The workers of this process.
-
-    Attributes:
-        worker: Runs the jobs that touch calls, people and the database.
-        delivery_worker: Runs those that wait for others' servers: events, summaries. A receiver
-            that hangs must hold up no text and no dial.
-    """
-
-    worker: Worker
-    delivery_worker: Worker
-
-
-def background_jobs(
+async def background_jobs(
     settings: Settings,
     agents: Mapping[str, AgentProfile],
     store: Store,
@@ -126,7 +122,7 @@ def background_jobs(
     messages: Mapping[str, JobHandler],
     http: httpx.AsyncClient,
     failures: Failures = UNWATCHED,
-) -> BackgroundJobs:
+) -> Sequence[Worker]:
     """Build the handler of every kind of job, and the workers.
 
     Args:
@@ -143,6 +139,9 @@ def background_jobs(
         messages: The handlers of messages, by kind.
         http: For the text model; not closed here.
         failures: Told when the text model cannot be used.
+
+    Raises:
+        StoreError: The database failed.
     """
     policy = CallbackPolicy(
         attempts=settings.callback_attempts,
@@ -158,12 +157,11 @@ def background_jobs(
     dialer = Dialer(
         rules, limits, lines, archive, calls, store.contacts, _elsewhere(store.membership)
     )
+    for provider in lines:
+        if (begun_at := await last_dialled(store.database, provider)) is not None:
+            dialer.resume(provider, begun_at)
     missed = callback_event(events, CALLBACK_MISSED, settings.zone)
-    handlers: dict[str, JobHandler] = {
-        **messages,
-        DIAL: dialer.dial,
-        WATCH_CALL: dialer.watch,
-        HANG_UP: CarrierHangUp(lines),
+    house: dict[str, JobHandler] = {
         CALLBACK: CallbackDialer(rules, policy, store.callbacks, place, missed),
         FOLLOW_UP: _follow_ups(settings, agents, store, events, policy),
         HOUSEKEEPING: Housekeeping(
@@ -185,12 +183,35 @@ def background_jobs(
     def poll_s() -> float | None:
         return SHARED_POLL_S if shared or store.membership.siblings else None
 
-    return BackgroundJobs(
-        worker=Worker(store.jobs, handlers, signals, poll_s=poll_s),
-        delivery_worker=Worker(
-            store.jobs, deliveries, signals, concurrency=DELIVERY_CONCURRENCY, poll_s=poll_s
-        ),
-    )
+    def lane(handlers: Mapping[str, JobHandler], concurrency: int) -> Worker:
+        return Worker(store.jobs, handlers, signals, concurrency=concurrency, poll_s=poll_s)
+
+    def dials(provider: str) -> Worker:
+        return Worker(
+            ProviderJobs(store.jobs, provider, lines),
+            {DIAL: dialer.dial},
+            signals,
+            concurrency=min(settings.outbound_calls_at_once, MAX_DIALS),
+            poll_s=poll_s,
+            gate=(lambda: dialer.gate_s(provider)) if provider else None,
+        )
+
+    hang_ups: dict[str, JobHandler] = {HANG_UP: CarrierHangUp(lines), WATCH_CALL: dialer.watch}
+    return [
+        *map(dials, [*lines, ""]),
+        lane(hang_ups, HANG_UP_CONCURRENCY),
+        *(lane(each, MESSAGE_CONCURRENCY) for each in _channels(messages)),
+        lane(house, HOUSE_CONCURRENCY),
+        lane(deliveries, DELIVERY_CONCURRENCY),
+    ]
+
+
+def _channels(messages: Mapping[str, JobHandler]) -> Sequence[Mapping[str, JobHandler]]:
+    """Return the handlers of messages, those that go through the same server together."""
+    meta = (SEND_WHATSAPP, ASK_CALL_PERMISSION)
+    together = {kind: handler for kind, handler in messages.items() if kind in meta}
+    alone = [{kind: handler} for kind, handler in messages.items() if kind not in meta]
+    return [each for each in (together, *alone) if each]
 
 
 def follow_each(*follows: FollowJob) -> FollowJob:

@@ -88,7 +88,7 @@ async def test_a_promise_is_kept_with_the_job_that_keeps_it(
 async def test_the_same_promise_twice_is_one(callbacks: Callbacks, jobs: Jobs) -> None:
     first, _ = await callbacks.schedule(NEW)
     told: list[None] = []
-    jobs.on_new = lambda _at: told.append(None)
+    jobs.on_new = lambda _at, _kinds: told.append(None)
 
     second, fresh = await callbacks.schedule(replace(NEW, due_at=at(9)), tell)
 

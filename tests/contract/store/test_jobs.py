@@ -81,7 +81,7 @@ async def test_of_two_that_enqueue_one_key_at_once_one_writes(
 
 async def test_whoever_waits_for_work_is_told_of_new_jobs(jobs: Jobs) -> None:
     told: list[None] = []
-    jobs.on_new = lambda _at: told.append(None)
+    jobs.on_new = lambda _at, _kinds: told.append(None)
 
     await jobs.enqueue(new())
 
@@ -339,7 +339,7 @@ async def test_what_follows_an_outcome_is_written_with_it(jobs: Jobs) -> None:
     jobs.follows = lambda job, state: [NewJob("watch", f"watch:{job.key}:{state.value}")]
     await jobs.enqueue(new())
     told: list[None] = []
-    jobs.on_new = lambda _at: told.append(None)
+    jobs.on_new = lambda _at, _kinds: told.append(None)
 
     await jobs.settle(await leased(jobs), Dead("no"))
 
@@ -416,7 +416,7 @@ async def test_an_operator_revives_what_ended_badly(
     await jobs.begin(job)
     await jobs.settle(job, outcome)
     told: list[None] = []
-    jobs.on_new = lambda _at: told.append(None)
+    jobs.on_new = lambda _at, _kinds: told.append(None)
     clock.move(86_400)
 
     assert await jobs.revive(job.id)

@@ -1,6 +1,7 @@
 """When a call is dialled, when it is put off, and that nobody's phone rings twice for one order."""
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fakes import FakeArchive, a_record
+from fwai.calls.dial_slots import FULL_S
 from fwai.calls.dialer import (
     EVIDENCE_S,
     MAX_TRIES,
@@ -59,12 +61,24 @@ class Archive(FakeArchive):
     """Fails to keep an end as often as it is told to."""
 
     sick = 0
+    not_before: datetime | None = None
 
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
+        self._fail()
+        return await super().end(call, ending, at)
+
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        self._fail()
+        return await super().put_off(call_id, at)
+
+    async def get(self, call_id: CallId) -> CallRecord | None:
+        record = await super().get(call_id)
+        return record and replace(record, not_before=self.not_before)
+
+    def _fail(self) -> None:
         if self.sick:
             self.sick -= 1
             raise StoreError("disk")
-        return await super().end(call, ending, at)
 
     def waiting(self) -> list[CallRecord]:
         return [
@@ -264,8 +278,7 @@ async def test_a_full_provider_is_asked_ever_more_rarely(desk: Desk) -> None:
 # ---- how much at once ---------------------------------------------------------------------------
 
 
-async def test_each_waiting_call_gets_a_moment_of_its_own() -> None:
-    """If all came back at the next moment, a thousand would be looked at for each one dialled."""
+async def test_a_call_waits_for_the_next_slot_and_reserves_none() -> None:
     desk = Desk(per_second=2.0)
     for number in range(5):
         desk.keep(replace(CALL, id=CallId(f"c-{number}")))
@@ -274,25 +287,107 @@ async def test_each_waiting_call_gets_a_moment_of_its_own() -> None:
 
     assert outcomes[0] == Done(ref="p-1")
     turns = [outcome.run_at for outcome in outcomes if isinstance(outcome, Postpone)]
-    assert turns == [in_s(0.5), in_s(1.0), in_s(1.5), in_s(2.0)]
-    for number, turn in enumerate(turns, 1):
-        desk.clock.now = turn
+    assert turns == [in_s(0.5)] * 4
+    for number in range(1, 5):
+        desk.clock.move(0.5)
         assert await desk.dial(f"c-{number}") == Done(ref="p-1")
 
 
-async def test_a_newcomer_takes_nobodys_turn() -> None:
+@pytest.mark.parametrize("gone", ["canceled", "erased", "dialled elsewhere", "forbidden"])
+async def test_a_thousand_calls_that_do_not_wait_any_more_delay_nobody(gone: str) -> None:
     desk = Desk(per_second=1.0)
+    ids = [CallId(f"c-{number}") for number in range(1_000)]
+    for call_id in ids:
+        desk.keep(replace(CALL, id=call_id, caller="+919999900007"))
+        await desk.dial(call_id)
+    for call_id in ids[1:]:
+        if gone == "erased":
+            del desk.archive.calls[call_id]
+        elif gone == "forbidden":
+            desk.forbidden.add("+919999900007")
+        else:
+            state = CallState.CANCELED if gone == "canceled" else CallState.RINGING
+            desk.archive.states[call_id] = state
+    desk.keep(replace(CALL, id=CallId("next")))
+    desk.clock.move(1)
+
+    for call_id in ids[1:]:
+        assert isinstance(await desk.dial(call_id), Dropped | Done)
+
+    assert await desk.dial("next") == Done(ref="p-1")
+    assert len(desk.phones.orders) == 2
+
+
+@pytest.mark.parametrize("how", ["canceled", "erased", "lease lost", "database"])
+async def test_a_slot_that_was_not_used_is_the_next_ones(how: str) -> None:
+    desk = Desk(per_second=0.1, at_once=1)
     for number in range(3):
         desk.keep(replace(CALL, id=CallId(f"c-{number}")))
-    await desk.dial("c-0")
-    await desk.dial("c-1")
-    desk.clock.now = in_s(1.0)
+    assert await desk.dial("c-0") == Done(ref="p-1")
+    desk.phones.ringing.clear()
+    desk.clock.move(10)
 
-    newcomer = await desk.dial("c-2")
+    async def meanwhile() -> None:
+        if how == "canceled":
+            desk.archive.states[CallId("c-1")] = CallState.CANCELED
+        elif how == "erased":
+            del desk.archive.calls[CallId("c-1")]
+        else:
+            raise StoreError(how)
 
-    assert isinstance(newcomer, Postpone)
-    assert newcomer.run_at == in_s(2.0)
-    assert await desk.dial("c-1") == Done(ref="p-1")
+    with suppress(StoreError):
+        job = a_job("dial", payload={"call_id": "c-1"})
+        assert isinstance(await desk.dialer.dial(job, meanwhile), Dropped)
+
+    assert desk.dialer.gate_s("plivo") == 0
+    assert await desk.dial("c-2") == Done(ref="p-1")
+    assert desk.dialer.gate_s("plivo") == 10, "and the pace is kept"
+
+
+async def test_a_restart_keeps_the_pace() -> None:
+    desk = Desk(per_second=0.1)
+    desk.keep()
+
+    desk.restarted().resume("plivo", in_s(-4))
+
+    assert desk.dialer.gate_s("plivo") == 6
+    assert await desk.dial() == Postpone(in_s(6), "as many calls a second as the provider may begin")
+
+
+@pytest.mark.parametrize("state", [CallState.QUEUED, CallState.SCHEDULED, CallState.DIALING])
+@pytest.mark.parametrize("why", ["hours", "full", "pace", "busy", "retry", "not before", "crash"])
+async def test_a_call_that_waits_never_says_that_it_is_dialling(state: CallState, why: str) -> None:
+    desk = Desk(at_once=1)
+    desk.keep(state=state)
+    facts: dict[str, datetime] = {}
+    match why:
+        case "hours":
+            desk.clock.now = datetime(2026, 11, 24, 21, 0, tzinfo=KOLKATA)
+        case "full":
+            desk.phones.ringing.add(CallId("c-9"))
+        case "pace":
+            desk.dialer.resume("plivo", T0)
+        case "busy":
+            desk.phones.answer = BusyError("concurrency")
+        case "retry":
+            desk.phones.answer = ApiError("plivo", "cannot connect", retryable=True)
+        case "not before":
+            desk.archive.not_before = in_s(60)
+        case "crash":
+            facts["begun_at"] = T0
+            desk.clock.now = datetime(2026, 11, 24, 21, 0, tzinfo=KOLKATA)
+
+    outcome = await desk.dial("c-1", **facts)
+
+    assert isinstance(outcome, Postpone | Retry)
+    assert desk.archive.states[CallId("c-1")] in (CallState.QUEUED, CallState.SCHEDULED)
+
+
+async def test_a_call_keeps_its_time_when_the_state_cannot_be_kept(desk: Desk) -> None:
+    desk.phones.answer = BusyError("concurrency")
+    desk.archive.sick = 1
+
+    assert isinstance(await desk.dial(), Postpone), "nothing was placed, so nothing is unknown"
 
 
 async def test_providers_do_not_wait_for_each_other() -> None:
@@ -335,31 +430,14 @@ async def test_two_that_are_dialled_at_once_do_not_both_take_the_last_line() -> 
     assert len(desk.phones.orders) == 1
 
 
-def test_turns_of_calls_that_never_come_back_are_forgotten() -> None:
-    """As of calls that were erased or cancelled while they waited."""
-    desk = Desk()
-    waiting = 30_000
-    for number in range(waiting):
-        call = replace(CALL, id=CallId(f"c-{number}"))
-        assert desk.dialer._turn(call, T0, full=True) is not None
+async def test_a_full_server_opens_its_gate_when_a_line_is_free() -> None:
+    desk = Desk(at_once=1, per_second=1.0)
+    desk.phones.ringing.add(CallId("c-9"))
+    assert desk.dialer.gate_s("plivo") == FULL_S
 
-    assert len(desk.dialer._turns) < waiting
-    assert f"c-{waiting - 1}" in desk.dialer._turns, "the newest keeps its turn"
-    assert "c-0" not in desk.dialer._turns
+    desk.phones.ringing.clear()
 
-
-async def test_waiting_for_a_line_leaves_the_processor_alone() -> None:
-    """Each look at a full provider moves its call to the end: so many a second, however many."""
-    desk = Desk(at_once=0, per_second=1.0)
-    turns = []
-    for number in range(50):
-        desk.keep(replace(CALL, id=CallId(f"c-{number}")))
-        outcome = await desk.dial(f"c-{number}")
-        assert isinstance(outcome, Postpone)
-        turns.append(outcome.run_at)
-
-    assert turns == sorted(set(turns))
-    assert turns[-1] - turns[0] == timedelta(seconds=49)
+    assert desk.dialer.gate_s("plivo") == 0
 
 
 # ---- what the provider says ---------------------------------------------------------------------

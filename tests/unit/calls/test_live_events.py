@@ -105,6 +105,10 @@ class Archive:
         self.told.append(state.value)
         return True
 
+    async def put_off(self, call_id: CallId, at: float) -> bool:
+        self.told.append("scheduled")
+        return True
+
     async def end(self, call: Call, ending: CallEnding, at: float) -> bool:
         self.told.append("end")
         return True
