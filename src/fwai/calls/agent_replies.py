@@ -73,7 +73,7 @@ class AgentReplies:
         """Add a piece of the caller's transcript, where it belongs among the replies."""
         # No speech of theirs since the reply began: it is what the reply answers.
         late = self._turn_open and self._caller.stopped_at is None
-        self._transcript.caller_text(words, time.time(), late=late)
+        self._transcript.caller_text(words, self._transcript.now(), late=late)
 
     def end(self) -> None:
         """The model has produced the whole reply; its tail is still to be heard."""

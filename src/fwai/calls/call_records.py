@@ -99,9 +99,13 @@ class CallRecords:
 
     # ---- changes --------------------------------------------------------------------------------
 
-    async def open(self, call: Call, within_s: float = GREETING_S) -> None:
+    # When something happened is Unix time in seconds; None is now, by the wall clock.
+
+    async def open(
+        self, call: Call, within_s: float = GREETING_S, *, at: float | None = None
+    ) -> None:
         """Keep a call that begins; one of ours is known since it was asked for."""
-        at = time.time()
+        at = time.time() if at is None else at
 
         async def work() -> None:
             ours = call.direction is Direction.OUTBOUND
@@ -113,9 +117,11 @@ class CallRecords:
 
         await self._write(call.id, "open", work, within_s)
 
-    async def moved(self, call: Call, state: CallState, within_s: float = 0.0) -> None:
+    async def moved(
+        self, call: Call, state: CallState, within_s: float = 0.0, *, at: float | None = None
+    ) -> None:
         """Keep where a call stands."""
-        at = time.time()
+        at = time.time() if at is None else at
         await self._write(
             call.id, state.value, lambda: self.archive.set_state(call.id, state, at), within_s
         )
@@ -135,9 +141,9 @@ class CallRecords:
             call.id, "recording", lambda: self.archive.set_recording(call.id, path), 0.0
         )
 
-    async def ended(self, call: Call, ending: CallEnding) -> None:
+    async def ended(self, call: Call, ending: CallEnding, *, at: float | None = None) -> None:
         """Keep how a call came out."""
-        at = time.time()
+        at = time.time() if at is None else at
         await self._write(call.id, "ending", lambda: self.archive.end(call, ending, at), ENDING_S)
 
     # ---- reads ----------------------------------------------------------------------------------

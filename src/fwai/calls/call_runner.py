@@ -81,7 +81,7 @@ class CallRunner:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(agent.run(), name="agent")
                     try:
-                        await self._records.open(call)
+                        await self._records.open(call, at=live.clock.now())
                         await self._carry(live, agent)
                     finally:
                         agent.close()
@@ -116,14 +116,14 @@ class CallRunner:
             await self._never_connected(live)
             return
         _log.info("call_answered", sample_rate=leg.sample_rate)
-        await self._records.moved(live.call, CallState.IN_PROGRESS)
+        await self._records.moved(live.call, CallState.IN_PROGRESS, at=live.clock.now())
         recorder = await self._recorder(live.call, leg.sample_rate)
         live.session = CallSession(
             live.call,
             leg,
             agent,
             self._parts.tools,
-            TranscriptWriter(self._records.archive.log(live.call)),
+            TranscriptWriter(self._records.archive.log(live.call), live.clock.now),
             self._pacer,
             self._parts.limits,
             lambda: self.hang_up_carrier(live),
@@ -168,7 +168,7 @@ class CallRunner:
             turns=len(outcome.latency_ms),
         )
         if not live.adopted_elsewhere:  # what others closed stays as they closed it
-            await self._records.ended(live.call, outcome)
+            await self._records.ended(live.call, outcome, at=live.clock.now())
         if self._parts.on_over is not None and live.session is not None:
             self._parts.on_over(live.session, outcome)
 

@@ -5,6 +5,7 @@ import secrets
 import time
 from dataclasses import dataclass, field, replace
 
+from fwai.calls.call_clock import CallClock
 from fwai.calls.session import CallSession
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.interfaces.calls import CallControl
@@ -18,6 +19,7 @@ class LiveCall:
     Attributes:
         leg: Resolved with the caller's leg once the stream is open.
         connect_s: How long the stream may take to come, in seconds.
+        clock: Its time.
         over: Set when the task that owns the call has done everything.
         abandoned: It was never placed; whoever wanted it says what becomes of it.
         disowned: Another process took its records over.
@@ -27,6 +29,7 @@ class LiveCall:
     control: CallControl
     leg: asyncio.Future[CallerLeg]
     connect_s: float
+    clock: CallClock = field(default_factory=CallClock)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     session: CallSession | None = None
     told_state: CallState | None = None

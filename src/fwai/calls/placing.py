@@ -97,7 +97,7 @@ class OutboundPlacer:
         live = self._live.get(call_id)
         if live is not None:
             await self.bind(live, provider_call_id)
-            await self._records.moved(live.call, CallState.RINGING)
+            await self._records.moved(live.call, CallState.RINGING, at=live.clock.now())
             return
         record = await self._records.record(call_id)
         if record is not None and record.state is CallState.DIALING:  # placed before a restart

@@ -8,7 +8,6 @@ session lets go of both legs and waits for the tools that still run: one that ac
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -97,7 +96,9 @@ class CallSession:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._tasks = asyncio.TaskGroup()
-        self._tools = SessionTools(call, tools, self._tasks, self, self._tool_finished)
+        self._tools = SessionTools(
+            call, tools, self._tasks, self, self._tool_finished, transcript.now
+        )
         self.caller_input = CallerInput(caller, agent, recorder, self._loop.time())
         self.replies = AgentReplies(self.voice, transcript, self.caller_input)
         self._goodbye = Goodbye(
@@ -262,7 +263,7 @@ class CallSession:
     def _tool_finished(
         self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float
     ) -> None:
-        self._transcript.heard(self.voice.heard_ms, time.time())
+        self._transcript.heard(self.voice.heard_ms, self._transcript.now())
         self._transcript.tool(request, result, at, elapsed_ms)
         self._silence.agent_busy(self._loop.time())
         if not self._ended.done():
@@ -279,7 +280,7 @@ class CallSession:
             due += WATCH_S
             await asyncio.sleep(due - self._loop.time())
             now = self._loop.time()
-            self._transcript.heard(self.voice.heard_ms, time.time())
+            self._transcript.heard(self.voice.heard_ms, self._transcript.now())
             if digits := self._keys.take(now, talking=self._somebody_talks(now)):
                 self._transcript.note("keys_pressed", count=len(digits))
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")

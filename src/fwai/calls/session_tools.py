@@ -1,7 +1,6 @@
 """The tools that run in one call: started, cancelled, counted, and answered once each."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import structlog
@@ -26,6 +25,7 @@ class SessionTools:
         tasks: Owns the tools that run.
         actions: What a tool may do to the call.
         finished: Told of each tool that finished.
+        now: The call's time, Unix time in seconds.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class SessionTools:
         tasks: asyncio.TaskGroup,
         actions: CallActions,
         finished: OnFinished,
+        now: Callable[[], float],
     ) -> None:
         self._call = call
         self._tools = tools
         self._tasks = tasks
         self._actions = actions
         self._finished = finished
+        self._now = now
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._uses: dict[str, int] = {}
@@ -70,7 +72,7 @@ class SessionTools:
         return used < limit
 
     async def _run(self, request: ToolCall) -> None:
-        started, at = self._loop.time(), time.time()
+        started, at = self._loop.time(), self._now()
         try:
             result = await self._tools.run(request, self._call, self._actions)
         finally:

@@ -1,6 +1,7 @@
 """What is written down of a call while it happens: who said what, as it was heard."""
 
 import time
+from collections.abc import Callable
 
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.transcript import AgentTranscript, CallerSpeech, Heard
@@ -15,10 +16,15 @@ class TranscriptWriter:
 
     Args:
         log: Where lines go.
+        now: The call's time: Unix time in seconds that never goes back.
+
+    Attributes:
+        now: The same.
     """
 
-    def __init__(self, log: CallLog) -> None:
+    def __init__(self, log: CallLog, now: Callable[[], float] | None = None) -> None:
         self._log = log
+        self.now = now or time.time
         self._agent = AgentTranscript()
         self._caller = CallerSpeech()
         self._turn = 0
@@ -84,7 +90,7 @@ class TranscriptWriter:
 
     def interrupted(self, heard_ms: float) -> None:
         """Cut the agent's speech at what was heard."""
-        now = time.time()
+        now = self.now()
         for words in self._agent.interrupt(heard_ms):
             self._write_agent(words, now)
 
@@ -102,16 +108,16 @@ class TranscriptWriter:
 
     def finish(self, heard_ms: float) -> None:
         """Write what is left of a call that is over."""
-        self.heard(heard_ms, time.time(), over=True)
+        self.heard(heard_ms, self.now(), over=True)
 
     def tool(self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float) -> None:
         """Write a tool call and its outcome, after the words that led to it."""
-        self._write_caller(time.time(), over=True)
+        self._write_caller(self.now(), over=True)
         self._log.tool_finished(request, result, at, elapsed_ms)
 
     def note(self, what: str, **facts: str | float | bool) -> None:
         """Write a system event."""
-        self._log.note(what, time.time(), **facts)
+        self._log.note(what, self.now(), **facts)
 
     def _write_caller(self, now: float, *, over: bool = False) -> None:
         said = self._caller.take(now, over=over)

@@ -129,9 +129,8 @@ class Calls(CallReader):
             await self._jobs.add(connection, jobs)
         if jobs:
             due = [job.run_at for job in jobs if job.run_at is not None]
-            self._jobs.notify(
-                min(due) if len(due) == len(jobs) else None, [job.kind for job in jobs]
-            )
+            soonest = min(due) if len(due) == len(jobs) else None
+            self._jobs.notify(soonest, [job.kind for job in jobs])
         return True
 
     async def set_summary(

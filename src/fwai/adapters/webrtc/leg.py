@@ -139,6 +139,7 @@ class WebRtcLeg:
         self._early_events: deque[CallerEvent] = deque(maxlen=EARLY_EVENTS)
         self._timer: asyncio.TimerHandle | None = None
         self._last_packet_at = self._loop.time()
+        self._wall_ahead_s = time.time() - self._loop.time()  # reports know no clock that is set
         self._over = False
         self._closed = False
         self._bye_received = False
@@ -274,7 +275,7 @@ class WebRtcLeg:
         self._schedule_expiry()
 
     def _receive_control(self, data: bytes) -> None:
-        now = time.time()
+        now = self._loop.time() + self._wall_ahead_s
         received, source = rtcp.parse(data), self._in.inbound.ssrc
         if source is not None:
             if source in received.clock:
@@ -341,7 +342,7 @@ class WebRtcLeg:
             self._hang_up(failed=True)
 
     def _send_report(self) -> None:
-        now = time.time()
+        now = self._loop.time() + self._wall_ahead_s
         about = None
         report, source = self._in.inbound.report(), self._in.inbound.ssrc
         if report is not None and source is not None:

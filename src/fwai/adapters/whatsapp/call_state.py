@@ -93,7 +93,7 @@ class RecentKeys:
     """A bounded set of recent keys that expire.
 
     Args:
-        clock: Time in seconds.
+        clock: Monotonic time in seconds.
         life_s: How long a key is kept.
         most: Most keys at once; the oldest are dropped.
     """

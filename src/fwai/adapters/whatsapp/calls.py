@@ -30,6 +30,7 @@ from fwai.adapters.whatsapp.events import (
 )
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
 from fwai.domain.call import CallId, CallState, Direction
+from fwai.domain.wall_clock import WallClock
 from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallHandler
 from fwai.tasks import IsolatedTasks
@@ -55,6 +56,7 @@ class WhatsAppCalls:
         pre_accept: Connect the media before answering; False answers first.
         on_progress: Called with the progress of outbound calls; must not block or raise.
         clock: Unix time in seconds.
+        wall: Tells how the clock was set; None is the system's.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class WhatsAppCalls:
         timers: CallTimers | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
+        wall: WallClock | None = None,
     ) -> None:
         self._api = api
         self._peer = peer
@@ -77,12 +80,13 @@ class WhatsAppCalls:
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
         self._clock = clock
+        self._wall = wall or WallClock(time.time, time.monotonic)
         context = SetupContext(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
         self._setup = CallSetup(context, self._report_state, self._report_end)
         self._live: dict[str, WhatsAppCall] = {}
-        self._seen = RecentKeys(clock, REMEMBER_S)
-        self._over = RecentKeys(clock, REMEMBER_S)
-        self._hung_up = RecentKeys(clock, REMEMBER_S)
+        self._seen = RecentKeys(self._wall.steady, REMEMBER_S)
+        self._over = RecentKeys(self._wall.steady, REMEMBER_S)
+        self._hung_up = RecentKeys(self._wall.steady, REMEMBER_S)
         self._early_events: list[CallEvent] = []
         self._line = line
         self._dialling = 0
@@ -113,13 +117,20 @@ class WhatsAppCalls:
         if not self._seen.add(f"connect {event.call_id}"):
             _log.info("whatsapp_webhook_repeated", provider_call_id=event.call_id)
             return
-        age_s = self._clock() - event.at if event.at is not None else 0.0
+        age_s = self._age_s(event.at)
         late = "webhook came too late" if age_s > self._timers.stale_s else ""
         if reason := "over already" if event.call_id in self._over else late:
             _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
             return
         live = WhatsAppCall(event.call_id, Direction.INBOUND, event.user)
         self._start(live, self._setup.inbound(live, event))
+
+    def _age_s(self, at: float | None) -> float:
+        """Return how old a webhook is at least: which of our clocks is right nobody can say."""
+        if at is None:
+            return 0.0
+        age_s = self._clock() - at
+        return min(age_s, age_s - self._wall.look())
 
     def _handle_terminate(self, event: CallTerminated) -> None:
         """Handle the end of a call."""

@@ -171,7 +171,7 @@ class WhatsAppDialer:
         permission = await self._permissions.load(to.key)
         if permission.may_call(now):
             return
-        if now - permission.checked_at < RECHECK_S:
+        if 0.0 <= now - permission.checked_at < RECHECK_S:
             raise PermissionNeededError(may_ask=permission.may_ask(now))
         answer = await self._fetch_permission(to)
         permission = await self._permissions.change(

@@ -49,7 +49,7 @@ class WebhookRouter:
         self._permissions = permissions
         self._messages = messages
         self._clock = clock
-        self._seen = RecentKeys(clock, REMEMBER_MESSAGES_S)
+        self._seen = RecentKeys(time.monotonic, REMEMBER_MESSAGES_S)
 
     def handle(self, event: Event) -> None:
         """Route one event."""

@@ -123,9 +123,10 @@ class TokenManager:
             ):  # the cached one went bad: the environment's may be good
                 self._token = self._configured_token
                 return self._token
-            if self._clock() - self._renewed_at < RENEW_S:
+            now = asyncio.get_running_loop().time()
+            if now - self._renewed_at < RENEW_S:
                 return None
-            self._renewed_at = self._clock()
+            self._renewed_at = now
             await self._exchange()
             if self._token != refused:
                 return self._token
