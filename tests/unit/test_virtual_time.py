@@ -114,3 +114,18 @@ def test_a_task_left_behind_is_told() -> None:
     with pytest.raises(AssertionError, match="left behind"):
         virtual_time.run(leave())
     tasks.clear()
+
+
+@pytest.mark.parametrize("by_s", [HOUR_S, -HOUR_S, -1.0])
+def test_the_wall_clock_can_be_set_alone(by_s: float) -> None:
+    wall = ("time", "time_ns", "datetime", "datetime without a zone")
+
+    async def main() -> tuple[dict[str, float], dict[str, float]]:
+        before = read()
+        virtual_time.set_wall_clock(by_s)
+        return before, read()
+
+    before, after = virtual_time.run(main())
+
+    moved = {name: after[name] - before[name] for name in after}
+    assert moved == pytest.approx({name: by_s if name in wall else 0.0 for name in moved}, abs=1e-3)

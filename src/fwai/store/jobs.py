@@ -33,7 +33,7 @@ from fwai.domain.job import (
     Unknown,
     retry_delay_s,
 )
-from fwai.domain.wall_clock import Patience, WallClock
+from fwai.domain.wall_clock import WallClock
 from fwai.store.clock_steps import OPEN_STATES, lives
 from fwai.store.database import Database
 from fwai.store.job_rows import ONLY_OUTCOME, finished, stored_job, waiting
@@ -73,8 +73,7 @@ class Jobs(JobWriter):
         follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
         super().__init__(database, owner=owner, clock=clock, wall=wall, on_new=on_new)
-        self._held: dict[str, datetime] = {}  # what this process works on, and since when
-        self._patience = Patience(self._clock, self._wall)
+        self._held: dict[str, float] = {}  # what this process works on, and since when
         self._jitter = jitter
         # What a demo wrote is never done by a live server, however it came into its database.
         self._on_our_side = jobs.c.demo.is_(true() if database.demo else false())
@@ -128,7 +127,8 @@ class Jobs(JobWriter):
         )
         async with self._database.write() as connection:
             rows = (await connection.execute(taking)).mappings().all()
-        self._held |= {row["id"]: now for row in rows}
+        since = self._unmoved()
+        self._held |= {row["id"]: since for row in rows}
         self._steps.written([row["id"] for row in rows])
         return sorted(
             (stored_job(row) for row in rows), key=lambda job: (job.run_at, job.created_at)
@@ -138,9 +138,8 @@ class Jobs(JobWriter):
         self, kinds: Collection[str] | None, where: ColumnElement[bool] | None
     ) -> ColumnElement[bool]:
         """Whether a job may be taken once it is due: nobody who lives works on it."""
-        for job_id, since in list(self._held.items()):
-            if self._patience.until(job_id, since, LEASE_S) is None:
-                del self._held[job_id]
+        over = self._unmoved() - LEASE_S
+        self._held = {job_id: since for job_id, since in self._held.items() if since > over}
         others = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by != self._owner.id)
         free = self._on_our_side & ~(others & lives(jobs.c.leased_by))
         if self._held:
@@ -148,6 +147,10 @@ class Jobs(JobWriter):
         if kinds is not None:
             free &= jobs.c.kind.in_(list(kinds))
         return free if where is None else free & where
+
+    def _unmoved(self) -> float:
+        """Return Unix time as it would be had nobody set the clock since the start."""
+        return self._clock().timestamp() - self._wall.look()
 
     async def begin(self, job: Job) -> bool:
         """Mark that what follows may have an effect; False when the lease was lost.

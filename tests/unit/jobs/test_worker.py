@@ -695,3 +695,133 @@ def test_whoever_gives_up_waiting_disturbs_nobody() -> None:
         assert (await shop.signals.wait(shop.jobs, job, 60.0)).state is JobState.DONE
 
     inside(act, make)
+
+
+# ---- lanes and gates ----------------------------------------------------------------------------
+
+
+class Gate:
+    """Opens once every so many seconds; whoever begins closes it."""
+
+    def __init__(self, gap_s: float) -> None:
+        self.gap_s = gap_s
+        self.opens_at = 0.0
+
+    def __call__(self) -> float:
+        return max(self.opens_at - asyncio.get_running_loop().time(), 0.0)
+
+    def close(self) -> None:
+        self.opens_at = asyncio.get_running_loop().time() + self.gap_s
+
+
+def gated(shop: Shop, gate: Gate, handle: JobHandler, concurrency: int = 8) -> Shop:
+    shop.worker = Worker(
+        shop.jobs,
+        {"dial": handle},
+        shop.signals,
+        concurrency=concurrency,
+        gate=gate,
+        clock=shop.clock,
+    )
+    return shop
+
+
+@pytest.mark.parametrize("takes_s", [0.0, 5.0])
+def test_behind_a_gate_one_begins_after_the_other_in_order(takes_s: float) -> None:
+    """What has begun goes on beside them: a provider that is slow does not slow the pace."""
+
+    def make() -> Shop:
+        shop, gate = Shop(), Gate(2.0)
+
+        async def handle(job: Job, begin: Begin) -> JobOutcome:
+            gate.close()
+            shop.ran.append((round(shop.now_s, 3), job.key))
+            await begin()
+            await asyncio.sleep(takes_s)
+            return Done()
+
+        return gated(shop, gate, handle)
+
+    async def act(shop: Shop) -> None:
+        for number in range(5):
+            await shop.put(f"{number}", kind="dial")
+        await asyncio.sleep(20)
+
+    ran = inside(act, make).ran
+    assert [key for _, key in ran] == ["0", "1", "2", "3", "4"]
+    assert [at for at, _ in ran] == pytest.approx([0.0, 2.0, 4.0, 6.0, 8.0], abs=0.1)
+
+
+def test_what_drops_out_at_the_gate_takes_no_turn() -> None:
+    def make() -> Shop:
+        shop, gate = Shop(), Gate(2.0)
+
+        async def handle(job: Job, begin: Begin) -> JobOutcome:
+            if job.key != "last":
+                return Dropped("canceled")
+            gate.close()
+            shop.ran.append((round(shop.now_s, 3), job.key))
+            await begin()
+            return Done()
+
+        return gated(shop, gate, handle)
+
+    async def act(shop: Shop) -> None:
+        for number in range(1000):
+            await shop.put(f"{number}", kind="dial")
+        await shop.put("last", kind="dial")
+        await asyncio.sleep(2)
+
+    assert [key for _, key in inside(act, make).ran] == ["last"]
+
+
+def test_a_closed_gate_costs_nothing() -> None:
+    def make() -> Shop:
+        shop, gate = Shop(), Gate(0.0)
+        gate.opens_at = asyncio.get_running_loop().time() + 1000
+        return gated(shop, gate, shop.handle)
+
+    async def act(shop: Shop) -> None:
+        for number in range(100):
+            await shop.put(f"{number}", kind="dial")
+        await asyncio.sleep(900)
+        assert shop.jobs.asked == 0
+        await asyncio.sleep(200)
+
+    assert len(inside(act, make).ran) == 100
+
+
+@pytest.mark.parametrize("slow", ["sms", "dial", "event"])
+def test_what_is_slow_in_one_lane_delays_no_other(slow: str) -> None:
+    """As a provider of text messages that hangs: eight of them once filled every place."""
+
+    async def main() -> None:
+        clock = loop_clock()
+        jobs, signals = MemoryJobs(clock), JobSignals()
+        jobs.on_new = signals.written
+        ran: list[str] = []
+
+        async def handle(job: Job, begin: Begin) -> JobOutcome:
+            await begin()
+            if job.kind == slow:
+                await asyncio.sleep(JOB_S - 1)
+            ran.append(job.kind)
+            return Done()
+
+        lanes = [
+            Worker(jobs, {kind: handle}, signals, concurrency=4, clock=clock)
+            for kind in ("sms", "dial", "event")
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            for lane in lanes:
+                tasks.create_task(lane.run())
+            for number in range(50):
+                for kind in ("sms", "dial", "event"):
+                    await jobs.enqueue(NewJob(kind, f"{kind}:{number}"))
+            await asyncio.sleep(1)
+            assert sorted(set(ran)) == sorted({"sms", "dial", "event"} - {slow})
+            assert len(ran) == 100
+            assert max(lane.running for lane in lanes) == 4
+            signals.stop()
+
+    virtual_time.run(main())
