@@ -1,13 +1,17 @@
 """Sends mail through the operator's SMTP server.
 
-Source: RFC 5321 (SMTP), RFC 6409 (submission), RFC 6047 (invitations by mail); read 2026-11-22.
+Source: RFC 5321 (SMTP), RFC 6409 (submission), RFC 3463 and 2034 (enhanced status codes), RFC 6047
+(invitations by mail); read 2026-11-22.
 
 One connection for each message: mail is rare, and a connection kept open is one more thing that
 dies unnoticed. A message has the Message-ID its caller chose, so that sending it again after a
 doubt is the same message to every receiver.
 
 Errors depend on when they happen: before DATA nothing was accepted and a retry does no harm; from
-DATA on, only the server's reply tells.
+DATA on, only the server's reply tells. Whether a refusal is final says the enhanced code, where
+there is one (``552 4.2.2`` is a mailbox that is full for now), else the reply code. A server that
+closes the connection (421) has said nothing about the mail. Credentials that are refused are the
+operator's to correct: servers lock accounts that go on trying.
 """
 
 import asyncio
@@ -40,6 +44,9 @@ _ENVELOPE_TIMEOUTS: Final = 3
 _QUIT_LIMIT_S: Final = 2.0
 _NAME: Final = "smtp"
 _AUTH_CODES: Final = frozenset({530, 534, 535, 538})
+_CLOSING: Final = 421
+# At the start of a line, as RFC 2034 has it; some servers put it into brackets, or behind a "#".
+_ENHANCED: Final = re.compile(r"^[\[(#]?([45])\.(\d{1,3})\.(\d{1,3})(?![\d.])", re.MULTILINE)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _MESSAGE_ID: Final = re.compile(r"<[A-Za-z0-9_.-]{1,128}@[a-z0-9.-]{1,253}>")
@@ -330,10 +337,17 @@ def _error_of_reply(exc: aiosmtplib.SMTPResponseException) -> ApiError:
         aiosmtplib.SMTPDataError: "text",
         aiosmtplib.SMTPAuthenticationError: "login",
     }.get(type(exc), "connection")
-    text = f"{what} refused (SMTP {exc.code})"
+    enhanced = _ENHANCED.search(exc.message)
+    code = f"{exc.code} {'.'.join(enhanced.groups())}" if enhanced else str(exc.code)
+    text = f"{what} refused (SMTP {code})"
     final = 500 <= exc.code < 600
-    if exc.code in _AUTH_CODES or (final and what == "login"):
-        return ApiAuthError(_NAME, text, status=exc.code)
+    if exc.code == _CLOSING:
+        final = False
+    elif enhanced is not None and exc.code >= 400:
+        final = enhanced[1] == "5"
+    if final and (exc.code in _AUTH_CODES or what == "login"):
+        fix = f"{text}; correct SMTP_USER, SMTP_PASSWORD or SMTP_SECURITY, then retry the job"
+        return ApiAuthError(_NAME, fix, status=exc.code)
     return ApiError(_NAME, text, status=exc.code, retryable=not final)
 
 
