@@ -291,6 +291,18 @@ class BookingList(Protocol):
         ...
 
 
+class InvitedBookings(Protocol):
+    """The booked demos as their invitations go out."""
+
+    async def inviting(self, booking_id: str, at: datetime) -> bool:
+        """Keep that somebody is being invited; False when the demo is off."""
+        ...
+
+    async def not_invited(self, booking_id: str, at: datetime) -> None:
+        """Keep that the invitation of ``at`` did not go out."""
+        ...
+
+
 class BookingNotices(Protocol):
     """The messages that go out about a booking."""
 

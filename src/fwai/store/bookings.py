@@ -21,6 +21,8 @@ MAX_NAME: Final = 200
 MAX_INTEREST: Final = 500
 # PostgreSQL's advisory lock of whoever books; any number that nothing else here takes.
 _LOCK: Final = 0x666B_626F
+# Before `invited_at` was kept, what was sent is not known once its job was forgotten.
+_JOBS_KEPT: Final = timedelta(days=7)
 
 # What is to be done besides, in the transaction of the change.
 Also = Callable[[Booking], Iterable[NewJob]]
@@ -167,16 +169,48 @@ class Bookings:
             row = result.mappings().first()
             if row is None:
                 return await _first(connection, select(bookings).where(here))
-            canceled = _booking(row)
-            await self._jobs.add(connection, await self._taken_back(connection, canceled))
+            canceled, invited = _booking(row), row["invited_at"] is not None
+            following = await self._taken_back(connection, canceled, invited=invited)
+            await self._jobs.add(connection, following)
             await self._jobs.add(connection, also(canceled))
         self._jobs.notify()
         return canceled
 
-    async def _taken_back(self, connection: AsyncConnection, canceled: Booking) -> Iterable[NewJob]:
+    async def inviting(self, booking_id: str, at: datetime) -> bool:
+        """Keep that an invitation is handed to the mail server; False when the demo is off.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = (bookings.c.id == booking_id) & (bookings.c.state == BookingState.BOOKED.value)
+        noting = update(bookings).where(here)
+        async with self._database.write() as connection:
+            noting = noting.values(invited_at=func.coalesce(bookings.c.invited_at, at))
+            return (await connection.execute(noting)).rowcount == 1
+
+    async def not_invited(self, booking_id: str, at: datetime) -> None:
+        """Take back what `inviting` kept for ``at``: that mail was refused.
+
+        An earlier one, which may have arrived, stays kept.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = (bookings.c.id == booking_id) & (bookings.c.invited_at == at)
+        async with self._database.write() as connection:
+            await connection.execute(update(bookings).where(here).values(invited_at=None))
+
+    async def _taken_back(
+        self, connection: AsyncConnection, canceled: Booking, *, invited: bool
+    ) -> Iterable[NewJob]:
         if self.notices is None:
             return ()
-        sent = await self._jobs.withdraw(connection, self.notices.keys(canceled))
+        keys = set(self.notices.keys(canceled))
+        forgotten = not await self._jobs.any_of(connection, keys)
+        forgotten &= canceled.created_at < self._clock() - _JOBS_KEPT
+        sent = await self._jobs.withdraw(connection, keys)
+        if invited or forgotten:
+            sent = keys
         return self.notices.canceled(canceled, sent) if canceled.starts_at > self._clock() else ()
 
     def _row(self, new: NewBooking) -> dict[str, Any]:

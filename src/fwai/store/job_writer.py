@@ -144,6 +144,11 @@ class JobWriter(JobReader):
         }
         return (await connection.execute(update(jobs).where(here).values(values))).rowcount == 1
 
+    async def any_of(self, connection: AsyncConnection, keys: Collection[str]) -> bool:
+        """Whether a job of these keys is known, within somebody's transaction."""
+        query = select(jobs.c.id).where(jobs.c.key.in_(list(keys))).limit(1)
+        return await connection.scalar(query) is not None
+
     async def withdraw(self, connection: AsyncConnection, keys: Collection[str]) -> set[str]:
         """Cancel jobs however far they are, within somebody's transaction.
 

@@ -82,7 +82,7 @@ class BookingMessages:
     def canceled(self, booking: Booking, sent: Collection[str]) -> list[NewJob]:
         """Build the e-mail job that cancels the invitation, if that may have been sent."""
         key = _key(booking, SEND_EMAIL)
-        if key not in sent or SEND_EMAIL not in self._channels:
+        if key not in sent or not booking.email or SEND_EMAIL not in self._channels:
             return []
         payload = self._mail(booking)
         del payload["values"]["duration"]

@@ -192,6 +192,7 @@ async def open_server(
             next((one.sms for one in providers if one.sms is not None), None),
             None if whatsapp is None else (whatsapp.messages, whatsapp.line),
             tls,
+            store.bookings,
             failures,
         )
         lanes = await background_jobs(

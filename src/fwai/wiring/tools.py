@@ -27,6 +27,8 @@ from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.jobs import JobSubmitter
 from fwai.interfaces.messages import CallPermissionAsker, SmsSender, WhatsAppSender
+from fwai.interfaces.store import InvitedBookings
+from fwai.jobs.invitations import noting_invitations
 from fwai.jobs.message_sender import MessageSender
 from fwai.jobs.unconfigured import Unconfigured
 from fwai.store.open import Store
@@ -206,6 +208,7 @@ def message_handlers(
     sms: SmsSender | None,
     whatsapp: tuple[WhatsAppSender, CallPermissionAsker] | None,
     tls: ssl.SSLContext,
+    bookings: InvitedBookings,
     failures: Failures = UNWATCHED,
 ) -> dict[str, JobHandler]:
     """Build the handlers of messages, by kind; kinds that are not configured give their jobs up."""
@@ -215,7 +218,7 @@ def message_handlers(
     if sms is not None:
         handlers[SEND_SMS] = _sms_handler(sms)
     if SEND_EMAIL in channels:
-        handlers[SEND_EMAIL] = _mail_handler(settings, tls, failures)
+        handlers[SEND_EMAIL] = _mail_handler(settings, tls, bookings, failures)
     if whatsapp is not None:
         handlers |= _whatsapp_handlers(*whatsapp)
     return handlers
@@ -245,7 +248,9 @@ def _whatsapp_handlers(sender: WhatsAppSender, asker: CallPermissionAsker) -> di
     }
 
 
-def _mail_handler(settings: Settings, tls: ssl.SSLContext, failures: Failures) -> JobHandler:
+def _mail_handler(
+    settings: Settings, tls: ssl.SSLContext, bookings: InvitedBookings, failures: Failures
+) -> JobHandler:
     from fwai.integrations.mail_sender import MailSender
     from fwai.integrations.smtp import Mailer, SmtpOptions
 
@@ -273,7 +278,7 @@ def _mail_handler(settings: Settings, tls: ssl.SSLContext, failures: Failures) -
         with watch.watched():
             return await mails.send(job)
 
-    return MessageSender(send, repeatable=True)
+    return MessageSender(noting_invitations(send, bookings), repeatable=True)
 
 
 def _missing(channels: Collection[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -248,6 +249,81 @@ async def test_nobody_is_told_of_a_demo_that_has_begun(
     await bookings.cancel(booking.id)
 
     assert await jobs.lease(9, ["off", "letter"]) == []
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize("days", [0, 6, 8, 40])
+@pytest.mark.parametrize("invited", [True, False])
+async def test_who_was_invited_is_told_however_long_ago_that_was(
+    bookings: Bookings, jobs: Jobs, clock: Clock, days: int, invited: bool
+) -> None:
+    """Housekeeping forgets the letter after a week, and what was given up after a month."""
+    bookings.notices = post = Post()
+    new = replace(NEW, starts_at=at(60 * DAY))
+    booking = await bookings.book(new, 1, post.jobs)
+    assert booking is not None
+    for job in await jobs.lease(2, ["letter"]):
+        if invited:
+            assert await bookings.inviting(booking.id, clock())
+        await jobs.settle(job, Done() if invited else Dead("no such address"))
+    clock.move(days * DAY)
+    await jobs.purge(clock() - timedelta(days=7), clock() - timedelta(days=60))
+
+    await bookings.cancel(booking.id)
+
+    assert len(await jobs.lease(9, ["off"])) == (2 if invited else 0)
+
+
+async def test_a_letter_of_a_version_before_is_taken_for_sent(
+    bookings: Bookings, jobs: Jobs, clock: Clock
+) -> None:
+    """It did not note whom it invited, and its job was forgotten."""
+    bookings.notices = Post()
+    booking = await bookings.book(replace(NEW, starts_at=at(60 * DAY)), 1)
+    assert booking is not None
+    clock.move(8 * DAY)
+
+    await bookings.cancel(booking.id)
+
+    assert len(await jobs.lease(9, ["off"])) == 2
+
+
+async def test_nobody_is_invited_to_a_demo_that_is_off(bookings: Bookings) -> None:
+    booking = await with_letters(bookings)
+    await bookings.cancel(booking.id)
+
+    assert not await bookings.inviting(booking.id, NOW)
+    assert not await bookings.inviting("bk_erased", NOW)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "told"),
+    [
+        (["refused"], False),
+        (["unknown"], True),
+        (["unknown", "refused"], True),
+        (["refused", "refused"], False),
+        (["refused", "sent"], True),
+        (["crash"], True),
+    ],
+)
+async def test_only_a_refusal_takes_an_invitation_back(
+    bookings: Bookings, jobs: Jobs, clock: Clock, attempts: list[str], told: bool
+) -> None:
+    bookings.notices = Post()
+    booking = await bookings.book(NEW, 1, Post().jobs)
+    assert booking is not None
+    for attempt in attempts:
+        now = clock.move(1)
+        assert await bookings.inviting(booking.id, now)
+        if attempt == "refused":
+            await bookings.not_invited(booking.id, now)
+
+    await bookings.cancel(booking.id)
+
+    assert bool(await jobs.lease(9, ["off"])) is told
 
 
 @pytest.mark.parametrize("minutes", [0, -1, MAX_MINUTES + 1])
