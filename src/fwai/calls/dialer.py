@@ -20,7 +20,7 @@ import structlog
 from fwai.calls.dial_slots import DialLimits as DialLimits  # noqa: PLC0414 - part of what it takes
 from fwai.calls.dial_slots import DialSlots
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
-from fwai.domain.callback import TOO_LATE, Callback, CallbackPolicy, CallbackState
+from fwai.domain.callback import DO_NOT_CALL, TOO_LATE, Callback, CallbackPolicy, CallbackState
 from fwai.domain.job import (
     Begin,
     Dead,
@@ -160,7 +160,7 @@ class Dialer:
         """Return why a call is not dialled at this moment, or None."""
         call, now = record.call, self._clock()
         if await self._people.do_not_call(call.caller):
-            await self._close(call, CallState.CANCELED, EndReason.NOT_DIALED, "do_not_call")
+            await self._close(call, CallState.CANCELED, EndReason.NOT_DIALED, DO_NOT_CALL)
             return Dropped("do-not-call list")
         opens_at = self._rules.hours.next_open(now, self._rules.zone)
         if record.not_before is not None and record.not_before > opens_at:
@@ -261,6 +261,12 @@ class Dialer:
         await self._archive.end(call, ending, self._clock().timestamp())
 
 
+def promised_at(job: Job) -> datetime:
+    """Return when the call of a ``callback`` job is due, also of one that is tried anew."""
+    due = job.payload.get("due")
+    return datetime.fromisoformat(due) if due else job.run_at
+
+
 def cause_of(exc: Exception) -> str:
     """Return what to keep as the cause of a call that could not be placed."""
     kind = getattr(exc, "kind", "")
@@ -299,7 +305,10 @@ class CallbackDialer:
         # The job's key says which try it is: whoever repeats it asks for the same call.
         call_id = CallId(f"{callback.id}-{int(job.key.rpartition(':')[2]) + 1}")
         now, zone, hours = self._clock(), self._rules.zone, self._rules.hours
-        if self._policy.too_late(hours.next_open(job.run_at, zone), now):
+        due_at = promised_at(job)
+        if due_at > now and not callback.attempts:
+            return Postpone(due_at, "the clock was set back")
+        if self._policy.too_late(hours.next_open(due_at, zone), now):
             await self._give_up(callback, call_id)
             _log.warning("callback_missed", callback_id=callback.id)
             return Done({"state": CallbackState.MISSED.value})
@@ -317,7 +326,7 @@ class CallbackDialer:
             context={"callback_note": callback.note},
             callback_id=callback.id,
             call_id=call_id,
-            until=hours.next_open(job.run_at, zone) + timedelta(seconds=self._policy.window_s),
+            until=hours.next_open(due_at, zone) + timedelta(seconds=self._policy.window_s),
         )
         try:
             await self._place(request)

@@ -9,6 +9,7 @@ from fwai.domain.call import CallState
 
 MAX_NOTE: Final = 500
 TOO_LATE: Final = "too_late"  # the cause of a call that waited until it was not worth dialling
+DO_NOT_CALL: Final = "do_not_call"  # of one whose person has forbidden it since
 
 
 class CallbackState(enum.StrEnum):
@@ -20,6 +21,11 @@ class CallbackState(enum.StrEnum):
     FAILED = "failed"
     MISSED = "missed"
     CANCELED = "canceled"
+
+    @property
+    def broken(self) -> bool:
+        """Whether the promise was not kept; one that was taken back is not broken."""
+        return self in (CallbackState.FAILED, CallbackState.MISSED)
 
     @property
     def final(self) -> bool:
@@ -91,11 +97,16 @@ class CallbackPolicy:
         return now > due_at + timedelta(seconds=self.window_s)
 
     def after(
-        self, callback: Callback, call: CallState, now: datetime
+        self, callback: Callback, call: CallState, now: datetime, cause: str = ""
     ) -> tuple[CallbackState, datetime | None]:
-        """Return the next state after a call that ended as ``call``, and when to try again."""
+        """Return the next state after a call that ended as ``call``, and when to try again.
+
+        ``cause`` is that of the call's ending.
+        """
         if call is CallState.COMPLETED:
             return CallbackState.DONE, None
+        if cause in (TOO_LATE, DO_NOT_CALL):
+            return CallbackState.MISSED, None
         if call is CallState.CANCELED:
             return CallbackState.CANCELED, None
         if callback.attempts >= self.attempts:

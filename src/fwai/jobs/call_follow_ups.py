@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from fwai.domain.call import CallId, CallState, EndReason
 from fwai.domain.call_event import call_data, call_summary, event_type
-from fwai.domain.callback import TOO_LATE, CallbackPolicy, CallbackState
+from fwai.domain.callback import Callback, CallbackPolicy
 from fwai.domain.caller_memory import digest
 from fwai.domain.contact import MemoryEntry
 from fwai.domain.job import FOLLOW_UP, SUMMARY, Begin, Done, Dropped, Job, JobOutcome, NewJob
@@ -36,6 +36,7 @@ class CallFollowUps:
     Args:
         remembers: Whether an agent, by its id, keeps a memory of people.
         sums_up: Whether an agent's calls are summed up after their end.
+        on_missed: The jobs of telling that a promise to call back was not kept.
         clock: The time now, aware.
     """
 
@@ -50,6 +51,7 @@ class CallFollowUps:
         *,
         remembers: Callable[[str], bool],
         sums_up: Callable[[str], bool],
+        on_missed: Callable[[Callback], Sequence[NewJob]] = lambda _: (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._calls = calls
@@ -60,6 +62,7 @@ class CallFollowUps:
         self._policy = policy
         self._remembers = remembers
         self._sums_up = sums_up
+        self._on_missed = on_missed
         self._clock = clock
 
     async def __call__(self, job: Job, begin: Begin) -> JobOutcome:  # noqa: ARG002 - repeatable
@@ -115,10 +118,10 @@ class CallFollowUps:
             return
         machine = record.end_reason is EndReason.VOICEMAIL
         outcome = CallState.NO_ANSWER if machine else record.state
-        state, retry_at = self._policy.after(callback, outcome, self._clock())
-        if record.cause == TOO_LATE:
-            state = CallbackState.MISSED
-        await self._callbacks.settle(callback.id, call.id, state, retry_at)
+        now = self._clock()
+        state, retry_at = self._policy.after(callback, outcome, now, record.cause or "")
+        also = self._on_missed if state.broken else _nothing_else
+        await self._callbacks.settle(callback.id, call.id, state, retry_at, also)
 
     async def _remember(
         self, record: CallRecord, turns: Sequence[TurnRecord], tools: Sequence[ToolRecord]
@@ -130,6 +133,10 @@ class CallFollowUps:
         if text:
             at = record.answered_at or record.created_at
             await self._memory.remember(call.caller, MemoryEntry(at, call.id, call.agent, text))
+
+
+def _nothing_else(callback: Callback) -> Sequence[NewJob]:  # noqa: ARG001
+    return ()
 
 
 def _summary_of(record: CallRecord) -> NewJob:

@@ -36,15 +36,13 @@ def lives(instance: ColumnElement[Any]) -> ColumnElement[bool]:
 
 def waits_a_while() -> ColumnElement[bool]:
     """Whether a job's ``next_at`` is so much time from when it was written, not a time of day."""
-    retried_call = and_(
-        jobs.c.kind == CALLBACK, jobs.c.key.like("callback:%"), jobs.c.key.not_like("%:0")
-    )
+    tried_again = and_(jobs.c.kind == CALLBACK, jobs.c.key.not_like("callback:%:0"))
     return or_(
         jobs.c.kind.not_in(_TIMED),
         jobs.c.attempts > 0,
         jobs.c.next_at != jobs.c.run_at,  # put off
         jobs.c.run_at <= jobs.c.created_at,  # it was due at once
-        retried_call,
+        tried_again,
     )
 
 

@@ -20,7 +20,7 @@ from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallEnding, CallState, EndReason
 from fwai.domain.call_event import CALLBACK_MISSED
-from fwai.domain.callback import CallbackPolicy
+from fwai.domain.callback import Callback, CallbackPolicy
 from fwai.domain.demo import DEMO_LINE
 from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.hours import CallingHours
@@ -163,7 +163,7 @@ async def background_jobs(
     missed = callback_event(events, CALLBACK_MISSED, settings.zone)
     house: dict[str, JobHandler] = {
         CALLBACK: CallbackDialer(rules, policy, store.callbacks, place, missed),
-        FOLLOW_UP: _follow_ups(settings, agents, store, events, policy),
+        FOLLOW_UP: _follow_ups(settings, agents, store, events, policy, missed),
         HOUSEKEEPING: Housekeeping(
             store.jobs,
             store.idempotency_keys,
@@ -277,6 +277,7 @@ def _follow_ups(
     store: Store,
     events: Events,
     policy: CallbackPolicy,
+    on_missed: Callable[[Callback], Sequence[NewJob]],
 ) -> CallFollowUps:
     def sums_up(agent: str) -> bool:
         profile = agents.get(agent)
@@ -291,6 +292,7 @@ def _follow_ups(
         policy,
         remembers=_remembering(agents),
         sums_up=sums_up,
+        on_missed=on_missed,
     )
 
 
