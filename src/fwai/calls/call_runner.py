@@ -21,7 +21,6 @@ from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import Call, CallEnding, CallState, EndReason
 from fwai.domain.phone import masked
-from fwai.errors import ApiError
 from fwai.interfaces.calls import ToolRunner
 from fwai.interfaces.media import AgentLeg, Recorder
 
@@ -95,14 +94,16 @@ class CallRunner:
             if live.call.provider_call_id and live.told_state is None:
                 await self.hang_up_carrier(live)
         finally:
-            await self._close(live, EndReason.INTERNAL_ERROR)
+            # What breaks once a call is over for a reason does not change the reason.
+            over = live.session.over if live.session is not None else live.told_reason
+            await self._close(live, over or EndReason.INTERNAL_ERROR)
 
     async def hang_up_carrier(self, live: LiveCall) -> None:
         """End the carrier's call; the media stream is closed whatever comes of it."""
         try:
             async with asyncio.timeout(HANG_UP_S):
                 await live.control.hang_up(live.call.provider_call_id)
-        except (ApiError, TimeoutError) as exc:
+        except Exception as exc:  # noqa: BLE001 - why the call ended is not changed by it
             _log.warning("hang_up_failed", error=type(exc).__name__)
 
     async def _carry(self, live: LiveCall, agent: AgentLeg) -> None:
@@ -135,7 +136,7 @@ class CallRunner:
             reason = await live.session.run()
         finally:
             if recorder is not None:
-                await recorder.close()
+                await self._finish_recording(recorder)
         await self._close(live, reason)
 
     async def _recorder(self, call: Call, sample_rate: int) -> Recorder | None:
@@ -145,6 +146,12 @@ class CallRunner:
         recorder, path = begun
         await self._records.recorded(call, path)
         return recorder
+
+    async def _finish_recording(self, recorder: Recorder) -> None:
+        try:
+            await recorder.close()
+        except Exception as exc:  # noqa: BLE001 - the call is over; how it ended stands
+            _log.exception("recording_not_finished", error=type(exc).__name__)
 
     async def _never_connected(self, live: LiveCall) -> None:
         """The stream never came: give the model session back and say how the call came out."""

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
 from fwai.calls.agent_replies import AgentReplies
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import Voice
@@ -13,6 +15,8 @@ SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a 
 STARTS_S: Final = 6.0
 LASTS_S: Final = 20.0
 POLL_S: Final = 0.05  # only in the last seconds of a call
+
+_log = structlog.get_logger()
 
 
 class Goodbye:
@@ -89,11 +93,18 @@ class Goodbye:
         await self._voice.until_heard()
         if before is not None:
             self.leaving = reason
-            if not await before():
+            if not await self._done_before(before):
                 self.leaving = self._task = None
                 self._stayed()
                 return
         self._hang_up(reason)
+
+    async def _done_before(self, before: Callable[[], Awaitable[bool]]) -> bool:
+        try:
+            return await before()
+        except Exception as exc:  # noqa: BLE001 - a fault in it must not end the call
+            _log.exception("goodbye_step_broken", error=type(exc).__name__)
+            return False
 
     async def _until(self, true: Callable[[], bool], max_s: float) -> None:
         deadline = self._loop.time() + max_s

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from fwai.domain.job import Begin, Dead, Done, Job, JobOutcome, Retry
-from fwai.errors import ApiError
+from fwai.errors import ApiError, BusyError
 from fwai.interfaces.calls import CallControl
 
 
@@ -24,6 +24,8 @@ class CarrierHangUp:
             return Done()
         try:
             await line.hang_up(job.payload["provider_call_id"])
+        except BusyError as exc:
+            return Retry(str(exc))
         except ApiError as exc:
             unknown = exc.status is None
             return Retry(str(exc)) if exc.retryable or unknown else Dead(str(exc))

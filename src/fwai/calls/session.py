@@ -131,8 +131,19 @@ class CallSession:
                 self._let_go()
                 if reason not in (EndReason.CALLER_HUNG_UP, EndReason.TRANSFERRED):
                     await self._hang_up_carrier()
-                await self._caller.close()
+                await self._close_caller()
         return reason
+
+    @property
+    def over(self) -> EndReason | None:
+        """Why the call ended; None while it goes on."""
+        return self._ended.result() if self._ended.done() else None
+
+    async def _close_caller(self) -> None:
+        try:
+            await self._caller.close()
+        except Exception as exc:  # noqa: BLE001 - why the call ended is not changed by it
+            _log.warning("stream_not_closed", error=type(exc).__name__)
 
     def hang_up(self, reason: EndReason) -> None:
         """End the call now; the first reason wins."""

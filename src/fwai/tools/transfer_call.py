@@ -8,7 +8,7 @@ import structlog
 from pydantic import Field
 
 from fwai.domain.call import EndReason
-from fwai.errors import ApiError, ToolError
+from fwai.errors import FwaiError, ToolError
 from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
@@ -63,8 +63,8 @@ async def _transfer(line: CallTransfer, provider_call_id: str) -> bool:
     try:
         async with asyncio.timeout(TRANSFER_S):
             await line.transfer(provider_call_id)
-    except (ApiError, TimeoutError) as exc:
-        reason = str(exc) if isinstance(exc, ApiError) else "no answer in time"
+    except (FwaiError, TimeoutError) as exc:
+        reason = str(exc) if isinstance(exc, FwaiError) else "no answer in time"
         _log.warning("transfer_failed", reason=reason)
         return False
     return True

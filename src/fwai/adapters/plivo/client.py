@@ -100,7 +100,7 @@ class PlivoClient:
         }
         if machine_url:
             body |= {**DETECTION, "machine_detection_url": machine_url}
-        reply = await self._request("POST", "/Call/", body)
+        reply = await self._request("POST", "/Call/", body, places_a_call=True)
         return _id(reply.get("request_uuid"))
 
     async def hang_up(self, provider_call_id: str) -> None:
@@ -170,6 +170,8 @@ class PlivoClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
+        *,
+        places_a_call: bool = False,
     ) -> Mapping[str, Any]:
         with self._watch.watched():
             return await self._exchange(method, path, body)
@@ -187,14 +189,16 @@ class PlivoClient:
         except httpx.HTTPError as exc:
             raise ApiUnknownError(_NAME, f"no answer ({type(exc).__name__})") from exc
         if not response.is_success:  # a redirection, too: nothing behind it was asked
-            raise _refusal(response)
+            raise _refusal(response, places_a_call=places_a_call)
         return _json(response)
 
 
-def _refusal(response: httpx.Response) -> ApiError | BusyError:
+def _refusal(response: httpx.Response, *, places_a_call: bool) -> ApiError | BusyError:
     status = response.status_code
     if status == HTTPStatus.FORBIDDEN and "concurren" in response.text.lower():
-        return BusyError("plivo: the account carries as many calls as it may")
+        if places_a_call:
+            return BusyError("plivo: the account carries as many calls as it may")
+        return ApiError(_NAME, "too many at once", status=status, retryable=True)
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ApiAuthError(_NAME, f"refused (HTTP {status})", status=status)
     if status == HTTPStatus.TOO_MANY_REQUESTS:

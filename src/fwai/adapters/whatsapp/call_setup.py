@@ -249,5 +249,5 @@ class CallSetup:
     async def _hang_up(self, live: WhatsAppCall) -> None:
         try:
             await self._context.control.hang_up(live.id)
-        except ApiError as exc:
+        except FwaiError as exc:
             _log.warning("hang_up_failed", error=str(exc))

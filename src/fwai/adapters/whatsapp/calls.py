@@ -31,7 +31,7 @@ from fwai.adapters.whatsapp.events import (
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
 from fwai.domain.call import CallId, CallState, Direction
 from fwai.domain.wall_clock import WallClock
-from fwai.errors import ApiError, BusyError
+from fwai.errors import BusyError, FwaiError
 from fwai.interfaces.calls import CallHandler
 from fwai.tasks import IsolatedTasks
 
@@ -301,5 +301,5 @@ class WhatsAppCalls:
     async def _hang_up_quietly(self, call_id: str) -> None:
         try:
             await self.hang_up(call_id)
-        except ApiError as exc:
+        except FwaiError as exc:
             _log.warning("hang_up_failed", provider_call_id=call_id, error=str(exc))
