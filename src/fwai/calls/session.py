@@ -137,7 +137,8 @@ class CallSession:
     @property
     def over(self) -> EndReason | None:
         """Why the call ended; None while it goes on."""
-        return self._ended.result() if self._ended.done() else None
+        cut_off = self._ended.cancelled()  # with the task that waited for it
+        return self._ended.result() if self._ended.done() and not cut_off else None
 
     async def _close_caller(self) -> None:
         try:

@@ -1,5 +1,7 @@
 """Keys are told to the agent once they are complete, and in any case after a while."""
 
+from itertools import pairwise
+
 import pytest
 
 from fwai.calls.dtmf import LATEST_S, LONGEST_S, MAX_KEYS, QUIET_S, KeyCollector
@@ -53,7 +55,7 @@ def test_whoever_never_stops_pressing_is_heard(
     heard = told("5" * 200, gap_s, talking_until=talking_until, asked_until=100)
 
     times = [0.0, *(at for at, _ in heard)]
-    gaps = [later - at for at, later in zip(times, times[1:], strict=False)]
+    gaps = [later - at for at, later in pairwise(times)]
     assert len(heard) >= 4
     assert max(gaps) <= bound_s + gap_s + 1.0
 
