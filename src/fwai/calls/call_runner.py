@@ -20,6 +20,7 @@ from fwai.calls.pacer import Pacer
 from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import Call, CallEnding, CallState, EndReason
+from fwai.domain.events import AgentEvent, AgentLost
 from fwai.domain.phone import masked
 from fwai.interfaces.calls import ToolRunner
 from fwai.interfaces.media import AgentLeg, Recorder
@@ -78,7 +79,8 @@ class CallRunner:
             try:
                 agent = await self._parts.agent_for(call)
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(agent.run(), name="agent")
+                    running = tasks.create_task(agent.run(), name="agent")
+                    running.add_done_callback(lambda _: _agent_over(live, agent))
                     try:
                         await self._records.open(call, at=live.clock.now())
                         await self._carry(live, agent)
@@ -187,3 +189,22 @@ def _cause(live: LiveCall, reason: EndReason) -> str:
     """
     away = live.session.replies.away_cause if live.session is not None else ""
     return live.cause if reason in AGENT_DONE else away or live.cause
+
+
+def _agent_over(live: LiveCall, agent: AgentLeg) -> None:
+    """End a call whose agent was lost before anybody could speak with it.
+
+    Nobody is left ringing for silence; the session hears of a loss by itself.
+    """
+    if live.leg.done():
+        return
+    lost: list[AgentLost] = []
+
+    def hear(event: AgentEvent) -> None:
+        if isinstance(event, AgentLost):
+            lost.append(event)
+
+    agent.listen(hear)  # what it told while nobody listened
+    if lost:
+        live.cause = live.cause or lost[0].cause
+        live.end(EndReason.AGENT_FAILED, CallState.FAILED)

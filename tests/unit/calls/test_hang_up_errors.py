@@ -1,6 +1,7 @@
 """Whatever goes wrong at the carrier when a call ends, it ended for the reason it ended for."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,15 +176,16 @@ async def test_only_a_new_call_finds_plivo_busy(request_: str, status: int, body
     async with httpx.AsyncClient(transport=transport) as http:
         client = PlivoClient(http, "MA", "token", "+918888800000")
         line = PlivoLine(client, "+918888800000", "https://voice.example.com")
-        urls = {"answer_url": "a", "hangup_url": "h", "ring_url": "r"}
-        asking = {
+        ways: dict[str, Callable[[], Awaitable[object]]] = {
             "hang up": lambda: line.hang_up("uuid-1"),
             "transfer": lambda: line.transfer("uuid-1"),
             "sms": lambda: line.send_sms("+919999900001", "hi"),
-            "dial": lambda: client.dial("+919999900001", **urls),
-        }[request_]
+            "dial": lambda: client.dial(
+                "+919999900001", answer_url="a", hangup_url="h", ring_url="r"
+            ),
+        }
         with pytest.raises((ApiError, BusyError)) as raised:
-            await asking()
+            await ways[request_]()
 
     full = status == 403 and "oncurrency" in body
     assert isinstance(raised.value, BusyError) == (full and request_ == "dial")
