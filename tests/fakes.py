@@ -298,6 +298,13 @@ class FakeArchive:
         self.states[call_id] = CallState.SCHEDULED
         return True
 
+    async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+        if await self.state_of(call.provider, call.provider_call_id) is not None:
+            return False
+        self.calls[call.id] = call
+        self.states[call.id], self.endings[call.id] = ending.state, ending
+        return True
+
     async def get(self, call_id: CallId) -> CallRecord | None:
         call = self.calls.get(call_id)
         return None if call is None else a_record(call, self.states[call_id])

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from fwai.calls.bounded_reads import BoundedReads
-from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
+from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
 from fwai.interfaces.store import CallArchive
@@ -145,6 +145,21 @@ class CallRecords:
         """Keep how a call came out."""
         at = time.time() if at is None else at
         await self._write(call.id, "ending", lambda: self.archive.end(call, ending, at), ENDING_S)
+
+    async def ended_elsewhere(self, call_id: CallId, state: CallState, cause: str) -> None:
+        """Close a call of ours that nobody carries here: it was placed before a restart."""
+        record = await self.record(call_id) if call_id else None
+        if record is None or record.state.final:
+            return
+        state = CallState.NO_ANSWER if state is CallState.COMPLETED else state
+        await self.ended(record.call, CallEnding(state, EndReason.NEVER_CONNECTED, cause=cause))
+
+    async def missed(self, call: Call, ending: CallEnding) -> None:
+        """Keep a call that was over before it began; one that is known stays as it is."""
+        at = time.time()
+        await self._write(
+            call.id, "missed", lambda: self.archive.keep_missed(call, ending, at), 0.0
+        )
 
     # ---- reads ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from fwai.calls.call_clock import CallClock
 from fwai.calls.session import CallSession
-from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
+from fwai.domain.call import Call, CallEnding, CallId, CallOffer, CallState, Direction, EndReason
 from fwai.interfaces.calls import CallControl
 from fwai.interfaces.media import CallerLeg
 
@@ -149,3 +149,17 @@ def _silent_end(live: LiveCall) -> CallState:
 def new_call_id() -> CallId:
     """Return a new id; it begins with the day."""
     return CallId(f"{time.strftime('%Y%m%d')}-{secrets.token_hex(8)}")
+
+
+def call_of(offer: CallOffer, agent: str) -> Call:
+    """Return a new call that an offer begins, with the agent that answers it."""
+    return Call(
+        id=new_call_id(),
+        provider=offer.provider,
+        direction=offer.direction,
+        caller=offer.caller,
+        line=offer.line,
+        agent=agent,
+        provider_call_id=offer.provider_call_id,
+        listen_only=offer.listen_only,
+    )

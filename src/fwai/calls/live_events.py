@@ -136,6 +136,10 @@ class PublishingArchive:
         self._events.publish(call.id, "state", state=state.value, at=at)
         await self._archive.open(call, state, at)
 
+    async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+        """Keep a call that was over before it began: nobody can have subscribed to it."""
+        return await self._archive.keep_missed(call, ending, at)
+
     def log(self, call: Call) -> CallLog:
         """Return the log to write this call's transcript into."""
         return _PublishingLog(self._archive.log(call), self._events, call.id)

@@ -13,14 +13,14 @@ from fwai.calls.call_records import ANSWER_S, CallRecords
 from fwai.calls.call_runner import CallParts, CallRunner, OnOver, RecorderFor
 from fwai.calls.capacity import Capacity
 from fwai.calls.limits import SessionLimits
-from fwai.calls.live_call import LiveCall, LiveCallRegistry, new_call_id
+from fwai.calls.live_call import LiveCall, LiveCallRegistry, call_of
+from fwai.calls.missed_calls import MissedCalls
 from fwai.calls.pacer import Pacer
 from fwai.calls.placing import STREAM_S, OutboundPlacer
 from fwai.calls.session import CallSession
 from fwai.calls.stream_tokens import StreamTokens
 from fwai.domain.call import (
     Call,
-    CallEnding,
     CallId,
     CallOffer,
     CallState,
@@ -81,6 +81,7 @@ class CallManager:
         self._tasks: IsolatedTasks | None = None
         self._stop = asyncio.Event()
         self._live = LiveCallRegistry()
+        self._missed = MissedCalls(self._live, self._records, self._new_call)
         self._status = status or InstanceStatus()
         self._status.subscribe(self._disown)
         self.placer = OutboundPlacer(
@@ -176,11 +177,13 @@ class CallManager:
             if live is None:
                 return None
         if live is None:
-            if await self._records.was_here(*key):
+            if await self._records.was_here(*key) and not self._missed.was_refused(*key):
                 return None  # and is over: a replayed request opens nothing
-            live = self._live.find(*key) or self._begin(
-                _new_call(offer, offer.agent or self._agent_id_for(offer.line)), control
-            )
+            try:
+                live = self._live.find(*key) or self._begin(self._new_call(offer), control)
+            except BusyError as exc:
+                await self._missed.refused(offer, str(exc))
+                raise
         elif live.leg.done() or live.told_state is not None:
             return None
         token = self._tokens.mint(live.call.id, offer.provider_call_id)
@@ -215,7 +218,7 @@ class CallManager:
         """The provider says that the call is over."""
         live = self._live.find(provider, provider_call_id) or self._live.get(call_id)
         if live is None:
-            await self._ended_elsewhere(call_id, state, cause)
+            await self._records.ended_elsewhere(call_id, state, cause)
             return
         if live.told_state is not None:
             return
@@ -223,6 +226,10 @@ class CallManager:
         with structlog.contextvars.bound_contextvars(call_id=live.call.id):
             _log.info("carrier_reported_end", state=state.value, cause=cause)
         live.end(EndReason.CALLER_HUNG_UP, state)
+
+    async def missed(self, offer: CallOffer, state: CallState, cause: str = "") -> None:
+        """Keep a call that came in and was never carried."""
+        await self._missed.missed(offer, state, cause)
 
     # ---- one call -------------------------------------------------------------------------------
 
@@ -238,14 +245,8 @@ class CallManager:
         await self.placer.bind(live, offer.provider_call_id)
         return live
 
-    async def _ended_elsewhere(self, call_id: CallId, state: CallState, cause: str) -> None:
-        """Close a call of ours that nobody carries here: it was placed before a restart."""
-        record = await self._records.record(call_id) if call_id else None
-        if record is None or record.state.final:
-            return
-        state = CallState.NO_ANSWER if state is CallState.COMPLETED else state
-        outcome = CallEnding(state, EndReason.NEVER_CONNECTED, cause=cause)
-        await self._records.ended(record.call, outcome)
+    def _new_call(self, offer: CallOffer) -> Call:
+        return call_of(offer, offer.agent or self._agent_id_for(offer.line))
 
     def _begin(self, call: Call, control: CallControl, connect_s: float = STREAM_S) -> LiveCall:
         refusal = self.refusal
@@ -272,6 +273,7 @@ class CallManager:
         """Let go of a call that is over: of its token and of every id it was known by."""
         if self._live.remove(live):
             self._tokens.revoke(live.call.id)
+        self._missed.carried(live.call)
         self._status.calls = len(self._live)
 
     def _disown(self) -> None:
@@ -279,16 +281,3 @@ class CallManager:
         for live in self._live.all():
             live.disowned = True
             live.end(EndReason.SERVER_CRASHED, CallState.FAILED)
-
-
-def _new_call(offer: CallOffer, agent: str) -> Call:
-    return Call(
-        id=new_call_id(),
-        provider=offer.provider,
-        direction=offer.direction,
-        caller=offer.caller,
-        line=offer.line,
-        agent=agent,
-        provider_call_id=offer.provider_call_id,
-        listen_only=offer.listen_only,
-    )

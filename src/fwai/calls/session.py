@@ -96,13 +96,12 @@ class CallSession:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._tasks = asyncio.TaskGroup()
-        self._tools = SessionTools(
-            call, tools, self._tasks, self, self._tool_finished, transcript.now
-        )
+        told = self._tool_finished
+        self._tools = SessionTools(call, tools, self._tasks, self, told, transcript.now)
         self.caller_input = CallerInput(caller, agent, recorder, self._loop.time())
         self.replies = AgentReplies(self.voice, transcript, self.caller_input)
         self._goodbye = Goodbye(
-            self._tasks, self.voice, transcript, self.replies, self.hang_up, self._stay
+            self._tasks, self.voice, transcript, self.replies, self.hang_up, lambda: self._ask(STAY)
         )
         self._keys = KeyCollector()
         self._to_machine = False
@@ -131,20 +130,14 @@ class CallSession:
                 self._let_go()
                 if reason not in (EndReason.CALLER_HUNG_UP, EndReason.TRANSFERRED):
                     await self._hang_up_carrier()
-                await self._close_caller()
+                await _close(self._caller)
         return reason
 
     @property
     def over(self) -> EndReason | None:
         """Why the call ended; None while it goes on."""
-        cut_off = self._ended.cancelled()  # with the task that waited for it
-        return self._ended.result() if self._ended.done() and not cut_off else None
-
-    async def _close_caller(self) -> None:
-        try:
-            await self._caller.close()
-        except Exception as exc:  # noqa: BLE001 - why the call ended is not changed by it
-            _log.warning("stream_not_closed", error=type(exc).__name__)
+        ended = self._ended  # it is cancelled with the task that waits for it
+        return ended.result() if ended.done() and not ended.cancelled() else None
 
     def hang_up(self, reason: EndReason) -> None:
         """End the call now; the first reason wins."""
@@ -254,9 +247,6 @@ class CallSession:
         self._silence.agent_busy(now)
         self._agent.prompt(text)
 
-    def _stay(self) -> None:
-        self._ask(STAY)
-
     # ---- CallActions ----------------------------------------------------------------------------
 
     def finish(
@@ -324,3 +314,11 @@ class CallSession:
                 self.finish(EndReason.SILENCE)
             case SilenceStep.NOTHING:
                 pass
+
+
+async def _close(caller: CallerLeg) -> None:
+    """Close a stream; what goes wrong does not change why the call ended."""
+    try:
+        await caller.close()
+    except Exception as exc:  # noqa: BLE001 - whatever the carrier's side of it does
+        _log.warning("stream_not_closed", error=type(exc).__name__)

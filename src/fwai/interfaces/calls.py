@@ -147,6 +147,13 @@ class CallHandler(Protocol):
         """
         ...
 
+    async def missed(self, offer: CallOffer, state: CallState, cause: str = "") -> None:
+        """Keep a call that came in and was never carried; one that is known stays as it is.
+
+        ``state`` is final.
+        """
+        ...
+
 
 class LiveSession(CallActions, Protocol):
     """A call that is being carried."""

@@ -1,4 +1,4 @@
-"""Text messages out, and providers' reports on what became of them."""
+"""Messages out, and what is kept of them: providers' reports, who was invited."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -82,4 +82,16 @@ class WhatsAppSender(Protocol):
         self, to: str, text: str, template: Mapping[str, Any] | None, reference: str
     ) -> str:
         """Send a text, or the template where a text may not be sent; raises ``ApiError``."""
+        ...
+
+
+class InvitedBookings(Protocol):
+    """The booked demos as their invitations go out."""
+
+    async def inviting(self, booking_id: str, at: datetime) -> bool:
+        """Keep that somebody is being invited; False when the demo is off."""
+        ...
+
+    async def not_invited(self, booking_id: str, at: datetime) -> None:
+        """Keep that the invitation of ``at`` did not go out."""
         ...

@@ -121,6 +121,10 @@ class CallArchive(CallStates, Protocol):
         """Keep a new call."""
         ...
 
+    async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+        """Keep a call that was over before it began; False when its provider's id is known."""
+        ...
+
     async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
         """Keep the provider's id, which an outbound call has only once it was placed."""
         ...
@@ -288,18 +292,6 @@ class BookingList(Protocol):
 
     async def cancel(self, booking_id: str) -> Booking | None:
         """Cancel one; one that was canceled comes back unchanged."""
-        ...
-
-
-class InvitedBookings(Protocol):
-    """The booked demos as their invitations go out."""
-
-    async def inviting(self, booking_id: str, at: datetime) -> bool:
-        """Keep that somebody is being invited; False when the demo is off."""
-        ...
-
-    async def not_invited(self, booking_id: str, at: datetime) -> None:
-        """Keep that the invitation of ``at`` did not go out."""
         ...
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from fwai.domain.job import Job
 from fwai.errors import ApiError, ApiUnknownError
-from fwai.interfaces.store import InvitedBookings
+from fwai.interfaces.messages import InvitedBookings
 from fwai.jobs.message_sender import Send
 
 

@@ -9,7 +9,7 @@ over from this process then closes the row by it.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -26,16 +26,16 @@ from fwai.domain.instance import Owner
 from fwai.domain.job import NewJob
 from fwai.errors import StoreError
 from fwai.store.batch_writer import BatchWriter
+from fwai.store.call_fields import CallFields
 from fwai.store.call_log import FollowTool, StoredCallLog, follow_no_tool
 from fwai.store.call_logs import CallLogs
-from fwai.store.call_reader import CallReader
 from fwai.store.call_rows import FINAL_VALUES, LINE_STATES, ending_values, new_call_row
 from fwai.store.crash_recovery import Folders, Follow, follow_nothing
 from fwai.store.database import Database
 from fwai.store.file_writer import FileWriter
 from fwai.store.jobs import Jobs
 from fwai.store.tables import calls, instant
-from fwai.store.transcript_files import call_path, clean
+from fwai.store.transcript_files import call_path
 
 NOT_WANTED = CallEnding(CallState.CANCELED, EndReason.NOT_DIALED)
 _log = structlog.get_logger()
@@ -47,7 +47,7 @@ def tell_nobody(call_id: CallId, ending: CallEnding, at: float) -> None:
     """Tell nobody of a call that was canceled."""
 
 
-class Calls(CallReader):
+class Calls(CallFields):
     """The archive of all calls.
 
     Args:
@@ -104,6 +104,18 @@ class Calls(CallReader):
             unnamed = replace(call, provider_call_id="")
             await self._change(self._insert(unnamed, state, at), call.id, state)
 
+    async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+        """Keep a call that was over before it began; False when its provider's id is known.
+
+        It has no transcript: nobody spoke.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        row = new_call_row(call, ending.state, instant(at), self._owner)
+        opening = self._database.insert(calls).values(row | ending_values(ending, at))
+        return await self._change(opening.on_conflict_do_nothing(), call.id, ending.state)
+
     async def place(
         self,
         call: Call,
@@ -132,17 +144,6 @@ class Calls(CallReader):
             soonest = min(due) if len(due) == len(jobs) else None
             self._jobs.notify(soonest, [job.kind for job in jobs])
         return True
-
-    async def set_summary(
-        self, call_id: CallId, summary: str | None, extracted: Mapping[str, Any] | None
-    ) -> None:
-        """Keep what was found in a call after its end.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        values = {"summary": summary, "extracted": clean(extracted)}
-        await self._run(update(calls).where(calls.c.id == call_id).values(values))
 
     def log(self, call: Call) -> StoredCallLog:
         """Return the log to write this call's story into; the same one each time."""
@@ -243,30 +244,6 @@ class Calls(CallReader):
         self._logs.end(call_id, NOT_WANTED.state, at, NOT_WANTED)
         self.on_canceled(call_id, NOT_WANTED, at)
 
-    async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
-        """Keep the provider's id, which an outbound call has only once it was placed.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        other = calls.alias("other")
-        named = select(other.c.id).where(
-            other.c.provider == calls.c.provider,
-            other.c.provider_call_id == provider_call_id,
-            other.c.id != call_id,
-        )
-        here = (calls.c.id == call_id) & ~named.exists() & calls.c.state.not_in(FINAL_VALUES)
-        await self._run(update(calls).where(here).values(provider_call_id=provider_call_id))
-
-    async def set_recording(self, call_id: CallId, recording: Path) -> None:
-        """Keep where the recording is, relative to the recordings' directory; before it begins.
-
-        Raises:
-            StoreError: The database failed.
-        """
-        values = {"recording": recording.as_posix()}
-        await self._run(update(calls).where(calls.c.id == call_id).values(values))
-
     # ---- inside ----------------------------------------------------------------------------
 
     def _insert(self, call: Call, state: CallState, at: float) -> Executable:
@@ -286,11 +263,6 @@ class Calls(CallReader):
         await self.open(call, CallState.RINGING, at)
         await self._writer.flush()
         return await self._change(closing, call.id, ending.state)
-
-    async def _run(self, statement: Executable) -> int:
-        async with self._database.write() as connection:
-            result = await connection.execute(statement)
-            return cast("CursorResult[Any]", result).rowcount
 
     async def _change(self, statement: Executable, call_id: CallId, state: CallState) -> bool:
         """Move one call to ``state``, if the statement finds it, and write down what follows."""

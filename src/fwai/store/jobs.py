@@ -13,9 +13,9 @@ one that died).
 import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import ColumnElement, false, select, true, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.instance import Owner
@@ -36,12 +36,12 @@ from fwai.domain.job import (
 from fwai.domain.wall_clock import WallClock
 from fwai.store.clock_steps import OPEN_STATES, lives
 from fwai.store.database import Database
+from fwai.store.job_leases import LEASE_S as LEASE_S  # noqa: PLC0414 - of its jobs
+from fwai.store.job_leases import HeldJobs, taking
 from fwai.store.job_rows import ONLY_OUTCOME, finished, stored_job, waiting
 from fwai.store.job_tables import jobs
 from fwai.store.job_writer import JobWriter, OnNew, wake_nobody
 from fwai.store.transcript_files import clean
-
-LEASE_S: Final = 120.0
 
 
 def follow_no_job(job: Job, state: JobState) -> Iterable[NewJob]:  # noqa: ARG001
@@ -73,10 +73,8 @@ class Jobs(JobWriter):
         follows: Callable[[Job, JobState], Iterable[NewJob]] = follow_no_job,
     ) -> None:
         super().__init__(database, owner=owner, clock=clock, wall=wall, on_new=on_new)
-        self._held: dict[str, float] = {}  # what this process works on, and since when
+        self._held = HeldJobs(self._clock, self._wall, demo=database.demo)
         self._jitter = jitter
-        # What a demo wrote is never done by a live server, however it came into its database.
-        self._on_our_side = jobs.c.demo.is_(true() if database.demo else false())
         self.follows = follows
 
     # ---- the worker's side ----------------------------------------------------------------------
@@ -104,53 +102,22 @@ class Jobs(JobWriter):
         now = self._clock()
         if due_at is None or due_at > now:
             return []
-        order = (jobs.c.run_at, jobs.c.created_at) if oldest_first else (jobs.c.next_at,)
-        due = (
-            select(jobs.c.id)
-            .where(jobs.c.next_at <= now, self._free(kinds, where))
-            .order_by(*order)
-            .limit(limit)
-        )
-        if self._database.engine.dialect.name != "sqlite":
-            # Only WITH is evaluated once: a subquery may be for each row, and take as many again.
-            due = select(due.with_for_update(skip_locked=True, of=jobs).cte("due").c.id)
-        taking = (
-            update(jobs)
-            .where(jobs.c.id.in_(due.scalar_subquery()))
-            .values(
-                state=JobState.RUNNING.value,
-                attempts=jobs.c.attempts + 1,
-                next_at=now + timedelta(seconds=LEASE_S),
-                leased_by=self._owner.id,
-            )
-            .returning(jobs)
+        statement = taking(
+            self._held.free(self._owner.id, kinds, where),
+            now,
+            self._owner.id,
+            limit,
+            oldest_first=oldest_first,
+            sqlite=self._database.engine.dialect.name == "sqlite",
         )
         async with self._database.write() as connection:
-            rows = (await connection.execute(taking)).mappings().all()
-        since = self._unmoved()
-        self._held |= {row["id"]: since for row in rows}
-        self._steps.written([row["id"] for row in rows])
+            rows = (await connection.execute(statement)).mappings().all()
+        ids = [row["id"] for row in rows]
+        self._held.add(ids)
+        self._steps.written(ids)
         return sorted(
             (stored_job(row) for row in rows), key=lambda job: (job.run_at, job.created_at)
         )
-
-    def _free(
-        self, kinds: Collection[str] | None, where: ColumnElement[bool] | None
-    ) -> ColumnElement[bool]:
-        """Whether a job may be taken once it is due: nobody who lives works on it."""
-        over = self._unmoved() - LEASE_S
-        self._held = {job_id: since for job_id, since in self._held.items() if since > over}
-        others = (jobs.c.state == JobState.RUNNING.value) & (jobs.c.leased_by != self._owner.id)
-        free = self._on_our_side & ~(others & lives(jobs.c.leased_by))
-        if self._held:
-            free &= jobs.c.id.not_in(list(self._held)) | (jobs.c.next_at > self._clock())
-        if kinds is not None:
-            free &= jobs.c.kind.in_(list(kinds))
-        return free if where is None else free & where
-
-    def _unmoved(self) -> float:
-        """Return Unix time as it would be had nobody set the clock since the start."""
-        return self._clock().timestamp() - self._wall.look()
 
     async def begin(self, job: Job) -> bool:
         """Mark that what follows may have an effect; False when the lease was lost.
@@ -176,7 +143,7 @@ class Jobs(JobWriter):
             follows = list(self.follows(job, state))
             if follows:
                 await self.add(connection, follows)
-        self._held.pop(job.id, None)
+        self._held.drop(job.id)
         if follows:
             self.notify(kinds=[job.kind for job in follows])
         return state
@@ -192,7 +159,7 @@ class Jobs(JobWriter):
             StoreError: The database failed.
         """
         await self._steps.follow()
-        next_at, free = jobs.c.next_at, self._free(kinds, where)
+        next_at, free = jobs.c.next_at, self._held.free(self._owner.id, kinds, where)
         query = select(next_at).where(next_at.is_not(None), free).order_by(next_at).limit(1)
         async with self._database.read() as connection:
             return await connection.scalar(query)

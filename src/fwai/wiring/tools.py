@@ -26,8 +26,7 @@ from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.jobs import JobSubmitter
-from fwai.interfaces.messages import CallPermissionAsker, SmsSender, WhatsAppSender
-from fwai.interfaces.store import InvitedBookings
+from fwai.interfaces.messages import CallPermissionAsker, InvitedBookings, SmsSender, WhatsAppSender
 from fwai.jobs.invitations import noting_invitations
 from fwai.jobs.message_sender import MessageSender
 from fwai.jobs.unconfigured import Unconfigured

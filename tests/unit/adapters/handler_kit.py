@@ -26,6 +26,7 @@ class FakeCalls:
         rang: Our id and the provider's of each call that rings.
         machines: Provider and id of each call that a machine took.
         control: Of the last offer.
+        misses: Calls that were told to be missed, their state and cause.
     """
 
     ticket: StreamTicket | None = TICKET
@@ -37,6 +38,7 @@ class FakeCalls:
     rang: list[tuple[str, str]] = field(default_factory=list)
     machines: list[tuple[str, str]] = field(default_factory=list)
     control: CallControl | None = None
+    misses: list[tuple[CallOffer, CallState, str]] = field(default_factory=list)
 
     async def offer(self, offer: CallOffer, control: CallControl) -> StreamTicket | None:
         self.offers.append(offer)
@@ -69,6 +71,9 @@ class FakeCalls:
         self.endings.append((provider, provider_call_id, state, cause))
         self.ended_for.append(call_id)
         await self.over_with(provider_call_id, state, cause)
+
+    async def missed(self, offer: CallOffer, state: CallState, cause: str = "") -> None:
+        self.misses.append((offer, state, cause))
 
     async def over_with(self, provider_call_id: str, state: CallState, cause: str) -> None:
         """Act on the end of a call; kits override it."""
@@ -140,6 +145,9 @@ class PlacedCalls(FakeCalls):
         self.leave.set()
         if self.line is not None:
             await self.line.hang_up(provider_call_id)
+
+    async def missed(self, offer: CallOffer, state: CallState, cause: str = "") -> None:
+        self.misses.append((offer, state, cause))
 
     async def over_with(self, provider_call_id: str, state: CallState, cause: str) -> None:
         self.news.append(state.value)

@@ -86,6 +86,10 @@ class Archive:
     async def open(self, call: Call, state: CallState, at: float) -> None:
         self.told.append("open")
 
+    async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+        self.told.append("missed")
+        return True
+
     def log(self, call: Call) -> "Archive":
         return self
 

@@ -80,7 +80,11 @@ class BrowserLine:
         options = self._options
         if local:
             options = replace(options, loopback=True, public_ip=None)
-        leg, answer_sdp = await peer.answer(offer_sdp, options)
+        try:
+            leg, answer_sdp = await peer.answer(offer_sdp, options)
+        except BusyError as exc:
+            await self._calls.missed(_offer(agent), CallState.BUSY, str(exc))
+            raise
         try:
             call = await self._offer_call(leg, owner, agent)
         except BaseException:
@@ -99,14 +103,11 @@ class BrowserLine:
         return call.ticket.call_id, answer_sdp
 
     async def _offer_call(self, leg: WebRtcLeg, owner: str, agent: str) -> _BrowserCall:
-        provider_call_id = secrets.token_hex(12)
-        offer = CallOffer(
-            PROVIDER, provider_call_id, Direction.INBOUND, caller="", line="", agent=agent
-        )
+        offer = _offer(agent)
         ticket = await self._calls.offer(offer, self)
         if ticket is None:
             raise BusyError("the call was refused")
-        return _BrowserCall(provider_call_id, ticket, owner, leg)
+        return _BrowserCall(offer.provider_call_id, ticket, owner, leg)
 
     def is_owner(self, call_id: CallId, owner: str) -> bool:
         """Whether ``owner`` began this call; stays true for a short while after its end."""
@@ -159,3 +160,8 @@ class BrowserLine:
                 return
             if provider_call_id not in self._active:
                 del self._owners[call_id]
+
+
+def _offer(agent: str) -> CallOffer:
+    provider_call_id = secrets.token_hex(12)
+    return CallOffer(PROVIDER, provider_call_id, Direction.INBOUND, caller="", line="", agent=agent)

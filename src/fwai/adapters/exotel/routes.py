@@ -19,6 +19,7 @@ from fwai.adapters.exotel.webhook import (
     basic_auth_matches,
     final_state,
     identify_parties,
+    is_inbound,
     is_ringing,
     parse_fields,
     parse_message_report,
@@ -191,13 +192,7 @@ class _RequestHandler:
         if not call_sid:
             # Which call it is will be known from the stream itself.
             return JSONResponse({"url": self._hooks.stream_url(listening=listening)})
-        offer = self._offer(
-            call_sid,
-            fields.get("callfrom") or fields.get("from", ""),
-            fields.get("callto") or fields.get("to", ""),
-            fields.get("direction", ""),
-            listening=listening,
-        )
+        offer = self._offer_of(fields, listening=listening)
         if not await self._is_known_call(offer):
             raise HTTPException(403)
         try:
@@ -219,6 +214,8 @@ class _RequestHandler:
         if state is not None and (call_sid or call_id):
             cause = fields.get("status", "")[:60]
             await self._calls.ended(PROVIDER, call_sid, state, cause, call_id=call_id)
+            if call_sid and not call_id and is_inbound(fields):
+                await self._calls.missed(self._offer_of(fields), state, cause)
             return
         event = fields.get("eventtype") or fields.get("status", "")
         _log.info("exotel_call_status", status=event[:40], provider_call_id=call_sid[:60])
@@ -328,6 +325,15 @@ class _RequestHandler:
         return ticket
 
     # ---- calls ----------------------------------------------------------------------------------
+
+    def _offer_of(self, fields: Fields, *, listening: bool = False) -> CallOffer:
+        return self._offer(
+            fields.get("callsid", ""),
+            fields.get("callfrom") or fields.get("from", ""),
+            fields.get("callto") or fields.get("to", ""),
+            fields.get("direction", ""),
+            listening=listening,
+        )
 
     def _offer(
         self,

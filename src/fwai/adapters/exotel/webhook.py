@@ -226,6 +226,11 @@ def identify_parties(
     return Parties(e164(theirs), e164(ours), Direction.OUTBOUND if outbound else Direction.INBOUND)
 
 
+def is_inbound(fields: Fields) -> bool:
+    """Whether Exotel says that a call came in; False when it does not say."""
+    return fields.get("direction", "").lower().startswith("in")
+
+
 def e164(number: str) -> str:
     """Convert a number as Exotel writes it to E.164; empty when invalid.
 

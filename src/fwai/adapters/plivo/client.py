@@ -174,10 +174,10 @@ class PlivoClient:
         places_a_call: bool = False,
     ) -> Mapping[str, Any]:
         with self._watch.watched():
-            return await self._exchange(method, path, body)
+            return await self._exchange(method, path, body, places_a_call=places_a_call)
 
     async def _exchange(
-        self, method: str, path: str, body: Mapping[str, Any] | None
+        self, method: str, path: str, body: Mapping[str, Any] | None, *, places_a_call: bool
     ) -> Mapping[str, Any]:
         try:
             response = await self._http.request(

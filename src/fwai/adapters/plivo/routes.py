@@ -174,18 +174,8 @@ async def _answer(
     if not provider_call_id:
         _log.warning("plivo_answer_without_call_id")
         return _xml(EMPTY_XML)
-    outbound = form.get("Direction", "").lower() == "outbound"
-    ours, theirs = ("From", "To") if outbound else ("To", "From")
-    offer = CallOffer(
-        provider=PROVIDER,
-        provider_call_id=provider_call_id,
-        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
-        caller=phone.caller_number(form.get(theirs, "")),
-        line=phone.caller_number(form.get(ours, "")),
-        call_id=_call_id_of(form),
-    )
     try:
-        ticket = await calls.offer(offer, control)
+        ticket = await calls.offer(_offer_of(form), control)
     except BusyError as exc:
         _log.warning("call_refused", reason=str(exc))
         return _xml(BUSY_XML)
@@ -201,11 +191,25 @@ async def _answer(
     )
 
 
+def _offer_of(form: Fields) -> CallOffer:
+    outbound = form.get("Direction", "").lower() == "outbound"
+    ours, theirs = ("From", "To") if outbound else ("To", "From")
+    return CallOffer(
+        provider=PROVIDER,
+        provider_call_id=form.get("CallUUID", ""),
+        direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
+        caller=phone.caller_number(form.get(theirs, "")),
+        line=phone.caller_number(form.get(ours, "")),
+        call_id=_call_id_of(form),
+    )
+
+
 async def _ended(form: Fields, calls: CallHandler) -> None:
-    provider_call_id = form.get("CallUUID", "")
-    cause = form.get("HangupCauseName") or form.get("HangupCause", "")
-    state, call_id = final_state(form), _call_id_of(form)
-    await calls.ended(PROVIDER, provider_call_id, state, cause[:60], call_id=call_id)
+    offer, state = _offer_of(form), final_state(form)
+    cause = (form.get("HangupCauseName") or form.get("HangupCause", ""))[:60]
+    await calls.ended(PROVIDER, offer.provider_call_id, state, cause, call_id=offer.call_id)
+    if form.get("Direction", "").lower() == "inbound":
+        await calls.missed(offer, state, cause)  # we may not have been asked for it
 
 
 def _call_id_of(form: Fields) -> CallId:

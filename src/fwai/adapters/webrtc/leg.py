@@ -160,11 +160,10 @@ class WebRtcLeg:
         try:
             async with asyncio.timeout(self._limits.connect_s):
                 await self._transport.connect(self._remote, offered=self._offered)
-        except TimeoutError:
+        except BaseException as exc:
             await self.close()
-            raise WireError("webrtc: the other side was not reached in time") from None
-        except BaseException:
-            await self.close()
+            if isinstance(exc, TimeoutError):
+                raise WireError("webrtc: the other side was not reached in time") from None
             raise
 
     def release(self) -> None:

@@ -29,8 +29,8 @@ from fwai.adapters.whatsapp.events import (
     Party,
 )
 from fwai.adapters.whatsapp.interfaces import CallApi, MediaPeer
+from fwai.adapters.whatsapp.missed import MissedReports, WebhookAge
 from fwai.domain.call import CallId, CallState, Direction
-from fwai.domain.wall_clock import WallClock
 from fwai.errors import BusyError, FwaiError
 from fwai.interfaces.calls import CallHandler
 from fwai.tasks import IsolatedTasks
@@ -56,7 +56,6 @@ class WhatsAppCalls:
         pre_accept: Connect the media before answering; False answers first.
         on_progress: Called with the progress of outbound calls; must not block or raise.
         clock: Unix time in seconds.
-        wall: Tells how the clock was set; None is the system's.
     """
 
     def __init__(
@@ -71,7 +70,6 @@ class WhatsAppCalls:
         timers: CallTimers | None = None,
         on_progress: Callable[[Progress], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
-        wall: WallClock | None = None,
     ) -> None:
         self._api = api
         self._peer = peer
@@ -79,14 +77,14 @@ class WhatsAppCalls:
         self._tasks = IsolatedTasks(group, MAX_TASKS)
         self._timers = timers or CallTimers()
         self._on_progress = on_progress
-        self._clock = clock
-        self._wall = wall or WallClock(time.time, time.monotonic)
+        self._age = WebhookAge(clock)
+        self._missed = MissedReports(calls, self._tasks, lambda: self._line)
         context = SetupContext(api, peer, calls, self, self._timers, line, pre_accept=pre_accept)
         self._setup = CallSetup(context, self._report_state, self._report_end)
         self._live: dict[str, WhatsAppCall] = {}
-        self._seen = RecentKeys(self._wall.steady, REMEMBER_S)
-        self._over = RecentKeys(self._wall.steady, REMEMBER_S)
-        self._hung_up = RecentKeys(self._wall.steady, REMEMBER_S)
+        self._seen, self._over, self._hung_up = (
+            RecentKeys(time.monotonic, REMEMBER_S) for _ in range(3)
+        )
         self._early_events: list[CallEvent] = []
         self._line = line
         self._dialling = 0
@@ -117,20 +115,14 @@ class WhatsAppCalls:
         if not self._seen.add(f"connect {event.call_id}"):
             _log.info("whatsapp_webhook_repeated", provider_call_id=event.call_id)
             return
-        age_s = self._age_s(event.at)
+        age_s = self._age.least_s(event.at)
         late = "webhook came too late" if age_s > self._timers.stale_s else ""
         if reason := "over already" if event.call_id in self._over else late:
             _log.warning("whatsapp_call_missed", provider_call_id=event.call_id, reason=reason)
+            self._missed.start(event.call_id, event.user, CallState.NO_ANSWER, reason, event.line)
             return
         live = WhatsAppCall(event.call_id, Direction.INBOUND, event.user)
         self._start(live, self._setup.inbound(live, event))
-
-    def _age_s(self, at: float | None) -> float:
-        """Return how old a webhook is at least: which of our clocks is right nobody can say."""
-        if at is None:
-            return 0.0
-        age_s = self._clock() - at
-        return min(age_s, age_s - self._wall.look())
 
     def _handle_terminate(self, event: CallTerminated) -> None:
         """Handle the end of a call."""
@@ -139,8 +131,7 @@ class WhatsAppCalls:
             return
         if not self._over.add(event.call_id):
             return
-        direction = live.direction if live else event.direction or Direction.INBOUND
-        state = event.state(direction)
+        state = event.state(live.direction if live else event.direction or Direction.INBOUND)
         _log.info(
             "whatsapp_terminated",
             provider_call_id=event.call_id,
@@ -156,6 +147,7 @@ class WhatsAppCalls:
         else:
             call_id = CallId(event.reference)
             report = self._calls.ended(PROVIDER, event.call_id, state, event.cause, call_id=call_id)
+            self._missed.ended(event, state)
         self._tasks.start(report, f"whatsapp_end:{event.call_id}")
 
     def _handle_progress(self, event: CallConnect | CallProgress) -> None:
@@ -190,7 +182,9 @@ class WhatsAppCalls:
             return
         if isinstance(event, CallConnect) and self._seen.add(f"orphan {event.call_id}"):
             _log.warning("whatsapp_call_unknown", provider_call_id=event.call_id)
-            self._tasks.start(self._hang_up_quietly(event.call_id), f"whatsapp_end:{event.call_id}")
+            self._tasks.start(
+                _hang_up_quietly(self, event.call_id), f"whatsapp_end:{event.call_id}"
+            )
 
     def _buffer_early(self, event: CallEvent) -> bool:
         """Buffer an event that may belong to a call that is just being placed."""
@@ -271,7 +265,7 @@ class WhatsAppCalls:
                 endings.start(self._close(live, "server stopped"), f"whatsapp_end:{live.id}")
 
     async def _close(self, live: WhatsAppCall, cause: str) -> None:
-        await self._hang_up_quietly(live.id)
+        await _hang_up_quietly(self, live.id)
         live.over.set()
         live.cancel()
         await self._report_end(live, CallState.FAILED, cause)
@@ -292,14 +286,17 @@ class WhatsAppCalls:
         """Report a call's end; the first report counts."""
         self._report_state(live, state, cause)
         await self._calls.ended(PROVIDER, live.id, state, cause, call_id=CallId(live.reference))
+        if live.direction is Direction.INBOUND and not live.carried:
+            await self._missed.tell(live.id, live.user, state, cause)
 
     def _report_state(self, live: WhatsAppCall, state: CallState, cause: str = "") -> None:
         if live.direction is Direction.OUTBOUND and not live.end_reported:
             live.end_reported = state.final
             self._on_progress(Progress(live.id, live.reference, live.user, state, cause))
 
-    async def _hang_up_quietly(self, call_id: str) -> None:
-        try:
-            await self.hang_up(call_id)
-        except FwaiError as exc:
-            _log.warning("hang_up_failed", provider_call_id=call_id, error=str(exc))
+
+async def _hang_up_quietly(calls: WhatsAppCalls, call_id: str) -> None:
+    try:
+        await calls.hang_up(call_id)
+    except FwaiError as exc:
+        _log.warning("hang_up_failed", provider_call_id=call_id, error=str(exc))
