@@ -280,7 +280,7 @@ def test_draining_admits_nothing_and_lets_calls_go_on() -> None:
 
     house = inside(act)
 
-    assert house.reasons == [EndReason.CALLER_HUNG_UP]
+    assert house.states == [CallState.COMPLETED, CallState.BUSY]
 
 
 def test_stopping_ends_what_still_runs_and_says_so() -> None:

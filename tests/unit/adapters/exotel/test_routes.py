@@ -332,3 +332,29 @@ def test_secrets_are_not_in_what_a_log_may_show() -> None:
 
     assert SECRET not in shown
     assert "pass-word" not in shown
+
+
+@pytest.mark.parametrize("status", ["completed", "no-answer", "busy", "failed", "canceled"])
+@pytest.mark.parametrize(
+    ("fields", "missed"),
+    [(INCOMING, True), (OUTGOING, False), ({**INCOMING, "Direction": ""}, False)],
+)
+async def test_whoever_hung_up_before_their_stream_came_is_told(
+    status: str, fields: dict[str, str], missed: bool
+) -> None:
+    exotel = Exotel()
+
+    await exotel.send("status", {**fields, "Status": status, "CallStatus": status})
+
+    assert len(exotel.calls.endings) == 1
+    assert [(offer.caller, offer.line) for offer, _, _ in exotel.calls.misses] == (
+        [("+919999900001", "+918047100000")] if missed else []
+    )
+
+
+async def test_a_call_of_ours_is_never_missed() -> None:
+    exotel = Exotel(placed="c1")
+
+    await exotel.send("status", {**INCOMING, "Status": "completed"})
+
+    assert exotel.calls.misses == []

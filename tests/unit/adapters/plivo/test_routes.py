@@ -327,3 +327,17 @@ async def test_notifications_are_acknowledged(path: str, form: dict[str, str]) -
 
 def test_secrets_stay_out_of_a_repr() -> None:
     assert TOKEN not in repr(HOOKS)
+
+
+@pytest.mark.parametrize(("path", "asked"), [("hangup", HANG_UP), ("answer", HANG_UP)])
+@pytest.mark.parametrize("direction", ["inbound", "outbound", ""])
+async def test_whoever_hung_up_before_we_were_asked_is_told(
+    path: str, asked: dict[str, str], direction: str
+) -> None:
+    calls = FakeCalls()
+
+    await Line(calls).send(path, {**asked, "Direction": direction})
+
+    told = [(offer.provider_call_id, offer.direction) for offer, _, _ in calls.misses]
+    assert len(calls.endings) == 1
+    assert told == ([(asked["CallUUID"], Direction.INBOUND)] if direction == "inbound" else [])

@@ -120,6 +120,64 @@ def test_a_connect_after_its_terminate_or_too_late_does_nothing() -> None:
     virtual_time.run(scene())
     assert world.steps == []
     assert world.offers == []
+    misses = [(offer.provider_call_id, state) for offer, state, _ in world.handler.misses]
+    assert sorted(set(misses)) == [
+        ("wacid.1", CallState.CANCELED),
+        ("wacid.1", CallState.NO_ANSWER),  # the first one counts
+        ("wacid.2", CallState.NO_ANSWER),
+    ]
+    assert misses[0] == ("wacid.1", CallState.CANCELED)
+    assert {offer.caller for offer, _, _ in world.handler.misses} == {connect().user.number}
+
+
+@pytest.mark.parametrize("stage", ["at once", "take", "answer", "pre_accept", "connect", "accept"])
+def test_a_user_who_gives_up_before_we_answered_is_told_with_the_number(stage: str) -> None:
+    world = World(faults={} if stage == "at once" else {stage: 2.0})
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.handle(connect())
+            if stage == "take":
+                await until(lambda: world.offers)
+            elif stage != "at once":
+                await until(lambda: stage in world.steps)
+            calls.handle(terminate())
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    (missed,) = world.handler.misses
+    offer, state, _ = missed
+    assert (offer.provider_call_id, offer.direction) == ("wacid.1", Direction.INBOUND)
+    assert (offer.caller, offer.line) == (connect().user.number, "+15550001111")
+    assert state is CallState.CANCELED
+
+
+def test_a_call_that_was_carried_is_not_missed() -> None:
+    world = World()
+
+    async def scene() -> None:
+        async with calls_of(world) as calls:
+            calls.handle(connect())
+            await until(lambda: "carry" in world.steps)
+            calls.handle(terminate(duration_s=9.0))
+            await until(lambda: not calls.active)
+
+    virtual_time.run(scene())
+    assert world.handler.misses == []
+
+
+@pytest.mark.parametrize("set_s", [3600.0, -3600.0, 86_400.0])
+def test_a_clock_that_is_set_makes_no_call_late(set_s: float) -> None:
+    clocks = TwoClocks(NOW)
+    age = WebhookAge(clocks.wall.now, clocks.wall)
+    clocks.go_on(100)
+    right = clocks.wall_s
+    clocks.set_wall(set_s)
+
+    assert age.least_s(right) <= 1.0, "it was right before"
+    assert age.least_s(clocks.wall_s) <= 1.0, "it is right now"
+    assert age.least_s(min(right, clocks.wall_s) - 60) >= 60.0
+    assert age.least_s(None) == 0.0
 
 
 @pytest.mark.parametrize("stage", ["answer", "pre_accept", "connect", "accept"])
