@@ -107,8 +107,6 @@ class CallSession:
         self._to_machine = False
         self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
 
-    # ---- the life of the call -------------------------------------------------------------------
-
     async def run(self) -> EndReason:
         """Carry the call to its end; a tool that is still running is waited for.
 
@@ -270,8 +268,6 @@ class CallSession:
         self._silence.agent_busy(self._loop.time())
         if not self._ended.done():
             self._agent.answer_tool(result)
-
-    # ---- once a second --------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Write down what was heard, keep the time limit, mind silence and keys."""

@@ -42,9 +42,7 @@ async def draining(house: House) -> None:
     await refused(house)
 
 
-@pytest.mark.parametrize(
-    ("why", "cause"), [(full, "all lines are in use"), (draining, "draining")]
-)
+@pytest.mark.parametrize(("why", "cause"), [(full, "all lines are in use"), (draining, "draining")])
 @pytest.mark.parametrize("provider", ["plivo", "exotel", "whatsapp", "browser"])
 def test_a_call_that_is_refused_is_kept(
     why: Callable[[House], Awaitable[None]], cause: str, provider: str
@@ -62,9 +60,9 @@ def test_a_call_that_is_refused_is_kept(
         (OTHER.caller, CallState.BUSY, NEVER, cause),
         ("", CallState.BUSY, NEVER, cause),
     ]
-    assert [call.direction for call in house.archive.calls.values()] == [
-        Direction.INBOUND
-    ] * len(house.archive.calls)
+    assert [call.direction for call in house.archive.calls.values()] == [Direction.INBOUND] * len(
+        house.archive.calls
+    )
 
 
 @pytest.mark.parametrize(

@@ -183,8 +183,6 @@ class _RequestHandler:
         self._reports = reports
         self._accounts = AccountLog(PROVIDER, hooks.account_id)
 
-    # ---- requests -------------------------------------------------------------------------------
-
     async def voicebot(self, fields: Fields) -> Response:
         """Answer with the URL of the call's stream."""
         call_sid = fields.get("callsid", "")
