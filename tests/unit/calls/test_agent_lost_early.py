@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeAgent, FakeCaller
 from fwai.domain.call import Call, CallState, EndReason
 from fwai.domain.events import AgentEvent, AgentLost, AgentReady
@@ -12,11 +13,7 @@ from fwai.errors import ApiError
 from unit.calls import test_manager as inbound
 from unit.calls.test_placing import ANSWERED, House, inside
 
-
-class CausedLoss(AgentLost):
-    """A loss that says why, as far as the leg knows."""
-
-    cause = "the model's key was refused"
+REFUSED = "the model's key was refused"
 
 
 class LostAgent(FakeAgent):
@@ -59,7 +56,7 @@ def lost(after_s: float, loss: AgentEvent | None) -> Callable[[House], None]:
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.1, 5.0, 40.0], ids=lambda s: f"{s:g} s")
-@pytest.mark.parametrize(("loss", "cause"), [(AgentLost(), ""), (CausedLoss(), CausedLoss.cause)])
+@pytest.mark.parametrize(("loss", "cause"), [(AgentLost(), ""), (AgentLost(REFUSED), REFUSED)])
 def test_it_stops_ringing_and_the_reason_is_kept(
     after_s: float, loss: AgentLost, cause: str
 ) -> None:
@@ -126,7 +123,7 @@ def test_one_that_is_lost_as_it_is_answered_fails_the_call() -> None:
 def test_whoever_calls_us_is_not_left_waiting_either() -> None:
     async def act(house: inbound.House) -> None:
         async def make(call: Call) -> FakeAgent:
-            return LostAgent(2.0, CausedLoss())
+            return LostAgent(2.0, AgentLost(REFUSED))
 
         house.make_agent = make
         await house.offer()
@@ -136,5 +133,5 @@ def test_whoever_calls_us_is_not_left_waiting_either() -> None:
 
     (ending,) = house.archive.endings.values()
     assert (ending.state, ending.reason) == (CallState.FAILED, EndReason.AGENT_FAILED)
-    assert ending.cause == CausedLoss.cause
+    assert ending.cause == REFUSED
     assert house.control.hung_up == ["carrier-1"]

@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeCaller, FakeControl
 from fwai.adapters.plivo.client import PlivoClient
 from fwai.adapters.plivo.line import PlivoLine

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeCaller
 from fwai.calls.missed_calls import MAX_REMEMBERED, MOST_AT_ONCE, PER_SECOND
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, EndReason

@@ -34,8 +34,8 @@ class MissedReports:
         )
 
     def ended(self, event: CallTerminated, state: CallState) -> None:
-        """Tell of the end of a call that we know nothing of."""
-        if event.direction is Direction.INBOUND and not event.reference:
+        """Tell of the end of a call that we know nothing of; ours carry a reference."""
+        if event.direction is not Direction.OUTBOUND and not event.reference:
             self.start(event.call_id, event.user, state, event.cause)
 
     async def tell(

@@ -9,8 +9,10 @@ import virtual_time
 from fwai.adapters.whatsapp.call_state import RecentKeys
 from fwai.adapters.whatsapp.client import GraphError
 from fwai.adapters.whatsapp.events import Problem
+from fwai.adapters.whatsapp.missed import WebhookAge
 from fwai.domain.call import CallState, Direction
 from fwai.errors import ApiError, ApiUnknownError, WireError
+from two_clocks import TwoClocks
 from unit.adapters.whatsapp.kit import (
     BUSY,
     NOW,
@@ -169,7 +171,7 @@ def test_a_call_that_was_carried_is_not_missed() -> None:
 @pytest.mark.parametrize("set_s", [3600.0, -3600.0, 86_400.0])
 def test_a_clock_that_is_set_makes_no_call_late(set_s: float) -> None:
     clocks = TwoClocks(NOW)
-    age = WebhookAge(clocks.wall.now, clocks.wall)
+    age = WebhookAge(lambda: clocks.wall_s, clocks.wall)
     clocks.go_on(100)
     right = clocks.wall_s
     clocks.set_wall(set_s)
