@@ -218,7 +218,7 @@ def _accounts(secret: str, providers: Sequence[str]) -> dict[str, str]:
         "whatsapp": {
             "PHONE_NUMBER_ID": "100000000000001",
             "META_ACCESS_TOKEN": "bench",
-            "META_VERIFY_TOKEN": "bench",
+            "META_VERIFY_TOKEN": "bench-verify",
             "META_APP_SECRET": secret,
             "META_GRAPH_URL": NOBODY,
         },

@@ -2,19 +2,32 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections import Counter
 from typing import Final
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from pydantic import SecretStr
+
+from fwai.config.secrets import invalid_secrets
 from fwai.config.settings import Settings, is_set
-from fwai.domain.host import is_loopback
+from fwai.config.urls import public_url_problem, url_problem
+from fwai.config.values import half_quoted, has_hidden_characters
+from fwai.domain.near_miss import nearest
 from fwai.domain.phone import normalise
 from fwai.errors import StoreError
 from fwai.store.database_url import parse_url
 
 AVAILABLE: Final = ("plivo", "exotel", "whatsapp")
-MIN_KEY_CHARS: Final = 16
+# Base URLs by setting: what they may begin with, and what is said of one that cannot be right.
+_BASE_URLS: Final = {
+    "gemini_live_url": (("wss", "ws"), "must be wss://host, or ws://host for a simulator"),
+    "gemini_text_url": (("https", "http"), "must be https://host"),
+    "plivo_api_url": (("https", "http"), "must be https://host"),
+    "exotel_api_url": (("https", "http"), "must be https://host"),
+    "meta_graph_url": (("https", "http"), "must be https://host"),
+}
+# Words for people, where a quote may stand at either end.
+_FREE_TEXT: Final = ("business_name",)
 
 
 def missing_settings(settings: Settings) -> list[str]:
@@ -24,8 +37,14 @@ def missing_settings(settings: Settings) -> list[str]:
         problems.append(f"CALL_PROVIDER: missing; set it to {' or '.join(AVAILABLE)}")
     problems += [
         f"CALL_PROVIDER: {name} is not available in this version; use {', '.join(AVAILABLE)}"
-        for name in settings.call_provider
+        + (f"; did you mean {meant}?" if (meant := nearest(name, AVAILABLE)) else "")
+        for name in dict.fromkeys(settings.call_provider)
         if name not in AVAILABLE
+    ]
+    problems += [
+        f"CALL_PROVIDER: {name} is named {count} times; name it once"
+        for name, count in Counter(settings.call_provider).items()
+        if count > 1
     ]
     if not is_set(settings.google_api_key):
         problems.append("GOOGLE_API_KEY: missing; create one in Google AI Studio")
@@ -75,8 +94,10 @@ def _required(settings: Settings) -> dict[str, tuple[object, str]]:
 def invalid_settings(settings: Settings) -> list[str]:
     """Return the invalid settings of a configured server, each with its fix."""
     problems = []
-    if settings.base_url and not _is_public_url(settings.base_url):
-        problems.append("PUBLIC_URL: must be https://host, as providers see it, without a query")
+    for name in ("public_url", "plivo_callback_url"):
+        url = getattr(settings, name)
+        if url and (problem := public_url_problem(url)):
+            problems.append(f"{name.upper()}: must be https://host, as providers see it; {problem}")
     if settings.plivo_phone_number:
         try:
             normalise(settings.plivo_phone_number)
@@ -107,27 +128,49 @@ def always_invalid(settings: Settings) -> list[str]:
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
-        problems.append(f"TIMEZONE: unknown zone {settings.timezone!r}; such as Asia/Kolkata")
-    if not _is_url(settings.gemini_live_url, ("wss", "ws")):
-        problems.append("GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator")
-    if not _is_url(settings.plivo_api_url, ("https", "http")):
-        problems.append("PLIVO_API_URL: must be https://host")
-    if not _is_url(settings.exotel_api_url, ("https", "http")):
-        problems.append("EXOTEL_API_URL: must be https://host")
+        near = nearest(settings.timezone, sorted(available_timezones()))
+        hint = f"did you mean {near}?" if near else "such as Asia/Kolkata"
+        problems.append(f"TIMEZONE: unknown zone {settings.timezone[:80]!r}; {hint}")
+    for name, (schemes, rule) in _BASE_URLS.items():
+        if problem := url_problem(getattr(settings, name), schemes):
+            problems.append(f"{name.upper()}: {rule}; {problem}")
     try:
         parse_url(settings.database_url)
     except StoreError as exc:
         problems.append(str(exc))
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
-    return problems + _invalid_media(settings)
+    return [
+        *_unreadable_texts(settings),
+        *problems,
+        *_invalid_media(settings),
+        *invalid_secrets(settings),
+    ]
+
+
+def _unreadable_texts(settings: Settings) -> list[str]:
+    """Return the settings with half a pair of quotes or hidden characters in them."""
+    problems = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        for text in value if isinstance(value, tuple) else (value,):
+            plain = text.get_secret_value() if isinstance(text, SecretStr) else str(text)
+            secret = isinstance(text, SecretStr)  # a password may begin with a quote
+            if has_hidden_characters(plain):
+                problems.append(
+                    f"{name.upper()}: holds a line break or a character that cannot be seen; "
+                    "type it again"
+                )
+                break
+            if half_quoted(plain) and not secret and name not in _FREE_TEXT:
+                problems.append(f"{name.upper()}: has a quote at one end only; take it out")
+                break
+    return problems
 
 
 def _invalid_media(settings: Settings) -> list[str]:
     """Return the invalid settings of WhatsApp, WebRTC and API keys."""
     problems = []
-    if not _is_url(settings.meta_graph_url, ("https", "http")):
-        problems.append("META_GRAPH_URL: must be https://host")
     if not re.fullmatch(r"v\d+\.\d+", settings.meta_graph_version):
         problems.append("META_GRAPH_VERSION: must be like v25.0")
     if settings.rtc_udp_port_max < settings.rtc_udp_port_min + 1:
@@ -136,31 +179,7 @@ def _invalid_media(settings: Settings) -> list[str]:
         )
     if settings.public_ip and not _is_ipv4(settings.public_ip):
         problems.append("PUBLIC_IP: must be an IPv4 address, such as 203.0.113.7")
-    if any(len(key.get_secret_value()) < MIN_KEY_CHARS for key in settings.api_keys):
-        problems.append(
-            f"API_KEYS: each at least {MIN_KEY_CHARS} characters; make one with: "
-            "openssl rand -hex 24"
-        )
     return problems
-
-
-def _is_public_url(url: str) -> bool:
-    if not _is_url(url, ("https", "http")):
-        return False
-    parts = urlsplit(url)
-    if parts.query or parts.fragment or parts.username is not None:
-        return False
-    return parts.scheme == "https" or is_loopback(parts.hostname or "")
-
-
-def _is_url(url: str, schemes: Sequence[str]) -> bool:
-    """Whether ``url`` has a host and one of ``schemes``, in lower case."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises when it is none
-    except ValueError:
-        return False
-    return bool(parts.hostname) and url.startswith(tuple(f"{scheme}://" for scheme in schemes))
 
 
 def _is_ipv4(text: str) -> bool:

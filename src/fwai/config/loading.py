@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from fwai.config.checks import always_invalid, invalid_settings, missing_settings
+from fwai.config.names import SettingWarning, name_warnings
 from fwai.config.outbound_checks import invalid_outbound
 from fwai.config.settings import Settings
 from fwai.errors import ConfigError
@@ -38,6 +40,31 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
     Raises:
         ConfigError: Every problem at once, each naming its variable and the fix.
     """
+    settings, problems = inspect_settings(values, environment=environment)
+    if problems:
+        raise ConfigError([*problems, *map(str, setting_warnings() if environment else ())])
+    return settings
+
+
+def setting_warnings() -> tuple[SettingWarning, ...]:
+    """Return what is set in ``.env`` and in the environment without being a setting."""
+    return name_warnings(os.environ, Path(str(Settings.model_config["env_file"])))
+
+
+def inspect_settings(
+    values: Mapping[str, Any] | None = None, *, environment: bool = True
+) -> tuple[Settings, list[str]]:
+    """Load the settings and return what is wrong with them, too, instead of raising it.
+
+    A value that cannot be read is replaced by its default, so that everything else can be judged.
+
+    Args:
+        values: By field name; they override the environment.
+        environment: Whether to read the environment and ``.env`` at all.
+
+    Raises:
+        ConfigError: ``.env`` cannot be read at all.
+    """
     kind = Settings if environment else _ExplicitSettings
     problems: list[str] = []
     try:
@@ -51,9 +78,7 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
     if not settings.demo and not settings.talk_only:
         problems += [*missing_settings(settings), *invalid_settings(settings)]
     problems += [*always_invalid(settings), *invalid_outbound(settings)]
-    if problems:
-        raise ConfigError(problems)
-    return settings
+    return settings, problems
 
 
 def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
@@ -75,8 +100,12 @@ def _describe_error(name: str, error: Mapping[str, Any]) -> str:
             fix = f"must be {context['expected']}, not {error['input']!r}"
         case _, "bool_parsing":
             fix = "must be true or false"
-        case _, "int_parsing" | "int_type":
+        case _, "int_parsing" | "int_type" | "int_from_float":
             fix = "must be a whole number"
+            if isinstance(error["input"], str) and any(one.isdigit() for one in error["input"]):
+                fix += "; write digits only, without commas and units: 1800"
+        case _, "float_parsing" | "float_type" | "finite_number":
+            fix = "must be a number, with a point for decimals: 0.5"
         case _, "greater_than_equal":
             fix = f"must be at least {context['ge']}"
         case _, "less_than_equal":

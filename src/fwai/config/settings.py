@@ -4,17 +4,19 @@ Only ``cli`` and ``wiring`` see `Settings`; everything else gets plain values. E
 description is its comment in ``.env.example``; a test compares the two.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     SettingsConfigDict,
 )
 
+from fwai.config.values import default_database, parts, tidied
 from fwai.domain.phone import CountryAllowList, country_code, normalise
 
 INDIA: Final = "91"
@@ -186,12 +188,16 @@ class Settings(BaseSettings):
     )
 
     database_url: str = Field(
-        default="sqlite+aiosqlite:///data/fwai.db",
+        default=default_database(Path("data")),
         repr=False,  # it may hold a password
-        description="Or postgresql+asyncpg://user:password@host/name. Words of libpq's may follow,"
+        description="Without it: DATA_DIR/fwai.db. "
+        "Or postgresql+asyncpg://user:password@host/name. Words of libpq's may follow,"
         " such as ?sslmode=require&connect_timeout=5; behind pgbouncer ?prepared_statements=off.",
     )
-    data_dir: Path = Field(default=Path("data"), description="Database and recordings.")
+    data_dir: Path = Field(
+        default=Path("data"),
+        description="Database, recordings, availability.json and the callbacks.json of before.",
+    )
     transcripts_dir: Path = Field(default=Path("transcripts"), description="Transcripts.")
     prompts_file: Path = Field(default=Path("prompts.json"), description="The agents.")
     enable_transcripts: bool = Field(
@@ -294,29 +300,45 @@ class Settings(BaseSettings):
         default="auto", description="json, console, or auto: console on a terminal."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tidy(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        return tidied(values, {name: one.annotation for name, one in cls.model_fields.items()})
+
     @field_validator("call_provider", "webhook_allowed_hosts", "calling_countries", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+            return tuple(part.lower() for part in parts(value))
         return value
 
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+            return tuple(SecretStr(part) for part in parts(value))
         return value
 
     @field_validator("exotel_sample_rate", mode="before")
     @classmethod
     def _whole(cls, value: object) -> object:
-        return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
 
-    @field_validator("log_level", mode="before")
+    @field_validator("data_dir", "transcripts_dir", "prompts_file")
     @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
+    def _home(cls, value: Path) -> Path:
+        """Understand ``~`` as a shell does; where there is no such home it stays as it is."""
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            return value
+
+    @model_validator(mode="after")
+    def _database_under_data_dir(self) -> "Settings":
+        if "database_url" not in self.model_fields_set or not self.database_url:
+            # The model is frozen for everyone else; this is still part of making it.
+            object.__setattr__(self, "database_url", default_database(self.data_dir))
+        return self
 
     @field_validator("plivo_phone_number")
     @classmethod
@@ -325,6 +347,11 @@ class Settings(BaseSettings):
             return normalise(value)
         except ValueError:
             return value  # reported with everything else
+
+    @property
+    def database_chosen(self) -> bool:
+        """Whether ``DATABASE_URL`` was set, rather than follow from ``DATA_DIR``."""
+        return self.database_url != default_database(self.data_dir)
 
     @property
     def demo(self) -> bool:

@@ -30,7 +30,6 @@ def problems(**changes: object) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"meta_graph_url": "ftp://graph"}, "META_GRAPH_URL: must be https://host"),
         ({"meta_graph_version": "25"}, "META_GRAPH_VERSION: must be like v25.0"),
         (
             {"rtc_udp_port_min": 20000, "rtc_udp_port_max": 20000},

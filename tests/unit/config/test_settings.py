@@ -200,7 +200,7 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
         ({"log_format": "xml"}, "LOG_FORMAT: must be 'auto', 'json' or 'console', not 'xml'"),
         (
             {"log_level": "loud"},
-            "LOG_LEVEL: must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not 'LOUD'",
+            "LOG_LEVEL: must be 'DEBUG', 'INFO', 'WARNING' or 'ERROR', not 'loud'",
         ),
         ({"max_call_seconds": "5"}, "MAX_CALL_SECONDS: must be at least 30"),
         (
@@ -224,15 +224,6 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
             "PLIVO_PHONE_NUMBER: write the number in international form, such as +919999900000",
         ),
         (
-            {"gemini_live_url": "https://example.com"},
-            "GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator",
-        ),
-        (
-            {"gemini_live_url": "ws://[::1"},
-            "GEMINI_LIVE_URL: must be wss://host, or ws://host for a simulator",
-        ),
-        ({"plivo_api_url": "api.plivo.com"}, "PLIVO_API_URL: must be https://host"),
-        (
             {"database_url": "mysql://user:database-secret@host/name"},
             "DATABASE_URL: must begin with sqlite+aiosqlite or postgresql+asyncpg",
         ),
@@ -240,29 +231,6 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
 )
 def test_a_wrong_value_is_named_with_its_fix(changes: dict[str, object], problem: str) -> None:
     assert problems({**GOOD, **changes}) == (problem,)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://voice.example.com",
-        "voice.example.com",
-        "https://",
-        "https:///path",
-        "wss://voice.example.com",
-        "HTTPS://voice.example.com",
-        "https://voice.example.com?x=1",
-        "https://voice.example.com#x",
-        "https://user:plivo-secret@voice.example.com",
-        "https://voice.example.com:port",
-        "https://[::1",
-    ],
-)
-@pytest.mark.parametrize("name", ["public_url", "plivo_callback_url"])
-def test_a_public_url_is_https_and_nothing_but_an_address(url: str, name: str) -> None:
-    assert problems({**GOOD, "public_url": "", name: url}) == (
-        "PUBLIC_URL: must be https://host, as providers see it, without a query",
-    )
 
 
 @pytest.mark.parametrize(

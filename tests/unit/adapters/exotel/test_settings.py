@@ -13,7 +13,7 @@ GOOD = {
     "exotel_api_key": "api-key",
     "exotel_api_token": "api-token",
     "exotel_caller_id": "08047100000",
-    "exotel_webhook_secret": "Path-s3cret_",
+    "exotel_webhook_secret": "Path-s3cret_of-ours",
 }
 
 
@@ -51,13 +51,13 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ({"exotel_sample_rate": "fast"}, "EXOTEL_SAMPLE_RATE"),
         ({"exotel_chunk_bytes": 1000}, "EXOTEL_CHUNK_BYTES"),
         ({"exotel_chunk_bytes": 100_160}, "EXOTEL_CHUNK_BYTES"),
-        ({"exotel_webhook_secret": "a/b"}, "EXOTEL_WEBHOOK_SECRET"),
-        ({"exotel_webhook_secret": "a b"}, "EXOTEL_WEBHOOK_SECRET"),
+        ({"exotel_webhook_secret": "a/path/of-16-chars"}, "EXOTEL_WEBHOOK_SECRET"),
+        ({"exotel_webhook_secret": "a secret with spaces"}, "EXOTEL_WEBHOOK_SECRET"),
         ({"exotel_caller_id": "exophone"}, "EXOTEL_CALLER_ID"),
         ({"exotel_basic_user": "user"}, "EXOTEL_BASIC_USER, EXOTEL_BASIC_PASSWORD"),
-        ({"exotel_basic_password": "pass"}, "EXOTEL_BASIC_USER, EXOTEL_BASIC_PASSWORD"),
+        ({"exotel_basic_password": "pass-word"}, "EXOTEL_BASIC_USER, EXOTEL_BASIC_PASSWORD"),
         (
-            {"exotel_basic_user": "a:b", "exotel_basic_password": "pass"},
+            {"exotel_basic_user": "a:b", "exotel_basic_password": "pass-word"},
             "EXOTEL_BASIC_USER",
         ),
         ({"exotel_api_url": "api.exotel.com"}, "EXOTEL_API_URL"),
@@ -82,6 +82,6 @@ def test_nothing_secret_is_shown() -> None:
         environment=False,
     )
 
-    for secret in ("api-key", "api-token", "Path-s3cret_", "pass-word"):
+    for secret in ("api-key", "api-token", "Path-s3cret_of-ours", "pass-word"):
         assert secret not in repr(settings)
     assert settings.exotel_basic == ("user", "pass-word")
