@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 import signal
 import sys
@@ -68,6 +69,7 @@ async def call(folder: Path) -> None:
             await ready(port)
             order = ("call", "--to", PERSON, "--provider", "plivo", "--agent", "FWAI_Core")
             told = json.loads(await run(folder, *order, "--json", values=asking))
+            plain = await run(folder, *order, values=asking)
             outside.provider.fate(PERSON, Fate(outcome="busy"))
             said = await run(folder, "call", "--to", PERSON, expect=1, values=asking)
             placed = await run(folder, "call", "--to", PERSON, "--no-wait", values=asking)
@@ -75,6 +77,7 @@ async def call(folder: Path) -> None:
 
     assert (told["status"], told["agent"]) == ("completed", "FWAI_Core")
     assert told["transcript"][0]["text"].startswith("Hello")
+    assert re.search(r"^\[\d\d:\d\d:\d\d \+05:30\] +agent  Hello", plain, re.MULTILINE)
     assert ": busy" in said
     assert ": queued, due" in placed
     assert refused == ""

@@ -52,7 +52,7 @@ async def test_every_setting_is_read_by_a_server_with_everything_turned_on(
         "data_dir": tmp_path,
         "database_url": f"sqlite+aiosqlite:///{tmp_path / 'fwai.db'}",
         "transcripts_dir": tmp_path / "transcripts",
-        "prompts_file": agents_file(tmp_path, summary=True),
+        "prompts_file": agents_file(tmp_path, summary=True, voice=""),
         "events_webhook_url": "http://127.0.0.1:9/events",
         "events_webhook_secret": new_secret(),
         "gemini_text_model": "gemini-3.8-flash",

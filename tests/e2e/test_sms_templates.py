@@ -14,7 +14,7 @@ from e2e.acting_world import agents_file, open_slot, until
 from e2e.house import House, running
 from fwai.config.loading import load_settings
 from fwai.errors import ConfigError
-from fwai.wiring.app import load_agents
+from fwai.wiring.installation import load_agents
 
 INDIAN, ABROAD = "+919999900005", "+971500000005"
 ID, BOOKING_ID = "1107160000000000001", "1107160000000000002"

@@ -87,7 +87,7 @@ READ: Mapping[str, tuple[str, Any]] = {
     "plivo_callback_url": ("https://voice.example.com/", "https://voice.example.com/"),
     "allow_unsigned_webhooks": ("1", True),
     "google_api_key": ("key", SecretStr("key")),
-    "gemini_model": ("gemini-other", "gemini-other"),
+    "gemini_model": ("gemini-3.1-flash-live-preview", "gemini-3.1-flash-live-preview"),
     "gemini_live_url": ("ws://127.0.0.1:8003", "ws://127.0.0.1:8003"),
     "tts_voice": ("Aoede", "Aoede"),
     "plivo_auth_id": ("MA1", "MA1"),

@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from fwai.calls.call_clock import CallClock
 from fwai.calls.session import CallSession
@@ -146,15 +146,15 @@ def _silent_end(live: LiveCall) -> CallState:
     return CallState.NO_ANSWER if rang else CallState.FAILED
 
 
-def new_call_id() -> CallId:
-    """Return a new id; it begins with the day."""
-    return CallId(f"{time.strftime('%Y%m%d')}-{secrets.token_hex(8)}")
+def new_call_id(now: datetime) -> CallId:
+    """Return a new id; it begins with the day of ``now``, as its zone has it."""
+    return CallId(f"{now:%Y%m%d}-{secrets.token_hex(8)}")
 
 
-def call_of(offer: CallOffer, agent: str) -> Call:
-    """Return a new call that an offer begins, with the agent that answers it."""
+def call_of(offer: CallOffer, agent: str, now: datetime) -> Call:
+    """Return a new call that an offer begins, with the agent that answers it, begun ``now``."""
     return Call(
-        id=new_call_id(),
+        id=new_call_id(now),
         provider=offer.provider,
         direction=offer.direction,
         caller=offer.caller,

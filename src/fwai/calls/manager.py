@@ -6,6 +6,7 @@ one, finds the call that a provider speaks of, and ends all of them when the ser
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 
@@ -49,6 +50,7 @@ class CallManager:
         speaks_to_machines: Whether an agent, by its id, leaves a message with a machine.
         on_over: Told of each session that is over, and how its call ended; must not block.
         status: What this process tells its siblings; says when they took its calls over.
+        now: The time in the zone whose days calls are kept by.
 
     Attributes:
         placer: Places outbound calls.
@@ -67,7 +69,9 @@ class CallManager:
         speaks_to_machines: Callable[[str], bool] = lambda _: False,
         on_over: OnOver | None = None,
         status: InstanceStatus | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._speaks_to_machines = speaks_to_machines
         self._agent_id_for = agent_id_for
         self._records = CallRecords(archive)
@@ -246,7 +250,7 @@ class CallManager:
         return live
 
     def _new_call(self, offer: CallOffer) -> Call:
-        return call_of(offer, offer.agent or self._agent_id_for(offer.line))
+        return call_of(offer, offer.agent or self._agent_id_for(offer.line), self._now())
 
     def _begin(self, call: Call, control: CallControl, connect_s: float = STREAM_S) -> LiveCall:
         refusal = self.refusal

@@ -85,7 +85,7 @@ class OutboundCalls:
             except ValueError as exc:
                 raise FieldError("webhook_url", str(exc)) from None
         call = Call(
-            id=request.call_id or new_call_id(),
+            id=request.call_id or new_call_id(now.astimezone(self._rules.zone)),
             provider=provider,
             direction=Direction.OUTBOUND,
             caller=_number(request.to),

@@ -5,12 +5,15 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import httpx
 
 from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
+from fwai.domain.call_event import format_clock_time
 
 TIMEOUT_S: Final = 20.0
 POLL_S: Final = 1.0
@@ -27,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
     settings = load_settings()
     try:
         with _client(settings) as server:
-            return _call(server, args) if args.command == "call" else _jobs(server, args)
+            if args.command == "call":
+                return _call(server, args, settings.zone)
+            return _jobs(server, args)
     except _RequestFailedError as exc:
         print(str(exc), file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
@@ -64,7 +69,7 @@ def _request(server: httpx.Client, method: str, path: str, **how: Any) -> Mappin
     return dict(body)
 
 
-def _call(server: httpx.Client, args: argparse.Namespace) -> int:
+def _call(server: httpx.Client, args: argparse.Namespace, zone: ZoneInfo) -> int:
     order = {"to": args.to, "provider": args.provider, "agent": args.agent}
     order = {name: value for name, value in order.items() if value}
     if args.note:
@@ -84,7 +89,11 @@ def _call(server: httpx.Client, args: argparse.Namespace) -> int:
         if seen in FINAL:
             break
         time.sleep(POLL_S)
-    lines = [f"{one['role']:>7}  {one['text']}" for one in call.get("transcript") or ()]
+    lines = [
+        f"[{format_clock_time(datetime.fromisoformat(one['at']), zone)}] "
+        f"{one['role']:>7}  {one['text']}"
+        for one in call.get("transcript") or ()
+    ]
     _show(args, call, "\n".join([f"ended: {call['cause'] or call['end_reason']}", *lines]))
     return 0 if seen == "completed" else EXIT_FAILED
 

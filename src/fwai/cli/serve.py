@@ -8,6 +8,7 @@ is there whose call should not be cut.
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -15,12 +16,12 @@ import structlog
 from fwai import log
 from fwai.cli.interrupt import stopped
 from fwai.cli.loop import run
-from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
 from fwai.domain.host import is_loopback
 from fwai.server.serving import listen
 from fwai.server.serving import serve as serve_http
 from fwai.wiring.app import freeze, open_server
+from fwai.wiring.installation import load_installation
 
 TALK_ONLY: Final = """
   A key for Gemini and no telephone yet: the agents answer this machine only.
@@ -40,19 +41,23 @@ def serve(started: float) -> int:
     """Run the server until a signal; ``started`` is `time.perf_counter` when the process began.
 
     Raises:
-        ConfigError: The settings or prompts.json are invalid.
-        StoreError: The database or a directory cannot be used.
+        ConfigError: Every fault of settings, prompts.json, availability.json and folders.
+        StoreError: The database cannot be used.
     """
-    settings = load_settings()
+    settings, warnings = load_installation()
     log.configure("DEBUG" if settings.debug else settings.log_level, settings.log_format)
-    return run(_serve(settings, started))
+    for one in warnings:
+        structlog.get_logger().warning(
+            "setting_unknown", place=one.place, setting=one.name, fix=one.fix
+        )
+    return run(_serve(settings, [str(one) for one in warnings], started))
 
 
-async def _serve(settings: Settings, started: float) -> int:
+async def _serve(settings: Settings, warnings: Sequence[str], started: float) -> int:
     if settings.talk_only:
-        return await _talk(settings, started)
+        return await _talk(settings, warnings, started)
     if not settings.demo:
-        await _listen_and_serve(settings, started)
+        await _listen_and_serve(settings, warnings, started)
         return 0
     # A real server never loads the simulators.
     from fwai.demo.world import demo_notice, simulated_world_for
@@ -60,18 +65,20 @@ async def _serve(settings: Settings, started: float) -> int:
     async with simulated_world_for(settings) as world:
         notice = demo_notice(settings, world.settings)
         return _ended_by(
-            await _listen_and_serve(world.settings, started, notice, demo=True, drain_s=0.0)
+            await _listen_and_serve(
+                world.settings, warnings, started, notice, demo=True, drain_s=0.0
+            )
         )
 
 
-async def _talk(given: Settings, started: float) -> int:
+async def _talk(given: Settings, warnings: Sequence[str], started: float) -> int:
     host = given.host if is_loopback(given.host) else LOOPBACK
     settings = given.model_copy(update={"host": host, "browser_calls": True})
     shown = f"[{host}]" if ":" in host else "localhost" if host == LOOPBACK else host
     notice = TALK_ONLY.format(host=shown, port=settings.port, prompts=settings.prompts_file)
     if host != given.host and "host" in given.model_fields_set:
         notice += HOST_NOT_USED.format(host=given.host)
-    return _ended_by(await _listen_and_serve(settings, started, notice, drain_s=0.0))
+    return _ended_by(await _listen_and_serve(settings, warnings, started, notice, drain_s=0.0))
 
 
 def _ended_by(signal_number: int | None) -> int:
@@ -81,6 +88,7 @@ def _ended_by(signal_number: int | None) -> int:
 
 async def _listen_and_serve(
     settings: Settings,
+    warnings: Sequence[str],
     started: float,
     notice: str = "",
     *,
@@ -89,7 +97,7 @@ async def _listen_and_serve(
 ) -> int | None:
     """Serve until a signal and return it; ``drain_s`` is how long calls may go on after that."""
     listener = listen(settings.host, settings.port)
-    async with open_server(settings, demo=demo) as server:
+    async with open_server(settings, warnings=warnings, demo=demo) as server:
         freeze()
         structlog.get_logger().info(
             "server_ready",

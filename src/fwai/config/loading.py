@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from fwai.config.checks import always_invalid, invalid_settings, missing_settings
+from fwai.config.model_checks import invalid_models
 from fwai.config.names import SettingWarning, name_warnings
 from fwai.config.outbound_checks import invalid_outbound
 from fwai.config.settings import Settings
@@ -77,7 +78,11 @@ def inspect_settings(
         settings = _read(kind, {**(values or {}), **defaults})
     if not settings.demo and not settings.talk_only:
         problems += [*missing_settings(settings), *invalid_settings(settings)]
-    problems += [*always_invalid(settings), *invalid_outbound(settings)]
+    problems += [
+        *always_invalid(settings),
+        *invalid_models(settings),
+        *invalid_outbound(settings),
+    ]
     return settings, problems
 
 

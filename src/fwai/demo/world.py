@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # its media path is only loaded for a world that has it
 LINE: Final = DEMO_LINE
 CALLER: Final = "+919999900001"
 EXOTEL_SID: Final = "demo1"
+TEXT_MODEL: Final = "gemini-3.8-flash"
 META_NUMBER_ID: Final = "100200300400"
 
 DEMO_MODE: Final = """
@@ -229,6 +230,7 @@ async def open_simulated_world(
             {
                 "google_api_key": "demo",
                 "gemini_live_url": model.url,
+                "gemini_text_model": TEXT_MODEL,
                 "gemini_text_url": model.text_url,
                 "plivo_auth_id": auth_id,
                 "plivo_auth_token": auth_token,

@@ -1,7 +1,7 @@
 """Agent profiles of prompts.json, and filling of prompt placeholders."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from fwai.domain.sms_template import SmsTemplate
 from fwai.domain.webhook_tool import WebhookToolSpec
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_MAX_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +61,31 @@ def placeholders(text: str) -> frozenset[str]:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Replace every ``{{name}}`` in ``text``; an unknown name becomes empty."""
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text)
+
+
+def malformed_placeholders(text: str, known: Collection[str]) -> list[str]:
+    """Find what was meant as a placeholder and would be read out as it stands.
+
+    Braces that belong to something else, such as an example in JSON, are not among it.
+
+    Returns:
+        One sentence each: what is written, and the fix.
+    """
+    problems = [
+        f"{found[0][:_MAX_SHOWN]}: too many braces; write two on each side"
+        for found in re.finditer(r"\{{3,}[^{}]*\}{3,}", text)
+    ]
+    rest = _PLACEHOLDER.sub("", re.sub(r"\{{3,}[^{}]*\}{3,}", "", text))
+    names = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    # A word with an underscore is no word of a language, so other brackets around it mean the same.
+    marked = "|".join(re.escape(name) for name in sorted(known) if "_" in name)
+    shapes = [rf"\$?\{{{{1,2}}\s*({names})\s*\}}{{1,2}}", r"\{\{([^{}]*)"]
+    if marked:
+        shapes.insert(1, rf"(?:<|\[|%\(?)\s*({marked})\s*(?:>|\]|\)?%|\)s)")
+    for shape in shapes:
+        for found in re.finditer(shape, rest):
+            name = found[1].strip()
+            fix = f"write {{{{{name}}}}}" if name in known else "close it with }}, or write one {"
+            problems.append(f"{found[0].strip()[:_MAX_SHOWN]}: no placeholder; {fix}")
+        rest = re.sub(shape, "", rest)
+    return problems

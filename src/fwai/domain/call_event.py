@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fwai.domain.call import CallState, Direction
 from fwai.domain.callback import Callback
@@ -112,6 +113,12 @@ def failure_data(failure: Failure) -> dict[str, Any]:
         "since": format_utc(failure.first_at),
         "times": failure.times,
     }
+
+
+def format_clock_time(at: datetime, zone: ZoneInfo) -> str:
+    """Format a moment as clocks in ``zone`` show it, with the offset: 17:30:05 +05:30."""
+    shown = at.astimezone(zone).isoformat(timespec="seconds")
+    return f"{shown[11:19]} {shown[19:]}"
 
 
 def format_utc(at: datetime | None) -> str | None:

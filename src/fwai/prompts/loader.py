@@ -1,14 +1,15 @@
 """Loads and validates prompts.json, reporting every problem at once."""
 
-import json
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from fwai.domain.agent import AgentProfile, placeholders
+from fwai.domain.agent import AgentProfile, malformed_placeholders, placeholders
+from fwai.domain.near_miss import nearest
 from fwai.domain.phone import normalise
 from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
 from fwai.domain.webhook_tool import (
@@ -18,6 +19,8 @@ from fwai.domain.webhook_tool import (
     parse_webhook_tool,
 )
 from fwai.errors import ConfigError
+from fwai.prompts.json_file import printable, read_json_file
+from fwai.prompts.languages import find_language
 
 # Values every call can fill in; a call's own context adds to them.
 KNOWN_PLACEHOLDERS: Final = frozenset(
@@ -25,11 +28,12 @@ KNOWN_PLACEHOLDERS: Final = frozenset(
 )
 
 
+_PLACEHOLDER_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _AGENT_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 class _Agent(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     name: str = Field(min_length=1, max_length=80)
     description: str = Field(default="", max_length=500)
@@ -50,7 +54,11 @@ class _Agent(BaseModel):
 
 
 def load_prompts(
-    path: Path, *, voices: Collection[str], tools: Collection[str]
+    path: Path,
+    *,
+    voices: Collection[str],
+    tools: Collection[str],
+    languages: Mapping[str, str] | None = None,
 ) -> Mapping[str, AgentProfile]:
     """Load every agent of the file; ids that begin with ``_`` are templates and skipped.
 
@@ -58,28 +66,25 @@ def load_prompts(
         path: The file.
         voices: Names a ``voice`` may have.
         tools: Names ``tools`` may have, whether configured or not.
+        languages: English names of the languages ``language`` may have, by code; None is any.
 
     Raises:
         ConfigError: Every problem of the file, each with agent, key and fix.
     """
-    body = _read(path)
-    problems: list[str] = []
+    body, problems = read_json_file(path)
     agents: dict[str, AgentProfile] = {}
     for agent_id, raw in body.items():
         if agent_id.startswith("_"):
             continue
-        where = f"{path.name}: {agent_id}"
+        where = f"{path.name}: {printable(agent_id)}"
         if not _AGENT_ID.fullmatch(agent_id):
             problems.append(f"{where}: write the id with letters, digits, - and _ only")
+        agent = _read_agent(raw, where, problems)
+        if agent is None:
             continue
-        try:
-            agent = _Agent.model_validate(raw)
-        except ValidationError as exc:
-            problems += [
-                f"{'.'.join([where, *map(str, error['loc'])])}: {_describe_error(error)}"
-                for error in exc.errors(include_input=False, include_url=False)
-            ]
-            continue
+        agent.language, problem = find_language(agent.language, languages or {})
+        if problem:
+            problems.append(f"{where}.language: {problem}")
         problems += [f"{where}.{problem}" for problem in _agent_problems(agent, voices, tools)]
         webhooks = _parse_webhooks(agent, where, tools, problems)
         _check_extract(agent, where, problems)
@@ -94,6 +99,30 @@ def load_prompts(
     return agents
 
 
+def _read_agent(raw: object, where: str, problems: list[str]) -> _Agent | None:
+    """Read one agent; adds to ``problems``.
+
+    What is wrong in itself is left out of the agent, so that the rest of it is judged, too. None
+    when nothing of it can be.
+    """
+    try:
+        return _Agent.model_validate(raw)
+    except ValidationError as exc:
+        wrong = exc.errors(include_input=False, include_url=False)
+    problems += [
+        f"{'.'.join([where, *(printable(str(part)) for part in error['loc'])])}: "
+        f"{_describe_error(error)}"
+        for error in wrong
+        if error["type"] != "string_unicode"  # half a character; the file's reader has named it
+    ]
+    if not isinstance(raw, dict):
+        return None
+    bad = {str(error["loc"][0]) for error in wrong}
+    return _Agent.model_validate(
+        {"name": "?", "prompt": "?"} | {key: value for key, value in raw.items() if key not in bad}
+    )
+
+
 def _describe_error(error: Mapping[str, Any]) -> str:
     """Translate a pydantic error to the file's terms."""
     context = error.get("ctx", {})
@@ -101,7 +130,9 @@ def _describe_error(error: Mapping[str, Any]) -> str:
         case "missing":
             return "missing; add it"
         case "extra_forbidden":
-            return f"unknown key; use one of {', '.join(_Agent.model_fields)}"
+            near = nearest(str(error["loc"][-1]), _Agent.model_fields)
+            known = ", ".join(_Agent.model_fields)
+            return f"unknown key; use one of {known}" + (f"; did you mean {near}?" if near else "")
         case "string_type":
             return "must be text in quotes"
         case "string_too_short":
@@ -115,47 +146,49 @@ def _describe_error(error: Mapping[str, Any]) -> str:
     return str(error["msg"])
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        body = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError([f"{path}: not found; write one with: fwai init"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path}: not UTF-8; save it as UTF-8"]) from None
-    except json.JSONDecodeError as exc:
-        place = f"line {exc.lineno}, column {exc.colno}"
-        raise ConfigError([f"{path}: not valid JSON at {place}: {exc.msg}; correct it"]) from None
-    except OSError as exc:
-        raise ConfigError([f"{path}: cannot be read ({exc.strerror}); check its owner"]) from None
-    if not isinstance(body, dict):
-        raise ConfigError([f"{path}: must be an object of agents by id, in {{ }}"])
-    return body
-
-
 def _agent_problems(agent: _Agent, voices: Collection[str], tools: Collection[str]) -> list[str]:
     problems = []
     if agent.voice and agent.voice not in voices:
-        close = [voice for voice in voices if voice.lower() == agent.voice.lower()]
-        hint = f"write {close[0]}" if close else f"use one of {', '.join(sorted(voices))}"
-        problems.append(f"voice: unknown voice {agent.voice!r}; {hint}")
+        close = nearest(agent.voice, sorted(voices))
+        hint = f"write {close}" if close else f"use one of {', '.join(sorted(voices))}"
+        problems.append(f"voice: unknown voice {agent.voice[:40]!r}; {hint}")
     problems += [
-        f"tools: unknown tool {name!r}; use one of {', '.join(sorted(tools))}"
+        f"tools: unknown tool {name[:40]!r}; use one of {', '.join(sorted(tools))}"
+        + (f"; did you mean {near}?" if (near := nearest(name, sorted(tools))) else "")
         for name in agent.tools
         if name not in tools
     ]
-    known = KNOWN_PLACEHOLDERS | set(agent.placeholders)
     problems += [
-        f"{key}: unknown placeholder {{{{{name}}}}}; use one of {', '.join(sorted(known))}, "
-        "or name it under placeholders"
-        for key in ("prompt", "greeting")
-        for name in sorted(placeholders(getattr(agent, key)) - known)
+        f"tools: {name} is named {count} times; name it once"
+        for name, count in Counter(agent.tools).items()
+        if count > 1 and name in tools
     ]
+    problems += _placeholder_problems(agent)
     for number in agent.numbers:
         try:
             normalise(number)
         except ValueError as exc:
             problems.append(f"numbers: {number!r}: {exc}")
     return problems
+
+
+def _placeholder_problems(agent: _Agent) -> Iterator[str]:
+    known = KNOWN_PLACEHOLDERS | set(agent.placeholders)
+    for name in agent.placeholders:
+        if not _PLACEHOLDER_NAME.fullmatch(name):
+            yield f"placeholders: {name[:40]!r}: write the name alone: letters, digits and _"
+    for key in ("prompt", "greeting"):
+        text = getattr(agent, key)
+        for name in sorted(placeholders(text) - known):
+            near = nearest(name, sorted(known))
+            meant = f"did you mean {{{{{near}}}}}? Use" if near else "use"
+            yield (
+                f"{key}: unknown placeholder {{{{{name[:40]}}}}}; {meant} one of "
+                f"{', '.join(sorted(known))}, or name it under placeholders"
+            )
+        yield from (f"{key}: {problem}" for problem in malformed_placeholders(text, known))
+    if placeholders(agent.name):
+        yield "name: placeholders are filled in prompt and greeting only; write the name itself"
 
 
 def _parse_webhooks(

@@ -57,6 +57,11 @@ class CallLogs:
             )
         return log
 
+    def folder_of(self, call_id: CallId) -> str:
+        """Return the name of the folder a call's transcript is in; empty when it has none."""
+        log = self._open.get(call_id)
+        return "" if log is None or log.file is None else log.file.path.parent.name
+
     async def adopt(self, call_id: CallId) -> None:
         """Go on with the log of a call that an earlier process opened.
 

@@ -145,6 +145,12 @@ class Calls(CallFields):
             self._jobs.notify(soonest, [job.kind for job in jobs])
         return True
 
+    def recording_path(self, call: Call) -> Path:
+        """Return where a call's recording belongs: the folder of the day its transcript is in."""
+        path = call_path(call.id, self._clock(), self._folders.zone, ".wav")
+        folder = self._logs.folder_of(call.id)
+        return Path(folder) / path.name if folder else path
+
     def log(self, call: Call) -> StoredCallLog:
         """Return the log to write this call's story into; the same one each time."""
         return self._logs.since(call, self._clock())

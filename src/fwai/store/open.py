@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -49,7 +48,6 @@ from fwai.store.process_identity import this_process
 from fwai.store.recording import WavRecorder
 from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
 from fwai.store.storage_watch import StorageWatch
-from fwai.store.transcript_files import call_path
 
 _log = structlog.get_logger()
 
@@ -137,7 +135,7 @@ class Store:
         """
         if self.options.recordings_dir is None:
             return None
-        path = call_path(call.id, time.time(), self.options.zone, ".wav")
+        path = self.calls.recording_path(call)
         whole = self.options.recordings_dir / path
         return WavRecorder(whole, sample_rate, started_at, self.files), path
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from fwai.store.file_writer import FILE_MODE, FileWriter
 from fwai.store.tables import instant
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DAY = re.compile(r"(\d{4})(\d{2})(\d{2})-", re.ASCII)
 _MAX_DEPTH = 8
 
 Line = Mapping[str, Any]
@@ -77,12 +78,24 @@ class TranscriptFile:
 def call_path(call_id: CallId, at: float, zone: ZoneInfo, suffix: str) -> Path:
     """Return ``<day>/<call id><suffix>`` of a call that became known at Unix time ``at``.
 
+    The day is the one that the id begins with, so that a call that goes on past midnight has all it
+    left in one folder; an id without one is filed by the day of ``at``.
+
     Raises:
         StoreError: The id could not be a file name.
     """
     if not _SAFE_ID.fullmatch(call_id):
         raise StoreError("a call id may hold letters, digits, - and _ only, 64 at most")
-    return Path(instant(at).astimezone(zone).date().isoformat()) / f"{call_id}{suffix}"
+    day = _day_of(call_id) or instant(at).astimezone(zone).date()
+    return Path(day.isoformat()) / f"{call_id}{suffix}"
+
+
+def _day_of(call_id: CallId) -> date | None:
+    begins = _DAY.match(call_id)
+    try:
+        return None if begins is None else date(*map(int, begins.groups()))
+    except ValueError:
+        return None  # eight digits that are no day
 
 
 def stamp(at: float, zone: ZoneInfo) -> str:

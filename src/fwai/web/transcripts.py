@@ -6,12 +6,13 @@ import re
 import stat
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from fwai.domain.call_event import format_utc
+from fwai.domain.call_event import format_clock_time, format_utc
 from fwai.domain.record import CallRecord, TurnRecord, joined
 from fwai.http.problem import ProblemError
 from fwai.web.calls import CallPath, get_call
@@ -39,6 +40,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         "/calls/{call_id}/transcript",
         tags=["calls"],
         summary="What was said, as JSON or as text",
+        description="In the text each line begins with its time in TIMEZONE and the zone's offset.",
         response_model=Transcript,
         responses=_TEXT_RESPONSE | problem_responses(404),
     )
@@ -54,7 +56,7 @@ def add(api: APIRouter, services: ApiServices) -> None:
         turns = joined(await services.calls.turns(record.call.id))
         wanted = format_ or _preferred_format(request.headers.get("accept", ""))
         if wanted == "text":
-            text = "".join(_text_line(turn) for turn in turns)
+            text = "".join(_text_line(turn, services.rules.zone) for turn in turns)
             return Response(text, media_type="text/plain", headers={"Cache-Control": "no-store"})
         said = [{"role": turn.role, "text": turn.text, "at": format_utc(turn.at)} for turn in turns]
         shown = {"call_id": record.call.id, "status": record.state.value, "transcript": said}
@@ -85,9 +87,10 @@ def _preferred_format(accept: str) -> str:
     return "text" if first == "text/plain" else "json"
 
 
-def _text_line(turn: TurnRecord) -> str:
+def _text_line(turn: TurnRecord, zone: ZoneInfo) -> str:
+    """Return one line, with the time as the clocks of ``zone`` show it and the zone's offset."""
     cut = " -" if turn.interrupted else ""
-    return f"[{turn.at:%H:%M:%S}] {turn.role}: {turn.text}{cut}\n"
+    return f"[{format_clock_time(turn.at, zone)}] {turn.role}: {turn.text}{cut}\n"
 
 
 def _recording_file(folder: Path | None, record: CallRecord) -> tuple[Path, os.stat_result]:

@@ -12,6 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import httpx
 import structlog
@@ -28,8 +29,6 @@ from fwai.calls.outbound import OutboundCalls
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.instance import InstanceStatus
-from fwai.errors import ConfigError
-from fwai.gemini.models import VOICES
 from fwai.integrations.webhook_client import webhook_http
 from fwai.interfaces.calls import OutboundLine, ToolRunner
 from fwai.interfaces.messages import MessageReports
@@ -43,7 +42,6 @@ from fwai.jobs.events import Events
 from fwai.jobs.failures import FailureRegistry
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
-from fwai.prompts.loader import load_prompts
 from fwai.store.open import Store, StoreOptions, open_store
 from fwai.tools.booking_messages import BookingMessages
 from fwai.web.health import router as health_router
@@ -51,6 +49,7 @@ from fwai.web.openapi import document
 from fwai.wiring.agents import AgentFactory, caller_recall
 from fwai.wiring.api import ApiParts, access_of, api
 from fwai.wiring.availability import AvailabilityFile
+from fwai.wiring.installation import AVAILABILITY, load_agents, model_warnings
 from fwai.wiring.jobs import (
     SURVIVES_RESTART,
     background_jobs,
@@ -60,7 +59,6 @@ from fwai.wiring.jobs import (
 )
 from fwai.wiring.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
 from fwai.wiring.tools import (
-    TOOL_NAMES,
     ToolParts,
     booking_messages,
     message_channels,
@@ -97,24 +95,30 @@ class Server:
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, on_over: OnOver | None = None, *, demo: bool = False
+    settings: Settings,
+    on_over: OnOver | None = None,
+    *,
+    warnings: Sequence[str] = (),
+    demo: bool = False,
 ) -> AsyncIterator[Server]:
     """Build everything, and take it down in the opposite order.
 
     Args:
         settings: Those of the process.
         on_over: Told of each session that is over, and how its call ended; must not block.
+        warnings: What an operator should know of the settings; told by ``/readyz``.
         demo: The model and every telephone are simulated: what is kept is marked so.
 
     Raises:
-        ConfigError: prompts.json does not fit the settings, or a WebRTC library its guard.
+        ConfigError: Every fault of prompts.json, availability.json and folders, or a WebRTC
+            library does not fit its guard.
         StoreError: The database or a directory cannot be used, or the database is of a demo and
             this is none, or the reverse.
     """
     agents = load_agents(settings)
     media = webrtc(settings)
     failures = FailureRegistry()
-    availability = AvailabilityFile(settings.data_dir / "availability.json", failures)
+    availability = AvailabilityFile(settings.data_dir / AVAILABILITY, failures)
     live_events = LiveEvents()
     signals = JobSignals()
     status = InstanceStatus()
@@ -160,7 +164,9 @@ async def open_server(
         workers.create_task(reports.run(), name="message_reports")
         stack.callback(reports.stop)
         access = access_of(settings)
-        app = _web(settings, calls, providers, reports, failures)
+        families = model_warnings(settings, agents)
+        told = [*guards_off(settings), *warnings, *families]
+        app = _web(calls, providers, reports, failures, told)
         if media is not None and settings.browser_calls:
             talk = browser_calls(calls, group, live_events, media, access, agents, scripted=demo)
             app.include_router(talk)
@@ -212,18 +218,6 @@ async def open_server(
         yield Server(app, calls, store, agents)
 
 
-def load_agents(settings: Settings) -> Mapping[str, AgentProfile]:
-    """Return the agents of prompts.json.
-
-    Raises:
-        ConfigError: The file does not fit, or the default voice is unknown.
-    """
-    agents = load_prompts(settings.prompts_file, voices=VOICES, tools=TOOL_NAMES)
-    if settings.tts_voice not in VOICES:
-        raise ConfigError([f"TTS_VOICE: unknown voice {settings.tts_voice!r}; such as Puck"])
-    return agents
-
-
 def freeze() -> None:
     """Keep the garbage collector away from all that was built at start, and tidy up after it.
 
@@ -242,8 +236,11 @@ def give_back_memory() -> None:
 
 
 def guards_off(settings: Settings) -> list[str]:
-    """Return the names of settings that turn a guard off."""
-    return ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
+    """Return the names of settings that turn a guard off; each is logged."""
+    guards = ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
+    for guard in guards:
+        _log.warning("guard_turned_off", guard=guard)
+    return guards
 
 
 def _call_manager(
@@ -269,24 +266,22 @@ def _call_manager(
         speaks_to_machines=lambda agent: agent in agents and agents[agent].speaks_to_machines,
         on_over=on_over,
         status=status,
+        now=lambda: datetime.now(settings.zone),
     )
 
 
 def _web(
-    settings: Settings,
     calls: CallManager,
     providers: Sequence[Provider],
     reports: MessageReports,
     failures: FailureRegistry,
+    warnings: Sequence[str],
 ) -> FastAPI:
     app = FastAPI(
         title="FWAI",
         version=__version__,
         summary="A self-hosted phone agent: real calls, Gemini Live, tools, n8n.",
     )
-    warnings = guards_off(settings)
-    for warning in warnings:
-        _log.warning("guard_turned_off", guard=warning)
 
     def reasons() -> Sequence[str]:
         return [calls.refusal] if calls.refusal is not None else []

@@ -45,31 +45,37 @@ def outgoing_webhooks(
     Raises:
         ConfigError: An agent's workflow cannot be called.
     """
-    hooks = [(agent, hook) for agent in agents.values() for hook in agent.webhooks]
+    if problems := webhook_problems(settings, agents):
+        raise ConfigError(problems)
     secrets = settings.event_secrets
     if not secrets:
-        if hooks:
-            raise ConfigError(
-                ["EVENTS_WEBHOOK_SECRET: missing; calls of the agents' webhooks are signed with it"]
-            )
         return None
+    _note_secret(secrets[0])
     own = [settings.events_webhook_url] if settings.events_webhook_url else []
     guard = UrlGuard(settings.webhook_allowed_hosts, own=own)
+    signer = Signer(secrets[0], secrets[1:])
+    client = WebhookClient(http, signer, guard)
     # What the agents' workflows may reach is no business of who places a call.
-    hook_guard = UrlGuard((), own=[hook.url for _, hook in hooks])
+    hooks = [hook.url for agent in agents.values() for hook in agent.webhooks]
+    workflows = WorkflowClient(http, signer, UrlGuard((), own=hooks))
+    return OutgoingWebhooks(guard, client, workflows)
+
+
+def webhook_problems(settings: Settings, agents: Mapping[str, AgentProfile]) -> list[str]:
+    """Return why workflows of the agents cannot be called, each with its fix."""
+    hooks = [(agent, hook) for agent in agents.values() for hook in agent.webhooks]
     problems = []
+    if hooks and not settings.event_secrets:
+        problems.append(
+            "EVENTS_WEBHOOK_SECRET: missing; calls of the agents' webhooks are signed with it"
+        )
     for agent, hook in hooks:
         try:
-            hook_guard.check(hook.url)
+            UrlGuard((), own=[hook.url]).check(hook.url)
         except ValueError as exc:
             file = settings.prompts_file.name
             problems.append(f"{file}: {agent.id}.webhooks: {hook.name}: url: {exc}")
-    if problems:
-        raise ConfigError(problems)
-    _note_secret(secrets[0])
-    signer = Signer(secrets[0], secrets[1:])
-    client = WebhookClient(http, signer, guard)
-    return OutgoingWebhooks(guard, client, WorkflowClient(http, signer, hook_guard))
+    return problems
 
 
 def _note_secret(secret: str) -> None:

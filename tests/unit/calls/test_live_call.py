@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,7 +73,23 @@ async def test_a_conversation_is_completed_unless_something_broke(reason: EndRea
 
 
 def test_ids_are_new_and_safe_in_paths() -> None:
-    ids = {new_call_id() for _ in range(500)}
+    ids = {new_call_id(datetime.now(UTC)) for _ in range(500)}
 
     assert len(ids) == 500
     assert all(one.replace("-", "").isalnum() and len(one) == 25 for one in ids)
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("UTC", "20261123"),
+        ("Asia/Kolkata", "20261124"),
+        ("Pacific/Auckland", "20261124"),
+        ("America/New_York", "20261123"),
+        ("Pacific/Pago_Pago", "20261123"),
+    ],
+)
+def test_an_id_begins_with_the_day_of_the_zone(zone: str, day: str) -> None:
+    moment = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
+
+    assert new_call_id(moment.astimezone(ZoneInfo(zone))).startswith(f"{day}-")

@@ -1,11 +1,19 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
-from fwai.domain.call_event import call_data, call_summary, event_body, event_type, format_utc
+from fwai.domain.call_event import (
+    call_data,
+    call_summary,
+    event_body,
+    event_type,
+    format_clock_time,
+    format_utc,
+)
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 
 T = datetime(2026, 11, 24, 4, 0, tzinfo=UTC)
@@ -109,3 +117,19 @@ def test_moments_are_rfc_3339() -> None:
     assert format_utc(T) == "2026-11-24T04:00:00.000Z"
     assert format_utc(T.astimezone(india)) == "2026-11-24T09:30:00.000+05:30"
     assert event_body("x", T, {})["timestamp"] == "2026-11-24T04:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("zone", "month", "shown"),
+    [
+        ("Asia/Kolkata", 11, "01:30:05 +05:30"),
+        ("UTC", 11, "20:00:05 +00:00"),
+        ("America/New_York", 11, "15:00:05 -05:00"),
+        ("America/New_York", 7, "16:00:05 -04:00"),
+        ("Asia/Kathmandu", 11, "01:45:05 +05:45"),
+    ],
+)
+def test_a_clock_time_says_its_zone(zone: str, month: int, shown: str) -> None:
+    at = datetime(2026, month, 23, 20, 0, 5, 987_000, tzinfo=UTC)
+
+    assert format_clock_time(at, ZoneInfo(zone)) == shown

@@ -149,7 +149,7 @@ def test_agents_keep_the_order_of_the_file(file: Path) -> None:
             (
                 "A.promt: unknown key; use one of name, description, prompt, greeting, voice, "
                 "language, model, tools, numbers, placeholders, webhooks, sms_templates, memory, "
-                "voicemail, summary, extract"
+                "voicemail, summary, extract; did you mean prompt?"
             ),
         ),
         ({"voice": "Zeus"}, "A.voice: unknown voice 'Zeus'; use one of Aoede, Puck"),
@@ -173,7 +173,10 @@ def test_a_fault_names_agent_key_and_fix(file: Path, changes: dict[str, Any], pr
 def test_an_unknown_placeholder_is_found_at_start(file: Path, key: str, name: str) -> None:
     (problem,) = problems(file, {"A": {**AGENT, key: f"Hello {{{{{name}}}}}"}})
 
-    assert problem.startswith(f"prompts.json: A.{key}: unknown placeholder {{{{{name}}}}}; use one")
+    assert problem.startswith(
+        f"prompts.json: A.{key}: unknown placeholder {{{{{name}}}}}; "
+        "did you mean {{customer_name}}? Use one of "
+    )
     assert all(known in problem for known in KNOWN_PLACEHOLDERS)
     assert problem.endswith("or name it under placeholders")
 
@@ -203,7 +206,9 @@ def test_every_fault_of_the_file_is_reported_at_once(file: Path) -> None:
         {
             "A": {"name": "A"},
             "B": {**AGENT, "voice": "Zeus", "tools": ["send_fax"], "greeting": "{{x}}"},
-            "C": AGENT,
+            "bad id": {**AGENT, "voice": "Zeus"},
+            "C": {**AGENT, "name": 7, "memory": "perhaps", "voice": "Zeus", "promt": "x"},
+            "D": AGENT,
         },
     )
 
@@ -212,7 +217,172 @@ def test_every_fault_of_the_file_is_reported_at_once(file: Path) -> None:
         "B.voice",
         "B.tools",
         "B.greeting",
+        "bad id",
+        "bad id.voice",
+        "C.name",
+        "C.memory",
+        "C.promt",
+        "C.voice",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('{"A": AGENT, "A": AGENT}', ["A"]),
+        ('{"A": AGENT, "B": AGENT, "A": AGENT, "B": AGENT, "A": AGENT}', ["A", "B"]),
+        ('{"A": {"name": "x", "prompt": "p", "name": "y"}}', ["A.name"]),
+        ('{"A": {"name": "x", "prompt": "p", "prompt": "p", "name": "x"}}', ["A.name", "A.prompt"]),
+        (
+            """{"A": {"name": "x", "prompt": "p", "webhooks": [{"name": "look_up",
+            "description": "x", "url": "https://a.b", "url": "https://a.b"}]}}""",
+            ["A.webhooks.0.url"],
+        ),
+        ('{"_A": 1, "_A": 2, "B": AGENT}', ["_A"]),
+    ],
+)  # fmt: skip
+def test_what_is_written_twice_is_named(file: Path, text: str, places: list[str]) -> None:
+    """JSON takes the last one in silence: an agent that answers a line would be gone."""
+    found = problems(file, text.replace("AGENT", json.dumps(AGENT)))
+
+    assert found == tuple(
+        f"prompts.json: {place}: is written twice; keep one, only the last one would count"
+        for place in sorted(places)
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"A": NaN}', '{"A": Infinity}', "[" * 100_000, f'{{"A": {"9" * 5000}}}'],
+    ids=["nan", "infinity", "deep", "digits"],
+)
+def test_what_python_takes_for_json_and_others_do_not_is_named(file: Path, text: str) -> None:
+    (problem,) = problems(file, text)
+
+    assert problem.startswith(f"{file}: not valid JSON")
+
+
+def test_half_a_character_is_found_at_start_and_not_in_a_call(file: Path) -> None:
+    text = json.dumps({"A": {**AGENT, "prompt": "half \ud83d"}})
+
+    assert problems(file, text) == (
+        "prompts.json: A.prompt: holds half a character (\\ud800 to \\udfff); type it again",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Hello {{customer_name}}", ""),
+        ("Hello {{ customer_name }}", ""),
+        ("Hello {{\n\tcustomer_name\u00a0}}", ""),
+        ("Hello {{customer_name}}{{date}}", ""),
+        ('Answer as {"city": {"name": "Pune"}} or {} or {x}', ""),
+        ("A [note] of 100 % <b>bold</b> {1,2}", ""),
+        ("Hello {customer_name}", "{customer_name}: no placeholder; write {{customer_name}}"),
+        ("Hello { date }", "{ date }: no placeholder; write {{date}}"),
+        ("Hello ${customer_name}", "${customer_name}: no placeholder; write {{customer_name}}"),
+        ("Hello {{customer_name}", "{{customer_name}: no placeholder; write {{customer_name}}"),
+        ("Hello {customer_name}}", "{customer_name}}: no placeholder; write {{customer_name}}"),
+        ("Hello {{{customer_name}}}", "{{{customer_name}}}: too many braces; write two"),
+        ("Hello <customer_name>", "<customer_name>: no placeholder; write {{customer_name}}"),
+        ("Hello [customer_name]", "[customer_name]: no placeholder; write {{customer_name}}"),
+        ("Hello %customer_name%", "%customer_name%: no placeholder; write {{customer_name}}"),
+        ("Hello %(customer_name)s", "%(customer_name)s: no placeholder; write {{customer_name}}"),
+        ("Hello {{customer_name, welcome", "{{customer_name, welcome: no placeholder; close it"),
+        ("Hello {{}}", "unknown placeholder {{}}"),
+        ("Hello {{  }}", "unknown placeholder {{}}"),
+        ("Hello {{#if vip}}", "unknown placeholder {{#if vip}}"),
+        ("Hello {{customer_nam}}", "did you mean {{customer_name}}? Use one of"),
+    ],
+)
+@pytest.mark.parametrize("key", ["prompt", "greeting"])
+def test_placeholders_in_every_shape(file: Path, key: str, text: str, named: str) -> None:
+    body = {"A": {**AGENT, key: text}}
+    if not named:
+        assert getattr(load(file, body)["A"], key) == text
+        return
+
+    (problem,) = problems(file, body)
+
+    assert problem.startswith(f"prompts.json: A.{key}: ")
+    assert named in problem
+
+
+@pytest.mark.parametrize("written", ["{{course}}", "a course", "", "9lives", "x" * 65])
+def test_a_placeholder_of_ones_own_is_named_alone(file: Path, written: str) -> None:
+    (problem,) = problems(file, {"A": {**AGENT, "placeholders": [written]}})
+
+    assert problem.startswith("prompts.json: A.placeholders: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"name": "{{agent_name}}"}, "A.name: placeholders are filled in prompt and greeting only"),
+        ({"tools": ["send_sms", "send_sms"]}, "A.tools: send_sms is named 2 times; name it once"),
+        ({"tools": ["sendsms"]}, "A.tools: unknown tool 'sendsms'; use one of end_call, send_sms;"),
+        ({"tools": ["end_cal"]}, "did you mean end_call?"),
+        ({"voice": "Auede"}, "A.voice: unknown voice 'Auede'; write Aoede"),
+        ({"greting": "x"}, "did you mean greeting?"),
+    ],
+)  # fmt: skip
+def test_near_misses_are_told(file: Path, changes: dict[str, Any], problem: str) -> None:
+    (found,) = problems(file, {"A": {**AGENT, **changes}})
+
+    assert problem in found
+
+
+def test_spaces_around_what_is_written_do_not_matter(file: Path) -> None:
+    changes = {"voice": " Puck ", "tools": ["end_call "], "placeholders": [" course "]}
+
+    agent = load(file, {"A": {**AGENT, **changes, "prompt": "On {{course}}."}})["A"]
+
+    assert (agent.voice, agent.tools) == ("Puck", ("end_call",))
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "named"),
+    [
+        ("", "", ""),
+        ("en-IN", "en-IN", ""),
+        ("en-in", "en-IN", ""),
+        ("EN_IN", "en-IN", ""),
+        (" hi-IN ", "hi-IN", ""),
+        ("hi", "hi-IN", ""),
+        ("ta", "ta-IN", ""),
+        ("klingon", "", "knows no language 'klingon'; leave it out and name the language"),
+        ("en", "", "'en'; write en-IN or en-US"),
+        ("en-GB", "", "'en-GB'; write en-IN or en-US"),
+        ("hi-Latn", "", "'hi-Latn'; write hi-IN"),
+        ("Hindi", "", "'Hindi'; write hi-IN"),
+        ("english", "", "'english'; write en-IN or en-US"),
+        ("Tamill", "", "'Tamill'; write ta-IN"),
+        ("en-IM", "", "'en-IM'; write en-IN or en-US"),
+        ("kn-IN", "", "or use one of ar-EG, bn-BD, de-DE, en-IN"),
+        ("gu", "", "leave it out and name the language in the prompt"),
+        ("x" * 500, "", "leave it out"),
+        ("en-IN,hi-IN", "", "write en-IN or en-US"),
+    ],
+)  # fmt: skip
+def test_a_language_is_one_that_the_model_knows(
+    file: Path, written: str, read: str, named: str
+) -> None:
+    from fwai.gemini.models import LANGUAGES
+
+    file.write_text(json.dumps({"A": {**AGENT, "language": written}}), encoding="utf-8")
+    if not named:
+        agents = load_prompts(file, voices=VOICES, tools=TOOLS, languages=LANGUAGES)
+        assert agents["A"].language == read
+        return
+
+    with pytest.raises(ConfigError) as refused:
+        load_prompts(file, voices=VOICES, tools=TOOLS, languages=LANGUAGES)
+
+    (problem,) = refused.value.problems
+    assert problem.startswith("prompts.json: A.language: ")
+    assert named in problem
+    assert len(problem) < 400
 
 
 def test_a_line_is_answered_by_one_agent(file: Path) -> None:

@@ -41,6 +41,7 @@ async def test_a_whole_call_is_kept_and_nothing_is_left_behind(tmp_path: Path) -
         recording = store.recorder(a_call(), 8000, 5.0)
         assert recording is not None
         recorder, path = recording
+        assert path == Path("2026-11-24/c-1.wav"), "the folder of its transcript, not of now"
         await store.calls.set_recording(a_call().id, path)
         store.calls.log(a_call()).caller_said("Hello", T0 + 1, 1)
         recorder.caller(b"\0\1" * 800, 5.0)

@@ -84,6 +84,25 @@ def test_the_day_is_the_zone_s() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("call_id", "day"),
+    [
+        ("20261122-ab12", "2026-11-22"),
+        ("20261122-", "2026-11-22"),
+        ("20261322-ab12", DAY),
+        ("20260230-ab12", DAY),
+        ("00000000-ab12", DAY),
+        ("20261122ab12", DAY),
+        ("202611222-ab12", DAY),
+        ("cb_20261122-1", DAY),
+    ],
+)
+def test_files_are_in_the_folder_of_the_day_that_the_id_begins_with(call_id: str, day: str) -> None:
+    """A call that rings before midnight and is recorded after it has one day."""
+    for zone in (KOLKATA, ZoneInfo("UTC")):
+        assert call_path(CallId(call_id), T0, zone, ".wav") == Path(day) / f"{call_id}.wav"
+
+
 @pytest.mark.parametrize("bad", ["", "../x", "a/b", "a\\b", ".hidden", "a.b", "x" * 65, "a\n", "é"])
 def test_an_id_that_could_leave_the_directory_is_refused(bad: str) -> None:
     with pytest.raises(StoreError, match="call id"):

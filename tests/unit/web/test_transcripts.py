@@ -64,7 +64,8 @@ async def test_a_transcript_is_text_for_who_prefers_it(
     assert answer.headers["content-type"].startswith("text/plain") == text
     if text:
         assert answer.text == (
-            "[04:00:01] caller: Is there a Hindi course?\n[04:00:03] agent: Yes, it -\n"
+            "[09:30:01 +05:30] caller: Is there a Hindi course?\n"
+            "[09:30:03 +05:30] agent: Yes, it -\n"
         )
 
 
