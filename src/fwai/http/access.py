@@ -145,7 +145,7 @@ def is_local(request: Request) -> bool:
     headers = request.headers
     if any(name.startswith("x-forwarded-") or name in _FORWARDED for name in headers):
         return False
-    name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    name = _host_name(f"//{headers.get('host', '')}")
     if name not in _LOOPBACK_NAMES and not name.endswith(".localhost"):
         return False
     try:
@@ -154,6 +154,22 @@ def is_local(request: Request) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def _host_name(url: str) -> str:
+    """Return the host of a URL; empty when it cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _authority(origin: str) -> str:
+    """Return host and port of an origin; empty when it cannot be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _given_key(request: Request) -> str | None:
@@ -169,7 +185,8 @@ def _refuse_cross_site(request: Request) -> None:
     if site is not None:
         cross_site = site not in _SAME_SITE
     else:
-        cross_site = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+        ours = _authority(origin or "") or None
+        cross_site = origin is not None and (ours is None or ours != request.headers.get("host"))
     if cross_site:
         raise ProblemError(
             "not-allowed", "Not allowed", 403, "The request comes from the page of another site."

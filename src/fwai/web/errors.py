@@ -132,6 +132,8 @@ def _unavailable(kind: str, title: str, detail: str) -> ProblemError:
 def _from_http_exception(exc: HTTPException) -> ProblemError:
     if exc.status_code == 400:  # FastAPI's word for a body that json.loads cannot take
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
+    if exc.status_code == 413:
+        return ProblemError("too-large", "Too large", 413, "Send a smaller body.")
     kind = f"http-{exc.status_code}"
     return ProblemError(kind, "Refused", exc.status_code, str(exc.detail))
 

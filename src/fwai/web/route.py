@@ -8,13 +8,14 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from fwai.http.access import Access
 from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
 from fwai.web.errors import to_problem
+from fwai.web.fallback import allowed_methods, no_such_address, wrong_method
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_S: Final = 10.0
@@ -71,21 +72,8 @@ class NotFoundApp:
         await problem.response()(scope, receive, send)
 
     def _problem(self, scope: Scope) -> ProblemError:
-        methods: set[str] = set()
-        for route in self._routes():
-            if route.matches(scope)[0] is Match.PARTIAL:
-                methods |= getattr(route, "methods", None) or set()
-        if not methods:
-            detail = "There is nothing at this address; /docs shows what there is."
-            return ProblemError("not-found", "Not found", 404, detail)
-        allowed = ", ".join(sorted(methods))
-        return ProblemError(
-            "wrong-method",
-            "Wrong method",
-            405,
-            f"This address takes {allowed}.",
-            headers={"Allow": allowed},
-        )
+        methods = allowed_methods(self._routes(), scope)
+        return wrong_method(methods) if methods else no_such_address()
 
 
 async def _buffer_body(request: Request) -> Request:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import httpx
 import structlog
@@ -29,6 +30,7 @@ from fwai.calls.outbound import OutboundCalls
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.instance import InstanceStatus
+from fwai.http.edge import Edge
 from fwai.integrations.webhook_client import webhook_http
 from fwai.interfaces.calls import OutboundLine, ToolRunner
 from fwai.interfaces.messages import MessageReports
@@ -44,6 +46,7 @@ from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
 from fwai.store.open import Store, StoreOptions, open_store
 from fwai.tools.booking_messages import BookingMessages
+from fwai.web.fallback import install as install_fallback
 from fwai.web.health import router as health_router
 from fwai.web.openapi import document
 from fwai.wiring.agents import AgentFactory, caller_recall
@@ -72,6 +75,9 @@ from fwai.wiring.webhooks import (
     tool_event,
     url_check,
 )
+
+# Providers' webhooks: a GET of theirs begins or ends a call.
+ACTING: Final = ("/plivo/", "/exotel/")
 
 _log = structlog.get_logger()
 
@@ -281,7 +287,10 @@ def _web(
         title="FWAI",
         version=__version__,
         summary="A self-hosted phone agent: real calls, Gemini Live, tools, n8n.",
+        redirect_slashes=False,  # to where Host says
     )
+    app.add_middleware(Edge, acting=ACTING)
+    install_fallback(app, ACTING)
 
     def reasons() -> Sequence[str]:
         return [calls.refusal] if calls.refusal is not None else []

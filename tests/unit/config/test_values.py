@@ -125,7 +125,7 @@ def test_yes_and_no_in_any_of_their_words(written: str, read: bool) -> None:
     assert given(record_calls=written).record_calls is read
 
 
-@pytest.mark.parametrize("written", ["maybe", "enabled", "2", "-1", "tru", "yes please"])
+@pytest.mark.parametrize("written", ["maybe", "enabled", "2", "-1", "trueish", "yes please"])
 def test_other_words_are_neither(written: str) -> None:
     assert problems(record_calls=written) == ("RECORD_CALLS: must be true or false",)
 

@@ -24,7 +24,7 @@ def test_slips_are_letters_too_many_missing_wrong_or_swapped(
     [
         ("promt", ("name", "prompt"), "prompt"),
         ("PROMPT", ("name", "prompt"), "prompt"),
-        ("nam", ("name", "prompt"), "name"),
+        ("nme", ("name", "prompt"), "name"),
         ("greting", ("greeting",), "greeting"),
         ("x", ("y", "name"), ""),
         ("", ("a",), ""),

@@ -116,7 +116,7 @@ async def test_a_wrong_method_names_the_right_ones(home: House, method: str) -> 
     answer = await home.client.request(method, "/api/calls")
 
     problem(answer, 405, "wrong-method")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 async def test_a_failing_database_is_unavailable(tmp_path: Path) -> None:

@@ -255,7 +255,7 @@ def _verified(
             check(request, _requested_url(request, hooks), pairs)
         except SignatureError as exc:
             if not hooks.allow_unsigned:
-                _log.warning("webhook_refused", path=request.url.path, reason=str(exc))
+                _log.warning("webhook_refused", path=request.scope["path"], reason=str(exc))
                 raise HTTPException(403) from None
         # What our own URL says decides.
         return form_fields([*pairs, *request.query_params.multi_items()])
