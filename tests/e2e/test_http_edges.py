@@ -1,4 +1,5 @@
 """What strangers, monitors and proxies send to a real server: every route, over real sockets."""
+# ruff: noqa: E501 - tables of bytes read better in long lines
 
 import asyncio
 import itertools
@@ -36,9 +37,8 @@ class Answer:
         if kind != "application/problem+json":
             return False
         said = json.loads(self.body)
-        return {"type", "title", "status", "detail"} <= said.keys() and said[
-            "status"
-        ] == self.status
+        named = {"type", "title", "status", "detail"} <= said.keys()
+        return named and bool(said["status"] == self.status)
 
 
 @dataclass
@@ -266,9 +266,9 @@ async def check_all(folder: Path, **settings: object) -> int:
     """Send every hostile request to every route; return how many were sent."""
     wrong, count, statuses = [], 0, set()
     async with serving(folder, **settings) as (house, line):
-        for method, path in sorted(set(routes(house))):
-            if path.endswith("/events"):
-                path += "-no"  # an event stream does not end
+        for method, route in sorted(set(routes(house))):
+            # An event stream does not end.
+            path = f"{route}-no" if route.endswith("/events") else route
             for asked in hostile(method, path):
                 answer = await line.ask(asked)
                 count += 1
