@@ -3,18 +3,22 @@
 `TimeParser` makes one pass over the words. What it does not understand it refuses; no guesses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Final
 
-from fwai.domain.spoken_time_words import DAY_S, HOUR_S, MINUTE_S, Kind, Word
-
-UNCLEAR: Final = "That time is not clear; ask for one day and one time, such as tomorrow at 5 PM."
-DISAGREE: Final = "The days named do not agree; ask which day is meant."
-
-
-class SpokenTimeError(ValueError):
-    """A time cannot be parsed or used; the text tells the agent what to ask, in one sentence."""
+from fwai.domain.spoken_time_clock import read_clock
+from fwai.domain.spoken_time_cursor import END, WordCursor
+from fwai.domain.spoken_time_durations import read_duration
+from fwai.domain.spoken_time_figures import WrittenDate, date_figures, whole_number
+from fwai.domain.spoken_time_kinds import DAY_S, Kind, Word
+from fwai.domain.spoken_time_refusals import (
+    DISAGREE,
+    UNCLEAR,
+    refuse,
+    refuse_word,
+    refuse_words,
+)
 
 
 @dataclass(slots=True)
@@ -24,21 +28,29 @@ class TimeExpression:
     Attributes:
         ahead_s: Offset from now, in seconds.
         days: Days from today.
+        more_days: Days counted from the day named: "a week from Friday".
         weekday: 0 is Monday.
-        next_week: The weekday is one of next week.
-        date: Day, month (0: any) and year (0: any).
+        next_weekday: "next" stood before the weekday.
+        week: The weekday is one of this week (0) or the next (1).
+        month: The date is one of this month (0) or the next (1).
+        date: A day with or without month and year.
         clock: Hour and minute as said, 12-hour or 24-hour.
-        exact: The clock was written as in 24-hour notation, with a leading zero.
+        same_time: The clock time is that of now.
+        exact: The clock was written as in 24-hour notation.
         meridiem: 0 before noon, 12 after.
         parts: Parts of the day.
     """
 
     ahead_s: int | None = None
     days: int | None = None
+    more_days: int | None = None
     weekday: int | None = None
-    next_week: bool = False
-    date: tuple[int, int, int] | None = None
+    next_weekday: bool = False
+    week: int | None = None
+    month: int | None = None
+    date: WrittenDate | None = None
     clock: tuple[int, int] | None = None
+    same_time: bool = False
     exact: bool = False
     meridiem: int | None = None
     parts: set[int] = field(default_factory=set)
@@ -48,274 +60,252 @@ class TimeExpression:
         """Whether a day is named."""
         return self.days is not None or self.weekday is not None or self.date is not None
 
+    @property
+    def names_anything(self) -> bool:
+        """Whether a day, a part of one or a time is named."""
+        week_or_month = self.week is not None or self.month is not None
+        return self.names_day or week_or_month or bool(self.clock or self.parts)
+
 
 class TimeParser:
     """Single-pass parser; each rule looks a few words ahead and consumes what it matches."""
 
-    def __init__(self, words: list[Word]) -> None:
-        self._words = words
-        self._at = 0
+    def __init__(self, words: Sequence[Word]) -> None:
+        refuse_words(words)
+        self._words = WordCursor(words)
+        self._duration_end = -1
         self._expression = TimeExpression()
         self._rules: tuple[Callable[[], bool], ...] = (
             self._date,
-            self._minutes_of_hour,
-            self._duration,
-            self._clock,
+            self._before_clock,
             self._day,
+            self._preposition,
             self._connective,
         )
 
     def parse(self) -> TimeExpression:
         """Parse all words; one that no rule matches refuses the whole."""
-        while self._at < len(self._words):
+        while not self._words.done:
             if not any(rule() for rule in self._rules):
                 refuse()
         return self._expression
 
-    def _peek(self, ahead: int = 0) -> Word:
-        at = self._at + ahead
-        return self._words[at] if at < len(self._words) else _END
-
-    def _next_are(self, *kinds: Kind) -> bool:
-        return all(self._peek(ahead).kind is kind for ahead, kind in enumerate(kinds))
-
     def _set(self, name: str, value: object) -> None:
         if getattr(self._expression, name) not in (None, value):
-            refuse(DISAGREE if name in ("days", "weekday", "date") else UNCLEAR)
+            refuse(DISAGREE if name in ("days", "weekday", "date", "week", "month") else UNCLEAR)
         setattr(self._expression, name, value)
 
     # ---- days -----------------------------------------------------------------------------------
 
     def _date(self) -> bool:
-        word = self._peek()
-        if word.kind is Kind.FIGURES and (found := _date_figures(word.text)) is not None:
-            self._at += 1
-            self._set("date", found)
-            return True
-        for kinds in (_DAY_TH_MONTH, _DAY_MONTH, _MONTH_DAY_TH, _MONTH_DAY, _DAY_TH):
-            if self._next_are(*kinds):
-                taken = self._words[self._at : self._at + len(kinds)]
-                day = next(one for one in taken if one.kind is Kind.NUMBER)
-                month = next((one.value for one in taken if one.kind is Kind.MONTH), 0)
-                self._at += len(kinds)
-                self._set("date", (_whole_number(day.value), month, self._year() if month else 0))
-                return True
-        return False
+        words = self._words
+        start, month = words.at, 0
+        if words.peek().kind is Kind.FIGURES:
+            found = date_figures(words.peek().text)
+            if found is not None:
+                words.at += 1
+                self._set("date", found)
+            return found is not None
+        if words.peek().kind is Kind.MONTH:
+            month = words.take().value
+        day = self._day_of_month(certain=bool(month))
+        if not day:
+            words.at = start
+            return False
+        if not month and words.peek().kind is Kind.MONTH:
+            month = words.take().value
+        year = self._year() if month else 0
+        if month and not year and self._may_be_year():
+            refuse()
+        self._set("date", WrittenDate(day, month, year))
+        return True
+
+    def _day_of_month(self, *, certain: bool) -> int:
+        """Read the number of a day; a bare one must be ``certain`` or stand before a month."""
+        word, following = self._words.peek(), self._words.peek(1).kind
+        ordinal = word.kind is Kind.NTH or following in (Kind.ORDINAL, Kind.KO)
+        if word.kind is Kind.NTH:
+            day = word.value
+            beside = (self._words.peek(-1).kind, following)
+            sure = certain or any(kind in _BESIDE_NTH for kind in beside) or "the " in word.text
+            if day <= _ALSO_IN_ORDER and not sure:
+                return 0  # "first call me"
+        elif word.kind is Kind.NUMBER and (certain or ordinal or following is Kind.MONTH):
+            day = whole_number(word.value)
+        else:
+            return 0
+        self._words.at += 1
+        # "Pehli tarikh ko", "21 ko": what follows an ordinal belongs to it.
+        self._words.skip(Kind.ORDINAL)
+        self._words.skip(Kind.KO)
+        if ordinal and day <= _WEEKS_OF_MONTH and self._words.peek().kind is Kind.WEEKDAY:
+            refuse(DISAGREE)  # the first Monday is not Monday the first
+        return day or refuse()
 
     def _year(self) -> int:
-        comma = 1 if self._peek().kind is Kind.BREAK else 0
-        word = self._peek(comma)
+        comma = 1 if self._words.peek().kind is Kind.BREAK else 0
+        word = self._words.peek(comma)
         if word.kind is Kind.NUMBER and word.value // 60 in _YEARS:
-            self._at += comma + 1
+            self._words.at += comma + 1
             return word.value // 60
         return 0
 
+    def _may_be_year(self) -> bool:
+        """Whether a bare number follows that may be an hour or a year: 25 November 15."""
+        word, following = self._words.peek(), self._words.peek(1).kind
+        figures = word.text.isdecimal() and _LAST_HOUR < word.value // 60 < _CENTURY
+        return figures and following in (Kind.BREAK, *_ANCHORS, Kind.DAY_PART)
+
     def _day(self) -> bool:
-        word, following = self._peek(), self._peek(1)
+        word, following = self._words.peek(), self._words.peek(1)
         match word.kind:
             case Kind.DAY:
                 self._set("days", word.value)
             case Kind.WEEKDAY:
                 self._set("weekday", word.value)
+                if following.kind is Kind.UNIT and following.value == _WEEK_S:
+                    self._words.at += 1
+                    self._set("more_days", 7)  # Friday week
             case Kind.NEXT if following.kind is Kind.WEEKDAY:
-                self._expression.next_week = True
-            case Kind.NEXT_WEEK:
-                self._expression.next_week = True
+                self._expression.next_weekday = True
+            case Kind.THIS if following.kind in (Kind.WEEKDAY, Kind.MONTH, Kind.NTH):
+                pass
+            case Kind.THIS_WEEK | Kind.NEXT_WEEK:
+                self._set("week", int(word.kind is Kind.NEXT_WEEK))
+            case Kind.NEAR_MONTH:
+                self._set("month", word.value)
             case Kind.DAY_PART:
                 self._expression.parts.add(word.value)
             case Kind.MERIDIEM if self._expression.clock is not None:
                 self._set("meridiem", word.value)
             case _:
                 return False
-        self._at += 1
+        self._words.at += 1
         return True
 
-    # ---- offset from now ------------------------------------------------------------------------
+    # ---- offset and clock -----------------------------------------------------------------------
 
-    def _duration(self) -> bool:
-        """Parse "2 hours", "half an hour", "sava do ghante", "1.5 hours", "an hour and a half"."""
-        start = self._at
-        sixtieths = self._quantity()
-        unit = self._peek()
-        hundreds = len(self._words[start].text) == len("1530") and unit.value == HOUR_S
-        if sixtieths is None or unit.kind is not Kind.UNIT or hundreds:
-            self._at = start
-            return False
-        self._at += 1
-        if self._next_are(Kind.AND_HALF):
-            self._at += 1
-            sixtieths += 30
-        total_s, rest = divmod(sixtieths * unit.value, 60)
-        if unit.value < DAY_S:
-            self._expression.ahead_s = (self._expression.ahead_s or 0) + total_s
-        elif rest or total_s % DAY_S:
-            refuse()
+    def _before_clock(self) -> bool:
+        """Read "10 minutes to 5" as a time of day before "10 minutes" is taken for an offset."""
+        words = self._words
+        start, before = words.at, words.peek(-1).kind
+        duration = None if self._is_minutes_of_hour() else read_duration(words)
+        if duration is not None:
+            if before in (Kind.AT, Kind.FOR):
+                refuse()  # how long, not when
+            self._set_duration(duration.seconds, in_days=duration.days, start=start)
+            return True
+        clock = read_clock(words)
+        if clock is not None:
+            if before is Kind.NUMBER and self._expression.clock is not None:
+                refuse()  # 5 5: two numbers, of which nothing says what they are
+            self._set("clock", divmod(clock.minutes, 60))
+            self._expression.exact = clock.exact
+        return clock is not None
+
+    def _is_minutes_of_hour(self) -> bool:
+        return self._words.peek(1).kind is Kind.UNIT and self._words.peek(2).kind in (
+            Kind.PAST,
+            Kind.TO,
+        )
+
+    def _set_duration(self, seconds: int, *, in_days: bool, start: int) -> None:
+        words = self._words
+        self._duration_end = words.at
+        if self._expression.ahead_s is not None:
+            refuse()  # an hour and an hour
+        if not in_days:
+            self._set("ahead_s", seconds)
+            return
+        days = seconds // DAY_S
+        counted = words.peek(start - 1 - words.at).kind is Kind.IN
+        week_on = words.next_are(Kind.ON, Kind.WEEKDAY) and days % 7 == 0 and not counted
+        if week_on or (words.peek().kind is Kind.FROM and words.peek(1).kind in _ANCHORS):
+            words.at += 1
+            self._set("more_days", days)
         else:
-            self._set("days", total_s // DAY_S)
-        return True
-
-    def _quantity(self) -> int | None:
-        if self._next_are(Kind.ARTICLE, Kind.UNIT):
-            self._at += 1
-            return 60
-        if self._next_are(Kind.ARTICLE):
-            self._at += 1
-        word = self._peek()
-        self._at += 1
-        match word.kind:
-            case Kind.PART:
-                self._at += self._next_are(Kind.ARTICLE)
-                return word.value
-            case Kind.MORE:
-                if self._next_are(Kind.NUMBER):
-                    self._at += 1
-                    return self._words[self._at - 1].value + word.value
-                return 60 + word.value
-            case Kind.NUMBER:
-                half = self._next_are(Kind.AND_HALF)
-                self._at += half
-                return word.value + (30 if half else 0)
-            case Kind.FIGURES:
-                return _decimal(word.text)
-        return None
-
-    # ---- clock ----------------------------------------------------------------------------------
-
-    def _minutes_of_hour(self) -> bool:
-        """Parse "half past five", "quarter to six", "10 minutes to 5".
-
-        A bare "5 to 6" may be five to six or from five to six, and is refused.
-        """
-        word = self._peek()
-        if word.kind not in (Kind.PART, Kind.NUMBER):
-            return False
-        unit = self._peek(1).kind is Kind.UNIT
-        side, hour = self._peek(1 + unit), self._peek(2 + unit)
-        unambiguous = word.kind is Kind.PART or unit or side.kind is Kind.PAST
-        if side.kind not in (Kind.PAST, Kind.TO) or hour.kind is not Kind.NUMBER or not unambiguous:
-            return False
-        minute = word.value if word.kind is Kind.PART else _whole_number(word.value)
-        if not 0 < minute < 60 or (unit and self._peek(1).value != MINUTE_S):
-            refuse()
-        self._at += 3 + unit
-        return self._set_clock_near(hour, minute if side.kind is Kind.PAST else -minute)
-
-    def _clock(self) -> bool:
-        """Parse "5", "5:30", "five thirty", "saadhe 5", "5 baj kar 20 minute", "1530 hours"."""
-        word = self._peek()
-        if word.kind is Kind.FIGURES:
-            self._at += 1
-            return self._set_clock(_clock_figures(word.text), exact=word.text[0] == "0")
-        if self._next_are(Kind.MORE, Kind.NUMBER):
-            self._at += 2
-            return self._set_clock_near(self._peek(-1), word.value)
-        if word.kind is not Kind.NUMBER:
-            return False
-        self._at += 1
-        if len(word.text) == len("1530") and self._peek().value == HOUR_S:
-            self._at += 1
-            return self._set_clock(word.value // 6000 * 60 + word.value // 60 % 100, exact=True)
-        minute = self._minutes()
-        return self._set_clock(word.value + minute)
-
-    def _minutes(self) -> int:
-        if self._next_are(Kind.AND_MINUTES, Kind.NUMBER):
-            self._at += 2
-            minute = _whole_number(self._peek(-1).value)
-            self._at += self._peek().value == MINUTE_S and self._peek().kind is Kind.UNIT
-            return minute if minute < 60 else refuse()
-        word = self._peek()
-        # "Das gyarah baje" is about ten or eleven; only round minutes are taken for minutes.
-        if word.kind is Kind.NUMBER and word.value in _ROUND and self._peek(1).kind not in _COUNTED:
-            self._at += 1
-            return word.value // 60
-        return 0
-
-    def _set_clock_near(self, hour: Word, minutes: int) -> bool:
-        """Set a clock time some minutes from an hour; a quarter to one is 12:45."""
-        total = _whole_number(hour.value) * 60 + minutes
-        return self._set_clock(total + 720 if minutes < 0 < total < 60 else total)
-
-    def _set_clock(self, minutes: int, *, exact: bool = False) -> bool:
-        """Set a clock time of ``minutes`` after midnight, as it was said."""
-        self._at += self._next_are(Kind.OCLOCK)
-        if not 0 <= minutes < DAY_S // MINUTE_S:
-            refuse()
-        self._set("clock", divmod(minutes, 60))
-        self._expression.exact = exact
-        return True
+            self._set("days", days)
 
     # ---- the rest -------------------------------------------------------------------------------
 
+    def _preposition(self) -> bool:
+        """Read words before or behind what they belong to; others they may not join."""
+        words = self._words
+        word, before, following = words.peek(), words.peek(-1).kind, words.peek(1).kind
+        match word.kind:
+            case Kind.IN if self._expression.ahead_s is not None:
+                return False  # in ten minutes in an hour
+            case Kind.IN if following not in _BEHIND_IN:
+                return False
+            case Kind.MEIN if before not in _BEFORE_MEIN:
+                return False
+            case Kind.KO if before not in _BEFORE_KO:
+                return False
+            case Kind.ON if following not in _BEHIND_ON:
+                return False
+            case Kind.IN | Kind.MEIN | Kind.KO | Kind.ON | Kind.AT | Kind.FOR:
+                words.at += 1
+                return True
+        return False
+
     def _connective(self) -> bool:
-        before, word, following = self._peek(-1) if self._at else _END, self._peek(), self._peek(1)
+        words = self._words
+        word = words.peek()
         match word.kind:
             case Kind.NOW:
-                self._expression.ahead_s = self._expression.ahead_s or 0
-            case Kind.AFTER if following.kind in _NAMED_DAYS or self._peek(2).kind in _OF_DATE:
-                return False  # after Monday is not on Monday
-            case Kind.LATER if before.kind in _NAMED_DAYS:
-                return False
+                self._set("ahead_s", 0)
+            case Kind.SAME_TIME:
+                self._expression.same_time = True
+            case Kind.AFTER | Kind.LATER if not self._counts_from_now(word):
+                alone = not self._expression.names_anything and words.peek(1) is END
+                refuse_word(word.text, Kind.VAGUE if alone else Kind.OPEN)
+            case Kind.FROM:
+                refuse_word(word.text, Kind.OPEN)
+            case Kind.ARTICLE if words.peek(1).kind not in _BEHIND_ARTICLE:
+                return False  # the "a" of "5 a" may be AM
             case Kind.AFTER | Kind.LATER | Kind.BREAK | Kind.ARTICLE:
                 pass
             case _:
                 return False
-        self._at += 1
+        words.at += 1
         return True
 
+    def _counts_from_now(self, word: Word) -> bool:
+        """Whether "after" or "later" only says which way a duration is counted."""
+        words = self._words
+        following = words.peek(1)
+        if words.at == self._duration_end and (word.kind is Kind.LATER or following is END):
+            return True
+        if word.kind is Kind.LATER:
+            of_day = following.kind in (Kind.DAY, Kind.DAY_PART)  # later today, at six
+            return of_day and word.text == "later" and self._expression.clock is None
+        start = words.at
+        words.at += 1
+        counted = not self._is_minutes_of_hour() and read_duration(words) is not None
+        words.at = start
+        return counted
 
-def refuse(reason: str = UNCLEAR) -> NoReturn:
-    """Raise ``SpokenTimeError`` for ``reason``."""
-    raise SpokenTimeError(reason)
 
-
-_END: Final = Word(Kind.BREAK)
-_DAY_TH_MONTH: Final = (Kind.NUMBER, Kind.ORDINAL, Kind.MONTH)
-_DAY_MONTH: Final = (Kind.NUMBER, Kind.MONTH)
-_MONTH_DAY_TH: Final = (Kind.MONTH, Kind.NUMBER, Kind.ORDINAL)
-_MONTH_DAY: Final = (Kind.MONTH, Kind.NUMBER)
-_DAY_TH: Final = (Kind.NUMBER, Kind.ORDINAL)
+_WEEK_S: Final = 7 * DAY_S
+_WEEKS_OF_MONTH: Final = 5
+_ALSO_IN_ORDER: Final = 3
+_BESIDE_NTH: Final = (Kind.ON, Kind.THIS, Kind.ORDINAL, Kind.KO, Kind.MONTH)
 _YEARS: Final = range(2000, 2200)
+_LAST_HOUR: Final = 12
+_CENTURY: Final = 100
+_ANCHORS: Final = (Kind.DAY, Kind.WEEKDAY)
 _NAMED_DAYS: Final = (Kind.DAY, Kind.WEEKDAY, Kind.MONTH)
-_OF_DATE: Final = (Kind.ORDINAL, Kind.MONTH)
-_COUNTED: Final = (Kind.UNIT, *_OF_DATE)
-_ROUND: Final = frozenset(range(15 * 60, 60 * 60, 5 * 60))
-
-
-def _whole_number(sixtieths: int) -> int:
-    number, rest = divmod(sixtieths, 60)
-    return refuse() if rest else number
-
-
-def _decimal(figures: str) -> int | None:
-    """Parse ``1.5`` to sixtieths; None if it is not a decimal number."""
-    whole, _, rest = figures.partition(".")
-    if not (whole.isdecimal() and rest.isdecimal() and len(whole) <= 4 and len(rest) <= 2):
-        return None
-    return int(whole) * 60 + int(rest.ljust(2, "0")) * 60 // 100
-
-
-def _clock_figures(figures: str) -> int:
-    """Parse ``17:30``, ``5.30`` or ``17:30:00`` to minutes."""
-    parts = figures.replace(".", ":").split(":")
-    if not (len(parts) in (2, 3) and all(part.isdecimal() and len(part) <= 2 for part in parts)):
-        refuse()
-    hour, minute = int(parts[0]), int(parts[1])
-    if hour > 23 or minute > 59 or len(parts[1]) != 2:
-        refuse()
-    return hour * 60 + minute
-
-
-def _date_figures(figures: str) -> tuple[int, int, int] | None:
-    """Parse day, month and year of ``2026-11-25``, ``25/11/2026``, ``25.11.26`` or ``25/11``."""
-    for mark in "-/.":
-        parts = figures.split(mark)
-        if not all(part.isdecimal() and len(part) <= 4 for part in parts):
-            continue
-        numbers = [int(part) for part in parts]
-        if len(numbers) == 2 and mark == "/":
-            return numbers[0], numbers[1], 0
-        if len(numbers) == 3:
-            year, month, day = numbers if len(parts[0]) == 4 else numbers[::-1]
-            return day, month, year if year > 99 else 2000 + year
-    return None
+_NUMBERS: Final = (Kind.NUMBER, Kind.FIGURES)
+_WEEKS: Final = (Kind.THIS_WEEK, Kind.NEXT_WEEK)
+_BEHIND_ARTICLE: Final = (Kind.PART, *_NUMBERS, Kind.MORE, Kind.WEEKDAY)
+_BEHIND_IN: Final = (
+    *_BEHIND_ARTICLE,
+    Kind.ARTICLE,
+    Kind.COUPLE,
+    Kind.UNIT,
+    Kind.DAY_PART,
+    Kind.MONTH,
+)
+_BEHIND_ON: Final = (*_NAMED_DAYS, Kind.NTH, *_NUMBERS, Kind.THIS, Kind.NEXT, *_WEEKS)
+_BEFORE_MEIN: Final = (*_NAMED_DAYS, *_WEEKS, Kind.NEAR_MONTH, Kind.UNIT, Kind.DAY_PART)
+_BEFORE_KO: Final = (*_BEFORE_MEIN, Kind.FIGURES, Kind.OCLOCK)

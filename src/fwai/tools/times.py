@@ -10,8 +10,9 @@ from fwai.errors import FieldError
 
 MAX_WHEN: Final = LONGEST_TEXT
 WHEN_DESCRIPTION: Final = (
-    "The day and the time, in the caller's own words or as ISO 8601, such as 'tomorrow 5 pm', "
-    "'in two hours' or 2026-11-23T17:00."
+    "The day and the time in the caller's own words, with none left out, such as 'tomorrow 5 pm', "
+    "'in two hours' or 'kal shaam 5 baje'; or as ISO 8601, such as 2026-11-23T17:00. If the result "
+    "asks something, ask the caller."
 )
 
 

@@ -19,7 +19,6 @@ INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 22, 13, 37, 19, tzinfo=INDIA)  # a Sunday
 
-UNCLEAR = "That time is not clear; ask for one day and one time, such as tomorrow at 5 PM."
 NO_TIME = "No time of day was given; ask at what time."
 PASSED = "That time has passed; ask for another."
 TOO_FAR = "That is more than a year ahead; ask for an earlier date."
@@ -60,7 +59,7 @@ def refused(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
         ("tomorrow at 5.30", "11-23 17:30"),
         ("tomorrow at half past five", "11-23 17:30"),
         ("quarter to six tomorrow", "11-23 17:45"),
-        ("quarter to one", "11-23 12:45"),
+        ("quarter to one tomorrow", "11-23 12:45"),
         ("twenty-five past four", "11-22 16:25"),
         ("10 minutes to 5", "11-22 16:50"),
         ("five o'clock", "11-22 17:00"),
@@ -71,8 +70,6 @@ def refused(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
         ("tomorrow 5 pm IST", "11-23 17:00"),
         ("this evening at 6", "11-22 18:00"),
         ("sat 5 pm", "11-28 17:00"),
-        ("after 5 pm tomorrow", "11-23 17:00"),
-        ("after tomorrow 5 pm", "11-24 17:00"),
         ("in 2 days at 5 pm", "11-24 17:00"),
         ("in a week at noon", "11-29 12:00"),
         ("an hour and a half", "11-22 15:07:19"),
@@ -115,8 +112,6 @@ def test_english(words: str, expected: str) -> None:
         ("aane wale Somwaar ko 11 baje", "11-23 11:00"),
         ("agle shukravar 3 baje", "11-27 15:00"),
         ("26 tarikh ko shaam 5 baje", "11-26 17:00"),
-        ("kal ke baad 5 baje", "11-24 17:00"),
-        ("5 baje ke baad", "11-22 17:00"),
     ],
 )
 def test_hindi_in_latin_script(words: str, expected: str) -> None:
@@ -173,8 +168,9 @@ def test_dates(words: str, expected: str) -> None:
         ("at 5", "11-22 17:00"),
         ("5", "11-22 17:00"),
         ("at 8", "11-22 20:00"),
-        ("tomorrow at 8", "11-23 08:00"),
-        ("at 9", "11-23 09:00"),
+        ("tomorrow at 9", "11-23 09:00"),
+        ("today at 9", "11-22 21:00"),
+        ("monday at 7", "11-23 19:00"),
         ("tomorrow at 12", "11-23 12:00"),
         ("tomorrow 05:30", "11-23 05:30"),
         ("tomorrow 05:30 pm", "11-23 17:30"),
@@ -209,10 +205,10 @@ def test_tonight_said_after_midnight_is_this_night() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("wednesday at 5 pm", "11-18 17:00"),
         ("wednesday at 11 am", "11-25 11:00"),
         ("friday at 5 pm", "11-20 17:00"),
-        ("next friday at 5 pm", "11-27 17:00"),
+        ("next monday at 5 pm", "11-23 17:00"),
+        ("friday week at 5 pm", "11-27 17:00"),
         ("next week friday at 5 pm", "11-27 17:00"),
         ("this friday at 5 pm", "11-20 17:00"),
     ],
@@ -241,7 +237,7 @@ def test_a_day_without_a_time_asks_for_one(words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "yesterday 5 pm", "today at 9", "this morning at 9", "21 november 5 pm",
+        "yesterday 5 pm", "today at 1", "this morning at 9", "21 november 5 pm",
         "2026-11-22T13:36:18", "2025-01-01T10:00Z", "5 november 2026 5 pm",
     ],
 )  # fmt: skip
@@ -263,19 +259,68 @@ def test_what_is_too_far_ahead(words: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "", " ", "pm", "soon", "5 ya 6 baje", "5 6 baje", "das gyarah baje", "10-11 am",
-        "10, 11 am", "5 to 6 pm", "5-6 pm", "das pandrah minute mein", "every monday at 5",
-        "not tomorrow at 5", "before 5 pm tomorrow", "after monday 5 pm", "monday ke baad 5 baje",
-        "after 25 november 5 pm", "5 baje se 10 minute pehle", "tomorrow 5 pm EST",
-        "tomorrow at 25:00", "tomorrow at 5:60", "tomorrow 13 am", "tomorrow evening at 5 am",
-        "tomorrow in 2 hours", "next week at 5 pm", "30 february 5 pm", "11/25/2026 5 pm",
-        "half a day", "dedh november 5 baje", "5 bajkar 70 minute", "1.5 baje", "1:2:3:4",
-        "70 minutes to 5", "in 99999999 minutes", "quarter to 0",
-        "seen 5 baje", "²", "明天", "5 pm\x00",
+        "", " ", "pm", "5 6 baje", "das gyarah baje", "10-11 am", "10, 11 am", "5-6 pm",
+        "das pandrah minute mein", "half a day", "dedh november 5 baje", "1:2:3:4", "5 5 pm",
+        "seen 5 baje", "5 pm 6 pm", "now at 5", "tomorrow 5 a", "25 november 17", "a couple of",
+        "in half past five", "wednesday wed week week 5 pm", "in 10 minutes in an hour", "on home",
+        "quarter 5", "2026", "5 30 ko", "5 mein shaam", "tomorrow in 5:30", "at 10 minutes",
+        "tomorrow 5 pm ist utc", "is 5 baje", "next 5 pm", "0th december 5 pm", "in 99999 ",
+        "on 45", "2 hours this week", "tomorrow same time at 5", "next friday tomorrow at 5 pm",
+        "this week next friday at 5 pm", "1.5 second", "in 1.005 hours",
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_not_guessed(words: str) -> None:
-    assert refused(words) == UNCLEAR
+    refused(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "soon",
+            '"soon" is no exact time; ask for one day and one time, such as tomorrow at 5 PM.',
+        ),
+        ("5 ya 6 baje", '"ya" makes more than one time of it'),
+        ("5 to 6 pm", '"5 to 6" makes more than one time of it'),
+        ("every monday at 5", '"every" makes more than one day of it'),
+        ("not tomorrow at 5", '"not" is not understood'),
+        ("before 5 pm tomorrow", '"before" leaves the time open'),
+        ("after monday 5 pm", '"after" leaves the time open'),
+        ("monday ke baad 5 baje", '"ke baad" leaves the time open'),
+        ("after 25 november 5 pm", '"after" leaves the time open'),
+        ("5 baje se 10 minute pehle", "leaves the time open"),
+        ("5 pm ago", '"ago" points to the past'),
+        ("tomorrow 5 pm EST", '"EST" is not the time of Asia/Kolkata'),
+        ("2026-11-25T15:00 EST", '"EST" is not the time of Asia/Kolkata'),
+        ("tomorrow at 25:00", "no such time on a clock"),
+        ("tomorrow at 5:60", "no such time on a clock"),
+        ("tomorrow at 2460", "no such time on a clock"),
+        ("70 minutes to 5", "no such time on a clock"),
+        ("5 bajkar 70 minute", "no such time on a clock"),
+        ("quarter to 0", "no such time on a clock"),
+        ("tomorrow 13 am", "do not agree; ask for the time with AM or PM"),
+        ("tomorrow evening at 5 am", "do not agree; ask for the time with AM or PM"),
+        ("tomorrow in 2 hours", "days named do not agree"),
+        ("next week at 5 pm", "No day was given"),
+        ("same time", "No day was given"),
+        ("30 february 5 pm", "no such date"),
+        ("31/31/2026 5 pm", "no such date"),
+        ("5/12 5 pm", "may be Saturday 5 December, at 5:00 PM; or Wednesday 12 May 2027, at"),
+        ("tomorrow at 8", "at 8:00 AM; or tomorrow, Monday 23 November, at 8:00 PM: ask which."),
+        ("at 9", "may be today at 9:00 PM; or tomorrow, Monday 23 November, at 9:00 AM: ask"),
+        ("at 1:30", "at 1:30 AM; or tomorrow, Monday 23 November, at 1:30 PM: ask which."),
+        ("in 10", '"10" may mean in 10 minutes, or in 10 hours, or at 10 o\'clock; ask which.'),
+        ("in 45", '"45" may mean in 45 minutes, or in 45 hours; ask which.'),
+        ("on 2", "the 2nd of a month, or 2 o'clock"),
+        ("half 5", '"half 5" may mean half past 5 or 30 minutes to 5; ask which.'),
+        ("in 99999999 minutes", '"99999999" is not understood'),
+        ("\u00b2", '"\u00b2" is not understood'),
+        ("\u660e\u5929", '"\u660e\u5929" is not understood'),
+        ("5 pm\x00", '"a sign" is not understood'),
+    ],
+)
+def test_a_refusal_says_what_to_ask(words: str, sentence: str) -> None:
+    assert sentence in refused(words)
 
 
 def test_days_that_contradict_each_other() -> None:
@@ -291,7 +336,7 @@ def test_too_long_a_text_is_not_read() -> None:
 def test_a_minute_ago_is_not_past() -> None:
     assert at("2026-11-22T13:36:19") == "11-22 13:36"
     assert at("at 1:37") == "11-22 13:37"
-    assert at("at 1:36") == "11-23 13:36"
+    assert at("at 1:36 pm") == "11-23 13:36"
 
 
 def test_now_may_be_of_another_zone() -> None:
@@ -368,7 +413,7 @@ def test_words_in_any_order_give_a_time_ahead_or_one_sentence(
     try:
         found = parse_spoken_time(" ".join(words), now, zone)
     except SpokenTimeError as exc:
-        assert str(exc) in (UNCLEAR, NO_TIME, PASSED, TOO_FAR, DISAGREE)  # noqa: PT017
+        assert str(exc).endswith(".")  # noqa: PT017
     else:
         ahead = found.astimezone(UTC) - now.astimezone(UTC)
         assert -timedelta(seconds=120) <= ahead <= timedelta(days=HORIZON_DAYS)
