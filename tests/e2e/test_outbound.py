@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from e2e.acting_world import ZONE, Bureau, acting, agents_file, bureau
-from fwai.domain.phone import normalise
+from fwai.domain.phone import dialable
 from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Say, Step, Wait
 from fwai.simulator.common.fate import Fate, Loss, Refusal
 from fwai.simulator.meta.phone import MetaCall
@@ -306,7 +306,7 @@ async def test_a_call_is_handed_to_a_human(tmp_path: Path, by: str) -> None:
         one = await placed(office)
 
         assert one.report is not None
-        assert [normalise(number) for number in one.report.dialled] == [HUMAN]
+        assert [dialable(number) for number in one.report.dialled] == [HUMAN]
         assert (ended.data["status"], ended.data["end_reason"]) == ("completed", "transferred")
 
 

@@ -34,6 +34,7 @@ from fwai.domain.job import (
     Unknown,
 )
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
+from fwai.domain.phone import PhoneError, dialable
 from fwai.domain.record import CallRecord
 from fwai.domain.wall_clock import Patience, WallClock
 from fwai.errors import (
@@ -191,10 +192,15 @@ class Dialer:
         if line is None:
             await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, "provider_not_enabled")
             return Dead(f"{call.provider} is not enabled")
+        try:
+            to = dialable(call.caller)
+        except PhoneError as exc:  # taken by an earlier version, which let wrong numbers pass
+            await self._close(call, CallState.FAILED, EndReason.NOT_DIALED, "no_number")
+            return Dead(f"it cannot be dialled: {exc}")
         if not await self._begun(call, begin):
             return Dropped("canceled meanwhile")
         try:
-            provider_call_id = await self._placer.place(call, line, self._order(call))
+            provider_call_id = await self._placer.place(call, line, self._order(call, to))
         except ApiUnknownError as exc:
             return Unknown(str(exc))
         except BusyError as exc:
@@ -237,10 +243,10 @@ class Dialer:
         except StoreError as exc:
             _log.warning("call_state_not_kept", error=str(exc))
 
-    def _order(self, call: Call) -> DialOrder:
+    def _order(self, call: Call, to: str) -> DialOrder:
         return DialOrder(
             call_id=call.id,
-            to=call.caller,
+            to=to,
             token="",
             ring_s=self._limits.ring_s,
             max_s=self._limits.max_s,

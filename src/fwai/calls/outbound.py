@@ -96,7 +96,9 @@ class OutboundCalls:
             webhook_url=request.webhook_url,
         )
         if provider != WHATSAPP and not self._rules.reach.allows(call.caller):
-            raise FieldError("to", f"{self._rules.reach.refusal} CALLING_COUNTRIES has the list")
+            raise FieldError(
+                "to", f"{self._rules.reach.refusal(call.caller)} CALLING_COUNTRIES has the list"
+            )
         if call.caller == call.line:
             raise FieldError("to", "this is our own number; name the person to call")
         return call, _not_before(request.not_before, now)

@@ -13,7 +13,6 @@ from fwai.config.settings import Settings, is_set
 from fwai.config.urls import public_url_problem, url_problem
 from fwai.config.values import half_quoted, has_hidden_characters
 from fwai.domain.near_miss import nearest
-from fwai.domain.phone import normalise
 from fwai.errors import StoreError
 from fwai.store.database_url import parse_url
 
@@ -98,11 +97,6 @@ def invalid_settings(settings: Settings) -> list[str]:
         url = getattr(settings, name)
         if url and (problem := public_url_problem(url)):
             problems.append(f"{name.upper()}: must be https://host, as providers see it; {problem}")
-    if settings.plivo_phone_number:
-        try:
-            normalise(settings.plivo_phone_number)
-        except ValueError as exc:
-            problems.append(f"PLIVO_PHONE_NUMBER: {exc}")
     return problems + _invalid_exotel(settings)
 
 
@@ -110,9 +104,6 @@ def _invalid_exotel(settings: Settings) -> list[str]:
     problems = []
     if re.search(r"[^A-Za-z0-9_.~-]", settings.exotel_webhook_secret.get_secret_value()):
         problems.append("EXOTEL_WEBHOOK_SECRET: use only letters, digits, _ and -")
-    line = settings.exotel_caller_id
-    if line and not re.fullmatch(r"\+?[0-9]{7,15}", re.sub(r"[\s().-]", "", line)):
-        problems.append("EXOTEL_CALLER_ID: must be your ExoPhone, such as 08047100000")
     if is_set(settings.exotel_basic_password) != bool(settings.exotel_basic_user):
         problems.append("EXOTEL_BASIC_USER, EXOTEL_BASIC_PASSWORD: set both or neither")
     if ":" in settings.exotel_basic_user:

@@ -2,10 +2,10 @@
 
 import re
 
+from fwai.config.own_numbers import own_number_problems
 from fwai.config.settings import Settings
 from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
-from fwai.domain.phone import normalise
 from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
@@ -22,11 +22,7 @@ def invalid_outbound(settings: Settings) -> list[str]:
         for code in settings.calling_countries
         if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code)
     ]
-    if settings.human_handoff_number:
-        try:
-            normalise(settings.human_handoff_number)
-        except ValueError as exc:
-            problems.append(f"HUMAN_HANDOFF_NUMBER: {exc}")
+    problems += own_number_problems(settings)
     return [*problems, *_invalid_mail(settings), *_invalid_events(settings)]
 
 

@@ -5,6 +5,7 @@ description is its comment in ``.env.example``; a test compares the two.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -16,10 +17,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from fwai.config.own_numbers import exophone, in_one_form
 from fwai.config.values import default_database, parts, tidied
-from fwai.domain.phone import CountryAllowList, country_code, normalise
-
-INDIA: Final = "91"
+from fwai.domain.phone import CountryAllowList, PhoneError, country_code
 
 # What makes an installation "configured": with none of these set, the server runs the demo. With
 # the model's key alone it is for this machine only.
@@ -92,7 +92,9 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Its Auth Token. While you rotate it: new,old.",
     )
-    plivo_phone_number: str = Field(default="", description="Your Plivo number, +91...")
+    plivo_phone_number: str = Field(
+        default="", description="Your Plivo number, +91..., or as in the country of TIMEZONE."
+    )
     plivo_api_url: str = Field(default="https://api.plivo.com", description="Plivo's REST API.")
     plivo_audio: Literal["mulaw8k", "l16_16k"] = Field(
         default="mulaw8k", description="mulaw8k, or l16_16k for wideband."
@@ -237,7 +239,9 @@ class Settings(BaseSettings):
         "those of your own numbers; * is everywhere.",
     )
     human_handoff_number: str = Field(
-        default="", description="A human who takes calls over: enables transfer_call."
+        default="",
+        description="A human who takes calls over, +91..., or as in the country of TIMEZONE; "
+        "enables transfer_call.",
     )
     business_name: str = Field(
         default="", description="Your name in mails, invitations and text messages."
@@ -340,13 +344,12 @@ class Settings(BaseSettings):
             object.__setattr__(self, "database_url", default_database(self.data_dir))
         return self
 
-    @field_validator("plivo_phone_number")
+    @model_validator(mode="before")
     @classmethod
-    def _e164(cls, value: str) -> str:
-        try:
-            return normalise(value)
-        except ValueError:
-            return value  # reported with everything else
+    def _own_numbers(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic's signature
+        if not isinstance(values, dict):
+            return values
+        return in_one_form(values, cls.model_fields["timezone"].default)
 
     @property
     def database_chosen(self) -> bool:
@@ -383,11 +386,10 @@ class Settings(BaseSettings):
         """Countries that may be called and texted."""
         if self.calling_countries:
             return CountryAllowList(frozenset(code.lstrip("+") for code in self.calling_countries))
-        lines = (self.plivo_phone_number, self.exotel_caller_id, self.human_handoff_number)
-        ours = {country_code(line) for line in lines if line.startswith("+")}
-        if self.exotel_caller_id.startswith("0"):
-            ours.add(INDIA)  # an ExoPhone as people there write it
-        return CountryAllowList(frozenset(ours))
+        lines = [self.plivo_phone_number, self.human_handoff_number]
+        with suppress(PhoneError):  # reported with everything else
+            lines.append(exophone(self.exotel_caller_id, self.timezone))
+        return CountryAllowList(frozenset(country_code(one) for one in lines if one[:1] == "+"))
 
     @property
     def event_secrets(self) -> tuple[str, ...]:

@@ -1,14 +1,44 @@
-"""Parses telephone numbers to E.164, and limits them by country."""
+"""The one door of telephone numbers: every text that means one is read here, to E.164.
 
-import re
-from dataclasses import dataclass
+Who says the number decides how it is read (docs/API.md has a table):
+
+- `dialable`: who is to be called or texted, as an operator, a client, a model or a file says it.
+  Strict: the number must have its country code and somebody must be able to have it.
+- `own_number`: a number of ours, as settings have it. It may be written as at home.
+- `caller_number`: who calls, as a provider says it. Never an error; empty when it cannot be read.
+
+The same text means the same number in all three, or is refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from fwai.domain import phone_plan, phone_text
+from fwai.domain.phone_plan import Planned, Standing, region_of
+from fwai.domain.phone_text import FIX, PhoneError, Written
+
+__all__ = [
+    "FIX",
+    "INDIA",
+    "CountryAllowList",
+    "PhoneError",
+    "caller_number",
+    "country_code",
+    "dialable",
+    "exact_form",
+    "is_dialable",
+    "masked",
+    "own_number",
+    "region_of",
+    "spellings",
+]
+
+INDIA: Final = "IN"
 NATIONAL_DIGITS = 10  # of a number so short it can only be guessed which country it is in
-MAX_CHARS = 40
-FIX = "write the full international number with its country code, such as +919999900000"
-_SEPARATORS = re.compile(r"[\s().\-]+")
-_E164 = re.compile(r"\+?[1-9][0-9]{6,14}")
+E164_DIGITS: Final = range(7, 16)
+_ABROAD: Final = "00"
+_ABROAD_FROM_AMERICA: Final = "011"
 # Words that carriers write for a withheld number, typed on a telephone's keys: ANONYMOUS,
 # RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE. Nobody has these numbers.
 _PLACEHOLDERS: Final = frozenset({"266696687", "7378742833", "2562533", "8656696", "86282452253"})
@@ -22,43 +52,123 @@ _TWO_DIGITS: Final = frozenset({
 _ALL: Final = "*"
 
 
-def normalise(number: str) -> str:
-    """Normalise ``number`` to ``+`` and digits; separators and a leading ``00`` are accepted.
+def dialable(text: str) -> str:
+    """Read who is to be called or texted, to E.164.
+
+    The number must name its country (``+``, ``00``, ``011``, or more digits than can be a number
+    inside a country), and the country's plan must have it.
 
     Raises:
-        ValueError: It is not a full international number of 7 to 15 digits.
+        PhoneError: It can be read in no way or in several, nobody can have it, or it costs extra.
     """
-    compact = _SEPARATORS.sub("", number)
-    if compact.startswith("00"):
-        compact = f"+{compact[2:]}"
-    if not _E164.fullmatch(compact):
-        raise ValueError("write the number in international form, such as +919999900000")
-    return compact if compact.startswith("+") else f"+{compact}"
+    written = phone_text.read(text)
+    abroad = _with_country(written) or _bare(written)
+    if not abroad and written.digits.startswith("0"):
+        raise PhoneError(f"it begins with 0, as inside a country; {FIX}")
+    if not abroad:
+        raise PhoneError(FIX)
+    return _called(_only(abroad))
 
 
-def dialable(number: str) -> str:
-    """Normalise ``number`` if it certainly has a country code.
+def is_dialable(number: str) -> bool:
+    """Whether a number that is kept here, E.164, may be called and texted."""
+    try:
+        return dialable(number) == number
+    except PhoneError:
+        return False
+
+
+def own_number(text: str, regions: Sequence[str], *, dialled: bool = False) -> str:
+    """Read a number of ours, to E.164; without its country code it is one of ``regions``.
+
+    Args:
+        text: As settings and prompts.json have it.
+        regions: Where it may be, ISO 3166, such as ``IN``; none when no country is known.
+        dialled: Whether calls are placed to it. The others come from a provider who knows them, so
+            with their country code they need only be of the right length.
 
     Raises:
-        ValueError: It is invalid, or short enough to be a national number.
+        PhoneError: It can be read in no way or in several.
     """
-    digits = sum(character.isdecimal() for character in number)
-    international = digits > NATIONAL_DIGITS or number.lstrip().startswith(("+", "00"))
-    if len(number) > MAX_CHARS or not international:
-        raise ValueError(FIX)
-    try:
-        return normalise(number)
-    except ValueError:
-        raise ValueError(FIX) from None
+    written = phone_text.read(text)
+    abroad = _with_country(written)
+    if abroad:
+        planned = _only(abroad, possible=not dialled)
+        return _called(planned) if dialled else planned.number
+    readings = [phone_plan.international(one) for one in _bare(written)]
+    readings += [one for region in regions for one in _inside(written.digits, region)]
+    found = {one.number: one for one in readings if one.standing is Standing.VALID}
+    if len(found) == 1:
+        (planned,) = found.values()
+        return _called(planned) if dialled else planned.number
+    if found:
+        raise PhoneError(f"it may be a number of several countries; {FIX}")
+    if not regions:
+        raise PhoneError(f"TIMEZONE does not tell its country; {FIX}")
+    raise PhoneError(f"it is no complete number of {' or '.join(regions)}; {FIX}")
 
 
-def caller_number(raw: str) -> str:
-    """Normalise a caller's number; empty when it is withheld or invalid."""
+def caller_number(raw: str, region: str = "", *, national_first: bool = False) -> str:
+    """Read a caller's number as a provider writes it; empty when withheld or unreadable.
+
+    Args:
+        raw: With or without ``+``, with zeros before it, or a word.
+        region: The country whose own way of writing may occur, ISO 3166; empty for none.
+        national_first: Digits that could be either are a number inside ``region``.
+    """
     try:
-        number = normalise(raw)
-    except ValueError:
+        written = phone_text.read(raw)
+    except PhoneError:
         return ""
-    return "" if number[1:] in _PLACEHOLDERS else number
+    digits = written.digits
+    # After + a zero is a national number's, or 00: somebody has put the plus before it.
+    abroad = _with_country(replace(written, plus=not digits.startswith("0")))
+    if digits.removeprefix(_ABROAD) in _PLACEHOLDERS:
+        return ""
+    outside = [phone_plan.international(one) for one in abroad]
+    national = not written.plus or digits.startswith("0")
+    inside = _inside(digits, region) if region and national else []
+    if digits.startswith("0"):
+        inside.append(phone_plan.international(digits.lstrip("0")))
+    readings = [*inside, *outside] if national_first else [*outside, *inside]
+    known = [one.number for one in readings if one.standing is Standing.VALID]
+    # A plan may be older than a number. Of digits whose country is only guessed that says nothing.
+    told = [] if national_first and national else outside
+    right = [one.number for one in told if one.standing is Standing.POSSIBLE]
+    return next(iter([*known, *right]), "")
+
+
+def spellings(number: str) -> tuple[str, ...]:
+    """Return how a number may stand in the database, its present form first.
+
+    Earlier versions kept what was written as it was: with the zero that stood in brackets, with
+    the ``0`` of a spreadsheet's ``.0``, with its country code twice. Where nobody can have such a
+    number, or it is read as this one today, it is this one.
+
+    Args:
+        number: E.164, or what else a person is known by, which has no other form.
+    """
+    exact = exact_form(number)
+    if not exact:
+        return (number,)
+    try:
+        now = dialable(exact)
+    except PhoneError:
+        return exact, exact[1:]
+    code = country_code(now)
+    rest = now.removeprefix(f"+{code}")
+    earlier = (f"+{code}0{rest}", f"{now}0", f"+{code}{code}{rest}")
+    return now, now[1:], *(one for one in earlier if _reading(one) in (now, ""))
+
+
+def exact_form(text: str) -> str:
+    """Return ``text`` as ``+`` and digits when it is nothing else; else empty.
+
+    For looking up what earlier versions have kept under numbers that are refused today.
+    """
+    digits = text.strip().removeprefix("+")
+    plain = digits.isascii() and digits.isdecimal() and len(digits) in E164_DIGITS
+    return f"+{digits}" if plain and not digits.startswith("0") else ""
 
 
 def country_code(number: str) -> str:
@@ -74,7 +184,7 @@ class CountryAllowList:
     """Countries that may be called and texted on behalf of callers, against toll fraud.
 
     A caller chooses the number that they show and the one that they dictate, and some countries
-    have premium numbers that pay their owner for each call.
+    have premium numbers that pay their owner for each call. Those are allowed nowhere.
 
     Attributes:
         codes: Country codes, digits only. None at all, or ``*``, is everywhere.
@@ -83,17 +193,88 @@ class CountryAllowList:
     codes: frozenset[str] = frozenset()
 
     def allows(self, number: str) -> bool:
-        """Whether an E.164 number is in one of the countries."""
+        """Whether an E.164 number is one that somebody can have, in one of the countries."""
         everywhere = not self.codes or _ALL in self.codes
-        return everywhere or country_code(number) in self.codes
+        return (everywhere or country_code(number) in self.codes) and is_dialable(number)
 
-    @property
-    def refusal(self) -> str:
+    def refusal(self, number: str) -> str:
         """Why a number is refused, in one sentence."""
-        codes = ", ".join(f"+{code}" for code in sorted(self.codes))
-        return f"Only numbers that begin with {codes} are called and texted from here."
+        if self.codes and _ALL not in self.codes and country_code(number) not in self.codes:
+            codes = ", ".join(f"+{code}" for code in sorted(self.codes))
+            return f"Only numbers that begin with {codes} are called and texted from here."
+        return "Their number is none that can be called or texted from here."
 
 
 def masked(number: str) -> str:
     """Mask ``number`` for logs: only its last four characters stay."""
     return f"…{number[-4:]}" if len(number) > 4 else "…"
+
+
+def _with_country(written: Written) -> tuple[str, ...]:
+    """Return the digits from the country code on, of a number that names its country.
+
+    Two of them when a zero stood in brackets: most countries leave it out, some keep it.
+    """
+    ways = tuple(one for one in (written.digits, written.trunk_left_out) if one)
+    if written.plus:
+        if written.digits.startswith("0"):
+            raise PhoneError(f"after + comes the country code, never a zero; {FIX}")
+        return ways
+    if written.digits.startswith(_ABROAD):
+        return tuple(one.removeprefix(_ABROAD) for one in ways)
+    inner = written.digits.removeprefix(_ABROAD_FROM_AMERICA)
+    # 011 is also how Delhi and others begin, but their numbers are shorter.
+    if inner != written.digits and len(inner) > NATIONAL_DIGITS:
+        abroad = phone_plan.international(inner)
+        return (inner,) if abroad.standing is Standing.VALID else ()
+    return ()
+
+
+def _bare(written: Written) -> tuple[str, ...]:
+    """Return digits without ``+`` that are too many for a number inside a country."""
+    digits = written.digits
+    if digits.startswith("0") or len(digits) <= NATIONAL_DIGITS:
+        return ()
+    return tuple(one for one in (digits, written.trunk_left_out) if one)
+
+
+def _inside(digits: str, region: str) -> list[Planned]:
+    """Read digits as they are dialled inside a country, or with its code after a zero."""
+    readings = [phone_plan.national(digits, region)]
+    plain = digits.lstrip("0")
+    if digits.startswith("0") and plain.startswith(phone_plan.code_of(region)):
+        readings.append(phone_plan.international(plain))
+    return readings
+
+
+def _only(ways: Sequence[str], *, possible: bool = False) -> Planned:
+    """Return the only number that digits from the country code on can be."""
+    readings = [phone_plan.international(one) for one in ways]
+    found = {one.number: one for one in readings if one.standing is Standing.VALID}
+    if not found and possible:
+        found = {one.number: one for one in readings if one.standing is Standing.POSSIBLE}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise PhoneError("with the zero in brackets and without it are two numbers; write one")
+    if readings[0].standing is Standing.NO_COUNTRY:
+        raise PhoneError(f"no country has this code; {FIX}")
+    code = country_code(ways[0])
+    if readings[0].standing is Standing.POSSIBLE:
+        raise PhoneError(f"no number of +{code} begins like this one; check its digits")
+    count = len(ways[-1]) - len(code)
+    raise PhoneError(f"no number of +{code} has {count} digits after it; check its digits")
+
+
+def _called(planned: Planned) -> str:
+    if planned.premium:
+        raise PhoneError("it is a premium number, which earns by being called; give another one")
+    return planned.number
+
+
+def _reading(number: str) -> str:
+    """Return what a number of an earlier version is today; empty when nobody can have it."""
+    try:
+        return _only((number.removeprefix("+"),)).number
+    except PhoneError:
+        return ""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fwai.domain.agent import AgentProfile, malformed_placeholders, placeholders
 from fwai.domain.near_miss import nearest
-from fwai.domain.phone import normalise
+from fwai.domain.phone import PhoneError, own_number
 from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
 from fwai.domain.webhook_tool import (
     WebhookToolError,
@@ -59,6 +59,7 @@ def load_prompts(
     voices: Collection[str],
     tools: Collection[str],
     languages: Mapping[str, str] | None = None,
+    regions: Sequence[str] = (),
 ) -> Mapping[str, AgentProfile]:
     """Load every agent of the file; ids that begin with ``_`` are templates and skipped.
 
@@ -67,6 +68,7 @@ def load_prompts(
         voices: Names a ``voice`` may have.
         tools: Names ``tools`` may have, whether configured or not.
         languages: English names of the languages ``language`` may have, by code; None is any.
+        regions: Country of ``numbers`` that are written as at home, ISO 3166.
 
     Raises:
         ConfigError: Every problem of the file, each with agent, key and fix.
@@ -86,11 +88,12 @@ def load_prompts(
         if problem:
             problems.append(f"{where}.language: {problem}")
         problems += [f"{where}.{problem}" for problem in _agent_problems(agent, voices, tools)]
+        numbers = _read_numbers(agent, regions, where, problems)
         webhooks = _parse_webhooks(agent, where, tools, problems)
         _check_extract(agent, where, problems)
         texts, wrong = parse_sms_templates(agent.sms_templates, f"{where}.sms_templates")
         problems += wrong
-        agents[agent_id] = _build_profile(agent_id, agent, webhooks, texts)
+        agents[agent_id] = _build_profile(agent_id, agent, numbers, webhooks, texts)
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
     problems += _duplicate_numbers(path.name, agents)
@@ -164,11 +167,6 @@ def _agent_problems(agent: _Agent, voices: Collection[str], tools: Collection[st
         if count > 1 and name in tools
     ]
     problems += _placeholder_problems(agent)
-    for number in agent.numbers:
-        try:
-            normalise(number)
-        except ValueError as exc:
-            problems.append(f"numbers: {number!r}: {exc}")
     return problems
 
 
@@ -189,6 +187,19 @@ def _placeholder_problems(agent: _Agent) -> Iterator[str]:
         yield from (f"{key}: {problem}" for problem in malformed_placeholders(text, known))
     if placeholders(agent.name):
         yield "name: placeholders are filled in prompt and greeting only; write the name itself"
+
+
+def _read_numbers(
+    agent: _Agent, regions: Sequence[str], where: str, problems: list[str]
+) -> tuple[str, ...]:
+    """Read the lines that the agent answers, to E.164; adds to ``problems``."""
+    found = []
+    for written in agent.numbers:
+        try:
+            found.append(own_number(written, regions))
+        except PhoneError as exc:
+            problems.append(f"{where}.numbers: {written!r}: {exc}")
+    return tuple(found)
 
 
 def _parse_webhooks(
@@ -215,15 +226,10 @@ def _check_extract(agent: _Agent, where: str, problems: list[str]) -> None:
 def _build_profile(
     agent_id: str,
     agent: _Agent,
+    numbers: tuple[str, ...],
     webhooks: tuple[WebhookToolSpec, ...],
     sms_templates: Mapping[str, SmsTemplate],
 ) -> AgentProfile:
-    numbers = []
-    for number in agent.numbers:
-        try:
-            numbers.append(normalise(number))
-        except ValueError:
-            continue  # reported with the file's other problems
     return AgentProfile(
         id=agent_id,
         name=agent.name,
@@ -234,7 +240,7 @@ def _build_profile(
         language=agent.language,
         model=agent.model,
         tools=tuple(agent.tools),
-        numbers=tuple(numbers),
+        numbers=numbers,
         memory=agent.memory,
         speaks_to_machines=agent.voicemail == "speak",
         sums_up=agent.summary or bool(agent.extract),

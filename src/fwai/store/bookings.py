@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import NewJob
+from fwai.domain.phone import spellings
 from fwai.interfaces.store import BookingNotices
 from fwai.store.database import Database
 from fwai.store.job_tables import bookings
@@ -132,7 +133,7 @@ class Bookings:
         if to is not None:
             query = query.where(bookings.c.starts_at < to)
         if phone:
-            query = query.where(bookings.c.phone == phone)
+            query = query.where(bookings.c.phone.in_(spellings(phone)))
         if after is not None:
             at, last = after
             further = (bookings.c.starts_at > at) | (bookings.c.id > last)
@@ -146,7 +147,9 @@ class Bookings:
         Raises:
             StoreError: The database failed.
         """
-        here = (bookings.c.phone == phone) & (bookings.c.state == BookingState.BOOKED.value)
+        here = bookings.c.phone.in_(spellings(phone)) & (
+            bookings.c.state == BookingState.BOOKED.value
+        )
         here &= bookings.c.starts_at > now - timedelta(minutes=MAX_MINUTES)
         query = select(bookings).where(here).order_by(bookings.c.starts_at, bookings.c.id)
         async with self._database.read() as connection:

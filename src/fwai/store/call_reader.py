@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Executable, RowMapping, Select, select
 
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
+from fwai.domain.phone import spellings
 from fwai.domain.record import CallRecord, ToolRecord, TurnRecord
 from fwai.store.database import Database
 from fwai.store.tables import calls, tool_calls, turns
@@ -66,7 +67,6 @@ class CallReader:
             StoreError: The database failed.
         """
         here = [calls.c.provider == provider] if provider else []
-        here += [calls.c.caller == phone] if phone else []
         here += [calls.c.direction == direction.value] if direction is not None else []
         here += [calls.c.created_at >= created_from] if created_from is not None else []
         here += [calls.c.created_at < created_to] if created_to is not None else []
@@ -75,7 +75,7 @@ class CallReader:
             here += [calls.c.created_at <= at, (calls.c.created_at < at) | (calls.c.id < last)]
         found: list[CallRecord] = []
         async with self._database.read() as connection:
-            for query in page_queries(here, set(states), limit):
+            for query in page_queries(here, set(states), limit, spellings(phone) if phone else ()):
                 rows = (await connection.execute(query)).mappings()
                 found += [stored_call(row) for row in rows]
         found.sort(key=lambda record: (record.created_at, record.call.id), reverse=True)
@@ -125,17 +125,22 @@ class CallReader:
 
 
 def page_queries(
-    here: Collection[ColumnElement[bool]], states: Collection[CallState], limit: int
+    here: Collection[ColumnElement[bool]],
+    states: Collection[CallState],
+    limit: int,
+    callers: Collection[str] = (),
 ) -> list[Select[Any]]:
-    """Return what to ask for a page: one query for each state, or one for all.
+    """Return what to ask for a page: one query for each state and caller, or one for all.
 
-    Of many states at once SQLite would read and sort every call of theirs; of one it reads the end
-    of an index.
+    Of many states or callers at once SQLite would read and sort every call of theirs; of one it
+    reads the end of an index.
     """
     newest = select(calls).where(*here).order_by(calls.c.created_at.desc(), calls.c.id.desc())
-    if not states:
-        return [newest.limit(limit)]
-    return [newest.where(calls.c.state == state.value).limit(limit) for state in sorted(states)]
+    queries = [newest.where(calls.c.caller == caller) for caller in callers] or [newest]
+    if states:
+        ordered = sorted(states)
+        queries = [one.where(calls.c.state == state.value) for one in queries for state in ordered]
+    return [one.limit(limit) for one in queries]
 
 
 def stored_call(row: RowMapping) -> CallRecord:

@@ -17,14 +17,13 @@ from typing import Any, Final
 import structlog
 
 from fwai.domain.callback import MAX_NOTE, NewCallback
-from fwai.domain.phone import normalise
+from fwai.domain.phone import dialable
 from fwai.errors import StoreError
 from fwai.store.callbacks import Callbacks
 
 MAX_BYTES: Final = 10_000_000
 MAX_CALLBACKS: Final = 10_000
 OLDEST: Final = timedelta(days=1)  # what the server still keeps late is a matter of its settings
-SHORTEST_BARE: Final = 11  # digits; fewer without + may lack their country
 MAX_TOLD: Final = 20
 
 _PHONES: Final = ("phone", "phone_number", "to", "number", "customer_phone")
@@ -159,13 +158,10 @@ def _first(item: Mapping[str, Any], names: Sequence[str]) -> object:
 
 
 def _phone(value: object) -> str:
-    text = str(value).strip() if isinstance(value, str | int) else ""
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
     if not text:
         raise ValueError("has no number")
-    phone = normalise(text)
-    if "+" not in text and not text.startswith("00") and len(phone) - 1 < SHORTEST_BARE:
-        raise ValueError("write the number with + and its country, such as +919999900000")
-    return phone
+    return dialable(text)
 
 
 def _time(value: object, zone: tzinfo) -> datetime:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fwai.domain.call import CallId
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.job import NewJob
+from fwai.domain.phone import spellings
 from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.job_tables import callbacks
@@ -103,7 +104,7 @@ class Callbacks:
         if states:
             query = query.where(callbacks.c.state.in_([state.value for state in states]))
         if phone:
-            query = query.where(callbacks.c.phone == phone)
+            query = query.where(callbacks.c.phone.in_(spellings(phone)))
         if due_before is not None:
             query = query.where(callbacks.c.due_at < due_before)
         if after is not None:
@@ -118,9 +119,10 @@ class Callbacks:
         Raises:
             StoreError: The database failed.
         """
-        here = (callbacks.c.phone == phone) & callbacks.c.state.in_(_OPEN)
-        soonest = select(callbacks).where(here).order_by(callbacks.c.due_at, callbacks.c.id)
-        return await self._all(soonest)
+        theirs = select(callbacks).where(callbacks.c.phone.in_(spellings(phone)))
+        soonest = theirs.order_by(callbacks.c.due_at, callbacks.c.id)
+        # Asked for the state as well, SQLite would read everybody's open ones.
+        return [one for one in await self._all(soonest) if not one.state.final]
 
     async def cancel(self, callback_id: str, also: Also = nothing_else) -> Callback | None:
         """Take a promise back, with its waiting job; None when it is unknown.
@@ -146,7 +148,7 @@ class Callbacks:
             StoreError: The database failed; nothing was written.
         """
         async with self._database.write() as connection:
-            here = callbacks.c.phone == phone
+            here = callbacks.c.phone.in_(spellings(phone))
             canceled, stopped = await self._cancel(connection, here, also)
         if canceled:
             await self._canceled(stopped)

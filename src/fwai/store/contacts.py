@@ -1,13 +1,21 @@
 """What is known of people across calls, and who must not be called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, select, update
 
-from fwai.domain.contact import Contact, MemoryEntry, entry_json, read_entry, remembered
+from fwai.domain.contact import (
+    MAX_ENTRIES,
+    Contact,
+    MemoryEntry,
+    entry_json,
+    read_entry,
+    remembered,
+)
+from fwai.domain.phone import spellings
 from fwai.store.database import Database
 from fwai.store.job_tables import contacts
 from fwai.store.transcript_files import clean_text
@@ -31,9 +39,9 @@ class Contacts:
             StoreError: The database failed.
         """
         async with self._database.read() as connection:
-            query = select(contacts).where(contacts.c.phone == phone)
-            row = (await connection.execute(query)).mappings().first()
-        return Contact(phone) if row is None else _contact(row)
+            query = select(contacts).where(contacts.c.phone.in_(spellings(phone)))
+            rows = (await connection.execute(query)).mappings().all()
+        return _one_person(phone, [_contact(row) for row in rows])
 
     async def remember(self, phone: str, entry: MemoryEntry) -> Contact:
         """Add a call to what is remembered, and return what is known now.
@@ -66,10 +74,14 @@ class Contacts:
             "written_at": self._clock(),
         }
         writing = self._database.insert(contacts).values(self._row(phone) | values)
+        earlier = contacts.c.phone.in_(spellings(phone)) & (contacts.c.phone != phone)
         async with self._database.write() as connection:
             await connection.execute(
                 writing.on_conflict_do_update(index_elements=["phone"], set_=values)
             )
+            # Permitted again they are permitted, however the number was written when it was barred.
+            if not on:
+                await connection.execute(update(contacts).where(earlier).values(values))
 
     async def do_not_call(self, phone: str) -> bool:
         """Whether calls to a person are forbidden.
@@ -77,9 +89,9 @@ class Contacts:
         Raises:
             StoreError: The database failed.
         """
-        query = select(contacts.c.do_not_call).where(contacts.c.phone == phone)
+        here = contacts.c.phone.in_(spellings(phone)) & contacts.c.do_not_call
         async with self._database.read() as connection:
-            return bool(await connection.scalar(query))
+            return await connection.scalar(select(contacts.c.phone).where(here)) is not None
 
     async def page_do_not_call(self, after: str = "", limit: int = 50) -> list[Contact]:
         """Return people who must not be called, by number, those after the given number.
@@ -100,6 +112,16 @@ class Contacts:
             "reason": "",
             "written_at": self._clock(),
         }
+
+
+def _one_person(phone: str, found: Sequence[Contact]) -> Contact:
+    """Return what is known of a number; earlier versions may have kept it in another form, too."""
+    barred = next((one for one in found if one.do_not_call), Contact(phone))
+    known = next((one for one in found if one.phone == phone), Contact(phone))
+    memory = sorted((entry for one in found for entry in one.memory), key=lambda entry: entry.at)
+    return Contact(
+        phone, tuple(memory[-MAX_ENTRIES:]), barred.do_not_call, barred.reason or known.reason
+    )
 
 
 def _contact(row: RowMapping) -> Contact:

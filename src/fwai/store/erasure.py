@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from sqlalchemy import ColumnElement, Table, Text, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, Table, Text, cast, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import FINAL_STATES
 from fwai.domain.erasure import Erased
+from fwai.domain.phone import spellings as phone_spellings
 from fwai.errors import StoreError
 from fwai.store.database import Database
 from fwai.store.job_tables import (
@@ -122,7 +123,7 @@ def spellings(phone: str) -> list[str]:
     bare = phone.strip().lstrip("+")
     if not bare:
         raise ValueError("a number is needed, such as +919999900000")
-    return [f"+{bare}", bare]
+    return [*dict.fromkeys([*phone_spellings(f"+{bare}"), f"+{bare}", bare])]
 
 
 def _remove(folder: Path, name: str, call_id: str) -> bool:
@@ -168,8 +169,10 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     await _delete(connection, standings, standings.c.user.in_(names))
     await _delete(connection, sent_messages, sent_messages.c.recipient.in_(names))
     # What was answered under an Idempotency-Key is kept for a day; clients put numbers into keys.
-    told = cast(requests.c.body, Text).contains(names[0], autoescape=True)
-    await _delete(connection, requests, told | requests.c.key.contains(names[1], autoescape=True))
+    body = cast(requests.c.body, Text)
+    told = [body.contains(one, autoescape=True) for one in names if one.startswith("+")]
+    keys = [requests.c.key.contains(one.lstrip("+"), autoescape=True) for one in names]
+    await _delete(connection, requests, or_(*told, *keys))
     erased.contact = await _forget(connection, names)
     counting = select(func.count()).select_from(live.subquery())
     erased.live = await connection.scalar(counting) or 0

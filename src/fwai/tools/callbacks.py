@@ -90,7 +90,7 @@ def schedule_callback(
         by_telephone = scheduler.provider(context.call) != _WHATSAPP
         if by_telephone and not context.trusted and not reach.allows(phone):
             raise ToolError(
-                f"No callback can be promised. {reach.refusal} Say so and offer another way."
+                f"No callback can be promised. {reach.refusal(phone)} Say so and offer another way."
             )
         at = parse_time(args.when, now, zone)
         if not hours.contains(at, zone):

@@ -4,7 +4,7 @@ import hashlib
 from typing import Final
 
 from fwai.domain.email_address import address
-from fwai.domain.phone import CountryAllowList, normalise
+from fwai.domain.phone import CountryAllowList, PhoneError, dialable
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.tools import ToolContext
 
@@ -13,7 +13,6 @@ CONFIRMED_DESCRIPTION: Final = (
     "Leave it out at first: the result asks you to read {what} back. True once the caller said "
     "that {what} is right."
 )
-_INTERNATIONAL: Final = ("+", "00")
 
 
 def number_for(
@@ -28,7 +27,8 @@ def number_for(
     number = _recipient_number(context, to)
     if not context.trusted and not reach.allows(number):
         raise ToolError(
-            f"Nothing was sent. {reach.refusal} Say so and offer an e-mail or a WhatsApp message."
+            f"Nothing was sent. {reach.refusal(number)} Say so and offer an e-mail or a WhatsApp "
+            "message."
         )
     if number != context.to:
         _require_confirmation(context, "number digit by digit", number, confirmed=confirmed)
@@ -43,16 +43,15 @@ def _recipient_number(context: ToolContext, to: str | None) -> str:
                 "and call again with it."
             )
         return context.to
-    if not context.trusted and not to.startswith(_INTERNATIONAL):
-        # Ten digits without a country code would pass for a number of another country.
-        raise FieldError("to", "Write the number with + and its country code, as +919999900000.")
     try:
-        return normalise(to)
-    except ValueError:
+        return dialable(to)
+    except PhoneError as exc:
+        if context.trusted:
+            raise FieldError("to", str(exc)) from None
         raise FieldError(
             "to",
-            "That cannot be a phone number: ask for it again, digit by digit, and write it with + "
-            "and its country code, as +919999900000.",
+            f"That number cannot be used: {exc}. Ask for it again, digit by digit, and write it "
+            "with + and its country code, as +919999900000.",
         ) from None
 
 

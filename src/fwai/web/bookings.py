@@ -12,7 +12,7 @@ from fwai.web.errors import conflict, not_found, problem_responses
 from fwai.web.models import BookingBody, BookingPage
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import is_safe_id, parse_moment, parse_phone
+from fwai.web.values import is_safe_id, parse_asked_phone, parse_moment
 
 
 def add(api: APIRouter, services: ApiServices) -> None:
@@ -34,13 +34,15 @@ def add(api: APIRouter, services: ApiServices) -> None:
         cursor: paging.Cursor = "",
     ) -> Response:
         """Return demos by their start, the earliest first; also canceled ones."""
+        asked = parse_asked_phone(phone)
         found = await services.bookings.page(
             from_=parse_moment(from_, "from", zone) if from_ else None,
             to=parse_moment(to, "to", zone, end=True) if to else None,
-            phone=parse_phone(phone) if phone else "",
+            phone=asked.number,
             after=paging.decode_position(cursor),
             limit=limit + 1,
         )
+        asked.require(found, cursor)
         return json_response(paging.page("bookings", found, limit, booking_json, _position))
 
     @api.get(

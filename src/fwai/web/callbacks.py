@@ -17,7 +17,7 @@ from fwai.web.idempotency import Idempotency, Key, KeyUse, Reply
 from fwai.web.models import CallbackBody, CallbackPage, CallbackRequest
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import is_safe_id, parse_moment, parse_phone
+from fwai.web.values import is_safe_id, parse_asked_phone, parse_moment, parse_phone
 
 
 def add(api: APIRouter, services: ApiServices, idempotency: Idempotency) -> None:
@@ -40,13 +40,15 @@ def add(api: APIRouter, services: ApiServices, idempotency: Idempotency) -> None
         """Return callbacks, the soonest first."""
         zone = services.rules.zone
         before = parse_moment(due_before, "due_before", zone, end=True) if due_before else None
+        asked = parse_asked_phone(phone)
         found = await services.callbacks.page(
             states=status,
-            phone=parse_phone(phone) if phone else "",
+            phone=asked.number,
             due_before=before,
             after=paging.decode_position(cursor),
             limit=limit + 1,
         )
+        asked.require(found, cursor)
         return json_response(paging.page("callbacks", found, limit, callback_json, _position))
 
     @api.post(

@@ -15,7 +15,7 @@ from fwai.web.idempotency import Idempotency, Key, KeyUse, Reply
 from fwai.web.models import CallAccepted, CallData, CallPage, NewCall
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import is_safe_id, parse_moment, parse_phone
+from fwai.web.values import is_safe_id, parse_asked_phone, parse_moment
 
 CallPath = Annotated[str, Path(description="As `call_id` in answers and events.")]
 
@@ -63,16 +63,18 @@ def add(api: APIRouter, services: ApiServices, idempotency: Idempotency) -> None
     ) -> Response:
         """Return calls, the newest first."""
         after = paging.decode_position(cursor)
+        asked = parse_asked_phone(phone)
         found = await services.calls.page(
             states=status,
             provider=provider,
-            phone=parse_phone(phone) if phone else "",
+            phone=asked.number,
             direction=direction,
             created_from=parse_moment(from_, "from", zone) if from_ else None,
             created_to=parse_moment(to, "to", zone, end=True) if to else None,
             after=None if after is None else (after[0], CallId(after[1])),
             limit=limit + 1,
         )
+        asked.require(found, cursor)
         return json_response(paging.page("calls", found, limit, call_summary, _position))
 
     @api.get(

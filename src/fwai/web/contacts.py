@@ -14,7 +14,7 @@ from fwai.web.errors import conflict, problem_responses
 from fwai.web.models import ContactBody, ContactUpdate, DoNotCallEntry, DoNotCallPage, ErasureBody
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
-from fwai.web.values import parse_phone
+from fwai.web.values import parse_asked_phone, parse_phone
 
 NEWEST: Final = 20
 _NOT_OVER: Final = [state for state in CallState if not state.final]
@@ -34,11 +34,13 @@ def add(api: APIRouter, services: ApiServices) -> None:
     )
     async def one(phone: Phone) -> Response:
         """Return a person; of somebody unknown there is nothing in it."""
-        who = parse_phone(phone)
+        asked = parse_asked_phone(phone)
+        who = asked.number
         contact = await services.contacts.get(who)
         promised = await services.callbacks.open_for(who)
         booked = await services.bookings.open_for(who, services.clock())
         newest = await services.calls.page(phone=who, limit=NEWEST)
+        asked.require(contact.memory, contact.do_not_call, promised, booked, newest)
         return json_response(
             _to_json(contact)
             | {
@@ -65,7 +67,8 @@ def add(api: APIRouter, services: ApiServices) -> None:
         responses=problem_responses(400, 413, 415),
     )
     async def change(phone: Phone, body: ContactUpdate) -> Response:
-        who = parse_phone(phone)
+        # Whom nobody can call need not be barred, but an old entry of theirs can be taken back.
+        who = parse_phone(phone) if body.do_not_call else parse_asked_phone(phone).number
         await services.contacts.set_do_not_call(who, body.do_not_call, body.reason)
         return json_response(_to_json(await services.contacts.get(who)))
 
@@ -81,15 +84,18 @@ def add(api: APIRouter, services: ApiServices) -> None:
 
         That they must not be called is kept: without it they would be called again.
         """
-        who = parse_phone(phone)
+        asked = parse_asked_phone(phone)
+        who = asked.number
         open_calls = await services.calls.page(phone=who, states=_NOT_OVER, limit=1)
         if open_calls:
             raise _call_live(f"Call {open_calls[0].call.id} is not over; hang it up first.")
         erased = await services.erase(who)
         if erased.live:
             raise _call_live("A call began meanwhile; erase again when it is over.")
-        counts = ("calls", "callbacks", "bookings", "jobs", "files", "contact")
-        return json_response({name: getattr(erased, name) for name in counts})
+        names = ("calls", "callbacks", "bookings", "jobs", "files", "contact")
+        counts = {name: getattr(erased, name) for name in names}
+        asked.require(*counts.values())
+        return json_response(counts)
 
     @api.get(
         "/do-not-call",

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -45,15 +46,59 @@ def is_safe_id(text: str) -> bool:
 
 
 def parse_phone(text: str, field: str = "phone") -> str:
-    """Parse a telephone number to E.164; in a URL ``+`` may have become a space.
+    """Parse the number of somebody who is to be called, texted or barred, to E.164.
 
     Raises:
-        FieldError: It is not a complete number.
+        FieldError: It is no number that can be called; the error says why.
     """
     try:
         return phone.dialable(text)
-    except ValueError as exc:
+    except phone.PhoneError as exc:
         raise FieldError(field, str(exc)) from None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedNumber:
+    """A number under which something may be kept.
+
+    Attributes:
+        number: E.164.
+        problem: Why nobody can be called there; None when somebody can. Something is kept there
+            all the same when a caller showed that number, or an earlier version took it.
+    """
+
+    number: str
+    problem: FieldError | None = None
+
+    def require(self, *found: object) -> None:
+        """Refuse the number after all if nothing was found there: it is a slip then.
+
+        Raises:
+            FieldError: Nobody can be called there, and all that was found is false.
+        """
+        if self.problem is not None and not any(found):
+            raise self.problem
+
+
+def parse_asked_phone(text: str, field: str = "phone") -> AskedNumber:
+    """Parse a number of the address, to look it up; ``+`` may have become a space there.
+
+    Empty text asks for nobody's.
+
+    Raises:
+        FieldError: It is none, and nothing can be kept under it.
+    """
+    if not text:
+        return AskedNumber("")
+    written = f"+{text.strip()}" if text.startswith(" ") else text
+    try:
+        return AskedNumber(parse_phone(written, field))
+    except FieldError as exc:
+        exact = phone.exact_form(written)
+        long = len(exact) > phone.NATIONAL_DIGITS + 1
+        if not exact or not (written.startswith("+") or long):
+            raise
+        return AskedNumber(exact, exc)
 
 
 def parse_moment(text: str, field: str, zone: ZoneInfo, *, end: bool = False) -> datetime:

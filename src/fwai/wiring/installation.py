@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from fwai.config.home_country import home_regions
 from fwai.config.loading import inspect_settings, setting_warnings
 from fwai.config.names import SettingWarning
 from fwai.config.settings import Settings
@@ -77,7 +78,11 @@ def _installation_problems(
     agents: Mapping[str, AgentProfile] = {}
     try:
         agents = load_prompts(
-            settings.prompts_file, voices=VOICES, tools=TOOL_NAMES, languages=LANGUAGES
+            settings.prompts_file,
+            voices=VOICES,
+            tools=TOOL_NAMES,
+            languages=LANGUAGES,
+            regions=home_regions(settings.timezone),
         )
     except ConfigError as exc:
         problems += exc.problems

@@ -229,6 +229,23 @@ async def test_a_provider_that_is_gone_ends_the_call(desk: Desk) -> None:
     assert desk.ending == (CallState.FAILED, EndReason.NOT_DIALED, "provider_not_enabled")
 
 
+@pytest.mark.parametrize(
+    ("kept", "dialled"),
+    [("+9109999900001", PHONE), ("+91999990000", ""), ("+91919999900001", "")],
+)
+async def test_a_number_that_an_earlier_version_took_is_dialled_right_or_not_at_all(
+    desk: Desk, kept: str, dialled: str
+) -> None:
+    desk.keep(replace(CALL, caller=kept))
+
+    outcome = await desk.dial()
+
+    assert [order.to for order in desk.phones.orders] == ([dialled] if dialled else [])
+    if not dialled:
+        assert isinstance(outcome, Dead)
+        assert desk.ending == (CallState.FAILED, EndReason.NOT_DIALED, "no_number")
+
+
 async def test_what_waited_too_long_is_not_dialled_any_more(desk: Desk) -> None:
     payload = {"call_id": "c-1", "until": in_s(-1).isoformat()}
 

@@ -33,7 +33,10 @@ def problems(**changes: object) -> tuple[str, ...]:
         ),
         (
             {"exotel_caller_id": "our phone"},
-            "EXOTEL_CALLER_ID: must be your ExoPhone, such as 08047100000",
+            (
+                "EXOTEL_CALLER_ID: there is no number in it; write the full international number "
+                "with its country code, such as +919999900000"
+            ),
         ),
         (
             {"exotel_basic_user": "user"},

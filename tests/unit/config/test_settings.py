@@ -136,7 +136,7 @@ def test_a_model_key_without_a_telephone_is_for_talking_on_this_machine(
         {"plivo_auth_token": "plivo-secret"},
         {"plivo_phone_number": "+918888800000"},
         {"exotel_sid": "academy1"},
-        {"exotel_webhook_secret": "unguessable"},
+        {"exotel_webhook_secret": "unguessable-0123456789"},
         {"phone_number_id": "1055"},
         {"meta_access_token": "token"},
         {"meta_app_id": "77"},
@@ -214,14 +214,29 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
         ({"timezone": "Asia"}, "TIMEZONE: unknown zone 'Asia'; such as Asia/Kolkata"),
         ({"transcripts_keep_days": "-1"}, "TRANSCRIPTS_KEEP_DAYS: must be at least 0"),
         ({"transcripts_keep_days": "36501"}, "TRANSCRIPTS_KEEP_DAYS: must be at most 36500"),
-        ({"transcripts_keep_days": "1.5"}, "TRANSCRIPTS_KEEP_DAYS: must be a whole number"),
-        ({"transcripts_keep_days": "1 year"}, "TRANSCRIPTS_KEEP_DAYS: must be a whole number"),
+        (
+            {"transcripts_keep_days": "1.5"},
+            (
+                "TRANSCRIPTS_KEEP_DAYS: must be a whole number; "
+                "write digits only, without commas and units: 1800"
+            ),
+        ),
+        (
+            {"transcripts_keep_days": "1 year"},
+            (
+                "TRANSCRIPTS_KEEP_DAYS: must be a whole number; "
+                "write digits only, without commas and units: 1800"
+            ),
+        ),
         ({"recordings_keep_days": "-1"}, "RECORDINGS_KEEP_DAYS: must be at least 0"),
         ({"recordings_keep_days": "36501"}, "RECORDINGS_KEEP_DAYS: must be at most 36500"),
         ({"recordings_keep_days": "never"}, "RECORDINGS_KEEP_DAYS: must be a whole number"),
         (
             {"plivo_phone_number": "080 1234"},
-            "PLIVO_PHONE_NUMBER: write the number in international form, such as +919999900000",
+            (
+                "PLIVO_PHONE_NUMBER: it is no complete number of IN; "
+                "write the full international number with its country code, such as +919999900000"
+            ),
         ),
         (
             {"database_url": "mysql://user:database-secret@host/name"},

@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 def load(file: Path, body: object) -> dict[str, AgentProfile]:
     text = body if isinstance(body, str) else json.dumps(body)
     file.write_text(text, encoding="utf-8")
-    return dict(load_prompts(file, voices=VOICES, tools=TOOLS))
+    return dict(load_prompts(file, voices=VOICES, tools=TOOLS, regions=["IN"]))
 
 
 def problems(file: Path, body: object) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def test_a_whole_agent(file: Path) -> None:
                 "language": "en-IN",
                 "model": "gemini-x",
                 "tools": ["end_call"],
-                "numbers": ["+91 88888 00000", "918888800001"],
+                "numbers": ["+91 88888 00000", "918888800001", "088888 00002", "8888800003"],
                 "placeholders": ["course"],
                 "webhooks": [
                     {
@@ -84,7 +84,12 @@ def test_a_whole_agent(file: Path) -> None:
             language="en-IN",
             model="gemini-x",
             tools=("end_call",),
-            numbers=("+918888800000", "+918888800001"),
+            numbers=(
+                "+918888800000",
+                "+918888800001",
+                "+918888800002",
+                "+918888800003",
+            ),
             memory=False,
             speaks_to_machines=True,
             sums_up=True,
@@ -160,7 +165,10 @@ def test_agents_keep_the_order_of_the_file(file: Path) -> None:
         ),
         (
             {"numbers": ["08012345"]},
-            "A.numbers: '08012345': write the number in international form, such as +919999900000",
+            (
+                "A.numbers: '08012345': it is no complete number of IN; "
+                "write the full international number with its country code, such as +919999900000"
+            ),
         ),
     ],
 )

@@ -232,10 +232,11 @@ async def test_the_callers_own_number_needs_no_confirmation() -> None:
     ("to", "words"),
     [
         ("99999 00009", "country code"),  # would pass for a number in Iran
-        ("919999900009", "country code"),
-        ("+91", "cannot be a phone number"),
-        ("+91 nine nine", "cannot be a phone number"),
-        ("my brother", "country code"),
+        ("+91", "too short"),
+        ("+91 nine nine", "letters"),
+        ("my brother", "no number in it"),
+        ("+91 99999 0000", "9 digits"),
+        ("+1 900 555 0123", "premium"),
     ],
 )
 async def test_what_is_no_whole_number_is_asked_for_again(to: str, words: str) -> None:

@@ -5,6 +5,8 @@ from typing import Final
 
 from fastapi import Response
 
+from fwai.http.problem import ProblemError
+
 PAGE: Final = "talk.html"
 _TYPES: Final = {
     ".html": "text/html; charset=utf-8",
@@ -31,9 +33,9 @@ class PageFiles:
         self._files = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
     def response(self, name: str) -> Response:
-        """Return a file, or 404."""
+        """Return a file; raises ``ProblemError`` 404."""
         body = self._files.get(name)
         kind = next((kind for end, kind in _TYPES.items() if name.endswith(end)), None)
         if body is None or kind is None:
-            return Response(status_code=404)
+            raise ProblemError("not-found", "Not found", 404, "The page has no such file.")
         return Response(body, headers={**_HEADERS, "Content-Type": kind})

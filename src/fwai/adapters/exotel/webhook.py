@@ -44,7 +44,6 @@ _WORDS: Final = frozenset(
     {"callsid", "smssid", "accountsid", "direction", "status", "callstatus", "eventtype", "mode"}
     | {"detailedstatus", "detailedstatuscode", "job", "call"}
 )
-_SEPARATORS: Final = re.compile(r"[\s().\-]+")
 
 Fields = Mapping[str, str]
 """A request's values; keys in lower case without underscores: ``callsid``, ``stream[status]``."""
@@ -234,14 +233,10 @@ def is_inbound(fields: Fields) -> bool:
 def e164(number: str) -> str:
     """Convert a number as Exotel writes it to E.164; empty when invalid.
 
-    Exotel writes Indian numbers as dialled at home, ``09812345678``, or without the zero.
+    Exotel writes Indian numbers as dialled at home, ``09812345678``, without the zero, with a plus
+    before it, or with the country code after it: ``091...``.
     """
-    compact = _SEPARATORS.sub("", number)
-    # Looked at as it is written: one of the placeholders has as many digits as a number in India.
-    withheld = not compact.startswith("0") and not phone.caller_number(compact)
-    if not withheld and re.fullmatch(r"0?[1-9][0-9]{9}", compact):
-        compact = f"+91{compact[-10:]}"
-    return phone.caller_number(compact)
+    return phone.caller_number(number, phone.INDIA, national_first=True)
 
 
 def _same_number(one: str, other: str) -> bool:

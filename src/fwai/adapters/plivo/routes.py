@@ -120,7 +120,7 @@ def _add_notifications(
 
     @api.post("/hangup")
     async def hangup(form: voice) -> Response:
-        await _ended(form, calls)
+        await _ended(form, calls, hooks.line)
         return Response()
 
     @api.post("/ring")
@@ -168,14 +168,14 @@ async def _answer(
     form: Fields, hooks: PlivoWebhooks, calls: CallHandler, control: CallControl
 ) -> Response:
     if is_call_ended(form):
-        await _ended(form, calls)
+        await _ended(form, calls, hooks.line)
         return _xml(EMPTY_XML)
     provider_call_id = form.get("CallUUID", "")
     if not provider_call_id:
         _log.warning("plivo_answer_without_call_id")
         return _xml(EMPTY_XML)
     try:
-        ticket = await calls.offer(_offer_of(form), control)
+        ticket = await calls.offer(_offer_of(form, hooks.line), control)
     except BusyError as exc:
         _log.warning("call_refused", reason=str(exc))
         return _xml(BUSY_XML)
@@ -191,21 +191,23 @@ async def _answer(
     )
 
 
-def _offer_of(form: Fields) -> CallOffer:
+def _offer_of(form: Fields, line: str) -> CallOffer:
     outbound = form.get("Direction", "").lower() == "outbound"
     ours, theirs = ("From", "To") if outbound else ("To", "From")
+    # Plivo writes the country code; networks do not always tell it, and then a number is of ours.
+    home = phone.region_of(line)
     return CallOffer(
         provider=PROVIDER,
         provider_call_id=form.get("CallUUID", ""),
         direction=Direction.OUTBOUND if outbound else Direction.INBOUND,
-        caller=phone.caller_number(form.get(theirs, "")),
-        line=phone.caller_number(form.get(ours, "")),
+        caller=phone.caller_number(form.get(theirs, ""), home),
+        line=phone.caller_number(form.get(ours, ""), home),
         call_id=_call_id_of(form),
     )
 
 
-async def _ended(form: Fields, calls: CallHandler) -> None:
-    offer, state = _offer_of(form), final_state(form)
+async def _ended(form: Fields, calls: CallHandler, line: str) -> None:
+    offer, state = _offer_of(form, line), final_state(form)
     cause = (form.get("HangupCauseName") or form.get("HangupCause", ""))[:60]
     await calls.ended(PROVIDER, offer.provider_call_id, state, cause, call_id=offer.call_id)
     if form.get("Direction", "").lower() == "inbound":

@@ -12,6 +12,7 @@ from contract.webrtc.lab import Phone
 from fwai.adapters.browser.page_files import PageFiles
 from fwai.adapters.browser.routes import MAX_BODY_BYTES
 from fwai.domain.call import CallId, CallState
+from fwai.http.problem import ProblemError
 from fwai.http.sse import MAX_STREAMS
 from polling import until
 from unit.adapters.browser.kit import KEY, Calls, Desk, desk
@@ -56,7 +57,9 @@ def test_a_file_of_unknown_kind_is_not_served() -> None:
     files = PageFiles()
     files._files["notes.txt"] = b"x"
 
-    assert files.response("notes.txt").status_code == 404
+    with pytest.raises(ProblemError) as refused:
+        files.response("notes.txt")
+    assert refused.value.status == 404
 
 
 async def test_a_browser_calls_and_hangs_up(phone: Phone) -> None:

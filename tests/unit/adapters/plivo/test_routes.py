@@ -204,6 +204,29 @@ async def test_numbers_are_brought_to_one_form(raw: str, number: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "raw", "number"),
+    [
+        ("+918888800000", "09999900001", "+919999900001"),
+        ("+918888800000", "9999900001", "+919999900001"),
+        ("+918888800000", "0919999900001", "+919999900001"),
+        ("+918888800000", "12025550100", "+12025550100"),
+        ("+12025550199", "2025550100", "+12025550100"),
+        ("+12025550199", "919999900001", "+919999900001"),
+        ("+918888800000", "+91919999900001", ""),
+        ("+918888800000", "140", ""),
+    ],
+)
+async def test_a_network_that_leaves_the_country_out_means_ours(
+    line: str, raw: str, number: str
+) -> None:
+    calls = FakeCalls()
+
+    await Line(calls, hooks=replace(HOOKS, line=line)).send("answer", {**INBOUND, "From": raw})
+
+    assert [offer.caller for offer in calls.offers] == [number]
+
+
 async def test_the_remote_party_of_an_outbound_call_is_whom_we_dialled() -> None:
     calls = FakeCalls()
 

@@ -85,10 +85,19 @@ def test_only_so_many_events_are_taken_from_one_payload() -> None:
 
 @pytest.mark.parametrize(
     ("written", "caller"),
-    [("919900000001", "+919900000001"), ("266696687", ""), ("anonymous", "")],
+    [
+        ("919900000001", "+919900000001"),
+        ("4721234567", "+4721234567"),
+        ("5215512345678", "+525512345678"),
+        ("266696687", ""),
+        ("anonymous", ""),
+        ("IN.13491208655302741918", ""),
+    ],
 )
 def test_a_caller_who_withholds_their_number_has_none(written: str, caller: str) -> None:
+    user_id = "IN.13491208655302741918"
     call = {"id": "wacid.1", "from": written, "event": "connect", "direction": "USER_INITIATED"}
+    call["from_user_id"] = user_id
     value = {"calls": [call | {"session": {"sdp_type": "offer", "sdp": "v=0"}}]}
     body = {
         "object": "whatsapp_business_account",
@@ -98,7 +107,7 @@ def test_a_caller_who_withholds_their_number_has_none(written: str, caller: str)
     (event,) = read(json.dumps(body).encode()).events
 
     assert isinstance(event, CallConnect)
-    assert event.user.number == caller
+    assert (event.user.number, event.user.user_id) == (caller, user_id)
 
 
 @pytest.mark.parametrize("data", [None, "no media", {"details": "no media"}, ["no media"], 7])
