@@ -5,11 +5,32 @@ from typing import Final
 
 import idna
 
+from fwai.domain.spelt_words import JOINED, SpeltError, join_spelt
+
 MAX_CHARS: Final = 254
 MAX_LOCAL_CHARS: Final = 64
-_SPOKEN_AT: Final = re.compile(r"(?<!\S)at(?:\s+the\s+rate(?:\s+of)?)?(?!\S)")
+_SPOKEN_AT: Final = re.compile(
+    r"(?<!\S)(?:at(?:\s+(?:the\s+)?rate(?:\s+of)?|\s+(?:sign|symbol))?|एट(?:\s+द\s+रेट)?|ऐट)(?!\S)"
+)
+_TWO_WORDS: Final = re.compile(
+    r"(?<!\S)(under|full|g|hot|rediff|out|i|proton|ya) "
+    r"(score|stop|mail|look|cloud|hoo)(?!\S)"
+)
+_LEAD: Final = re.compile(
+    r"^(?:(?:my|the|mera|meri) )?(?:e-?mail|mail)(?: (?:id|address))? (?:is|hai) "
+    r"|^(?:it is|it's|its) "
+)
+_CASE: Final = re.compile(
+    r"(?<!\S)(?:all )?(?:in )?(?:small|lower ?case|english) letters(?!\S)"
+    r"|(?<!\S)all (?:small|lower ?case)(?!\S)"
+)
 _SPOKEN: Final = {
     "dot": ".",
+    "point": ".",
+    "fullstop": ".",
+    "डॉट": ".",
+    "अंडरस्कोर": "_",
+    "डैश": "-",
     "period": ".",
     "underscore": "_",
     "dash": "-",
@@ -17,6 +38,12 @@ _SPOKEN: Final = {
     "minus": "-",
     "plus": "+",
 }
+_ONE_WORD: Final = {
+    "under score": "underscore", "full stop": "fullstop", "g mail": "gmail",
+    "hot mail": "hotmail", "rediff mail": "rediffmail", "out look": "outlook",
+    "i cloud": "icloud", "proton mail": "protonmail", "ya hoo": "yahoo",
+}  # fmt: skip
+_SIGNS: Final = frozenset("._+-@")
 _PUNCTUATION: Final = re.compile(r"\s*([@.])\s*|\s*(?<=\s)([_+-])(?=\s)\s*")
 # Fewer than RFC 5321 allows: quotes, % and ! have only been seen in attempts to relay mail.
 _LOCAL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_+'&=~-]|\.(?!\.|$))*")
@@ -46,7 +73,7 @@ def address(text: str) -> str:
             else "there is no @ in it: ask the caller for the whole e-mail address"
         )
     local, _, domain = written.partition("@")
-    local, domain = _join_letters(local), _join_letters(domain)
+    local, domain = _joined(local), _joined(domain)
     if len(local) > MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
         raise ValueError(
             "the part before the @ cannot be right: ask the caller to spell it letter by letter,"
@@ -63,18 +90,33 @@ def _replace_spoken_signs(text: str) -> str:
     if len(text) > 4 * MAX_CHARS:
         raise ValueError("that is too long for an e-mail address: ask the caller to repeat it")
     lower = text.strip(" ").lower()
+    if "@" not in lower:  # between letters that are spelt
+        lower = lower.replace(",", " ")
     if _CONTROL.search(lower):
         raise ValueError("give the e-mail address on one line, without control characters")
     if "@" not in lower:
         lower = _SPOKEN_AT.sub("@", lower)
-    words = " ".join(_SPOKEN.get(word, word) for word in lower.split())
+    words = _LEAD.sub("", " ".join(lower.split()))
+    words = _TWO_WORDS.sub(lambda match: _ONE_WORD.get(match[0], match[0]), _CASE.sub(" ", words))
+    words = " ".join(_SPOKEN.get(word, word) for word in words.split())
     return _PUNCTUATION.sub(lambda match: match[1] or match[2], words).removesuffix(".")
 
 
-def _join_letters(part: str) -> str:
-    """Join single letters that were spelt; blanks between words stay, and are refused later."""
-    words = part.split()
-    return "".join(words) if all(len(word) == 1 for word in words) else part
+def _joined(part: str) -> str:
+    """Join what was spelt between the signs of a part.
+
+    Raises:
+        ValueError: It has several readings; the sentence tells what to ask.
+    """
+    joined = JOINED.search(part) is not None
+    part = JOINED.sub(" ", part)
+    try:
+        return "".join(
+            piece if piece in _SIGNS else join_spelt(piece, joined=joined)
+            for piece in re.split(r"([.@_+-])", part)
+        )
+    except SpeltError as exc:
+        raise ValueError(str(exc)) from None
 
 
 def _to_ascii_domain(domain: str) -> str:

@@ -13,6 +13,7 @@ from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces.calls import CallActions
 from fwai.interfaces.tools import ToolContext
+from fwai.tools.arguments import lenient
 from fwai.tools.base import Outcome, SchemaArgs, Tool
 from fwai.tools.message_jobs import DELIVERY_UNKNOWN
 from fwai.tools.schema import parameters
@@ -214,9 +215,10 @@ def _full_schema(tool: Tool[Any]) -> Mapping[str, Any]:
 
 
 def _validate(tool: Tool[Any], args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the tool takes
+    read = lenient(_live_schema(tool), args)
     if isinstance(tool.args, SchemaArgs):
-        return tool.args.check(args)
-    return tool.args.model_validate(dict(args))
+        return tool.args.check(read)
+    return tool.args.model_validate(read)
 
 
 def _reject_unknown_arguments(tool: Tool[Any], args: Mapping[str, Any]) -> None:

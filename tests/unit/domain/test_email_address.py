@@ -44,7 +44,7 @@ def test_what_people_say_becomes_an_address(said: str, meant: str | None) -> Non
         ("Asha <asha@example.com>", "one bare"),
         ('"asha k"@example.com', "one bare"),
         ("mailto:asha@example.com", "one bare"),
-        ("asha kumar at example dot com", "spell it"),
+        ("asha kumar at example dot com", "between two words"),
         ("आशा@example.com", "spell it"),
         (".asha@example.com", "spell it"),
         ("asha.@example.com", "spell it"),
@@ -60,7 +60,7 @@ def test_what_people_say_becomes_an_address(said: str, meant: str | None) -> Non
         ("asha@127.0.0.1", "after the @"),
         ("asha@-example.com", "after the @"),
         ("asha@example..com", "after the @"),
-        ("asha@exam ple.com", "after the @"),
+        ("asha@exam ple.com", "between two words"),
         (f"asha@{'a' * 64}.com", "after the @"),
         (f"asha@{'ü' * 70}.com", "after the @"),
         (f"asha@{'a.' * 200}com", "too long"),
@@ -75,6 +75,138 @@ def test_what_is_no_address_is_refused_with_what_to_ask(said: str, sentence: str
         address(said)
 
     assert len(said) < 4 or said not in str(refused.value)
+
+
+SPELT = [
+    ("r a j dot k u m a r at gmail dot com", "raj.kumar@gmail.com"),
+    ("R A J dot K U M A R at G M A I L dot C O M", "raj.kumar@gmail.com"),
+    ("r a j k u m a r at the rate gmail dot com", "rajkumar@gmail.com"),
+    ("r, a, j at gmail dot com", "raj@gmail.com"),
+    ("r a j point k at gmail point com", "raj.k@gmail.com"),
+    ("raj dot kumar at gmail dot com", "raj.kumar@gmail.com"),
+    ("raj full stop kumar at gmail dot com", "raj.kumar@gmail.com"),
+    ("raj k at gmail dot com", "rajk@gmail.com"),
+    ("j smith at gmail dot com", "jsmith@gmail.com"),
+    ("raj 1990 at gmail dot com", "raj1990@gmail.com"),
+    ("raj 1 9 9 0 at gmail dot com", "raj1990@gmail.com"),
+    ("raj nineteen ninety at gmail dot com", "raj1990@gmail.com"),
+    ("raj one two three at gmail dot com", "raj123@gmail.com"),
+    ("raj ninety nine at gmail dot com", "raj99@gmail.com"),
+    ("raj twenty at gmail dot com", "raj20@gmail.com"),
+    ("raj twenty four seven at gmail dot com", "raj247@gmail.com"),
+    ("r a j ek do teen at gmail dot com", "raj123@gmail.com"),
+    ("r a j nau nau at gmail dot com", "raj99@gmail.com"),
+    ("r a j दो तीन at gmail dot com", "raj23@gmail.com"),
+    ("double l at example dot com", "ll@example.com"),
+    ("a double l e n at example dot com", "allen@example.com"),
+    ("raj double five at gmail dot com", "raj55@gmail.com"),
+    ("raj triple seven at gmail dot com", "raj777@gmail.com"),
+    ("raj triple 7 at gmail dot com", "raj777@gmail.com"),
+    ("capital r a j at gmail dot com", "raj@gmail.com"),
+    ("small r small a small j at gmail dot com", "raj@gmail.com"),
+    ("upper case r a j at gmail dot com", "raj@gmail.com"),
+    ("r for raj a for apple j for jug at gmail dot com", "raj@gmail.com"),
+    ("b as in ball o at example dot com", "bo@example.com"),
+    ("b as ball o at example dot com", "bo@example.com"),
+    ("k jaise kamal u at example dot com", "ku@example.com"),
+    ("double b as in ball at example dot com", "bb@example.com"),
+    ("romeo alpha juliet at gmail dot com", "raj@gmail.com"),
+    ("romeo alpha juliet 7 at gmail dot com", "raj7@gmail.com"),
+    ("victor at gmail dot com", "victor@gmail.com"),
+    ("mike dot victor at gmail dot com", "mike.victor@gmail.com"),
+    ("z e zed at example dot com", "zez@example.com"),
+    ("raj under score k at gmail dot com", "raj_k@gmail.com"),
+    ("raj underscore kumar underscore 7 at gmail dot com", "raj_kumar_7@gmail.com"),
+    ("raj hyphen kumar at gmail dot com", "raj-kumar@gmail.com"),
+    ("raj kumar all one word at gmail dot com", "rajkumar@gmail.com"),
+    ("raj kumar no space at gmail dot com", "rajkumar@gmail.com"),
+    ("raj kumar without spaces at gmail dot com", "rajkumar@gmail.com"),
+    ("raj kumar together at gmail dot com", "rajkumar@gmail.com"),
+    ("raj kumar bina space ke at gmail dot com", "rajkumar@gmail.com"),
+    ("raj all small letters at gmail dot com", "raj@gmail.com"),
+    ("all lowercase raj at gmail dot com", "raj@gmail.com"),
+    ("raj at g mail dot com", "raj@gmail.com"),
+    ("raj at g m a i l dot com", "raj@gmail.com"),
+    ("raj at hot mail dot com", "raj@hotmail.com"),
+    ("raj at rediff mail dot com", "raj@rediffmail.com"),
+    ("raj at yahoo dot co dot in", "raj@yahoo.co.in"),
+    ("raj at yahoo dot co dot i n", "raj@yahoo.co.in"),
+    ("raj at sign gmail dot com", "raj@gmail.com"),
+    ("raj at symbol gmail dot com", "raj@gmail.com"),
+    ("raj at rate gmail dot com", "raj@gmail.com"),
+    ("raj एट gmail डॉट com", "raj@gmail.com"),
+    ("raj एट द रेट gmail डॉट com", "raj@gmail.com"),
+    ("my email is raj at gmail dot com", "raj@gmail.com"),
+    ("my email id is r a j at gmail dot com", "raj@gmail.com"),
+    ("mera email hai raj at gmail dot com", "raj@gmail.com"),
+    ("it's raj at gmail dot com", "raj@gmail.com"),
+    ("r a j @ gmail . com", "raj@gmail.com"),
+    ("seven at example dot com", "seven@example.com"),
+    ("raj dot five at example dot com", "raj.five@example.com"),
+    ("r-a-j@example.com", "r-a-j@example.com"),
+]
+
+ASKED = [
+    ("john smith at gmail dot com", "between two words"),
+    ("raj kumar sharma at gmail dot com", "between two words"),
+    ("mike victor at gmail dot com", "between two words"),
+    ("raj at big shop dot com", "between two words"),
+    ("double u a at gmail dot com", "w or uu"),
+    ("double kumar at gmail dot com", "what is double"),
+    ("r for kamal a j at gmail dot com", "its example"),
+    ("raj two hundred at gmail dot com", "digit by digit"),
+    ("r a j dot k u m a r at gmail", "after the @"),
+    ("r a j dot k u m a r", "no @"),
+    ("raj dot dot kumar at gmail dot com", "spell it"),
+    ("raj at gmail dot com or raj at yahoo dot com", "more than one @"),
+]
+
+
+@pytest.mark.parametrize(("said", "meant"), SPELT)
+def test_what_is_spelt_is_read(said: str, meant: str) -> None:
+    assert address(said) == meant
+
+
+@pytest.mark.parametrize(("said", "sentence"), ASKED)
+def test_what_has_several_readings_is_asked(said: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        address(said)
+
+
+SIGNS = {".": "dot", "_": "underscore", "-": "dash", "+": "plus", "@": "at"}
+
+
+@given(
+    st.from_regex(
+        r"[a-z0-9]{1,9}([._+-][a-z0-9]{1,9}){0,2}@[a-z0-9]{1,9}\.[a-z]{2,6}", fullmatch=True
+    )
+)
+def test_to_spell_letter_by_letter_is_advice_that_works(wanted: str) -> None:
+    assert address(" ".join(SIGNS.get(one, one) for one in wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "advised", "meant"),
+    [
+        ("john smith at gmail dot com", "john dot smith at gmail dot com", "john.smith@gmail.com"),
+        (
+            "john smith at gmail dot com",
+            "john underscore smith at gmail dot com",
+            "john_smith@gmail.com",
+        ),
+        ("john smith at gmail dot com", "john dash smith at gmail dot com", "john-smith@gmail.com"),
+        ("john smith at gmail dot com", "johnsmith at gmail dot com", "johnsmith@gmail.com"),
+        ("double u a at gmail dot com", "w a at gmail dot com", "wa@gmail.com"),
+        ("double u a at gmail dot com", "u u a at gmail dot com", "uua@gmail.com"),
+        ("raj two hundred at gmail dot com", "raj 2 0 0 at gmail dot com", "raj200@gmail.com"),
+        ("raj kumar", "raj dot kumar at gmail dot com", "raj.kumar@gmail.com"),
+    ],
+)
+def test_every_advice_can_be_followed(said: str, advised: str, meant: str) -> None:
+    with pytest.raises(ValueError, match="ask"):
+        address(said)
+
+    assert address(advised) == meant
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[a-z .@_+-]{0,30}@[a-z. -]{0,30}", fullmatch=True))

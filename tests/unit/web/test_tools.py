@@ -109,7 +109,7 @@ async def test_worked_on_again_after_a_crash_the_scope_is_the_same(home: House) 
     [
         ({"to": TO}, "arguments.text"),
         ({"to": TO, "arguments": {"text": "x" * 101}}, "arguments.text"),
-        ({"to": TO, "arguments": {"text": 5}}, "arguments.text"),
+        ({"to": TO, "arguments": {"text": {"a": "b"}}}, "arguments.text"),
         ({"to": TO, "arguments": {"text": "x", "wen": "y"}}, "arguments.wen"),
         ({"to": TO, "arguments": []}, "arguments"),
         ({"to": TO, "arguments": {"text": "a\x00"}}, "arguments"),
