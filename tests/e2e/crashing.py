@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.adapters.plivo.line import PlivoLine
@@ -70,8 +71,15 @@ def _jobs() -> None:
         passing("enqueue:after_commit", new.kind)
         return job
 
-    async def lease_(self: Jobs, most: int, kinds: Collection[str]) -> list[Job]:
-        leased = await lease(self, most, kinds)
+    async def lease_(
+        self: Jobs,
+        most: int,
+        kinds: Collection[str],
+        where: ColumnElement[bool] | None = None,
+        *,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        leased = await lease(self, most, kinds, where, oldest_first=oldest_first)
         passing("lease:after", *(job.kind for job in leased))
         return leased
 
