@@ -18,6 +18,12 @@ from starlette.routing import Route
 from e2e.house import House, running
 from postgres import drop_database, fresh_database
 
+# Hypothesis counts garbage collections in a callback of its own, which fails when a collection
+# comes while a deeply nested body is read at the limit of recursion.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <function gc_cumulative_time:pytest.PytestUnraisableExceptionWarning"
+)
+
 KEY = "0123456789abcdef0123"
 HEADS = ("/", "/healthz", "/readyz", "/console/talk", "/openapi.json", "/docs")
 MAX_ANSWER_S = 20

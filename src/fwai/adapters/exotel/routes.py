@@ -128,11 +128,11 @@ def router(
         reports: Takes delivery reports.
     """
     api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
-    either = ["GET", "POST"]
     request_fields = Annotated[Fields, Depends(_authenticated_fields(hooks))]
     requests = _RequestHandler(hooks, calls, client, line, reports)
 
-    @api.api_route("/voicebot", methods=either, operation_id="exotel_voicebot")
+    @api.get("/voicebot", operation_id="exotel_voicebot")
+    @api.post("/voicebot", operation_id="exotel_voicebot_post")
     async def voicebot(fields: request_fields) -> Response:
         return await requests.voicebot(fields)
 
@@ -140,17 +140,20 @@ def router(
     async def probe(_: request_fields) -> Response:
         return Response(media_type="application/json")
 
-    @api.api_route("/status", methods=either, operation_id="exotel_status")
+    @api.get("/status", operation_id="exotel_status")
+    @api.post("/status", operation_id="exotel_status_post")
     async def status(fields: request_fields) -> Response:
         await requests.status(fields)
         return Response()
 
-    @api.api_route("/sms-status", methods=either, operation_id="exotel_sms_status")
+    @api.get("/sms-status", operation_id="exotel_sms_status")
+    @api.post("/sms-status", operation_id="exotel_sms_status_post")
     async def sms_status(fields: request_fields) -> Response:
         await requests.message(fields)
         return Response()
 
-    @api.api_route("/passthru", methods=either, operation_id="exotel_passthru")
+    @api.get("/passthru", operation_id="exotel_passthru")
+    @api.post("/passthru", operation_id="exotel_passthru_post")
     async def passthru(fields: request_fields) -> Response:
         return Response(status_code=302 if requests.wants_transfer(fields) else 200)
 

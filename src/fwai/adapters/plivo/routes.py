@@ -92,7 +92,8 @@ def router(
     accounts = AccountLog(PROVIDER, hooks.account_id)
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
 
-    @api.api_route("/answer", methods=["GET", "POST"], operation_id="plivo_answer")
+    @api.get("/answer", operation_id="plivo_answer")
+    @api.post("/answer", operation_id="plivo_answer_post")
     async def answer(form: voice) -> Response:
         return await _answer(form, hooks, calls, control)
 
