@@ -31,6 +31,7 @@ from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, StoreError, WireError
 from fwai.http.body import read_body
+from fwai.http.get_or_post import get_or_post
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.messages import MessageReports
@@ -131,8 +132,7 @@ def router(
     request_fields = Annotated[Fields, Depends(_authenticated_fields(hooks))]
     requests = _RequestHandler(hooks, calls, client, line, reports)
 
-    @api.get("/voicebot", operation_id="exotel_voicebot")
-    @api.post("/voicebot", operation_id="exotel_voicebot_post")
+    @get_or_post(api, "/voicebot", "exotel_voicebot")
     async def voicebot(fields: request_fields) -> Response:
         return await requests.voicebot(fields)
 
@@ -140,20 +140,17 @@ def router(
     async def probe(_: request_fields) -> Response:
         return Response(media_type="application/json")
 
-    @api.get("/status", operation_id="exotel_status")
-    @api.post("/status", operation_id="exotel_status_post")
+    @get_or_post(api, "/status", "exotel_status")
     async def status(fields: request_fields) -> Response:
         await requests.status(fields)
         return Response()
 
-    @api.get("/sms-status", operation_id="exotel_sms_status")
-    @api.post("/sms-status", operation_id="exotel_sms_status_post")
+    @get_or_post(api, "/sms-status", "exotel_sms_status")
     async def sms_status(fields: request_fields) -> Response:
         await requests.message(fields)
         return Response()
 
-    @api.get("/passthru", operation_id="exotel_passthru")
-    @api.post("/passthru", operation_id="exotel_passthru_post")
+    @get_or_post(api, "/passthru", "exotel_passthru")
     async def passthru(fields: request_fields) -> Response:
         return Response(status_code=302 if requests.wants_transfer(fields) else 200)
 

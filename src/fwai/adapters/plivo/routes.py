@@ -28,6 +28,7 @@ from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, StoreError, WireError
 from fwai.http.body import read_body
+from fwai.http.get_or_post import get_or_post
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallControl, CallHandler
 from fwai.interfaces.messages import MessageReports
@@ -92,8 +93,7 @@ def router(
     accounts = AccountLog(PROVIDER, hooks.account_id)
     voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
 
-    @api.get("/answer", operation_id="plivo_answer")
-    @api.post("/answer", operation_id="plivo_answer_post")
+    @get_or_post(api, "/answer", "plivo_answer")
     async def answer(form: voice) -> Response:
         return await _answer(form, hooks, calls, control)
 
