@@ -5,7 +5,7 @@ from typing import Final
 
 import idna
 
-from fwai.domain.spelt_words import JOINED, SpeltError, join_spelt
+from fwai.domain.spelt_words import JOINED, SpeltError, is_number_word, join_spelt
 
 MAX_CHARS: Final = 254
 MAX_LOCAL_CHARS: Final = 64
@@ -38,6 +38,10 @@ _SPOKEN: Final = {
     "minus": "-",
     "plus": "+",
 }
+_LATIN: Final = {
+    "जीमेल": "gmail", "याहू": "yahoo", "हॉटमेल": "hotmail", "आउटलुक": "outlook",
+    "रेडिफमेल": "rediffmail", "कॉम": "com", "इन": "in", "डॉट": "dot", "को": "co",
+}  # fmt: skip
 _ONE_WORD: Final = {
     "under score": "underscore", "full stop": "fullstop", "g mail": "gmail",
     "hot mail": "hotmail", "rediff mail": "rediffmail", "out look": "outlook",
@@ -49,6 +53,7 @@ _PUNCTUATION: Final = re.compile(r"\s*([@.])\s*|\s*(?<=\s)([_+-])(?=\s)\s*")
 _LOCAL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_+'&=~-]|\.(?!\.|$))*")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOP_LABEL: Final = re.compile(r"[a-z]{2,63}|xn--[a-z0-9-]{1,59}")
+_DASHED: Final = re.compile(r"(?<!\S)(?:[^\W_]-){2,}[^\W_](?!\S)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -73,6 +78,7 @@ def address(text: str) -> str:
             else "there is no @ in it: ask the caller for the whole e-mail address"
         )
     local, _, domain = written.partition("@")
+    _doubt_number_words(local)
     local, domain = _joined(local), _joined(domain)
     if len(local) > MAX_LOCAL_CHARS or not _LOCAL.fullmatch(local):
         raise ValueError(
@@ -95,11 +101,37 @@ def _replace_spoken_signs(text: str) -> str:
     if _CONTROL.search(lower):
         raise ValueError("give the e-mail address on one line, without control characters")
     if "@" not in lower:
+        if _DASHED.search(lower):
+            raise ValueError(
+                "it is not clear whether the dashes belong to it: ask the caller, and give the "
+                "letters with blanks between them, and the word dash for each dash that is meant"
+            )
         lower = _SPOKEN_AT.sub("@", lower)
+        if not (domain := _latin(lower.rpartition("@")[2])).isascii():
+            raise ValueError(
+                "the part after the @ is not in English letters: ask the caller to spell it, and "
+                "give it in English letters"
+            )
+        lower = f"{lower.rpartition('@')[0]}@ {domain}" if "@" in lower else lower
     words = _LEAD.sub("", " ".join(lower.split()))
     words = _TWO_WORDS.sub(lambda match: _ONE_WORD.get(match[0], match[0]), _CASE.sub(" ", words))
     words = " ".join(_SPOKEN.get(word, word) for word in words.split())
     return _PUNCTUATION.sub(lambda match: match[1] or match[2], words).removesuffix(".")
+
+
+def _doubt_number_words(local: str) -> None:
+    """Ask about "raj underscore one": the word may be meant, or the figure."""
+    pieces = re.split(r"[._+-]", local)
+    if len(pieces) > 1 and any(is_number_word(piece.strip()) for piece in pieces):
+        raise ValueError(
+            "a number may be meant as a figure or as a word: ask which, and give the figure, or "
+            "the word letter by letter"
+        )
+
+
+def _latin(domain: str) -> str:
+    """Write the providers that everybody knows in Latin letters."""
+    return " ".join(_LATIN.get(word, word) for word in domain.split())
 
 
 def _joined(part: str) -> str:

@@ -33,10 +33,19 @@ _SIZES: Final = frozenset({"capital", "cap", "small", "lowercase", "uppercase", 
 _TIMES: Final = {"double": 2, "triple": 3}
 _EXAMPLES: Final = frozenset({"for", "as", "like", "jaise", "se"})
 _MIN_NATO: Final = 3  # "mike victor" is a person
+_INITIALS: Final = 2  # as many letters go with a word; more of them spell something of their own
+_FILLERS: Final = frozenset(
+    """yes yeah yep ok okay so well um uh hmm haan han ji haa accha acha no not is it its that this
+    the a an and then with in as of or only just please email mail id address name number numbers
+    space slash hash star sign symbol word words letter letters capital small caps lowercase
+    uppercase between also sir madam hello aur phir bas mera meri naam hai""".split()  # noqa: SIM905
+) - {"a"}
+"""Words that belong to the sentence rather than to what is spelt in it."""
 
 JOINED: Final = re.compile(
-    r"(?<!\S)(?:all )?(?:one word|single word|no spaces?|without (?:any )?spaces?|together|in one"
-    r"|bina space(?: ke)?)(?!\S)"
+    r"(?<!\S)(?:(?:all|as|is|in|with|both|written|joined|typed|it is|it's|its|that is) )*"
+    r"(?:(?:one|a single|single) word|no spaces?|without (?:any )?spaces?|together|in one"
+    r"|bina space(?: ke)?)(?: (?:in ?between|between|go))?(?!\S)"
 )
 """What people say to tell that nothing stands between words."""
 
@@ -58,9 +67,21 @@ def join_spelt(text: str, *, joined: bool = False) -> str:
     words = text.split()
     if len(words) < 2:
         return "".join(words)
-    if len(words) >= _MIN_NATO and all(word in _NATO or _is_character(word) for word in words):
-        return "".join(word[0] for word in words)
+    alphabet = sum(word in _NATO for word in words)
+    if alphabet and all(word in _NATO or _is_character(word) for word in words):
+        if alphabet >= _MIN_NATO:
+            return "".join(word[0] for word in words)
+        if any(_is_character(word) and word.isalpha() for word in words):
+            raise SpeltError(
+                "it is not clear which letters are meant: ask the caller to spell it letter by "
+                "letter, and give the letters alone"
+            )
     return _Speller(words, joined=joined).join()
+
+
+def is_number_word(word: str) -> bool:
+    """Whether ``word`` is an English number, such as "seven"."""
+    return word in _ENGLISH or word in _TENS
 
 
 def _is_character(word: str) -> bool:
@@ -73,6 +94,7 @@ class _Speller:
         self._joined = joined
         self._at = 0
         self._whole: list[str] = []
+        self._spelt_word = False  # a word came with its own spelling
         spelt = sum(_is_character(word) or word.isdecimal() for word in words)
         numbers = sum(word in _ENGLISH or word in _TENS for word in words)
         # "do" and "sat" are English, too: they count where something else is spelt as well.
@@ -83,6 +105,13 @@ class _Speller:
         found = []
         while self._at < len(self._words):
             found.append(self._next())
+        letters = sum(_is_character(word) and word.isalpha() for word in self._words)
+        doubted = letters > _INITIALS and not self._spelt_word
+        if self._whole and (doubted or _FILLERS.intersection(self._whole)):
+            raise SpeltError(
+                "it is not clear which words belong to it: ask the caller, and give only what "
+                "belongs to it, whole words without blanks or single letters"
+            )
         if len(self._whole) > 1 and not self._joined:
             raise SpeltError(
                 "it is not clear what stands between two words: ask whether it is a dot, an "
@@ -109,6 +138,7 @@ class _Speller:
         if word in _TIMES and self._peek():
             return self._repeated(_TIMES[word])
         if _is_character(word):
+            self._doubt_zero(word)
             return self._after_letter(word)
         return self._number(word) or self._word(word)
 
@@ -121,7 +151,18 @@ class _Speller:
             raise SpeltError(
                 "it is not clear what is double: ask the caller to spell it letter by letter"
             )
+        self._doubt_zero(character)
         return self._after_letter(character) + character * (times - 1)
+
+    def _doubt_zero(self, letter: str) -> None:
+        """Ask about an "o" that stands among figures: it may be a zero."""
+        following = self._peek()
+        figures = following.isdecimal() or following in _ENGLISH or following in _TENS
+        before = [word for word in self._words[: self._at - 1] if word not in _TIMES]
+        if letter == "o" and figures and not (before and before[-1].isalpha()):
+            raise SpeltError(
+                "the o may be a zero or the letter: ask which, and give 0, or o for orange"
+            )
 
     def _after_letter(self, letter: str) -> str:
         """Skip the example after a letter: "r for raj", "b as in ball"."""
@@ -154,6 +195,10 @@ class _Speller:
             return _LETTER_NAMES[word]
         if not word.isdecimal():
             self._whole.append(word)
+            ahead = self._words[self._at : self._at + len(word)]
+            if len(word) > 1 and list(word) == list(ahead):
+                self._at += len(word)  # "sharma, s h a r m a" says it twice
+                self._spelt_word = True
         return word
 
 

@@ -17,10 +17,13 @@ MAX_TEXT: Final = 20_000  # of a list or an object that was written as text
 MAX_DEPTH: Final = 6
 _YES: Final = frozenset({"true", "yes", "y", "1"})
 _NO: Final = frozenset({"false", "no", "n", "0"})
-_WHOLE: Final = re.compile(r"[+-]?\d{1,15}(?:\.0{1,6})?")
+_WHOLE: Final = re.compile(r"[+-]?\d{1,15}(?:\.0{1,2})?")
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
+"""1.500 is one and a half, or fifteen hundred."""
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{1,15})?|\.\d{1,15})")
 _EXACT: Final = 2.0**53  # beyond it a float does not tell whole numbers apart
-_SEVERAL: Final = re.compile(r"[,;\n]")
+_SEVERAL: Final = re.compile(r"[,;\n|،؛、]|\s(?:and|or|&|aur|ya|और|या)\s", re.IGNORECASE)
+_NOTHING: Final = frozenset({"null", "none", "nil", "undefined", "n/a"})
 
 Schema = Mapping[str, Any]
 
@@ -71,8 +74,20 @@ def _by_known_name(properties: Schema, given: Mapping[str, Any]) -> dict[str, An
     return {renamed.get(name, name): value for name, value in given.items()}
 
 
+def contradiction(schema: Schema, args: Mapping[str, Any]) -> str:
+    """Name the argument that came twice in different spellings with different values; or empty."""
+    given: dict[str, Any] = {}
+    known = {_plain(name): name for name in schema.get("properties", {})}
+    for name, value in args.items():
+        plain = _plain(name)
+        if plain in known and given.setdefault(plain, value) != value:
+            return known[plain]
+    return ""
+
+
 def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]", "", str(name)).lower()
+    """Return a name without what its spellings differ in; a sign at either end says something."""
+    return re.sub(r"[\s_]|(?<=\w)-(?=\w)", "", str(name)).lower()
 
 
 def _read(schema: Schema, value: Any, depth: int) -> Any:  # noqa: ANN401 - JSON
@@ -116,6 +131,8 @@ def _read_whole(value: Any) -> Any:  # noqa: ANN401
 
 
 def _read_number(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and _THOUSANDS.fullmatch(value.strip()):
+        return value
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
         number = float(value.strip())
         return int(number) if number.is_integer() and "." not in value else number
@@ -141,7 +158,7 @@ def _read_list(schema: Schema, value: Any, depth: int) -> Any:  # noqa: ANN401
             if not text:
                 return []
             # Commas may part items or stand in one; brackets were meant for a list.
-            if _SEVERAL.search(text) or text[0] in "[{":
+            if _SEVERAL.search(text) or text[0] in "[{" or text.lower() in _NOTHING:
                 return value
             found = [text]
         value = found
@@ -153,14 +170,40 @@ def _read_list(schema: Schema, value: Any, depth: int) -> Any:  # noqa: ANN401
     return [_read(items, item, depth + 1) for item in value]
 
 
+class _TwiceError(ValueError):
+    """An object has one name twice."""
+
+
+def _loads(text: str) -> Any:  # noqa: ANN401
+    return json.loads(text, object_pairs_hook=_once)
+
+
+def _literal(text: str) -> Any:  # noqa: ANN401
+    """Read what Python would write."""
+    tree = ast.parse(text, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            _once([(ast.dump(key), None) for key in node.keys if key is not None])
+    return ast.literal_eval(tree)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
+
+
 def _read_json(text: str, kind: type) -> Any:  # noqa: ANN401
     """Return the list or object that a text is in JSON, or as Python writes it; None if none."""
     text = text.strip()
     if len(text) > MAX_TEXT or not text.startswith("[" if kind is list else "{"):
         return None
-    for read in (json.loads, ast.literal_eval):
+    for read in (_loads, _literal):
         try:
             found = read(text)
+        except _TwiceError:
+            return None
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
         return found if isinstance(found, kind) else None

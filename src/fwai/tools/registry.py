@@ -13,7 +13,7 @@ from fwai.domain.tool import ToolSpec
 from fwai.errors import FieldError, RefusedError, StoreError, ToolError
 from fwai.interfaces.calls import CallActions
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.arguments import lenient
+from fwai.tools.arguments import contradiction, lenient
 from fwai.tools.base import Outcome, SchemaArgs, Tool
 from fwai.tools.message_jobs import DELIVERY_UNKNOWN
 from fwai.tools.schema import parameters
@@ -215,7 +215,10 @@ def _full_schema(tool: Tool[Any]) -> Mapping[str, Any]:
 
 
 def _validate(tool: Tool[Any], args: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the tool takes
-    read = lenient(_live_schema(tool), args)
+    schema = _live_schema(tool)
+    if twice := contradiction(schema, args):
+        raise ValueError(f"{twice}: it came twice, with different values; give it once")
+    read = lenient(schema, args)
     if isinstance(tool.args, SchemaArgs):
         return tool.args.check(read)
     return tool.args.model_validate(read)

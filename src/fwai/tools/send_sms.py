@@ -59,7 +59,10 @@ def _given_variables(value: object) -> Sequence[str] | Mapping[str, str]:
     if value is None:
         return []
     if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-        value = {str(one.get("name", "")): one.get("value") for one in value}
+        named = {str(one.get("name", "")): one.get("value") for one in value}
+        if len(named) < len(value):
+            raise ValueError("each variable of the template once; one of them came twice")
+        value = named
     try:
         if isinstance(value, Mapping):
             return {str(name): _given_text(one) for name, one in value.items()}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwai.tools.arguments import lenient
+from fwai.tools.arguments import contradiction, lenient
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -25,11 +25,20 @@ SCHEMA: dict[str, Any] = {
             "properties": {"zip": {"type": "string"}, "floor": {"type": "integer"}},
         },
         "fullName": {"type": "string"},
+        "grade": {"type": "string", "enum": ["A+", "A-", "O+", "O-"]},
+        "shift": {"type": "string", "enum": ["-5", "0", "10"]},
     },
     "required": ["text"],
 }
 
 ONE_READING = [
+    ("count", "5.00", 5),
+    ("price", "0.125", 0.125),
+    ("price", "1000.125", 1000.125),
+    ("grade", "a+", "A+"),
+    ("grade", " o- ", "O-"),
+    ("shift", "-5", "-5"),
+    ("names", "Anderson", ["Anderson"]),
     # null for what is left out
     ("count", None, "absent"),
     ("confirmed", None, "absent"),
@@ -93,6 +102,23 @@ ONE_READING = [
 ]
 
 TWO_READINGS = [
+    ("count", "1.000"),
+    ("count", "-2.0000"),
+    ("price", "1.500"),
+    ("price", "12.000"),
+    ("grade", "A"),
+    ("grade", "o"),
+    ("shift", "5"),
+    ("names", "null"),
+    ("names", "None"),
+    ("names", "rice and dal"),
+    ("names", "Rice AND Dal"),
+    ("names", "rice aur dal"),
+    ("names", "rice | dal"),
+    ("names", "a، b"),
+    ("names", "a、b"),
+    ("address", '{"zip": "1", "zip": "2"}'),
+    ("address", "{'zip': '1', 'zip': '2'} "),
     ("count", "five"),
     ("count", "5,000"),
     ("count", "1.5"),
@@ -185,3 +211,17 @@ def test_a_schema_that_is_nested_deeply_is_read_so_far_and_no_further() -> None:
         value = [value]
 
     assert lenient({"properties": {"deep": schema}}, {"deep": value}) == {"deep": value}
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ({"fullName": "Asha", "full_name": "Ravi"}, "fullName"),
+        ({"full name": "Asha", "Full-Name": "Ravi"}, "fullName"),
+        ({"fullName": "Asha", "full_name": "Asha"}, ""),
+        ({"fullName": "Asha", "unknown": 1, "Unknown": 2}, ""),
+        ({"fullName": "Asha"}, ""),
+    ],
+)
+def test_an_argument_that_came_twice_is_named(args: dict[str, Any], named: str) -> None:
+    assert contradiction(SCHEMA, args) == named
