@@ -77,7 +77,7 @@ def _by_known_name(properties: Schema, given: Mapping[str, Any]) -> dict[str, An
 def contradiction(schema: Schema, args: Mapping[str, Any]) -> str:
     """Name the argument that came twice in different spellings with different values; or empty."""
     given: dict[str, Any] = {}
-    known = {_plain(name): name for name in schema.get("properties", {})}
+    known: dict[str, str] = {_plain(name): name for name in schema.get("properties", {})}
     for name, value in args.items():
         plain = _plain(name)
         if plain in known and given.setdefault(plain, value) != value:
