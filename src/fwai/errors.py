@@ -132,11 +132,13 @@ class FieldError(FwaiError):
 
     Attributes:
         field: Which one.
+        others: Further values of the same request that cannot be right.
     """
 
     def __init__(self, field: str, fix: str) -> None:
         super().__init__(fix)
         self.field = field
+        self.others: tuple[FieldError, ...] = ()
 
 
 class RefusedError(FwaiError):

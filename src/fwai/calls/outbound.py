@@ -11,6 +11,7 @@ from typing import Final
 from fwai.calls.live_call import new_call_id
 from fwai.domain import phone
 from fwai.domain.call import Call, CallState, Direction
+from fwai.domain.field_faults import FieldFaults
 from fwai.domain.job import DIAL, NewJob
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.errors import FieldError, RefusedError
@@ -21,7 +22,6 @@ MAX_CONTEXT_NAME: Final = 64
 MAX_CONTEXT_VALUE: Final = 2_000
 HORIZON_DAYS: Final = 366
 WORTH_DIALLING: Final = timedelta(days=1)
-WHATSAPP: Final = "whatsapp"  # its users are called by name, and cost the same everywhere
 
 
 class OutboundCalls:
@@ -74,34 +74,50 @@ class OutboundCalls:
         return AcceptedCall(call, state, due_at, new)
 
     def _checked(self, request: CallRequest, now: datetime) -> tuple[Call, datetime | None]:
+        faults = FieldFaults()
         provider = request.provider or next(iter(self._rules.providers), "")
-        _one_of("provider", provider, self._rules.providers, "CALL_PROVIDER")
+        with faults.of_field():
+            _one_of("provider", provider, self._rules.providers, "CALL_PROVIDER")
         agent = request.agent or self._rules.agents[0]
-        _one_of("agent", agent, self._rules.agents, "prompts.json")
-        _check_context(request.context)
-        if request.webhook_url:
-            try:
-                self._may_post(request.webhook_url)
-            except ValueError as exc:
-                raise FieldError("webhook_url", str(exc)) from None
+        with faults.of_field():
+            _one_of("agent", agent, self._rules.agents, "prompts.json")
+        with faults.of_field():
+            _check_context(request.context)
+        with faults.of_field():
+            self._check_url(request.webhook_url)
+        line = self._rules.providers.get(provider, "")
+        number, not_before = request.to, request.not_before
+        with faults.of_field():
+            number = self._checked_number(request.to, provider, line)
+        with faults.of_field():
+            not_before = _not_before(request.not_before, now)
+        faults.check()
         call = Call(
             id=request.call_id or new_call_id(now.astimezone(self._rules.zone)),
             provider=provider,
             direction=Direction.OUTBOUND,
-            caller=_number(request.to),
-            line=self._rules.providers[provider],
+            caller=number,
+            line=line,
             agent=agent,
             context=dict(request.context),
             callback_id=request.callback_id,
             webhook_url=request.webhook_url,
         )
-        if provider != WHATSAPP and not self._rules.reach.allows(call.caller):
-            raise FieldError(
-                "to", f"{self._rules.reach.refusal(call.caller)} CALLING_COUNTRIES has the list"
-            )
-        if call.caller == call.line:
+        return call, not_before
+
+    def _checked_number(self, to: str, provider: str, line: str) -> str:
+        number = _number(to)
+        self._rules.check_reach(number, provider)
+        if number == line:
             raise FieldError("to", "this is our own number; name the person to call")
-        return call, _not_before(request.not_before, now)
+        return number
+
+    def _check_url(self, url: str) -> None:
+        if url:
+            try:
+                self._may_post(url)
+            except ValueError as exc:
+                raise FieldError("webhook_url", str(exc)) from None
 
 
 def _number(to: str) -> str:

@@ -235,8 +235,9 @@ class Settings(BaseSettings):
     )
     calling_countries: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Country codes that may be called and texted, by commas: 91,971. Empty takes "
-        "those of your own numbers; * is everywhere.",
+        description="Country codes that may be called, and texted for a caller, by commas: "
+        "91,971. Empty takes those of your own numbers; * is everywhere. An API key may text "
+        "anywhere.",
     )
     human_handoff_number: str = Field(
         default="",

@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 from fwai.domain.call import Call, CallId, CallState
 from fwai.domain.hours import CallingHours
 from fwai.domain.phone import CountryAllowList
+from fwai.errors import FieldError
 
 NEW: Final = CallId("")
 EVERYWHERE: Final = CountryAllowList()
+WHATSAPP: Final = "whatsapp"  # its users are called by name, and cost the same everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,17 @@ class DialRules:
     hours: CallingHours
     zone: ZoneInfo
     reach: CountryAllowList = EVERYWHERE
+
+    def check_reach(self, number: str, provider: str = "") -> None:
+        """Refuse a number that may not be called.
+
+        Args:
+            number: E.164.
+            provider: Who carries the call; empty is the default one.
+
+        Raises:
+            FieldError: It is in no country that may be called.
+        """
+        carrier = provider or next(iter(self.providers), "")
+        if carrier != WHATSAPP and not self.reach.allows(number):
+            raise FieldError("to", f"{self.reach.refusal(number)} CALLING_COUNTRIES has the list")

@@ -88,7 +88,7 @@ def schedule_callback(
         phone, now = _caller_number(context), clock()
         # A call on WhatsApp is paid to WhatsApp, wherever the person is.
         by_telephone = scheduler.provider(context.call) != _WHATSAPP
-        if by_telephone and not context.trusted and not reach.allows(phone):
+        if by_telephone and not reach.allows(phone):
             raise ToolError(
                 f"No callback can be promised. {reach.refusal(phone)} Say so and offer another way."
             )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from fwai.domain.call_event import format_utc
 from fwai.domain.callback import Callback, CallbackState, NewCallback
+from fwai.domain.field_faults import FieldFaults
 from fwai.domain.spoken_time import SpokenTimeError, format_spoken_time, parse_spoken_time
 from fwai.errors import FieldError, RefusedError
 from fwai.web import paging
@@ -128,12 +129,19 @@ def _position(callback: Callback) -> Any:  # noqa: ANN401
 
 
 async def _validated(services: ApiServices, body: CallbackRequest, use: KeyUse) -> NewCallback:
-    rules, phone = services.rules, parse_phone(body.to, "to")
-    agent = body.agent or rules.agents[0]
-    _require_one_of("agent", agent, rules.agents)
-    if body.provider:
-        _require_one_of("provider", body.provider, rules.providers)
-    due_at = _due_time(services, body.when, use.at if use.id else services.clock())
+    rules, faults = services.rules, FieldFaults()
+    phone, agent, due_at = body.to, body.agent or rules.agents[0], services.clock()
+    with faults.of_field():
+        phone = parse_phone(body.to, "to")
+        rules.check_reach(phone, body.provider)
+    with faults.of_field():
+        _require_one_of("agent", agent, rules.agents)
+    with faults.of_field():
+        if body.provider:
+            _require_one_of("provider", body.provider, rules.providers)
+    with faults.of_field():
+        due_at = _due_time(services, body.when, use.at if use.id else due_at)
+    faults.check()
     if await services.contacts.do_not_call(phone):
         raise RefusedError("do-not-call", "This person is on the do-not-call list.")
     key = f"api:{use.name('callback') if use.id else secrets.token_hex(8)}"

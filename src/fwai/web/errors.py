@@ -92,7 +92,7 @@ def to_problem(exc: Exception) -> ProblemError:
         case RequestValidationError():
             return _from_validation_errors(exc.errors())
         case FieldError():
-            return invalid_field(exc.field, str(exc))
+            return _from_field_error(exc)
         case RefusedError():
             return ProblemError(exc.kind, "Refused", 403, str(exc))
         case BusyError():
@@ -108,6 +108,14 @@ def to_problem(exc: Exception) -> ProblemError:
             return ProblemError(
                 "internal", "A fault of the server", 500, "The log of the server says more."
             )
+
+
+def _from_field_error(exc: FieldError) -> ProblemError:
+    problem = invalid_field(exc.field, str(exc))
+    if exc.others:
+        found = (exc, *exc.others)[:MAX_ERRORS]
+        problem.errors = tuple({"field": one.field, "detail": str(one)} for one in found)
+    return problem
 
 
 def invalid_field(field: str, detail: str) -> ProblemError:

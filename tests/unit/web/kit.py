@@ -18,6 +18,7 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, End
 from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
+from fwai.domain.phone import CountryAllowList
 from fwai.http.access import Access
 from fwai.interfaces.tools import ToolContext
 from fwai.store.bookings import Bookings
@@ -199,7 +200,9 @@ def _services(
     callbacks = Callbacks(database, jobs, clock=clock)
     contacts = Contacts(database, clock=clock)
     hours = CallingHours(time(9), time(21))
-    rules = DialRules({"plivo": LINE, "exotel": LINE}, tuple(AGENTS), hours, KOLKATA)
+    lines = {"plivo": LINE, "exotel": LINE}
+    reach = CountryAllowList(frozenset({"91"}))
+    rules = DialRules(lines, tuple(AGENTS), hours, KOLKATA, reach)
     outbound = OutboundCalls(rules, kept.calls, contacts, may_post, clock)
     kept.recordings.mkdir(exist_ok=True)
 

@@ -183,3 +183,21 @@ async def test_pages_show_every_call_once(home: House) -> None:
 
     assert seen == ["c-2", "c-1", "c-0"]
     assert cursors[-1] is None
+
+
+async def test_everything_that_is_wrong_with_a_call_is_told_at_once(home: House) -> None:
+    answer = await home.post(
+        "/calls",
+        {
+            "to": "+447911123456",
+            "agent": "nobody",
+            "provider": "pigeon",
+            "context": {"x" * 65: "y"},
+            "webhook_url": "https://elsewhere.example.org/hook",
+            "not_before": "2036-01-01T00:00:00Z",
+        },
+    )
+    problem(answer, 422, "invalid", "provider")
+    named = [one["field"] for one in answer.json()["errors"]]
+    assert named == ["provider", "agent", "context", "webhook_url", "to", "not_before"]
+    assert (await home.get("/calls")).json()["calls"] == []

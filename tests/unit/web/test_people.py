@@ -245,6 +245,16 @@ async def test_who_must_not_be_called_is_listed(home: House) -> None:
     problem(await home.get("/do-not-call", cursor="WzFd"), 422, "invalid", "cursor")
 
 
+async def test_everything_that_is_wrong_with_a_promise_is_told_at_once(home: House) -> None:
+    wrong = {"to": "+447911123456", "when": "yesterday", "agent": "nobody", "provider": "pigeon"}
+    answer = await home.post("/callbacks", wrong)
+    problem(answer, 422, "invalid", "to")
+    assert "+91" in answer.json()["detail"], "it could not be dialled when it is due"
+    named = [one["field"] for one in answer.json()["errors"]]
+    assert named == ["to", "agent", "provider", "when"]
+    assert (await home.get("/callbacks")).json()["callbacks"] == []
+
+
 async def test_a_person_is_erased(home: House) -> None:
     await home.carry()
     path = Path("c-1.wav")
