@@ -173,7 +173,7 @@ class CallRunner:
             state=outcome.state.value,
             reason=reason.value,
             cause=outcome.cause,
-            heard_s=round(outcome.audio_out_s, 1),
+            heard_s=round(outcome.audio_out_s or 0.0, 1),
             turns=len(outcome.latency_ms),
         )
         if not live.adopted_elsewhere:  # what others closed stays as they closed it

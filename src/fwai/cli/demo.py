@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,9 @@ EXIT_FAILED: Final = 1
 
 def demo(args: argparse.Namespace) -> int:
     """Run simulated calls and return 0 when every one passed."""
+    if args.keep and (fault := _unusable(Path(args.keep))):
+        print(f"{fault}; choose another folder", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     verdicts = run(
         run_demo(
             providers=SIMULATED_PROVIDERS if args.provider == "all" else (args.provider,),
@@ -36,6 +40,15 @@ def demo(args: argparse.Namespace) -> int:
             if verdict.recording and args.play is not False:
                 offer(Path(verdict.recording), aloud=aloud)
     return 0 if all(verdict.ok for verdict in verdicts.values()) else EXIT_FAILED
+
+
+def _unusable(folder: Path) -> str:
+    """Return why nothing can be kept in a folder, which is made; empty when it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        return f"{exc.filename or folder}: {exc.strerror}"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"{folder}: Permission denied"
 
 
 def simulator(args: argparse.Namespace) -> int:

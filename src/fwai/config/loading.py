@@ -1,9 +1,10 @@
 """Loads settings from the environment and ``.env``, reporting every problem at once."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -14,6 +15,8 @@ from fwai.config.names import SettingWarning, name_warnings
 from fwai.config.outbound_checks import invalid_outbound
 from fwai.config.settings import Settings
 from fwai.errors import ConfigError
+
+_UNIT: Final = re.compile(r"week|month|year|hour|minute|\d[kmhw]\b", re.IGNORECASE)
 
 
 class _ExplicitSettings(Settings):
@@ -107,10 +110,9 @@ def _describe_error(name: str, error: Mapping[str, Any]) -> str:
             fix = "must be true or false"
         case _, "int_parsing" | "int_type" | "int_from_float":
             fix = "must be a whole number"
-            if isinstance(error["input"], str) and any(one.isdigit() for one in error["input"]):
-                fix += "; write digits only, without commas and units: 1800"
+            fix += _figures_alone(error["input"])
         case _, "float_parsing" | "float_type" | "finite_number":
-            fix = "must be a number, with a point for decimals: 0.5"
+            fix = "must be a number, with a point for decimals, without units"
         case _, "greater_than_equal":
             fix = f"must be at least {context['ge']}"
         case _, "less_than_equal":
@@ -118,6 +120,15 @@ def _describe_error(name: str, error: Mapping[str, Any]) -> str:
         case _:
             fix = str(error["msg"])
     return f"{name.upper()}: {fix}"
+
+
+def _figures_alone(written: object) -> str:
+    """Say how a whole number with commas or a unit is written; a unit may change the figures."""
+    if not isinstance(written, str) or not any(one.isdigit() for one in written):
+        return ""
+    figures = re.findall(r"[0-9]+", written.replace(",", ""))
+    example = f": {figures[0]}" if len(figures) == 1 and not _UNIT.search(written) else ""
+    return f"; write digits only, without commas and units{example}"
 
 
 def limit_library_threads() -> None:

@@ -163,8 +163,8 @@ class CallEnding:
         reason: Why it ended.
         usage: Summed model tokens, by name; empty when nothing was reported.
         latency_ms: Caller-stopped-speaking to agent-audible per turn, in milliseconds.
-        audio_in_s: Caller audio sent to the model, in seconds.
-        audio_out_s: Agent audio the caller heard, in seconds.
+        audio_in_s: Caller audio sent to the model, in seconds; None of a call without sound.
+        audio_out_s: Agent audio the caller heard, in seconds; the same.
         cause: Why, in words an operator can act on, or the provider's word for it; empty when there
             is none.
     """
@@ -173,8 +173,8 @@ class CallEnding:
     reason: EndReason
     usage: Mapping[str, int] = field(default_factory=dict)
     latency_ms: tuple[float, ...] = ()
-    audio_in_s: float = 0.0
-    audio_out_s: float = 0.0
+    audio_in_s: float | None = None
+    audio_out_s: float | None = None
     cause: str = ""
 
 

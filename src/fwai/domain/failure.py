@@ -50,18 +50,20 @@ class Failure:
         first_at: When it was seen first, UTC.
         last_at: When it was seen last, UTC.
         times: How often it was seen.
+        cause_at: When the cause became what it is, UTC; None is ``first_at``.
     """
 
     trouble: Trouble
     first_at: datetime
     last_at: datetime
     times: int = 1
+    cause_at: datetime | None = None
 
     @property
     def sentence(self) -> str:
         """What is wrong since when, and the fix."""
         one = self.trouble
-        since = f"{self.first_at:%Y-%m-%dT%H:%M:%SZ}"
+        since = f"{self.cause_at or self.first_at:%Y-%m-%dT%H:%M:%SZ}"
         return f"{one.area.value}: {one.what}: {one.cause}, since {since}; {one.fix}"
 
 

@@ -173,7 +173,6 @@ class GeminiAgent:
         try:
             connection = await self._open(attempt)
         except AgentError as exc:
-            _log.warning("agent_connection_failed", code=exc.code, fault=exc.fault, resumed=resumed)
             again = self._recovery.after(exc, lived_s=None, handle=resumed, resumed=resumed)
             self._outage.not_opened(exc, resumed=resumed, last=again is None)
             return again

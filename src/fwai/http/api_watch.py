@@ -4,10 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from fwai.domain.failure import UNWATCHED, Area, Trouble
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
 from fwai.interfaces.failures import Failures
+
+UNREACHABLE: Final = (
+    "it cannot be reached; check this server's network, DNS and firewall, and its status page"
+)
+"""Why a request was not sent, in the words of a call's or a message's cause."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class FailureRegistry:
         if known is not None and known.trouble == trouble:
             self._standing[key] = replace(known, last_at=now, times=known.times + 1)
             return
-        failure = Failure(trouble, now if known is None else known.first_at, now)
+        first_at = now if known is None else known.first_at
+        failure = Failure(trouble, first_at, now, cause_at=now)
         self._standing[key] = failure
         _log.error(
             "failure_seen",

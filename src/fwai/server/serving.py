@@ -119,8 +119,7 @@ class DrainingServer(uvicorn.Server):
         """
         while not self._calls.draining:  # noqa: ASYNC110 - a signal handler cannot set an event
             await asyncio.sleep(POLL_S)
-        if self._calls.active:
-            _log.info("drain_started", calls=self._calls.active)
+        _log.info("stopping", calls=self._calls.active, at_most_s=self._drain_s)
         await self._until_no_call(self._drain_s)
         self._calls.stop()
         self._signals = 0
@@ -140,6 +139,7 @@ async def serve(server: Server, listener: socket.socket, drain_s: float) -> int 
     async with asyncio.TaskGroup() as tasks:
         watch = tasks.create_task(http.drain_watch(), name="drain_watch")
         await http.serve(sockets=[listener])
+        _log.info("server_stopped", calls=server.calls.active)
         server.calls.stop()
         watch.cancel()
     return http.stopped_by

@@ -206,6 +206,7 @@ def _recognised(templates: Mapping[str, SmsTemplate], text: str) -> SmsTemplate:
 
 def _listed(templates: Mapping[str, SmsTemplate]) -> str:
     return "; ".join(
-        f"{one.name} ({', '.join(one.variables) or 'no variables'}): {one.description or one.text}"
+        f"{one.name} ({', '.join(one.variables) or 'no variables'}): "
+        + (one.description or one.text).rstrip(" .")
         for one in templates.values()
     )

@@ -1,6 +1,6 @@
 """Routes of contacts: memory of earlier calls, the do-not-call list, erasure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
@@ -17,6 +17,7 @@ from fwai.web.services import ApiServices
 from fwai.web.values import parse_asked_phone, parse_phone
 
 NEWEST: Final = 20
+MOST_NAMED: Final = 20
 _NOT_OVER: Final = [state for state in CallState if not state.final]
 
 Phone = Annotated[str, Path(description="With its country code; `+` may be left out.")]
@@ -69,7 +70,10 @@ def add(api: APIRouter, services: ApiServices) -> None:
     async def change(phone: Phone, body: ContactUpdate) -> Response:
         # Whom nobody can call need not be barred, but an old entry of theirs can be taken back.
         who = parse_phone(phone) if body.do_not_call else parse_asked_phone(phone).number
-        await services.contacts.set_do_not_call(who, body.do_not_call, body.reason)
+        reason = body.reason
+        if body.do_not_call and "reason" not in body.model_fields_set:
+            reason = (await services.contacts.get(who)).reason
+        await services.contacts.set_do_not_call(who, body.do_not_call, reason)
         return json_response(_to_json(await services.contacts.get(who)))
 
     @api.delete(
@@ -86,9 +90,9 @@ def add(api: APIRouter, services: ApiServices) -> None:
         """
         asked = parse_asked_phone(phone)
         who = asked.number
-        open_calls = await services.calls.page(phone=who, states=_NOT_OVER, limit=1)
+        open_calls = await services.calls.page(phone=who, states=_NOT_OVER, limit=MOST_NAMED)
         if open_calls:
-            raise _call_live(f"Call {open_calls[0].call.id} is not over; hang it up first.")
+            raise _call_live(_not_over([record.call.id for record in open_calls]))
         erased = await services.erase(who)
         if erased.live:
             raise _call_live("A call began meanwhile; erase again when it is over.")
@@ -112,6 +116,15 @@ def add(api: APIRouter, services: ApiServices) -> None:
         found = await services.contacts.page_do_not_call(after, limit + 1)
         page = paging.page("contacts", found, limit, _to_json, lambda contact: [contact.phone])
         return json_response(page)
+
+
+def _not_over(call_ids: Sequence[str]) -> str:
+    names = ", ".join(call_ids)
+    more = " and perhaps more" if len(call_ids) == MOST_NAMED else ""
+    return (
+        f"These calls are not over: {names}{more}. Send POST /api/calls/<id>/hangup for each: it "
+        "ends one that goes on, and cancels one that waits to be dialled."
+    )
 
 
 def _call_live(detail: str) -> ProblemError:

@@ -47,7 +47,7 @@ async def test_a_call_without_a_conversation(
     outcome = ending(live(call, told_state=told), reason)
 
     assert (outcome.state, outcome.reason) == (state, reason)
-    assert (outcome.usage, outcome.latency_ms, outcome.audio_in_s) == ({}, (), 0.0)
+    assert (outcome.usage, outcome.latency_ms, outcome.audio_in_s) == ({}, (), None)
 
 
 def a_session() -> object:

@@ -218,14 +218,25 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
             {"transcripts_keep_days": "1.5"},
             (
                 "TRANSCRIPTS_KEEP_DAYS: must be a whole number; "
-                "write digits only, without commas and units: 1800"
+                "write digits only, without commas and units"
             ),
+        ),
+        (
+            {"transcripts_keep_days": "1,000 days"},
+            (
+                "TRANSCRIPTS_KEEP_DAYS: must be a whole number; "
+                "write digits only, without commas and units: 1000"
+            ),
+        ),
+        (
+            {"ring_seconds": "45s"},
+            "RING_SECONDS: must be a whole number; write digits only, without commas and units: 45",
         ),
         (
             {"transcripts_keep_days": "1 year"},
             (
                 "TRANSCRIPTS_KEEP_DAYS: must be a whole number; "
-                "write digits only, without commas and units: 1800"
+                "write digits only, without commas and units"
             ),
         ),
         ({"recordings_keep_days": "-1"}, "RECORDINGS_KEEP_DAYS: must be at least 0"),

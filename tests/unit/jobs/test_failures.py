@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -138,6 +139,7 @@ def test_another_cause_of_the_same_is_told_and_keeps_since_when() -> None:
             await asyncio.sleep(100)
             (standing,) = one.registry.standing()
             assert (standing.trouble, standing.first_at) == (other, T0)
+            assert f"since {T0 + timedelta(seconds=100):%Y-%m-%dT%H:%M:%SZ}" in standing.sentence
             assert one.told() == [
                 ("service.failed", LOGIN.cause),
                 ("service.failed", other.cause),

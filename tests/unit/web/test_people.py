@@ -224,11 +224,13 @@ async def test_what_is_no_number_is_refused(home: House, method: str) -> None:
 async def test_calls_to_a_person_are_forbidden_and_permitted(home: House) -> None:
     path = f"/api/contacts/{PHONE}"
     forbidden = await home.client.put(path, json={"do_not_call": True, "reason": "asked"})
+    again = await home.client.put(path, json={"do_not_call": True})
     refused = await home.post("/calls", {"to": PHONE})
     permitted = await home.client.put(path, json={"do_not_call": False})
     accepted = await home.post("/calls", {"to": PHONE})
 
     assert forbidden.json() == {"phone": PHONE, "do_not_call": True, "reason": "asked"}
+    assert again.json() == forbidden.json(), "a reason that is not named stays"
     assert permitted.json() == {"phone": PHONE, "do_not_call": False, "reason": ""}
     assert (refused.status_code, accepted.status_code) == (403, 202)
     problem(await home.client.put(path, json={}), 422, "invalid", "do_not_call")
@@ -282,6 +284,8 @@ async def test_while_a_call_is_not_over_nobody_is_erased(home: House, live: bool
     answer = await home.client.delete(f"/api/contacts/{PHONE}")
 
     problem(answer, 409, "call-live")
+    (call,) = (await home.get("/calls")).json()["calls"]
+    assert call["call_id"] in answer.json()["detail"]
     assert len((await home.get("/calls")).json()["calls"]) == 1
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
-from fwai.http.api_watch import ApiWatch, unwatched
+from fwai.http.api_watch import UNREACHABLE, ApiWatch, unwatched
 
 EXOTEL_API_URL: Final = "https://api.exotel.com"
 MAX_URL: Final = 600  # characters of a StreamUrl, and not one more
@@ -266,7 +266,7 @@ class ExotelClient:
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
             # Nothing was sent: saying it again can do no harm.
-            raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
+            raise ApiError(_NAME, UNREACHABLE, retryable=True) from exc
         except httpx.HTTPError as exc:
             text = f"no answer ({type(exc).__name__})"
             raise lost(_NAME, text, retryable=harmless) from exc

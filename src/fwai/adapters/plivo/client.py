@@ -14,7 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError, BusyError
-from fwai.http.api_watch import ApiWatch, unwatched
+from fwai.http.api_watch import UNREACHABLE, ApiWatch, unwatched
 
 PLIVO_API_URL: Final = "https://api.plivo.com"
 _TIMEOUT: Final = httpx.Timeout(8.0, connect=3.0)
@@ -185,7 +185,7 @@ class PlivoClient:
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
             # Nothing was sent: saying it again can do no harm.
-            raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
+            raise ApiError(_NAME, UNREACHABLE, retryable=True) from exc
         except httpx.HTTPError as exc:
             raise ApiUnknownError(_NAME, f"no answer ({type(exc).__name__})") from exc
         if not response.is_success:  # a redirection, too: nothing behind it was asked

@@ -20,7 +20,7 @@ from fwai.adapters.whatsapp.codes import AUTH, TOKEN, Meaning, Retry, meaning
 from fwai.adapters.whatsapp.events import Party, Problem
 from fwai.adapters.whatsapp.webhook import read_problem
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
-from fwai.http.api_watch import ApiWatch, unwatched
+from fwai.http.api_watch import UNREACHABLE, ApiWatch, unwatched
 
 META_GRAPH_URL: Final = "https://graph.facebook.com"
 META_GRAPH_VERSION: Final = "v25.0"
@@ -233,7 +233,7 @@ class WhatsAppClient:
         try:
             response = await self._http.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-            raise ApiError(_NAME, f"cannot connect ({type(exc).__name__})", retryable=True) from exc
+            raise ApiError(_NAME, UNREACHABLE, retryable=True) from exc
         except httpx.HTTPError as exc:
             raise ApiUnknownError(_NAME, f"no answer ({type(exc).__name__})") from exc
         status, body = response.status_code, _json(response)
