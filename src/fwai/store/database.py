@@ -28,6 +28,7 @@ from fwai.store.database_url import (
     sqlite_file,
 )
 from fwai.store.database_watch import DatabaseWatch
+from fwai.store.folders import make_folder
 from fwai.store.tables import DEMO_OPTION
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ FILE_MODE = 0o640
 WAL_TRIES = 50
 WAL_RETRY_S = 0.1
 WAL_LIMIT_BYTES = 16 * 1024 * 1024
+EMPTY_TRIES = 5
+EMPTY_WAIT_MS = 200
+EMPTY_RETRY_S = 0.3
 CHECKPOINT_WRITES = 200
 CHECKPOINT_PAGES = 8_000  # 32 MB: where nobody moves the log in time, a commit does
 _log = structlog.get_logger()
@@ -166,6 +170,30 @@ class Database:
             except StoreError as exc:
                 _log.warning("database_log_not_moved", error=str(exc))
 
+    async def empty_log(self) -> bool:
+        """Move SQLite's log into its file and cut it to nothing; False while somebody reads.
+
+        What was erased stands in the log until then. PostgreSQL has none that we could empty.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        for _ in range(EMPTY_TRIES):
+            async with self.read() as connection:
+                # Who waits for a reader here holds the writers up.
+                await connection.exec_driver_sql(f"PRAGMA busy_timeout={EMPTY_WAIT_MS}")
+                try:
+                    asked = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                    busy = asked.scalar_one()
+                finally:
+                    await connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            if not busy:
+                return True
+            await asyncio.sleep(EMPTY_RETRY_S)
+        return False
+
     @asynccontextmanager
     async def change(self) -> AsyncIterator[AsyncConnection]:
         """Lend a connection that alone may write, for what is read first and written then.
@@ -232,7 +260,7 @@ def prepare_file(url: str) -> None:
     path = Path(sqlite_file(parsed))
     parent = path.parent
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent)
         if not path.exists():
             path.touch(mode=FILE_MODE)  # its -wal file gets the same; others need not read it
     except OSError as exc:

@@ -7,13 +7,16 @@ number goes in the last one. Every step may be repeated.
 
 What stays. A call that is not over stays, with its jobs, because processes are at work on it: erase
 again when it is over. That somebody must not be called stays as well: without it they would be
-called again, which is what they forbade; of that row only the memory goes. Backups, logs of the
-providers, and what other people said of the person in their calls are out of reach.
+called again, which is what they forbade; of that row only the memory goes. Backups and logs of the
+providers are out of reach; a backup that is restored is cleaned at the next start (`ErasureList`).
+
+Other people may have named the person: in what they kept, number and mail address are masked.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -22,10 +25,13 @@ from sqlalchemy import ColumnElement, Table, Text, cast, delete, func, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.domain.call import FINAL_STATES
-from fwai.domain.erasure import Erased
+from fwai.domain.erasure import Erased, Remainder
+from fwai.domain.person_mask import PersonMask
 from fwai.domain.phone import spellings as phone_spellings
 from fwai.errors import StoreError
 from fwai.store.database import Database
+from fwai.store.erasure_list import ErasureList
+from fwai.store.erasure_masks import mask_rows, mask_transcript
 from fwai.store.job_tables import (
     bookings,
     callbacks,
@@ -38,7 +44,12 @@ from fwai.store.job_tables import (
 from fwai.store.tables import calls
 
 PORTION: Final = 200
-_OVER: Final = calls.c.state.in_(sorted(state.value for state in FINAL_STATES))
+_FINAL: Final = frozenset(state.value for state in FINAL_STATES)
+_OVER: Final = calls.c.state.in_(sorted(_FINAL))
+LOG_BUSY: Final = "somebody reads it at the moment; erase again in a minute to empty it"
+JOB_WAITS: Final = "they name the person and are not done yet; erase again when they are"
+CALL_LIVE: Final = "the call, of somebody else, is not over; erase again when it is"
+BARRED: Final = "without it they would be called again, which is what they forbade"
 
 _log = structlog.get_logger()
 
@@ -63,6 +74,9 @@ class Erasure:
         transcripts_dir: None when no transcripts were ever kept.
         recordings_dir: None when nothing was ever recorded.
         flush: Writes what still waits to be written into files, which would bring them back.
+        noted: Keeps whom was erased, for when an older copy of the database is restored; None
+            keeps nothing.
+        clock: The time now, aware.
     """
 
     def __init__(
@@ -71,7 +85,11 @@ class Erasure:
         transcripts_dir: Path | None,
         recordings_dir: Path | None,
         flush: Callable[[], Awaitable[object]] = _nothing,
+        noted: ErasureList | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._noted = noted
+        self._clock = clock
         self._database = database
         self._transcripts_dir = transcripts_dir
         self._recordings_dir = recordings_dir
@@ -85,8 +103,39 @@ class Erasure:
             StoreError: The database or a file failed; erasing again goes on from there.
         """
         names = spellings(phone)
+        at = self._clock()
+        digest = await self._noted.note(names[0], at) if self._noted is not None else ""
+        erased = await self._erase(names)
+        if self._noted is not None:
+            await self._noted.done(digest, at)
+        if not await self._database.empty_log():
+            erased.left.append(Remainder("the database's log", LOG_BUSY))
+        return erased
+
+    async def erase_again(self) -> int:
+        """Erase those whose erasure this database does not know, and return how many they were.
+
+        It was cut short by a crash, or the database is a restored copy of before.
+
+        Raises:
+            StoreError: The database, a file or the list failed.
+        """
+        if self._noted is None or not (digests := await self._noted.undone()):
+            return 0
+        known = {spellings(one)[0]: one for one in await self._people() if one.strip(" +")}
+        found = await self._noted.matching(digests, known)
+        for phone in found:
+            await self.erase(phone)
+        for digest, at in digests.items():
+            if digest not in found.values():
+                await self._noted.done(digest, at)
+        _log.warning("erased_again", people=len(found))
+        return len(found)
+
+    async def _erase(self, names: Sequence[str]) -> Erased:
         erased = Erased()
         await self._flush()
+        mask = PersonMask(names[0], await self._addresses(names))
         while old := await self._some_calls(names):
             for call in old:
                 erased.files += await asyncio.to_thread(self._remove_files, call)
@@ -94,7 +143,45 @@ class Erasure:
                 await _remove_calls(connection, [call.id for call in old], erased)
         async with self._database.change() as connection:
             await _remove_rest(connection, names, erased)
+        await self._mask(mask, erased)
         return erased
+
+    async def _mask(self, mask: PersonMask, erased: Erased) -> None:
+        masked = await mask_rows(self._database, mask)
+        erased.masked = masked.rows
+        if masked.waiting:
+            erased.left.append(Remainder(f"{masked.waiting} jobs of other people", JOB_WAITS))
+        if self._transcripts_dir is None or not masked.calls:
+            return
+        columns = (calls.c.transcript, calls.c.state)
+        for call_id in sorted(masked.calls):
+            async with self._database.read() as connection:
+                query = select(*columns).where(
+                    calls.c.id == call_id, calls.c.transcript.is_not(None)
+                )
+                row = (await connection.execute(query)).first()
+            path = _inside(self._transcripts_dir, row.transcript) if row is not None else None
+            if row is None or path is None:
+                continue
+            if row.state not in _FINAL:
+                erased.left.append(Remainder(f"the transcript of call {call_id}", CALL_LIVE))
+                continue
+            await asyncio.to_thread(mask_transcript, path, mask)
+
+    async def _addresses(self, names: Sequence[str]) -> list[str]:
+        query = select(bookings.c.email).where(bookings.c.phone.in_(names)).distinct()
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def _people(self) -> set[str]:
+        """Return every number that something is kept of."""
+        columns = (calls.c.caller, callbacks.c.phone, bookings.c.phone, jobs.c.phone)
+        more = (contacts.c.phone, standings.c.user, sent_messages.c.recipient)
+        found: set[str] = set()
+        async with self._database.read() as connection:
+            for column in (*columns, *more):
+                found |= set((await connection.execute(select(column).distinct())).scalars())
+        return found
 
     async def _some_calls(self, names: Sequence[str]) -> list[_Old]:
         columns = (calls.c.id, calls.c.transcript, calls.c.recording)
@@ -174,6 +261,8 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     keys = [requests.c.key.contains(one.lstrip("+"), autoescape=True) for one in names]
     await _delete(connection, requests, or_(*told, *keys))
     erased.contact = await _forget(connection, names)
+    if await connection.scalar(select(func.count()).where(contacts.c.phone.in_(names))):
+        erased.left.append(Remainder("that they must not be called", BARRED))
     counting = select(func.count()).select_from(live.subquery())
     erased.live = await connection.scalar(counting) or 0
 

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import structlog
 
+from fwai.store.folders import make_folder
+
 FLUSH_S = 1.0
 STOP_S = 5.0
 RETRY_MAX_S = 30.0
@@ -255,5 +257,5 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, flags, FILE_MODE)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return os.open(path, flags, FILE_MODE)

@@ -174,6 +174,13 @@ class InstallationColumns(TypedColumns):
     written_at = Column(Instant, nullable=False)
 
 
+class ErasureColumns(TypedColumns):
+    """One row per person who was erased from this database: a keyed digest of their number."""
+
+    digest = Column(String(64), primary_key=True)
+    erased_at = Column(Instant, nullable=False)
+
+
 jobs = Table(
     "jobs",
     metadata,
@@ -200,3 +207,4 @@ sent_messages = Table(
     Index(None, "recipient"),
 )
 installation = Table("installation", metadata, InstallationColumns)
+erasures = Table("erasures", metadata, ErasureColumns)

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState
 from fwai.domain.failure import UNWATCHED
 from fwai.domain.instance import InstanceStatus, Owner
 from fwai.domain.job import Job, JobState, NewJob
+from fwai.errors import StoreError
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import BookingNotices
 from fwai.store.batch_writer import BatchWriter
@@ -36,7 +37,9 @@ from fwai.store.database import Database
 from fwai.store.database_watch import DatabaseWatch
 from fwai.store.demo_guard import claim
 from fwai.store.erasure import Erasure
+from fwai.store.erasure_list import ErasureList
 from fwai.store.file_writer import FileWriter
+from fwai.store.folders import close_to_others
 from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.instances import Instances
 from fwai.store.job_writer import OnNew, wake_nobody
@@ -64,6 +67,7 @@ class StoreOptions:
         old_transcripts_dir: Where transcripts of earlier times are, to be removed in the end, also
             when none are kept now; None is ``transcripts_dir``.
         old_recordings_dir: The same for recordings.
+        data_dir: Where it is kept who was erased; None does not keep that.
         keep: States of outbound calls that survive their process: something still acts on them.
         adopted: What is to be done about such a call when its process died.
         status: What this process tells its siblings of itself.
@@ -84,6 +88,7 @@ class StoreOptions:
     recordings_dir: Path | None = None
     old_transcripts_dir: Path | None = None
     old_recordings_dir: Path | None = None
+    data_dir: Path | None = None
     keep: Collection[CallState] = ()
     adopted: Adopted = adopt_silently
     status: InstanceStatus = field(default_factory=InstanceStatus)
@@ -150,6 +155,9 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         StoreError: The database cannot be used, or is a demo's and this is none, or the reverse;
             the text says what to do.
     """
+    for folder in (options.data_dir, options.transcripts_dir, options.recordings_dir):
+        if folder is not None:
+            close_to_others(folder)
     file_written = await file_written_at(options.url)
     await ensure_schema(options.url)
     watch = DatabaseWatch(options.failures)
@@ -167,6 +175,7 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
         try:
             async with _running(store):
+                await _finish_erasures(store)
                 yield store
         finally:
             await store.membership.stop()
@@ -243,11 +252,26 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         CallPermissions(database),
         IdempotencyKeys(database),
         SentMessages(database, jobs, options.tell_status),
-        Erasure(database, kept.transcripts, kept.recordings, flush),
+        _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),
         ClockWitness(database),
         options,
     )
+
+
+async def _finish_erasures(store: Store) -> None:
+    """Erase whom a crash or a restored backup has left; calls are answered all the same."""
+    try:
+        await store.erasure.erase_again()
+    except StoreError as exc:
+        _log.error("erasures_not_finished", error=str(exc), fix="mend it and restart the server")
+
+
+def _erasure(
+    database: Database, kept: Folders, flush: Callable[[], Awaitable[object]], folder: Path | None
+) -> Erasure:
+    noted = None if folder is None else ErasureList(database, folder)
+    return Erasure(database, kept.transcripts, kept.recordings, flush, noted)
 
 
 def _storage_watch(options: StoreOptions) -> StorageWatch:

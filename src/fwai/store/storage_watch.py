@@ -17,6 +17,7 @@ from typing import Final
 from fwai.domain.failure import Area, Trouble, storage_words
 from fwai.interfaces.failures import Failures
 from fwai.store.file_writer import FILE_MODE, FileWriter, Flushed
+from fwai.store.folders import make_folder
 
 LOOK_S: Final = 30.0
 TRIAL_BYTES: Final = 8192  # an empty file may find room on a full disk
@@ -103,7 +104,7 @@ def _trial(folder: Path) -> OSError | None:
     """Write a file into a folder and delete it; return what stopped that."""
     path = folder / f".fwai-trial-{secrets.token_hex(4)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
             left = TRIAL_BYTES

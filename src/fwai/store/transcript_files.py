@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
 from fwai.errors import StoreError
 from fwai.store.file_writer import FILE_MODE, FileWriter
+from fwai.store.folders import make_folder
 from fwai.store.tables import instant
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -204,7 +205,7 @@ def append_ending(path: Path, first: Line, last: Line) -> None:
     if exists and read_transcript(path).ending is not None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
         with os.fdopen(handle, "r+b") as file:
             size = file.seek(0, os.SEEK_END)

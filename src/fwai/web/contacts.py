@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Response
 from fwai.domain.call import CallState
 from fwai.domain.call_event import call_summary, format_utc
 from fwai.domain.contact import Contact
+from fwai.domain.erasure import Remainder
 from fwai.http.problem import ProblemError
 from fwai.web import bookings, callbacks, paging
 from fwai.web.errors import conflict, problem_responses
@@ -18,6 +19,10 @@ from fwai.web.values import parse_asked_phone, parse_phone
 
 NEWEST: Final = 20
 MOST_NAMED: Final = 20
+ELSEWHERE: Final = (
+    Remainder("backups", "they are outside; a restored one is cleaned at the next start"),
+    Remainder("what providers and n8n keep", "ask them: this server cannot erase there"),
+)
 _NOT_OVER: Final = [state for state in CallState if not state.final]
 
 Phone = Annotated[str, Path(description="With its country code; `+` may be left out.")]
@@ -96,10 +101,11 @@ def add(api: APIRouter, services: ApiServices) -> None:
         erased = await services.erase(who)
         if erased.live:
             raise _call_live("A call began meanwhile; erase again when it is over.")
-        names = ("calls", "callbacks", "bookings", "jobs", "files", "contact")
+        names = ("calls", "callbacks", "bookings", "jobs", "files", "contact", "masked")
         counts = {name: getattr(erased, name) for name in names}
-        asked.require(*counts.values())
-        return json_response(counts)
+        asked.require(*counts.values(), erased.left)
+        left = [{"what": one.what, "why": one.why} for one in (*erased.left, *ELSEWHERE)]
+        return json_response({**counts, "left": left})
 
     @api.get(
         "/do-not-call",

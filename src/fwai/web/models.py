@@ -390,6 +390,13 @@ class DoNotCallPage(BaseModel):
     next_cursor: NextCursor
 
 
+class RemainderBody(BaseModel):
+    """Something of a person that stays, and why."""
+
+    what: str
+    why: str
+
+
 class ErasureBody(BaseModel):
     """How many records the erasure removed."""
 
@@ -399,6 +406,8 @@ class ErasureBody(BaseModel):
     jobs: int
     files: int
     contact: bool
+    masked: int = Field(description="Records of other people that named the person.")
+    left: list[RemainderBody]
 
 
 class JobBody(BaseModel):

@@ -321,6 +321,7 @@ def _store_options(
         status=status,
         old_transcripts_dir=settings.transcripts_dir,
         old_recordings_dir=settings.data_dir / "recordings",
+        data_dir=settings.data_dir,
         follow=follow_up_jobs,
         follow_tool=tool_event(events, words=settings.enable_transcripts),
         follow_job=follow_each(

@@ -271,6 +271,7 @@ async def test_a_person_is_erased(home: House) -> None:
     counts = answer.json()
     assert (counts["calls"], counts["callbacks"], counts["bookings"]) == (1, 1, 1)
     assert counts["files"] == 2
+    assert [one["what"] for one in counts["left"]] == ["backups", "what providers and n8n keep"]
     assert not (home.kept.recordings / path).exists()
     assert (await home.get("/calls")).json()["calls"] == []
 
