@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from fwai.simulator.common.caller import CallReport
 
-_GAPS = re.compile(r"\d+ gaps in the agent's speech")
+_GAPS = re.compile(r"\d+ gaps? in the agent's speech")
 # What a gap does to the speech it is in, where the caller complains of one as well.
 _TORN = re.compile(r"what was heard at \d+ ms was not intelligible|.* was cut off after \d+ ms")
 

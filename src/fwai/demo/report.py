@@ -92,6 +92,12 @@ class ConsoleReport:
             self.line(self._red("FAILED"))
             for problem in verdict.problems:
                 self.line(f"  - {problem}")
+            if verdict.standstill_ms:
+                self.line(
+                    f"The machine stood still for {verdict.standstill_ms:.0f} ms in the call: "
+                    "other programs had its\nprocessors. Close them and run it again; if it fails "
+                    "on a quiet machine, that is a fault."
+                )
         else:
             self.line(
                 self._green("PASSED")

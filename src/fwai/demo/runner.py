@@ -13,6 +13,7 @@ from typing import Final
 from fwai import log
 from fwai.calls.session import CallSession
 from fwai.demo.report import ConsoleReport
+from fwai.demo.standstill import StandstillWatch
 from fwai.demo.verdict import Verdict, evaluate
 from fwai.demo.world import SimulatedWorld, open_simulated_world
 from fwai.domain.call import CallEnding
@@ -139,7 +140,11 @@ async def _run_server_and_call(
             await asyncio.sleep(0.01)
         verdict.start_s = time.perf_counter() - started
         console.print_opening(port, verdict.start_s)
+        watch = StandstillWatch()
+        watching = tasks.create_task(watch.run(), name="standstill_watch")
         report = await _call(world, network, console)
+        watching.cancel()
+        verdict.standstill_ms = watch.longest_ms
         await _wait_until_closed(server, world, verdict)
         http.should_exit = True
     turns = sessions[0].replies.turns if sessions else []

@@ -41,6 +41,8 @@ class Verdict:
         recording: Its path, or empty.
         database: Its path.
         start_s: From start to ready, in seconds.
+        standstill_ms: The longest that the machine stood still during the call; other programs
+            had its processors.
         network: Packet statistics of a WebRTC call; None on the telephone.
     """
 
@@ -55,6 +57,7 @@ class Verdict:
     recording: str = ""
     database: str = ""
     start_s: float = 0.0
+    standstill_ms: float = 0.0
     network: Network | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""What the demo prints about the network."""
+"""What the demo prints in the end."""
 
 import io
 
@@ -35,3 +35,15 @@ def test_the_figures_of_both_directions_are_shown() -> None:
 
 def test_a_telephone_has_no_packets_to_show() -> None:
     assert "What the network did" not in shown(None)
+
+
+def test_a_machine_that_stood_still_is_named_beside_what_failed() -> None:
+    def printed(verdict: Verdict) -> str:
+        out = io.StringIO()
+        ConsoleReport(out).report(verdict)
+        return out.getvalue()
+
+    gap = "1 gap in the agent's speech, the longest 82 ms"
+    assert "stood still for 82 ms" in printed(Verdict(problems=[gap], standstill_ms=82.0))
+    assert "stood still" not in printed(Verdict(problems=[gap]))
+    assert "stood still" not in printed(Verdict(standstill_ms=82.0)), "it passed all the same"

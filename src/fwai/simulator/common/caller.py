@@ -368,7 +368,8 @@ def _judge_delays(report: CallReport, patience: Patience) -> Iterator[str]:
 def _judge_speech(report: CallReport, patience: Patience) -> Iterator[str]:
     if len(report.gaps) > patience.gaps:
         longest = max(gap.length_ms for gap in report.gaps)
-        yield f"{len(report.gaps)} gaps in the agent's speech, the longest {longest:.0f} ms"
+        gaps = "1 gap" if len(report.gaps) == 1 else f"{len(report.gaps)} gaps"
+        yield f"{gaps} in the agent's speech, the longest {longest:.0f} ms"
     for one in report.heard:
         what = one.clip or "speech"
         interrupted = any(
