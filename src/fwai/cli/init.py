@@ -18,7 +18,7 @@ Next:
   2. talk to your own agents: edit .env, where GOOGLE_API_KEY alone is enough (Google AI Studio):
        {serve}
      and open http://localhost:3000/console/talk
-  3. edit prompts.json: what they say; docs/PROMPTS.md explains every key
+  3. edit prompts.json: what they say; the project's docs/PROMPTS.md explains every key
   4. answer a telephone: edit .env, CALL_PROVIDER with its keys and PUBLIC_URL; what is missing
      is named at the start:
        {serve}
@@ -30,7 +30,10 @@ def init(args: argparse.Namespace) -> int:
     folder = Path(args.folder)
     try:
         for name in ("data", "transcripts"):
+            there = (folder / name).is_dir()
             (folder / name).mkdir(parents=True, exist_ok=True)
+            if not there:
+                print(f"made   {folder / name}/")  # noqa: T201
         _write(folder / "prompts.json", DEFAULT_PROMPTS.read_text("utf-8"), 0o644)
         _write(folder / ".env", env_file(), _PRIVATE)
     except OSError as exc:

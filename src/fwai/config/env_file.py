@@ -9,10 +9,10 @@ from pydantic.fields import FieldInfo
 from fwai.config.settings import Settings
 
 HEADER: Final = """\
-# Copy this file to .env and fill in the first group; everything else has a default that works.
+# The settings, in a file named .env: fill in the first group; the rest has defaults that work.
 # With nothing set at all the server starts in demo mode; with GOOGLE_API_KEY alone you talk to your
 # agents with a browser on this machine. A line that begins with # shows a default: take the # away
-# to change it. Made by scripts/env_example.py.
+# to change it.
 """
 REQUIRED: Final = "Required"
 GROUPS: Final = {
