@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-fast test-n8n mutants check bench fix clean
+.PHONY: help demo run test test-fast test-n8n mutants audit check bench fix clean
 
 help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
@@ -12,6 +12,7 @@ help:
 	@echo "make test    all tests; those on PostgreSQL where FWAI_TEST_POSTGRES_URL names a server"
 	@echo "make test-fast  what needs no real time, in about three minutes"
 	@echo "make mutants  faults that the tests must notice, tried one by one; ONLY=hang-up for some of them"
+	@echo "make audit   secrets in the tree, risky code, known faults of pinned packages"
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
@@ -46,6 +47,9 @@ test: dev
 
 test-fast: dev
 	$(PYTEST) -m "not real_time"
+
+audit: dev
+	$(BIN)/python scripts/audit.py
 
 mutants: dev
 	$(BIN)/python scripts/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(ONLY)

@@ -74,7 +74,7 @@ def test_whatever_else_fails_has_failed(told: list[str]) -> None:
 
 
 def test_a_caller_who_hears_only_gaps_says_so() -> None:
-    with pytest.raises(SoundGap, match="gaps? in the agent's speech"):
+    with pytest.raises(SoundGap, match=r"gaps? in the agent's speech"):
         assert_satisfied(torn_call())
 
 
