@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-fast test-n8n mutants audit check bench fix clean
+.PHONY: help demo run test test-fast test-n8n mutants audit check bench flood fix clean
 
 help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
@@ -15,6 +15,7 @@ help:
 	@echo "make audit   secrets in the tree, risky code, known faults of pinned packages"
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
+	@echo "make flood   attacks beside twenty live calls, and what they did (about five minutes); ONLY=idle"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
@@ -64,6 +65,9 @@ check: dev
 
 test-n8n: dev
 	PYTHONPATH=src:tests $(BIN)/python scripts/n8n/round_trip.py
+
+flood: dev
+	$(BIN)/python tests/bench/flood.py $(if $(ONLY),--only "$(ONLY)")
 
 bench: dev
 	$(BIN)/python tests/bench/run.py $(if $(PART),--part $(PART))
