@@ -27,6 +27,8 @@ from fwai.simulator.n8n.client import PATH, FlowClient, FlowEvent
 
 ZONE: Final = ZoneInfo("Asia/Kolkata")
 ALWAYS: Final = "00:00-24:00"
+READ_BACK: Final = "hindi_answer"
+AGREE: Final = "hmm"
 TOOLS: Final = (
     "send_sms", "send_email", "schedule_callback", "cancel_callback", "do_not_call", "book_demo",
     "transfer_call", "end_call",
@@ -135,7 +137,8 @@ def agents_file(folder: Path, **changes: object) -> Path:
 def acting(**requests: Mapping[str, object]) -> Scenario:
     """Return the academy with other tools behind its phrases.
 
-    ``ask_ai`` and ``book_demo`` are what a caller may say; a request is a tool's arguments.
+    ``ask_ai`` and ``book_demo`` are what a caller may say; a request is a tool's arguments. Whom it
+    names for the first time is read back as ``READ_BACK``; the caller agrees with ``AGREE``.
     """
     said = {
         "schedule_callback": ("ask_ai", "price_answer"),
@@ -150,13 +153,15 @@ def acting(**requests: Mapping[str, object]) -> Scenario:
         replies[tool] = Reply(
             tools=(ToolRequest(tool, dict(args)),),
             then=f"{tool}_done",
-            # Who is named for the first time is to be read back: the model asks once more.
-            otherwise=f"{tool}_again" if args.get("confirmed") else "fallback",
+            otherwise=f"{tool}_read_back" if args.get("confirmed") else "fallback",
         )
+        replies[f"{tool}_read_back"] = Reply(clip=READ_BACK)
         replies[f"{tool}_again"] = Reply(
             tools=(ToolRequest(tool, dict(args)),), then=f"{tool}_done", otherwise="fallback"
         )
         heard[clip] = tool
+        if args.get("confirmed"):
+            heard[AGREE] = f"{tool}_again"
     return msgspec.structs.replace(known, replies=replies, heard=heard)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from e2e.acting_world import (
+    AGREE,
+    READ_BACK,
     ZONE,
     Bureau,
     Surroundings,
@@ -23,15 +25,19 @@ from e2e.acting_world import (
 )
 from e2e.process import ready, server
 from fwai.simulator.common.caller import AwaitHangUp, CallReport, HangUp, Hear, Say, Step
+from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.fate import Fate
 from fwai.simulator.plivo.exchange import PlacedCall
 from gaps import besides_gaps
 
 CALLER = "+919999900001"
+CLIPS = ClipLibrary.load()
 NOTE = "the fee of the evening batch"
 FIRST: list[Step] = [
     Hear("greeting"),
     Say("book_demo"),
+    Hear(READ_BACK),
+    Say(AGREE),
     Hear("booking_confirmed"),
     Say("ask_ai"),
     Hear("price_answer"),
@@ -159,6 +165,11 @@ async def test_a_demo_is_booked_and_the_callback_made_on_time_after_a_restart(
         assert flow.refused == 0, "a signature was wrong"
 
     assert rows(tmp_path, "select state, attempts from callbacks") == [("done", 1)]
+    ((said,),) = rows(tmp_path, "select confirmation from jobs where kind = 'send_email'")
+    assert json.loads(str(said)) == {
+        "read_back": CLIPS[READ_BACK].text,
+        "answer": CLIPS[AGREE].text,
+    }
     states = rows(tmp_path, "select direction, state from calls order by direction")
     assert states == [("inbound", "completed"), ("outbound", "completed")]
     assert rows(tmp_path, "select kind, state from jobs where state in ('dead', 'unknown')") == []

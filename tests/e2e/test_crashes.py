@@ -6,7 +6,7 @@ counts what the world has seen.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
@@ -35,11 +35,13 @@ from e2e.crash_world import (
     cases,
     crash_world,
 )
-from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Say, Wait
+from fwai.simulator.common.caller import AwaitHangUp, HangUp, Hear, Say, Step, Wait
 from fwai.simulator.common.fate import Fate, MessageFate
 from fwai.simulator.common.rest import ApiFault
 from fwai.simulator.gemini.scenario import Fault, Reply, Scenario, ToolRequest
 from fwai.simulator.gemini.scenario import demo as demo_scenario
+
+AGREES: list[Step] = [Hear("price_answer"), Say("hmm")]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -282,11 +284,11 @@ async def test_a_demo_that_the_model_booked_is_booked_once(
     phone = world.person()
     mail = address_of(phone)
     world.world.provider.message_fate(phone, SLOW)
-    # The first one is refused, so that the address is read back.
-    asks_at_once(world, *[ToolRequest("book_demo", demo(mail))] * 2)
+    booking = ToolRequest("book_demo", demo(mail))
+    reads_back(world, (booking,), (booking,))
     world.arm(point, kind)
 
-    await call_until_death(world, phone)
+    await call_until_death(world, phone, AGREES)
     await world.serve()
     await world.settled(phone)
 
@@ -319,9 +321,27 @@ def asks_at_once(world: CrashWorld, *tools: ToolRequest, faults: tuple[Fault, ..
     )
 
 
-async def call_until_death(world: CrashWorld, phone: str) -> None:
+def reads_back(
+    world: CrashWorld, first: tuple[ToolRequest, ...], again: tuple[ToolRequest, ...]
+) -> None:
+    """Let the model use tools, read back what they refuse, and use them again after a yes."""
+    world.world.model.scenario = Scenario(
+        replies={
+            "greeting": Reply(tools=first, then="done", otherwise="read_back"),
+            "read_back": Reply(clip="price_answer"),
+            "again": Reply(tools=again, then="done", otherwise="sorry"),
+            "done": Reply(clip="sms_sent"),
+            "sorry": Reply(clip="fallback"),
+        },
+        greeting="greeting",
+        fallback="sorry",
+        heard={"hmm": "again"},
+    )
+
+
+async def call_until_death(world: CrashWorld, phone: str, says: Sequence[Step] = ()) -> None:
     async with asyncio.TaskGroup() as tasks:
-        call = tasks.create_task(world.world.phone(number=phone).call([AwaitHangUp(15)]))
+        call = tasks.create_task(world.world.phone(number=phone).call([*says, AwaitHangUp(15)]))
         await world.died()
         async with asyncio.timeout(10):
             await call
@@ -434,15 +454,15 @@ async def test_a_model_that_repeats_itself_has_one_effect_and_an_answer_each_tim
     phone = world.person()
     mail = address_of(phone)
     sms, booking = ToolRequest("send_sms", SMS), ToolRequest("book_demo", demo(mail))
-    asks_at_once(world, sms, sms, booking, booking)
+    reads_back(world, (sms, sms, booking, booking), (booking, booking))
 
-    await world.world.phone(number=phone).call([Wait(2000), HangUp()])
+    await world.world.phone(number=phone).call([*AGREES, Wait(2000), HangUp()])
     await world.settled(phone)
 
     # One text is the model's, the other one confirms the booking.
     assert world.effects(phone, mail) == Effects(sms=2, bookings=1, mails=1)
     answers = world.world.model.sessions[-1].tool_responses
-    assert len(answers) == 4
+    assert len(answers) == 6
 
 
 async def test_a_session_that_is_lost_in_the_middle_of_a_tool_gets_one_effect_and_one_answer(

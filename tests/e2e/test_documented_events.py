@@ -48,6 +48,7 @@ async def office_with_everything(folder: Path) -> AsyncIterator[Bureau]:
             prompts_file=agents_file(folder, summary=True),
             gemini_text_model="gemini-3.8-flash",
             gemini_text_url=summing.text_url,
+            daily_callback_limit=1,
         ) as office,
     ):
         yield office
@@ -103,9 +104,12 @@ async def test_every_documented_event_is_emitted_as_it_is_documented(tmp_path: P
         call_id = await do_everything(office)
         for kind in documented_events():
             await office.flow.wait_event(kind)
+        warnings = (await office.api.get("/readyz")).json()["warnings"]
         events = list(office.flow.events)
 
     assert {event.kind for event in events} == set(documented_events())
+    (reached,) = [one for one in warnings if one.startswith("limits: callback: the 1 callbacks")]
+    assert "raise DAILY_CALLBACK_LIMIT" in reached
     for event in events:
         assert_as_documented(event)
         assert datetime.fromisoformat(event.timestamp).tzinfo is not None

@@ -8,6 +8,7 @@ import structlog
 
 from fwai.audio.pcm import duration_ms
 from fwai.calls.caller_input import CallerInput
+from fwai.calls.read_backs import ReadBacks
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import MODEL_HZ, Voice
 from fwai.domain.turns import TurnTimes
@@ -22,6 +23,7 @@ class AgentReplies:
     """Plays replies, cuts them at an interruption, and keeps when their stages happened.
 
     Attributes:
+        read_backs: What the caller dictated, and whether they heard it read back.
         turns: When the stages of each reply happened; the first `MAX_TURNS_KEPT`.
         begun: How many replies have begun.
         turn_ms: Audio of this turn so far, in milliseconds.
@@ -34,6 +36,7 @@ class AgentReplies:
         self._caller = caller
         self._loop = asyncio.get_running_loop()
         self._turn = TurnTimes()
+        self.read_backs = ReadBacks(voice, caller, lambda: self._turn.model_audio is not None)
         self._turn_open = False
         self._drop_audio_until = 0.0
         self.turns: list[TurnTimes] = []
@@ -60,6 +63,7 @@ class AgentReplies:
         ms = duration_ms(len(pcm), MODEL_HZ)
         self.turn_ms += ms
         self._transcript.agent_sound(ms)
+        self.read_backs.agent_sound(ms)
         self._voice.say(pcm, now)
         if self._turn.played is None:
             self._turn.played = self._voice.sent_at
@@ -68,12 +72,14 @@ class AgentReplies:
         """Add a piece of the reply's transcript; words nobody will hear are dropped."""
         if self._loop.time() >= self._drop_audio_until:
             self._transcript.agent_text(words)
+            self.read_backs.agent_text(words)
 
     def caller_text(self, words: str) -> None:
         """Add a piece of the caller's transcript, where it belongs among the replies."""
         # No speech of theirs since the reply began: it is what the reply answers.
         late = self._turn_open and self._caller.stopped_at is None
         self._transcript.caller_text(words, self._transcript.now(), late=late)
+        self.read_backs.caller_said(words)
 
     def end(self) -> None:
         """The model has produced the whole reply; its tail is still to be heard."""
@@ -98,6 +104,7 @@ class AgentReplies:
         self._drop_audio_until = now + LATE_AUDIO_S
         heard_ms = self._voice.heard_ms
         unheard_ms = self._voice.cut(now)
+        self.read_backs.interrupted(unheard_ms, replying=self._turn.model_audio is not None)
         self._transcript.interrupted(heard_ms)
         self._turn.interrupted = now
         self._turn.barge_in_s = time.perf_counter() - began
@@ -114,6 +121,7 @@ class AgentReplies:
         self._turn = TurnTimes()
 
     def _begin(self, now: float) -> None:
+        self.read_backs.reply_began()
         self._turn.model_audio = now
         if self._turn.asked is None:
             self._turn.caller_stopped = self._caller.stopped_at

@@ -71,6 +71,7 @@ class CallSession:
         caller_input: The caller's audio on its way to the model.
         replies: The agent's replies so far.
         voice: The agent's speech on its way to the caller.
+        allow, confirm: Of ``CallActions``; those of the parts that know.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class CallSession:
         self._tools = SessionTools(call, tools, self._tasks, self, told, transcript.now)
         self.caller_input = CallerInput(caller, agent, recorder, self._loop.time())
         self.replies = AgentReplies(self.voice, transcript, self.caller_input)
+        self.allow = self._tools.allow
+        self.confirm = self.replies.read_backs.confirm
         self._goodbye = Goodbye(
             self._tasks, self.voice, transcript, self.replies, self.hang_up, lambda: self._ask(STAY)
         )
@@ -255,10 +258,6 @@ class CallSession:
         if not self._ended.done():
             self._goodbye.begin(reason, before, said=said)
         return said
-
-    def allow(self, what: str, limit: int) -> bool:
-        """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
-        return self._tools.allow(what, limit)
 
     def _tool_finished(
         self, request: ToolCall, result: ToolResult, at: float, elapsed_ms: float

@@ -63,6 +63,16 @@ class Voice:
         return self._held or self._loop.time() < self._heard_until
 
     @property
+    def unheard_ms(self) -> float:
+        """Speech that the caller has not heard yet, in milliseconds."""
+        return self._buffer.unheard_ms(self._loop.time())
+
+    @property
+    def heard_until(self) -> float:
+        """When the caller has heard, or will have heard, what was sent; the loop's time."""
+        return self._heard_until
+
+    @property
     def underruns(self) -> int:
         """How often the carrier ran dry in the middle of a reply."""
         return self._buffer.underruns

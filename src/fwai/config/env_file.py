@@ -35,6 +35,15 @@ GROUPS: Final = {
     ),
     "The agent and its model": ("prompts_file", "gemini_model", "tts_voice", "gemini_live_url"),
     "Calls": ("max_concurrent_calls", "max_call_seconds", "timezone"),
+    "What callers can have sent": (
+        "daily_sms_limit",
+        "daily_email_limit",
+        "daily_new_recipients",
+        "daily_whatsapp_limit",
+        "daily_callback_limit",
+        "owner_phones",
+        "owner_emails",
+    ),
     "Calling people": (
         "calling_hours",
         "calling_countries",

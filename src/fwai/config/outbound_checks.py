@@ -6,6 +6,7 @@ from fwai.config.own_numbers import own_number_problems
 from fwai.config.settings import Settings
 from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
+from fwai.domain.phone import dialable, island_of
 from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
@@ -20,10 +21,29 @@ def invalid_outbound(settings: Settings) -> list[str]:
     problems += [
         f"CALLING_COUNTRIES: {code!r} is no country code; such as 91"
         for code in settings.calling_countries
-        if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code)
+        if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code, re.ASCII) and not _is_island(code)
     ]
     problems += own_number_problems(settings)
+    problems += _invalid_owners(settings)
     return [*problems, *_invalid_mail(settings), *_invalid_events(settings)]
+
+
+def _invalid_owners(settings: Settings) -> list[str]:
+    problems = []
+    for name, read, values in (
+        ("OWNER_PHONES", dialable, settings.owner_phones),
+        ("OWNER_EMAILS", address, settings.owner_emails),
+    ):
+        for place, one in enumerate(values, 1):
+            try:
+                read(one)
+            except ValueError as exc:
+                problems.append(f"{name}: number {place} of {len(values)}: {exc}")
+    return problems
+
+
+def _is_island(code: str) -> bool:
+    return bool(re.fullmatch(r"\+?1\d{3}", code, re.ASCII) and island_of(code))
 
 
 def mail_sender(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from fwai.config.own_numbers import exophone, in_one_form
 from fwai.config.values import default_database, parts, tidied
-from fwai.domain.phone import CountryAllowList, PhoneError, country_code
+from fwai.domain.phone import CountryAllowList, PhoneError, country_code, island_of
 
 # What makes an installation "configured": with none of these set, the server runs the demo. With
 # the model's key alone it is for this machine only.
@@ -237,7 +237,42 @@ class Settings(BaseSettings):
         default=(),
         description="Country codes that may be called, and texted for a caller, by commas: "
         "91,971. Empty takes those of your own numbers; * is everywhere. An API key may text "
-        "anywhere.",
+        "anywhere. Islands under code 1 only by name: 1876.",
+    )
+    daily_sms_limit: int = Field(
+        default=100,
+        ge=0,
+        le=1_000_000,
+        description="Texts a day to numbers that callers dictated, of this server; 0 sends none.",
+    )
+    daily_email_limit: int = Field(
+        default=100, ge=0, le=1_000_000, description="The same of e-mails."
+    )
+    daily_new_recipients: int = Field(
+        default=50,
+        ge=0,
+        le=1_000_000,
+        description="Of all these, a day: people who were never written to before.",
+    )
+    daily_whatsapp_limit: int = Field(
+        default=500,
+        ge=0,
+        le=1_000_000,
+        description="WhatsApp messages a day that callers ask for, by the number that they show.",
+    )
+    daily_callback_limit: int = Field(
+        default=200,
+        ge=0,
+        le=1_000_000,
+        description="Callbacks a day that are promised to callers, by the number that they show.",
+    )
+    owner_phones: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Your own numbers, +91..., by commas: never limited."
+    )
+    owner_emails: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Your own addresses, by commas: never limited, and agents may write them "
+        "anything; callers get prepared e-mails only.",
     )
     human_handoff_number: str = Field(
         default="",
@@ -317,6 +352,11 @@ class Settings(BaseSettings):
             return tuple(part.lower() for part in parts(value))
         return value
 
+    @field_validator("owner_phones", "owner_emails", mode="before")
+    @classmethod
+    def _split_owners(cls, value: object) -> object:
+        return tuple(parts(value)) if isinstance(value, str) else value
+
     @field_validator("api_keys", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
@@ -390,7 +430,9 @@ class Settings(BaseSettings):
         lines = [self.plivo_phone_number, self.human_handoff_number]
         with suppress(PhoneError):  # reported with everything else
             lines.append(exophone(self.exotel_caller_id, self.timezone))
-        return CountryAllowList(frozenset(country_code(one) for one in lines if one[:1] == "+"))
+        own = [one for one in lines if one[:1] == "+"]
+        islands = [one[1:5] for one in own if island_of(one)]
+        return CountryAllowList(frozenset([*map(country_code, own), *islands]))
 
     @property
     def event_secrets(self) -> tuple[str, ...]:

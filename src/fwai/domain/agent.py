@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fwai.domain.email_text import EmailText
 from fwai.domain.sms_template import SmsTemplate
 from fwai.domain.webhook_tool import WebhookToolSpec
 
@@ -33,6 +34,7 @@ class AgentProfile:
         extract: JSON Schema properties, by name, that are extracted from its calls then.
         webhooks: Workflows that it may use as tools.
         sms_templates: Registered wordings of its text messages, by name.
+        email_templates: Prepared e-mails for callers, by name.
     """
 
     id: str
@@ -51,6 +53,7 @@ class AgentProfile:
     extract: Mapping[str, Any] = field(default_factory=dict)
     webhooks: tuple[WebhookToolSpec, ...] = ()
     sms_templates: Mapping[str, SmsTemplate] = field(default_factory=dict)
+    email_templates: Mapping[str, EmailText] = field(default_factory=dict)
 
 
 def placeholders(text: str) -> frozenset[str]:

@@ -29,6 +29,7 @@ STORAGE_FAILED = "storage.failed"
 STORAGE_MENDED = "storage.mended"
 SERVICE_FAILED = "service.failed"
 SERVICE_MENDED = "service.mended"
+LIMIT_REACHED = "limit.reached"
 
 
 def event_type(state: CallState) -> str | None:

@@ -20,6 +20,7 @@ class Area(enum.StrEnum):
     MAIL = "mail"
     EVENTS = "events"
     CONFIGURATION = "configuration"
+    LIMITS = "limits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ class NewJob:
         run_at: When it is due; None is at once.
         call_id: The call it belongs to, or empty.
         phone: The person it concerns, E.164, so that it can be erased; or empty.
+        confirmation: What was said when a recipient was confirmed whom a caller had dictated; empty
+            where no words are kept, None when nobody was dictated.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class NewJob:
     run_at: datetime | None = None
     call_id: str = ""
     phone: str = ""
+    confirmation: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Job:
         ref: The provider's id of what was done.
         result: What its handler returned.
         error: Why it is not done, for the operator; nothing personal.
+        confirmation: As it was given.
     """
 
     id: str
@@ -103,6 +107,7 @@ class Job:
     ref: str = ""
     result: Mapping[str, Any] | None = None
     error: str | None = None
+    confirmation: Mapping[str, str] | None = None
 
 
 # ---- outcomes that a handler returns ------------------------------------------------------------

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fwai.domain import phone_plan, phone_text
-from fwai.domain.phone_plan import Planned, Standing, region_of
+from fwai.domain.phone_plan import Planned, Standing, Tariff, island_of, region_of
 from fwai.domain.phone_text import FIX, PhoneError, Written
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "dialable",
     "exact_form",
     "is_dialable",
+    "island_of",
     "masked",
     "own_number",
     "region_of",
@@ -59,7 +60,8 @@ def dialable(text: str) -> str:
     inside a country), and the country's plan must have it.
 
     Raises:
-        PhoneError: It can be read in no way or in several, nobody can have it, or it costs extra.
+        PhoneError: It can be read in no way or in several, nobody can have it, or it costs other
+            than an ordinary one (`Tariff`).
     """
     written = phone_text.read(text)
     abroad = _with_country(written) or _bare(written)
@@ -67,7 +69,7 @@ def dialable(text: str) -> str:
         raise PhoneError(f"it begins with 0, as inside a country; {FIX}")
     if not abroad:
         raise PhoneError(FIX)
-    return _called(_only(abroad))
+    return _ordinary(_only(abroad))
 
 
 def is_dialable(number: str) -> bool:
@@ -94,13 +96,13 @@ def own_number(text: str, regions: Sequence[str], *, dialled: bool = False) -> s
     abroad = _with_country(written)
     if abroad:
         planned = _only(abroad, possible=not dialled)
-        return _called(planned) if dialled else planned.number
+        return _transferred(planned) if dialled else planned.number
     readings = [phone_plan.international(one) for one in _bare(written)]
     readings += [one for region in regions for one in _inside(written.digits, region)]
     found = {one.number: one for one in readings if one.standing is Standing.VALID}
     if len(found) == 1:
         (planned,) = found.values()
-        return _called(planned) if dialled else planned.number
+        return _transferred(planned) if dialled else planned.number
     if found:
         raise PhoneError(f"it may be a number of several countries; {FIX}")
     if not regions:
@@ -184,25 +186,33 @@ class CountryAllowList:
     """Countries that may be called and texted on behalf of callers, against toll fraud.
 
     A caller chooses the number that they show and the one that they dictate, and some countries
-    have premium numbers that pay their owner for each call. Those are allowed nowhere.
+    have numbers that pay their owner for each call. Those are allowed nowhere, and the islands
+    under code 1 only where they are named.
 
     Attributes:
-        codes: Country codes, digits only. None at all, or ``*``, is everywhere.
+        codes: Country codes, digits only, or code 1 with the area code of an island, as ``1876``
+            for Jamaica. None at all, or ``*``, is everywhere but there.
     """
 
     codes: frozenset[str] = frozenset()
 
     def allows(self, number: str) -> bool:
         """Whether an E.164 number is one that somebody can have, in one of the countries."""
-        everywhere = not self.codes or _ALL in self.codes
-        return (everywhere or country_code(number) in self.codes) and is_dialable(number)
+        return self._names(number) and is_dialable(number)
 
     def refusal(self, number: str) -> str:
         """Why a number is refused, in one sentence."""
-        if self.codes and _ALL not in self.codes and country_code(number) not in self.codes:
+        if not self._names(number) and island_of(number):
+            return f"Numbers that begin with {number[:5]} are not called and texted from here."
+        if not self._names(number):
             codes = ", ".join(f"+{code}" for code in sorted(self.codes))
             return f"Only numbers that begin with {codes} are called and texted from here."
         return "Their number is none that can be called or texted from here."
+
+    def _names(self, number: str) -> bool:
+        if island := island_of(number):
+            return any(island_of(code) == island for code in self.codes)
+        return not self.codes or _ALL in self.codes or country_code(number) in self.codes
 
 
 def masked(number: str) -> str:
@@ -266,10 +276,15 @@ def _only(ways: Sequence[str], *, possible: bool = False) -> Planned:
     raise PhoneError(f"no number of +{code} has {count} digits after it; check its digits")
 
 
-def _called(planned: Planned) -> str:
-    if planned.premium:
-        raise PhoneError("it is a premium number, which earns by being called; give another one")
+def _ordinary(planned: Planned) -> str:
+    if planned.tariff is not Tariff.ORDINARY:
+        raise PhoneError(f"it is {planned.tariff.value}; give another one")
     return planned.number
+
+
+def _transferred(planned: Planned) -> str:
+    """Return a number that the owner has calls put through to; only they know what it costs."""
+    return _ordinary(planned) if planned.tariff is Tariff.PREMIUM else planned.number
 
 
 def _reading(number: str) -> str:

@@ -13,6 +13,7 @@ from fwai.domain.call import (
     StreamTicket,
 )
 from fwai.domain.events import ToolCall, ToolResult
+from fwai.domain.read_back import Confirmation, ReadBack
 from fwai.interfaces.media import CallerLeg
 
 Event = Mapping[str, Any]
@@ -37,6 +38,17 @@ class CallActions(Protocol):
 
     def allow(self, what: str, limit: int) -> bool:
         """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
+        ...
+
+    async def confirm(self, kind: str, recipient: str) -> Confirmation | ReadBack:
+        """Return what confirmed a recipient whom the caller dictated, or why nothing has yet.
+
+        The first time it is named nothing has. Waits at most 1.5 s for words that are due.
+
+        Args:
+            kind: ``phone`` or ``email``; naming another one of a kind drops the one before.
+            recipient: In its only form.
+        """
         ...
 
 

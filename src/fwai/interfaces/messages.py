@@ -1,10 +1,11 @@
 """Messages out, and what is kept of them: providers' reports, who was invited."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from fwai.domain.delivery import MessageReport, SentMessage
+from fwai.domain.job import NewJob
 
 
 class SmsSender(Protocol):
@@ -94,4 +95,73 @@ class InvitedBookings(Protocol):
 
     async def not_invited(self, booking_id: str, at: datetime) -> None:
         """Keep that the invitation of ``at`` did not go out."""
+        ...
+
+
+class MessageQuotas(Protocol):
+    """Limits what callers can have sent in a day, whatever numbers they show."""
+
+    async def take(self, name: str, recipient: str = "", asked_by: str = "") -> str:
+        """Count one message of the limit ``name``; what has no limit is not counted.
+
+        Args:
+            name: The kind of the message's job.
+            recipient: Whom a caller dictated, in its only form: somebody who was never written to
+                before counts besides. Empty for everybody else.
+            asked_by: The caller's number, so that it can be erased; or empty.
+
+        Returns:
+            Empty, or what there is no more of today, in words; then nothing was counted.
+
+        Raises:
+            StoreError: The database failed; nothing was counted.
+        """
+        ...
+
+    async def give_back(self, name: str) -> None:
+        """Take one back that was counted and not sent.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        ...
+
+
+class QuotaStore(Protocol):
+    """Keeps how much of each daily limit is used."""
+
+    async def take(
+        self,
+        day: str,
+        most: Mapping[str, int],
+        told: Mapping[str, Iterable[NewJob]],
+        *,
+        recipient: str = "",
+        asked_by: str = "",
+        if_new: str = "",
+    ) -> tuple[str, Collection[str]]:
+        """Count one of each limit on a day, or of none.
+
+        Args:
+            day: ISO 8601.
+            most: How many there may be, by limit.
+            told: Jobs that are written once a limit is reached.
+            recipient: Remembered from now on as somebody who was written to.
+            asked_by: Who asked for that.
+            if_new: The limit that counts only when the recipient was not known.
+
+        Returns:
+            The limit that has no room, or empty; and those that are reached now.
+
+        Raises:
+            StoreError: The database failed; nothing was counted.
+        """
+        ...
+
+    async def give_back(self, day: str, name: str) -> None:
+        """Take one back."""
+        ...
+
+    async def used(self, day: str) -> Mapping[str, int]:
+        """Return how many were counted on a day, by limit."""
         ...

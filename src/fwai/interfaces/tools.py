@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from fwai.domain.call import Call
 from fwai.domain.events import ToolResult
 from fwai.domain.job import action_key
+from fwai.domain.read_back import Confirmation, ReadBack
 from fwai.domain.tool import ToolSpec
 from fwai.interfaces.calls import CallActions
 
@@ -37,6 +38,12 @@ class ToolContext:
     def allow(self, what: str, limit: int) -> bool:
         """Count one more use of ``what`` in this call; False when ``limit`` is reached."""
         return self.actions is None or self.actions.allow(what, limit)
+
+    async def confirm(self, kind: str, recipient: str) -> Confirmation | ReadBack:
+        """Return what confirmed a dictated recipient, or why nothing has; see ``CallActions``."""
+        if self.actions is None:
+            return ReadBack.UNHEARD
+        return await self.actions.confirm(kind, recipient)
 
     def key(self, tool: str, args: Mapping[str, Any]) -> str:
         """Return the key of this action, for jobs and rows."""

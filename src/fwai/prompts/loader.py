@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fwai.domain.agent import AgentProfile, malformed_placeholders, placeholders
+from fwai.domain.email_text import EmailText, parse_email_templates
 from fwai.domain.near_miss import nearest
 from fwai.domain.phone import PhoneError, own_number
 from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
@@ -47,6 +48,7 @@ class _Agent(BaseModel):
     placeholders: list[str] = Field(default_factory=list)
     webhooks: list[Any] = Field(default_factory=list)
     sms_templates: Any = Field(default_factory=dict)
+    email_templates: Any = Field(default_factory=dict)
     memory: bool = True
     voicemail: Literal["hang_up", "speak"] = "hang_up"
     summary: bool = False
@@ -92,8 +94,9 @@ def load_prompts(
         webhooks = _parse_webhooks(agent, where, tools, problems)
         _check_extract(agent, where, problems)
         texts, wrong = parse_sms_templates(agent.sms_templates, f"{where}.sms_templates")
-        problems += wrong
-        agents[agent_id] = _build_profile(agent_id, agent, numbers, webhooks, texts)
+        mails, faults = parse_email_templates(agent.email_templates, f"{where}.email_templates")
+        problems += [*wrong, *faults]
+        agents[agent_id] = _build_profile(agent_id, agent, numbers, webhooks, texts, mails)
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
     problems += _duplicate_numbers(path.name, agents)
@@ -229,6 +232,7 @@ def _build_profile(
     numbers: tuple[str, ...],
     webhooks: tuple[WebhookToolSpec, ...],
     sms_templates: Mapping[str, SmsTemplate],
+    email_templates: Mapping[str, EmailText],
 ) -> AgentProfile:
     return AgentProfile(
         id=agent_id,
@@ -247,6 +251,7 @@ def _build_profile(
         extract=agent.extract,
         webhooks=webhooks,
         sms_templates=sms_templates,
+        email_templates=email_templates,
     )
 
 

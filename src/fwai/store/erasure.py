@@ -41,6 +41,7 @@ from fwai.store.job_tables import (
     sent_messages,
     standings,
 )
+from fwai.store.quota_counts import forget_recipients
 from fwai.store.tables import calls
 
 PORTION: Final = 200
@@ -255,6 +256,7 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     erased.jobs += await _delete(connection, jobs, loose)
     await _delete(connection, standings, standings.c.user.in_(names))
     await _delete(connection, sent_messages, sent_messages.c.recipient.in_(names))
+    await forget_recipients(connection, names)
     # What was answered under an Idempotency-Key is kept for a day; clients put numbers into keys.
     body = cast(requests.c.body, Text)
     told = [body.contains(one, autoescape=True) for one in names if one.startswith("+")]

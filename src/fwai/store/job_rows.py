@@ -48,4 +48,5 @@ def stored_job(row: RowMapping) -> Job:
         ref=row["ref"],
         result=row["result"],
         error=row["error"],
+        confirmation=row["confirmation"],
     )

@@ -40,6 +40,7 @@ class JobColumns(TypedColumns):
     ref = Column(String(255), nullable=False)
     result = Column(JSON(none_as_null=True))
     error = Column(Text)
+    confirmation = Column(JSON(none_as_null=True))
     created_at = Column(Instant, nullable=False)
     finished_at = Column(Instant)
     demo = demo_column()
@@ -166,6 +167,22 @@ class SentMessageColumns(TypedColumns):
     demo = demo_column()
 
 
+class DailyCountColumns(TypedColumns):
+    """One row per day and limit: how many were sent on behalf of callers."""
+
+    day = Column(String(10), primary_key=True)
+    name = Column(String(32), primary_key=True)
+    used = Column(Integer, nullable=False)
+
+
+class RecipientColumns(TypedColumns):
+    """One row per recipient whom a caller dictated, as keyed digests (see `quota_counts`)."""
+
+    digest = Column(String(64), primary_key=True)
+    asked_by = Column(String(64), nullable=False)
+    first_at = Column(Instant, nullable=False)
+
+
 class InstallationColumns(TypedColumns):
     """One row per thing that is known of the installation itself, by its name."""
 
@@ -208,3 +225,7 @@ sent_messages = Table(
 )
 installation = Table("installation", metadata, InstallationColumns)
 erasures = Table("erasures", metadata, ErasureColumns)
+daily_counts = Table("daily_counts", metadata, DailyCountColumns)
+recipients = Table(
+    "recipients", metadata, RecipientColumns, Index(None, "asked_by"), Index(None, "first_at")
+)

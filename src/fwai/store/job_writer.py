@@ -206,7 +206,8 @@ class JobWriter(JobReader):
         return await self._keep_outcome(old)
 
     async def _keep_outcome(self, here: ColumnElement[bool]) -> int:
-        return await change_portions(self._database, jobs, here & _HOLDS_WORDS, ONLY_OUTCOME)
+        outcome = ONLY_OUTCOME | {"confirmation": None}
+        return await change_portions(self._database, jobs, here & _HOLDS_WORDS, outcome)
 
     def _certainly(self, before: datetime) -> datetime:
         age_s = (self._clock() - before).total_seconds()
@@ -235,5 +236,6 @@ def new_row(job: NewJob, now: datetime, writer: str = "") -> dict[str, Any]:
         "call_id": job.call_id,
         "phone": job.phone,
         "ref": "",
+        "confirmation": None if job.confirmation is None else clean(job.confirmation),
         "created_at": now,
     }

@@ -48,6 +48,7 @@ from fwai.store.keeping import Keeping
 from fwai.store.membership import CONTACT_S, Membership
 from fwai.store.migrate import ensure_schema
 from fwai.store.process_identity import this_process
+from fwai.store.quota_counts import QuotaCounts
 from fwai.store.recording import WavRecorder
 from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
 from fwai.store.storage_watch import StorageWatch
@@ -123,6 +124,7 @@ class Store:
     erasure: Erasure
     keeping: Keeping
     witness: ClockWitness
+    quota_counts: QuotaCounts
     options: StoreOptions
 
     def recorder(
@@ -255,6 +257,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),
         ClockWitness(database),
+        QuotaCounts(database, jobs),
         options,
     )
 

@@ -5,11 +5,14 @@ from typing import Final
 from pydantic import Field
 
 from fwai.domain.job import ASK_CALL_PERMISSION
+from fwai.domain.quota import UNLIMITED
 from fwai.errors import ToolError
 from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
+from fwai.tools.recipient import ANYBODY, RecipientRules
 
 MAX_A_DAY: Final = 1  # as Meta has it
 
@@ -26,16 +29,26 @@ class AskCallPermissionArgs(Args):
     )
 
 
-def ask_call_permission(jobs: JobSubmitter) -> Tool[AskCallPermissionArgs]:
+def ask_call_permission(
+    jobs: JobSubmitter, rules: RecipientRules = ANYBODY, quotas: MessageQuotas = UNLIMITED
+) -> Tool[AskCallPermissionArgs]:
     """Build the tool; its jobs are of its own kind with ``to``, ``name`` and ``topic``."""
     limit = DayLimit(jobs, ASK_CALL_PERMISSION, "request", MAX_A_DAY)
-    outbox = Outbox(jobs, ASK_CALL_PERMISSION, "WhatsApp", per_call=1, limit=limit)
+    outbox = Outbox(
+        jobs,
+        ASK_CALL_PERMISSION,
+        "WhatsApp",
+        per_call=1,
+        limit=limit,
+        quotas=quotas,
+        dictated_only=False,
+    )
 
     async def run(args: AskCallPermissionArgs, context: ToolContext) -> Outcome:
         if not context.to:
             raise ToolError("Their number is withheld, so they cannot be asked. Say so.")
         payload = {"to": context.to, "name": args.name, "topic": args.topic}
-        return await outbox.send(context, payload, phone=context.to)
+        return await outbox.send(context, payload, rules.person(context), phone=context.to)
 
     return Tool(
         name=ASK_CALL_PERMISSION,

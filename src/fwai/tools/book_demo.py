@@ -12,19 +12,24 @@ from pydantic import Field
 
 from fwai.domain.availability import Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
+from fwai.domain.email_text import holds_link
+from fwai.domain.job import SEND_EMAIL
+from fwai.domain.quota import UNLIMITED
 from fwai.domain.spoken_time import format_spoken_time
-from fwai.errors import ToolError
+from fwai.errors import FieldError, ToolError
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.store import BookingBook
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.booking_messages import BookingMessages
-from fwai.tools.message_jobs import DAY_S, DayLimit
-from fwai.tools.recipient import CONFIRMED_DESCRIPTION, email_for
+from fwai.tools.message_jobs import DAY_S, DayLimit, take
+from fwai.tools.recipient import ANYBODY, CONFIRMED_DESCRIPTION, Recipient, RecipientRules
 from fwai.tools.times import MAX_WHEN, WHEN_DESCRIPTION, parse_time
 
 BOOK_DEMO: Final = "book_demo"
 MAX_OPEN: Final = 3
 MAX_BOOKINGS_PER_CALL: Final = 4
+NOWHERE: Final = Recipient("")
 WITHHELD_A_DAY: Final = 3  # demos that all callers without a number may book in 24 hours
 
 
@@ -53,6 +58,8 @@ def book_demo(
     *,
     zone: ZoneInfo,
     mails: DayLimit | None = None,
+    rules: RecipientRules = ANYBODY,
+    quotas: MessageQuotas = UNLIMITED,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[BookDemoArgs]:
     """Build the ``book_demo`` tool.
@@ -63,16 +70,19 @@ def book_demo(
         messages: Builds the messages of a booking.
         zone: Time zone of ``availability`` and of the callers.
         mails: The limit that invitations share with `send_email`; None sets none.
+        rules: To whom callers may have invitations sent.
+        quotas: The server's limits of that.
         clock: The current time, timezone-aware.
     """
-    calendar = _Calendar(book, messages, zone, mails)
+    calendar = _Calendar(book, messages, zone, mails, quotas)
 
     async def run(args: BookDemoArgs, context: ToolContext) -> Outcome:
         now = clock()
         at = parse_time(args.when, now, zone)
-        email = ""
+        email = NOWHERE
         if args.email:
-            email = email_for(context, "email", args.email, confirmed=args.confirmed)
+            email = await rules.email(context, "email", args.email, confirmed=args.confirmed)
+            _require_plain_words(args, email)
         return await calendar.book(args, context, availability(), at, now, email)
 
     return Tool(
@@ -85,16 +95,29 @@ def book_demo(
     )
 
 
+def _require_plain_words(args: BookDemoArgs, email: Recipient) -> None:
+    """Refuse a link in what is mailed to an address that a caller dictated."""
+    for name, words in (("name", args.name), ("interest", args.interest)):
+        if email.dictated and holds_link(words):
+            raise FieldError(name, "Nothing was booked: write it in plain words, without a link.")
+
+
 class _Calendar:
     """Books demo slots, or offers free ones."""
 
     def __init__(
-        self, book: BookingBook, messages: BookingMessages, zone: ZoneInfo, mails: DayLimit | None
+        self,
+        book: BookingBook,
+        messages: BookingMessages,
+        zone: ZoneInfo,
+        mails: DayLimit | None,
+        quotas: MessageQuotas,
     ) -> None:
         self._book = book
         self._messages = messages
         self._zone = zone
         self._mails = mails if messages.sends_email else None
+        self._quotas = quotas
         self._withheld_lock = asyncio.Lock()
 
     async def book(
@@ -104,7 +127,7 @@ class _Calendar:
         rules: Availability,
         at: datetime,
         now: datetime,
-        email: str,
+        email: Recipient,
     ) -> Outcome:
         async with self._booking_lock(context):
             mine, full = await self._existing_bookings(context, rules, now)
@@ -122,7 +145,7 @@ class _Calendar:
             raise ToolError(f"That slot is full; nothing was booked. {free}")
         if booked.state is BookingState.CANCELED:
             raise ToolError("That demo was booked, and canceled since. Offer another time.")
-        return self._outcome(booked, mine, context, now, email)
+        return self._outcome(booked, mine, context, now, email.to)
 
     def _booking_lock(self, context: ToolContext) -> AbstractAsyncContextManager[object]:
         """Return a lock: callers without a number share one limit, so they book one at a time."""
@@ -157,12 +180,11 @@ class _Calendar:
         context: ToolContext,
         rules: Availability,
         at: datetime,
-        email: str,
+        email: Recipient,
     ) -> Booking | None:
         # Not the words: however the time is said, it is one booking.
         key = context.key(BOOK_DEMO, {"at": at.astimezone(UTC).isoformat()})
-        if email and self._mails is not None:
-            await self._mails.acquire(context, key, phone=context.to, address=email)
+        counted = await self._count_mail(context, key, email)
         new = NewBooking(
             key=key,
             phone=context.to,
@@ -170,15 +192,33 @@ class _Calendar:
             interest=args.interest,
             starts_at=at,
             minutes=rules.duration_minutes,
-            email=email,
+            email=email.to,
             call_id=context.call_id,
         )
         booked = await self._book.book(
-            new, rules.capacity, lambda one: self._messages.jobs(one, context.call)
+            new,
+            rules.capacity,
+            lambda one: self._messages.jobs(one, context.call, email.confirmation),
         )
         if booked is None and self._mails is not None:
             self._mails.release(key)
+        if booked is None and counted:
+            await self._quotas.give_back(SEND_EMAIL)
         return booked
+
+    async def _count_mail(self, context: ToolContext, key: str, email: Recipient) -> bool:
+        """Count an invitation against the limits; whether the server's was counted."""
+        if not email.to or email.owner or self._mails is None or self._mails.is_counted(key):
+            return False
+        await self._mails.acquire(context, key, phone=context.to, address=email.to)
+        if not email.dictated:
+            return False
+        try:
+            await take(self._quotas, SEND_EMAIL, context, email)
+        except BaseException:
+            self._mails.release(key)
+            raise
+        return True
 
     @staticmethod
     def _latest_end(rules: Availability, now: datetime) -> datetime:

@@ -61,8 +61,13 @@ class BookingMessages:
         self._reach = reach
         self._sms_templates = sms_templates or {}
 
-    def jobs(self, booking: Booking, call: Call | None) -> list[NewJob]:
-        """Build all jobs of a new booking."""
+    def jobs(
+        self,
+        booking: Booking,
+        call: Call | None,
+        confirmation: Mapping[str, str] | None = None,
+    ) -> list[NewJob]:
+        """Build all jobs of a new booking; ``confirmation`` is of its dictated address."""
         messages = [
             NewJob(
                 kind,
@@ -70,6 +75,7 @@ class BookingMessages:
                 self._payload(kind, booking, call),
                 call_id=booking.call_id,
                 phone=booking.phone,
+                confirmation=confirmation if kind == SEND_EMAIL else None,
             )
             for kind in self._kinds(booking, call)
         ]

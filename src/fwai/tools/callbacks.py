@@ -12,15 +12,16 @@ from fwai.domain.call import Call
 from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, format_clock
-from fwai.domain.job import NewJob
-from fwai.domain.phone import CountryAllowList
+from fwai.domain.job import CALLBACK, NewJob
+from fwai.domain.quota import UNLIMITED
 from fwai.domain.spoken_time import format_spoken_time
 from fwai.errors import ToolError
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.store import CallbackBook, EditableDoNotCallList
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
-from fwai.tools.message_jobs import Announce
-from fwai.tools.recipient import EVERYWHERE
+from fwai.tools.message_jobs import Announce, take
+from fwai.tools.recipient import ANYBODY, RecipientRules
 from fwai.tools.times import MAX_WHEN, WHEN_DESCRIPTION, parse_time
 
 SCHEDULE_CALLBACK: Final = "schedule_callback"
@@ -66,7 +67,8 @@ def schedule_callback(
     hours: CallingHours,
     dials: Collection[str],
     agent: str,
-    reach: CountryAllowList = EVERYWHERE,
+    rules: RecipientRules = ANYBODY,
+    quotas: MessageQuotas = UNLIMITED,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Tool[ScheduleCallbackArgs]:
     """Build the ``schedule_callback`` tool.
@@ -79,18 +81,20 @@ def schedule_callback(
         hours: When calls may be made.
         dials: Providers that can place calls; callers of others are called back by the default one.
         agent: Agent of a callback that was scheduled outside of a call.
-        reach: Where callers may be called back by telephone.
+        rules: Where callers may be called back by telephone, and who the owner is.
+        quotas: The server's limits, for all callbacks that callers ask for.
         clock: The current time, timezone-aware.
     """
-    scheduler = _CallbackScheduler(book, announce, dials, agent)
+    scheduler = _CallbackScheduler(book, announce, dials, agent, rules, quotas)
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
         phone, now = _caller_number(context), clock()
         # A call on WhatsApp is paid to WhatsApp, wherever the person is.
         by_telephone = scheduler.provider(context.call) != _WHATSAPP
-        if by_telephone and not reach.allows(phone):
+        if by_telephone and not rules.reach.allows(phone):
             raise ToolError(
-                f"No callback can be promised. {reach.refusal(phone)} Say so and offer another way."
+                f"No callback can be promised. {rules.reach.refusal(phone)} Say so and offer "
+                "another way."
             )
         at = parse_time(args.when, now, zone)
         if not hours.contains(at, zone):
@@ -165,12 +169,20 @@ class _CallbackScheduler:
     """Schedules callbacks: one per time, at most `MAX_OPEN` per person."""
 
     def __init__(
-        self, book: CallbackBook, announce: Announce, dials: Collection[str], agent: str
+        self,
+        book: CallbackBook,
+        announce: Announce,
+        dials: Collection[str],
+        agent: str,
+        rules: RecipientRules,
+        quotas: MessageQuotas,
     ) -> None:
         self._book = book
         self._announce = announce
         self._dials = dials
         self._agent = agent
+        self._rules = rules
+        self._quotas = quotas
 
     def provider(self, call: Call | None) -> str:
         """Return the provider of a callback agreed in ``call``; empty for the default."""
@@ -196,6 +208,9 @@ class _CallbackScheduler:
                 )
             if not context.allow(SCHEDULE_CALLBACK, MAX_CHANGES_PER_CALL):
                 raise ToolError("The time cannot be changed any more in this call. Say so.")
+            person = self._rules.person(context)
+            if not context.trusted and not person.owner:
+                await take(self._quotas, CALLBACK, context, person)
             callback = await self._create(phone, at, note, context)
         # Only now: a crash in between leaves one callback too many rather than none.
         for one in earlier:

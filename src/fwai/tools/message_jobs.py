@@ -11,10 +11,13 @@ from typing import Any, Final
 
 from fwai.domain.call import Call
 from fwai.domain.job import Job, JobState, NewJob
+from fwai.domain.quota import UNLIMITED
 from fwai.errors import ToolError
 from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Outcome
+from fwai.tools.recipient import Recipient
 
 WAIT_S: Final = 5.0  # below the tools' own limit, so that what is known by then is told
 DAY_S: Final = 86_400.0
@@ -167,21 +170,35 @@ class Outbox:
         carrier: Who accepts the message, in words.
         per_call: Most messages in one call.
         limit: Daily limit.
+        quotas: Limits of the server, of the name of the kind.
+        dictated_only: Those count only messages to whom a caller dictated; else all that callers
+            ask for.
     """
 
     def __init__(
-        self, jobs: JobSubmitter, kind: str, carrier: str, *, per_call: int, limit: DayLimit
+        self,
+        jobs: JobSubmitter,
+        kind: str,
+        carrier: str,
+        *,
+        per_call: int,
+        limit: DayLimit,
+        quotas: MessageQuotas = UNLIMITED,
+        dictated_only: bool = True,
     ) -> None:
         self._jobs = jobs
         self._kind = kind
         self._carrier = carrier
         self._per_call = per_call
         self._limit = limit
+        self._quotas = quotas
+        self._dictated_only = dictated_only
 
     async def send(
         self,
         context: ToolContext,
         payload: Mapping[str, Any],
+        recipient: Recipient,
         *,
         phone: str = "",
         address: str = "",
@@ -199,8 +216,42 @@ class Outbox:
         if not self._limit.is_counted(key):
             if not context.allow(self._kind, self._per_call):
                 raise ToolError(f"No further {self._limit.label} can be sent in this call.")
-            await self._limit.acquire(context, key, phone=phone, address=address)
-        job = await self._jobs.submit(
-            NewJob(self._kind, key, payload, call_id=context.call_id, phone=phone), WAIT_S
+            if not recipient.owner:
+                await self._limit.acquire(context, key, phone=phone, address=address)
+                await self._count(context, key, recipient)
+        new = NewJob(
+            self._kind,
+            key,
+            payload,
+            call_id=context.call_id,
+            phone=phone,
+            confirmation=recipient.confirmation,
         )
+        job = await self._jobs.submit(new, WAIT_S)
         return delivery_outcome(job, self._limit.label, self._carrier)
+
+    async def _count(self, context: ToolContext, key: str, recipient: Recipient) -> None:
+        """Count it against the limits of the server; of an operator's own nothing is counted."""
+        if context.trusted or (self._dictated_only and not recipient.dictated):
+            return
+        try:
+            await take(self._quotas, self._kind, context, recipient)
+        except BaseException:
+            self._limit.release(key)
+            raise
+
+
+async def take(
+    quotas: MessageQuotas, name: str, context: ToolContext, recipient: Recipient
+) -> None:
+    """Count one against the limits of the server.
+
+    Raises:
+        ToolError: There is no more of it today; nothing was counted.
+        StoreError: The database failed; nothing was counted.
+    """
+    dictated = recipient.to if recipient.dictated else ""
+    if full := await quotas.take(name, dictated, context.to if dictated else ""):
+        raise ToolError(
+            f"No further {full} are possible from here today. Say so and offer another way."
+        )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from fwai.domain.job import SEND_SMS
-from fwai.domain.phone import CountryAllowList
+from fwai.domain.quota import UNLIMITED
 from fwai.domain.sms_template import (
     MAX_VALUE,
     SmsTemplate,
@@ -16,10 +16,11 @@ from fwai.domain.sms_template import (
 )
 from fwai.errors import FieldError
 from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
-from fwai.tools.recipient import CONFIRMED_DESCRIPTION, EVERYWHERE, number_for
+from fwai.tools.recipient import ANYBODY, CONFIRMED_DESCRIPTION, RecipientRules
 
 MAX_SMS_PER_CALL: Final = 3
 MAX_SMS_PER_DAY: Final = 10
@@ -105,15 +106,17 @@ class SendTemplateArgs(_Recipient):
     ] = Field(default_factory=list)
 
 
-def sms_outbox(jobs: JobSubmitter) -> Outbox:
+def sms_outbox(jobs: JobSubmitter, quotas: MessageQuotas = UNLIMITED) -> Outbox:
     """Build what sends text messages within the limits that all agents share."""
     limit = DayLimit(jobs, SEND_SMS, "text message", MAX_SMS_PER_DAY)
-    return Outbox(jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit)
+    return Outbox(
+        jobs, SEND_SMS, "the network", per_call=MAX_SMS_PER_CALL, limit=limit, quotas=quotas
+    )
 
 
 def send_sms(
     jobs: JobSubmitter,
-    reach: CountryAllowList = EVERYWHERE,
+    rules: RecipientRules = ANYBODY,
     templates: Mapping[str, SmsTemplate] | None = None,
     *,
     outbox: Outbox | None = None,
@@ -122,7 +125,7 @@ def send_sms(
 
     Args:
         jobs: Takes the jobs.
-        reach: Countries that callers may have texts sent to.
+        rules: To whom callers may have texts sent.
         templates: Registered wordings, by name. With any, a text to a number in India is one of
             them, and its job has ``dlt``: what it is registered under.
         outbox: What it shares with the tools of other agents; None is one of its own.
@@ -130,17 +133,17 @@ def send_sms(
     out = outbox or sms_outbox(jobs)
     chosen = offered(templates or {})
     if chosen:
-        return _template_tool(out, reach, chosen)
+        return _template_tool(out, rules, chosen)
 
     async def run(args: SendSmsArgs, context: ToolContext) -> Outcome:
-        to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)
-        return await out.send(context, {"to": to, "text": args.text}, phone=to)
+        whom = await rules.number(context, args.to, confirmed=args.confirmed)
+        return await out.send(context, {"to": whom.to, "text": args.text}, whom, phone=whom.to)
 
     return Tool(name=SEND_SMS, description=_DESCRIPTION, args=SendSmsArgs, run=run)
 
 
 def _template_tool(
-    out: Outbox, reach: CountryAllowList, templates: Mapping[str, SmsTemplate]
+    out: Outbox, rules: RecipientRules, templates: Mapping[str, SmsTemplate]
 ) -> Tool[SendTemplateArgs]:
     choices = {"type": "string", "enum": list(templates)}
 
@@ -151,12 +154,12 @@ def _template_tool(
 
     async def run(args: SendTemplateArgs, context: ToolContext) -> Outcome:
         template, text = _wording(templates, args)
-        to = number_for(context, args.to, confirmed=args.confirmed, reach=reach)
-        payload: dict[str, Any] = {"to": to, "text": text}
-        if needs_template(to):
+        whom = await rules.number(context, args.to, confirmed=args.confirmed)
+        payload: dict[str, Any] = {"to": whom.to, "text": text}
+        if needs_template(whom.to):
             template = template or _recognised(templates, text)
             payload |= {"dlt": dict(template.dlt)} if template.dlt else {}
-        return await out.send(context, payload, phone=to)
+        return await out.send(context, payload, whom, phone=whom.to)
 
     return Tool(
         name=SEND_SMS,

@@ -6,12 +6,15 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from fwai.domain.job import SEND_WHATSAPP
+from fwai.domain.quota import UNLIMITED
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.jobs import JobSubmitter
+from fwai.interfaces.messages import MessageQuotas
 from fwai.interfaces.tools import ToolContext
 from fwai.templates.whatsapp_templates import WHATSAPP_TEMPLATES, Template, TemplateError
 from fwai.tools.base import Args, Outcome, Tool
 from fwai.tools.message_jobs import DayLimit, Outbox
+from fwai.tools.recipient import ANYBODY, RecipientRules
 
 MAX_WHATSAPP_PER_CALL: Final = 3
 MAX_WHATSAPP_PER_DAY: Final = 10
@@ -49,7 +52,10 @@ class SendWhatsAppArgs(Args):
 
 
 def send_whatsapp(
-    jobs: JobSubmitter, templates: Mapping[str, Template] = WHATSAPP_TEMPLATES
+    jobs: JobSubmitter,
+    templates: Mapping[str, Template] = WHATSAPP_TEMPLATES,
+    rules: RecipientRules = ANYBODY,
+    quotas: MessageQuotas = UNLIMITED,
 ) -> Tool[SendWhatsAppArgs]:
     """Build the tool; its jobs are of kind ``send_whatsapp`` with ``to``, ``text``, ``template``.
 
@@ -57,10 +63,20 @@ def send_whatsapp(
         jobs: Takes the jobs.
         templates: Those that are approved, by name. A text goes with `FALLBACK`, if that is one of
             them and the text fits, for the case that the window is closed.
+        rules: Who the owner is.
+        quotas: The server's limits, for all that callers ask for.
     """
     offered = {name: one for name, one in templates.items() if not one.asks_permission}
     limit = DayLimit(jobs, SEND_WHATSAPP, "WhatsApp message", MAX_WHATSAPP_PER_DAY)
-    outbox = Outbox(jobs, SEND_WHATSAPP, "WhatsApp", per_call=MAX_WHATSAPP_PER_CALL, limit=limit)
+    outbox = Outbox(
+        jobs,
+        SEND_WHATSAPP,
+        "WhatsApp",
+        per_call=MAX_WHATSAPP_PER_CALL,
+        limit=limit,
+        quotas=quotas,
+        dictated_only=False,
+    )
 
     async def run(args: SendWhatsAppArgs, context: ToolContext) -> Outcome:
         if not context.to:
@@ -76,7 +92,7 @@ def send_whatsapp(
         else:
             raise FieldError("text", "Give a text, or a template with its parameters.")
         payload = {"to": context.to, "text": text, "template": template}
-        return await outbox.send(context, payload, phone=context.to)
+        return await outbox.send(context, payload, rules.person(context), phone=context.to)
 
     return Tool(
         name=SEND_WHATSAPP,

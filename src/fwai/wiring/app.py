@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import gc
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from fwai.calls.manager import CallManager
 from fwai.calls.outbound import OutboundCalls
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
+from fwai.domain.failure import Failure
 from fwai.domain.instance import InstanceStatus
 from fwai.http.edge import Edge
 from fwai.integrations.webhook_client import webhook_http
@@ -61,6 +62,7 @@ from fwai.wiring.jobs import (
     write_start_jobs,
 )
 from fwai.wiring.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
+from fwai.wiring.quotas import daily_quotas
 from fwai.wiring.tools import (
     ToolParts,
     booking_messages,
@@ -146,7 +148,11 @@ async def open_server(
         store = await stack.enter_async_context(open_store(options))
 
         jobs = JobSubmission(store.jobs, signals)
-        parts = ToolParts(providers, channels, jobs, announce, bookings, availability, webhooks)
+        quotas = daily_quotas(settings, store, events)
+        await quotas.open()
+        parts = ToolParts(
+            providers, channels, jobs, announce, bookings, availability, webhooks, quotas
+        )
         tools = tool_registry(settings, agents, store, parts)
         recall = caller_recall(store, settings.zone)
         reads = await stack.enter_async_context(BoundedReads())
@@ -172,7 +178,9 @@ async def open_server(
         access = access_of(settings)
         families = model_warnings(settings, agents)
         told = [*guards_off(settings), *warnings, *families]
-        app = _web(calls, providers, reports, failures, told)
+        app = _web(
+            calls, providers, reports, lambda: [*failures.standing(), *quotas.standing()], told
+        )
         if media is not None and settings.browser_calls:
             talk = browser_calls(calls, group, live_events, media, access, agents, scripted=demo)
             app.include_router(talk)
@@ -280,7 +288,7 @@ def _web(
     calls: CallManager,
     providers: Sequence[Provider],
     reports: MessageReports,
-    failures: FailureRegistry,
+    failures: Callable[[], Sequence[Failure]],
     warnings: Sequence[str],
 ) -> FastAPI:
     app = FastAPI(
@@ -295,7 +303,7 @@ def _web(
     def reasons() -> Sequence[str]:
         return [calls.refusal] if calls.refusal is not None else []
 
-    app.include_router(health_router(reasons, lambda: calls.active, warnings, failures.standing))
+    app.include_router(health_router(reasons, lambda: calls.active, warnings, failures))
     for provider in providers:
         app.include_router(provider.router(calls, reports))
     return app

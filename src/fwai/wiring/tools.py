@@ -21,12 +21,20 @@ from fwai.domain.job import (
     Job,
     JobHandler,
 )
+from fwai.domain.phone import dialable
+from fwai.domain.quota import UNLIMITED
 from fwai.domain.sms_template import SmsTemplate
 from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.jobs import JobSubmitter
-from fwai.interfaces.messages import CallPermissionAsker, InvitedBookings, SmsSender, WhatsAppSender
+from fwai.interfaces.messages import (
+    CallPermissionAsker,
+    InvitedBookings,
+    MessageQuotas,
+    SmsSender,
+    WhatsAppSender,
+)
 from fwai.jobs.invitations import noting_invitations
 from fwai.jobs.message_sender import MessageSender
 from fwai.jobs.unconfigured import Unconfigured
@@ -37,9 +45,10 @@ from fwai.tools.book_demo import book_demo
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.callbacks import cancel_callback, do_not_call, schedule_callback
 from fwai.tools.end_call import end_call
-from fwai.tools.message_jobs import Announce, Outbox
+from fwai.tools.message_jobs import Announce, DayLimit, Outbox
+from fwai.tools.recipient import RecipientRules
 from fwai.tools.registry import ToolRegistry
-from fwai.tools.send_email import email_limit, send_email
+from fwai.tools.send_email import email_limit, email_outbox, send_email
 from fwai.tools.send_sms import send_sms, sms_outbox
 from fwai.tools.send_whatsapp import send_whatsapp
 from fwai.tools.transfer_call import transfer_call
@@ -130,6 +139,7 @@ class ToolParts:
         bookings: Makes the messages about a booking.
         availability: The rules of bookings as they are now.
         webhooks: Calls the agents' workflows; None when nothing can be signed.
+        quotas: The server's daily limits of what callers can have sent.
     """
 
     providers: Sequence[Provider]
@@ -139,6 +149,17 @@ class ToolParts:
     bookings: BookingMessages
     availability: Callable[[], Availability]
     webhooks: OutgoingWebhooks | None
+    quotas: MessageQuotas = UNLIMITED
+
+
+def recipient_rules(settings: Settings) -> RecipientRules:
+    """Return to whom agents may write, and who the owner is."""
+    return RecipientRules(
+        settings.reach,
+        frozenset(map(dialable, settings.owner_phones)),
+        frozenset(map(address, settings.owner_emails)),
+        keep_words=settings.enable_transcripts,
+    )
 
 
 def tool_registry(
@@ -153,11 +174,19 @@ def tool_registry(
             for agent in agents.values()
             if agent.webhooks
         }
-    outbox = sms_outbox(parts.jobs)
+    rules = recipient_rules(settings)
+    outbox = sms_outbox(parts.jobs, parts.quotas)
     if SEND_SMS in parts.channels:
         for agent_id, texts in sms_templates(agents).items():
-            tool = send_sms(parts.jobs, settings.reach, texts, outbox=outbox)
+            tool = send_sms(parts.jobs, rules, texts, outbox=outbox)
             own.setdefault(agent_id, []).append(tool)
+    limit = email_limit(parts.jobs)
+    mails = email_outbox(parts.jobs, limit, parts.quotas)
+    if SEND_EMAIL in parts.channels:
+        for agent in agents.values():
+            if agent.email_templates:
+                letters = send_email(parts.jobs, agent.email_templates, rules, outbox=mails)
+                own.setdefault(agent.id, []).append(letters)
     transfers: Mapping[str, CallTransfer] = {
         one.name: one.transfer for one in parts.providers if one.transfer is not None
     }
@@ -165,17 +194,23 @@ def tool_registry(
     if not transfers:
         unconfigured["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"
     allowed = {agent.id: agent.tools for agent in agents.values()}
-    tools = _shared_tools(settings, next(iter(agents)), store, parts, outbox)
+    tools = _shared_tools(settings, next(iter(agents)), store, parts, rules, (outbox, mails), limit)
     if transfers:
         tools.append(transfer_call(transfers))
     return ToolRegistry(tools, own, unconfigured, allowed)
 
 
 def _shared_tools(
-    settings: Settings, default_agent: str, store: Store, parts: ToolParts, outbox: Outbox
+    settings: Settings,
+    default_agent: str,
+    store: Store,
+    parts: ToolParts,
+    rules: RecipientRules,
+    outboxes: tuple[Outbox, Outbox],
+    mails: DayLimit,
 ) -> list[Tool[Any]]:
-    zone, reach, jobs = settings.zone, settings.reach, parts.jobs
-    mails = email_limit(jobs)
+    zone, jobs, quotas = settings.zone, parts.jobs, parts.quotas
+    texts, letters = outboxes
     tools: list[Tool[Any]] = [
         end_call(),
         schedule_callback(
@@ -186,18 +221,28 @@ def _shared_tools(
             hours=CallingHours.parse(settings.calling_hours),
             dials=settings.call_provider,
             agent=default_agent,
-            reach=reach,
+            rules=rules,
+            quotas=quotas,
         ),
         cancel_callback(store.callbacks),
         do_not_call(store.callbacks, store.contacts),
-        book_demo(store.bookings, parts.availability, parts.bookings, zone=zone, mails=mails),
+        book_demo(
+            store.bookings,
+            parts.availability,
+            parts.bookings,
+            zone=zone,
+            mails=mails,
+            rules=rules,
+            quotas=quotas,
+        ),
     ]
     if SEND_SMS in parts.channels:
-        tools.append(send_sms(jobs, reach, outbox=outbox))
+        tools.append(send_sms(jobs, rules, outbox=texts))
     if SEND_EMAIL in parts.channels:
-        tools.append(send_email(jobs, mails))
+        tools.append(send_email(jobs, None, rules, outbox=letters))
     if SEND_WHATSAPP in parts.channels:
-        tools += [send_whatsapp(jobs), ask_call_permission(jobs)]
+        tools.append(send_whatsapp(jobs, rules=rules, quotas=quotas))
+        tools.append(ask_call_permission(jobs, rules, quotas))
     return tools
 
 

@@ -23,6 +23,7 @@ from fwai.store.erasure import PORTION, Erasure, spellings
 from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.store.job_tables import metadata, sent_messages
 from fwai.store.jobs import Jobs
+from fwai.store.quota_counts import QuotaCounts
 from fwai.store.tables import calls, tool_calls, turns
 from unit.store.kit import (
     BUSY,
@@ -84,6 +85,7 @@ class People:
         self.contacts = Contacts(database, clock=clock)
         self.standings = CallPermissions(database)
         self.requests = IdempotencyKeys(database, clock=clock)
+        self.quotas = QuotaCounts(database, jobs)
         self.jobs = jobs
         self.database = database
 
@@ -102,6 +104,7 @@ class People:
             await connection.execute(writing.values(written_at=NOW))
         await self.jobs.enqueue(NewJob("sms", f"sms:{phone}", phone=phone))
         await self.jobs.enqueue(NewJob("summary", f"summary:{call_id}", call_id=call_id))
+        await self.quotas.take(DAY, {"new": 9}, {}, recipient=phone, if_new="new")
 
 
 @pytest.fixture
@@ -125,7 +128,7 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     left = await rows(database)
     assert left.pop("jobs") == 3
     assert left.pop("instances") == 0, "no process registered here"
-    assert left.pop("installation") == 0, "which is about nobody"
+    assert left.pop("installation") == 1, "the key of the digests, which is about nobody"
     assert left.pop("erasures") == 0, "nobody keeps a list here"
     assert set(left.values()) == {1}, left
     assert await kept.calls.get(CallId("b-1")) is not None

@@ -190,6 +190,8 @@ def test_choices_are_read_in_any_case(name: str, written: str, read: object) -> 
         ("call_provider", " ,plivo, ,", ("plivo",)),
         ("calling_countries", "91,,971", ("91", "971")),
         ("webhook_allowed_hosts", "A.example.com, ", ("a.example.com",)),
+        ("owner_phones", "+91 99999 00001,,", ("+91 99999 00001",)),
+        ("owner_emails", " Desk@example.com,", ("Desk@example.com",)),
     ],
 )
 def test_lists_may_have_empty_and_quoted_parts(name: str, written: str, read: object) -> None:

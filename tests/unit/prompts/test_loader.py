@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fwai.domain.agent import AgentProfile
+from fwai.domain.email_text import EmailText
 from fwai.domain.sms_template import SmsTemplate
 from fwai.domain.webhook_tool import WebhookToolSpec
 from fwai.errors import ConfigError
@@ -65,6 +66,7 @@ def test_a_whole_agent(file: Path) -> None:
                     }
                 ],
                 "sms_templates": {"hello": {"text": "Hello {#var#}", "variables": ["name"]}},
+                "email_templates": {"hello": {"subject": "Hello", "body": "Dear {#name#}"}},
                 "memory": False,
                 "voicemail": "speak",
                 "summary": True,
@@ -103,6 +105,7 @@ def test_a_whole_agent(file: Path) -> None:
                 ),
             ),
             sms_templates={"hello": SmsTemplate("hello", "Hello {#var#}", "", ("name",))},
+            email_templates={"hello": EmailText("hello", "Hello", "Dear {#name#}")},
         )
     }
 
@@ -114,6 +117,8 @@ def test_a_whole_agent(file: Path) -> None:
         ({"webhooks": [HOOK, HOOK]}, "webhooks.1.name: look_up is a tool"),
         ({"sms_templates": ["x"]}, "sms_templates: must be an object"),
         ({"sms_templates": None}, "sms_templates: must be an object"),
+        ({"email_templates": ["x"]}, "email_templates: must be an object"),
+        ({"email_templates": {"a": {"subject": "S"}}}, "email_templates.a.body: missing"),
         ({"sms_templates": {"a": {"text": "Hi {name}"}}}, "sms_templates.a.text: a brace"),
         ({"sms_templates": {"a": {"text": "Hi", "id": "1"}}}, "sms_templates.a.id: unknown key"),
         ({"extract": {"a b": {"type": "string"}}}, "extract.properties"),
@@ -153,8 +158,8 @@ def test_agents_keep_the_order_of_the_file(file: Path) -> None:
             {"promt": "x"},
             (
                 "A.promt: unknown key; use one of name, description, prompt, greeting, voice, "
-                "language, model, tools, numbers, placeholders, webhooks, sms_templates, memory, "
-                "voicemail, summary, extract; did you mean prompt?"
+                "language, model, tools, numbers, placeholders, webhooks, sms_templates, "
+                "email_templates, memory, voicemail, summary, extract; did you mean prompt?"
             ),
         ),
         ({"voice": "Zeus"}, "A.voice: unknown voice 'Zeus'; use one of Aoede, Puck"),

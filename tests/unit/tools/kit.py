@@ -12,6 +12,7 @@ from fakes import CALL
 from fwai.domain.call import Call, EndReason
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.job import Job, JobState, NewJob
+from fwai.domain.read_back import Confirmation, ReadBack
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.base import Tool
 from fwai.tools.registry import ToolRegistry
@@ -20,6 +21,7 @@ INDIA = ZoneInfo("Asia/Kolkata")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=INDIA)  # a Sunday, noon
 PHONE = CALL.caller
 OTHER = "+919999900009"
+CONFIRMED = Confirmation("Nine nine, right?", "Yes.")
 
 Before = Callable[[], Awaitable[bool]]
 
@@ -29,7 +31,9 @@ class Actions:
     """A live call: counts uses, and remembers that it was told to end.
 
     Attributes:
-        heard: Every recipient was named before and read back.
+        heard: Every recipient was named before, read back and answered; else each is from its
+            second naming on.
+        asked: The recipients that were named.
     """
 
     goodbye_said: bool = True
@@ -37,15 +41,19 @@ class Actions:
     before: Before | None = None
     uses: dict[str, int] = field(default_factory=dict)
     heard: bool = False
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def finish(self, reason: EndReason, before: Before | None = None) -> bool:
         self.finished.append(reason)
         self.before = before
         return self.goodbye_said
 
+    async def confirm(self, kind: str, recipient: str) -> Confirmation | ReadBack:
+        self.asked.append((kind, recipient))
+        first = not self.heard and self.asked.count((kind, recipient)) == 1
+        return ReadBack.NAMED if first else CONFIRMED
+
     def allow(self, what: str, limit: int) -> bool:
-        if self.heard and what.startswith("named:"):
-            return False
         self.uses[what] = self.uses.get(what, 0) + 1
         return self.uses[what] <= limit
 
@@ -77,6 +85,7 @@ class JobSubmission:
             created_at=NOW,
             call_id=new.call_id,
             phone=new.phone,
+            confirmation=new.confirmation,
             ref=f"m-{number}" if self.state is JobState.DONE else "",
         )
         return self.jobs.setdefault(new.key, job)
@@ -105,6 +114,25 @@ class Announced:
     ) -> list[NewJob]:
         self.news.append((kind, key, data, call))
         return [NewJob("event", f"event:{kind}:{key}:0")]
+
+
+@dataclass
+class Quotas:
+    """The server's limits: of each name what is left, and everything that was taken."""
+
+    left: dict[str, int] = field(default_factory=dict)
+    taken: list[tuple[str, str, str]] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+
+    async def take(self, name: str, recipient: str = "", asked_by: str = "") -> str:
+        if self.left.get(name, 1) <= 0:
+            return f"things called {name}"
+        self.left[name] = self.left.get(name, 1_000) - 1
+        self.taken.append((name, recipient, asked_by))
+        return ""
+
+    async def give_back(self, name: str) -> None:
+        self.given_back.append(name)
 
 
 async def run(

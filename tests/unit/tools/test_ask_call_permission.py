@@ -5,7 +5,7 @@ import pytest
 from fakes import CALL
 from fwai.domain.job import JobState
 from fwai.tools.ask_call_permission import ask_call_permission
-from unit.tools.kit import PHONE, JobSubmission, run, use
+from unit.tools.kit import PHONE, JobSubmission, Quotas, run, use
 
 
 async def test_the_request_is_a_job_for_the_person_on_the_line() -> None:
@@ -56,3 +56,13 @@ async def test_a_withheld_number_cannot_be_asked() -> None:
     assert not result.ok
     assert "withheld" in result.text
     assert jobs.payloads == []
+
+
+async def test_the_server_s_limit_counts_whatever_numbers_are_shown() -> None:
+    jobs, quotas = JobSubmission(), Quotas({"ask_call_permission": 1})
+    asking = ask_call_permission(jobs, quotas=quotas)
+
+    results = [await run(asking, caller=f"+91999990010{number}") for number in range(2)]
+
+    assert [result.ok for result in results] == [True, False]
+    assert "things called ask_call_permission" in results[1].text

@@ -12,9 +12,12 @@ from fakes import CALL
 from fwai.domain.availability import DEFAULT, Availability
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.call import Call, CallId
+from fwai.domain.email_text import EmailText
 from fwai.domain.job import NewJob
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.quota import UNLIMITED
 from fwai.errors import FieldError
+from fwai.interfaces.messages import MessageQuotas
 from fwai.tools.base import Tool
 from fwai.tools.book_demo import (
     MAX_BOOKINGS_PER_CALL,
@@ -26,8 +29,25 @@ from fwai.tools.book_demo import (
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.message_jobs import DayLimit
 from fwai.tools.recipient import EVERYWHERE
-from fwai.tools.send_email import MAX_EMAILS_PER_DAY, email_limit, send_email
-from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, JobSubmission, noon, run, use
+from fwai.tools.send_email import (
+    MAX_EMAILS_PER_DAY,
+    email_limit,
+    email_outbox,
+    send_email,
+)
+from unit.tools.kit import (
+    CONFIRMED,
+    INDIA,
+    NOW,
+    PHONE,
+    Actions,
+    Announced,
+    JobSubmission,
+    Quotas,
+    noon,
+    run,
+    use,
+)
 
 ALL = ("send_email", "send_sms", "send_whatsapp")
 DEMO = {"when": "tomorrow 5 pm", "name": "Asha", "interest": "Data course"}
@@ -111,11 +131,14 @@ def tool(
     *,
     mails: DayLimit | None = None,
     reach: CountryAllowList = EVERYWHERE,
+    quotas: MessageQuotas = UNLIMITED,
 ) -> Tool[BookDemoArgs]:
     messages = BookingMessages(
         announce or Announced(), INDIA, "Acme Academy", frozenset(channels), reach
     )
-    return book_demo(book, lambda: rules, messages, zone=INDIA, mails=mails, clock=noon)
+    return book_demo(
+        book, lambda: rules, messages, zone=INDIA, mails=mails, quotas=quotas, clock=noon
+    )
 
 
 async def test_a_demo_is_booked_and_read_back() -> None:
@@ -513,12 +536,14 @@ async def test_invitations_count_with_the_mails_to_their_address_before_anything
 ):
     book, jobs = Book(), JobSubmission()
     mails = email_limit(jobs)
-    mailing, booking = send_email(jobs, mails), tool(book, mails=mails)
-    letter = {"to": MAIL["email"], "confirmed": True, "body": "One."}
+    letters = {"n": EmailText("n", "{#n#}", "One.")}
+    mailing = send_email(jobs, letters, outbox=email_outbox(jobs, mails))
+    booking = tool(book, mails=mails)
+    letter = {"to": MAIL["email"], "confirmed": True, "template": "n"}
 
     for number in range(MAX_EMAILS_PER_DAY - 1):
         sent = await run(
-            mailing, {**letter, "subject": f"{number}"}, caller=f"+91999990020{number}"
+            mailing, {**letter, "variables": {"n": f"{number}"}}, caller=f"+91999990020{number}"
         )
         assert sent.ok
     first = await run(booking, DEMO | MAIL)
@@ -528,7 +553,9 @@ async def test_invitations_count_with_the_mails_to_their_address_before_anything
     assert (first.ok, again.ok, second.ok) == (True, True, False)
     assert "No further e-mail can be sent to them today" in second.text
     assert len(book.kept) == 1
-    assert not (await run(mailing, {**letter, "subject": "Last"}, caller="+919999900056")).ok
+    assert not (
+        await run(mailing, {**letter, "variables": {"n": "Last"}}, caller="+919999900056")
+    ).ok
     assert (await run(booking, {**DEMO, "when": "tomorrow 4 pm"}, caller="+919999900055")).ok
 
 
@@ -541,6 +568,50 @@ async def test_a_slot_that_is_full_uses_up_no_mail() -> None:
     free = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 4 pm"})
 
     assert (full.ok, free.ok) == (False, True)
+
+
+async def test_the_server_s_limit_counts_invitations_and_a_full_slot_gives_back() -> None:
+    book, quotas = Book(), Quotas({"send_email": 2})
+    book.add(FIVE)
+    booking = tool(book, mails=email_limit(JobSubmission()), quotas=quotas)
+
+    full = await run(booking, DEMO | MAIL)
+    free = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 4 pm"})
+    last = await run(booking, {**DEMO, **MAIL, "when": "tomorrow 3 pm"})
+
+    assert (full.ok, free.ok, last.ok) == (False, True, False)
+    assert "things called send_email" in last.text
+    assert quotas.given_back == ["send_email"]
+    assert len(book.kept) == 2
+    without = await run(booking, {**DEMO, "when": "tomorrow 3 pm"})
+    assert without.ok, "a demo without a mail is booked all the same"
+
+
+async def test_the_words_that_confirmed_an_address_are_kept_with_its_invitation() -> None:
+    book = Book()
+
+    await run(tool(book), DEMO | MAIL)
+
+    kept = {job.kind: job.confirmation for job in book.jobs}
+    assert kept["send_email"] == {"read_back": CONFIRMED.read_back, "answer": CONFIRMED.answer}
+    assert kept["send_sms"] is None
+
+
+@pytest.mark.parametrize(
+    "words", [{"name": "www.spam.example"}, {"interest": "Win at https://spam.example now"}]
+)
+async def test_no_link_is_mailed_to_an_address_that_a_caller_dictated(
+    words: dict[str, str],
+) -> None:
+    book = Book()
+
+    result = await run(tool(book), DEMO | MAIL | words)
+
+    assert not result.ok
+    assert "without a link" in result.text
+    assert book.kept == {}
+    assert (await run(tool(book), DEMO | words)).ok
+    assert (await use(tool(Book()), DEMO | MAIL | words)).ok
 
 
 async def test_where_no_mail_goes_out_none_is_counted() -> None:
@@ -571,7 +642,7 @@ async def test_an_address_that_was_not_confirmed_is_read_back_first() -> None:
     result = await run(tool(book), {**DEMO, "email": "asha@example.com"})
 
     assert not result.ok
-    assert "Read the e-mail address" in result.text
+    assert "read the e-mail address" in result.text
     assert book.kept == {}
     actions = Actions()
     results = [await run(tool(book), DEMO | MAIL, actions=actions) for _ in range(2)]

@@ -7,11 +7,14 @@ from datetime import datetime, time, timedelta
 import pytest
 
 from fakes import CALL
+from fwai.domain.call import CallId
 from fwai.domain.callback import Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.quota import UNLIMITED
 from fwai.errors import FieldError, StoreError
+from fwai.interfaces.messages import MessageQuotas
 from fwai.tools.base import Tool
 from fwai.tools.callbacks import (
     MAX_CHANGES_PER_CALL,
@@ -21,8 +24,8 @@ from fwai.tools.callbacks import (
     do_not_call,
     schedule_callback,
 )
-from fwai.tools.recipient import EVERYWHERE
-from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, noon, run, use
+from fwai.tools.recipient import EVERYWHERE, RecipientRules
+from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, Quotas, noon, run, use
 
 OPEN = (CallbackState.SCHEDULED, CallbackState.CALLING)
 
@@ -113,6 +116,8 @@ def tool(
     announce: Announced | None = None,
     reach: CountryAllowList = EVERYWHERE,
     dials: tuple[str, ...] = ("plivo", "exotel"),
+    quotas: MessageQuotas = UNLIMITED,
+    owner: str = "",
 ) -> Tool[ScheduleCallbackArgs]:
     return schedule_callback(
         book,
@@ -122,7 +127,8 @@ def tool(
         hours=CallingHours(time(9), time(21)),
         dials=dials,
         agent="FWAI_Default",
-        reach=reach,
+        rules=RecipientRules(reach, frozenset({owner} if owner else ())),
+        quotas=quotas,
         clock=noon,
     )
 
@@ -431,6 +437,28 @@ async def test_reach_is_no_matter_of_a_callback_on_whatsapp(dials: tuple[str, ..
     result = await run(indian, {"when": "tomorrow 5 pm"}, caller="+882160000001", call=on_whatsapp)
 
     assert result.ok is ("whatsapp" in dials)
+
+
+async def test_the_server_s_limit_counts_promises_whatever_numbers_are_shown() -> None:
+    book, quotas = Book(), Quotas({"callback": 2})
+    promising = tool(book, quotas=quotas, owner="+919999900200")
+
+    results = [
+        await run(
+            promising,
+            {"when": "tomorrow 5 pm"},
+            caller=f"+91999990010{number}",
+            call=replace(CALL, id=CallId(f"call-{number}")),
+        )
+        for number in (1, 2, 2, 3)
+    ]
+
+    assert [result.ok for result in results] == [True, True, True, False]
+    assert "things called callback" in results[-1].text
+    assert len(book.kept) == 2
+    owners = await run(promising, {"when": "tomorrow 5 pm"}, caller="+919999900200")
+    assert owners.ok, "the owner is not limited"
+    assert (await use(promising, {"when": "tomorrow 5 pm"}, to="+919999900103")).ok
 
 
 # ---- taking back --------------------------------------------------------------------------------

@@ -3,16 +3,19 @@
 import pytest
 
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.read_back import ReadBack
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.tools import ToolContext
-from fwai.tools.recipient import email_for, number_for
-from unit.tools.kit import OTHER, PHONE, Actions
+from fwai.tools.recipient import ANYBODY, Recipient, RecipientRules
+from unit.tools.kit import CONFIRMED, OTHER, PHONE, Actions
 
 MODEL = ToolContext(PHONE, "call-1", actions=Actions(heard=True))
 NAMELESS = ToolContext("", "call-1", actions=Actions(heard=True))
 OPERATOR = ToolContext(PHONE, "request-1", trusted=True)
-INDIA = CountryAllowList(frozenset({"91"}))
+INDIA = RecipientRules(CountryAllowList(frozenset({"91"})))
 ABROAD = "+882160000001"  # a satellite's
+MAIL = "a@example.com"
+WORDS = {"read_back": CONFIRMED.read_back, "answer": CONFIRMED.answer}
 
 
 def live() -> ToolContext:
@@ -20,132 +23,215 @@ def live() -> ToolContext:
     return ToolContext(PHONE, "call-1", actions=Actions())
 
 
+class Saying(Actions):
+    """A call whose read-back stands as it is told."""
+
+    def __init__(self, standing: ReadBack) -> None:
+        super().__init__()
+        self.standing = standing
+
+    async def confirm(self, kind: str, recipient: str) -> ReadBack:
+        return self.standing
+
+
+async def number_for(
+    context: ToolContext,
+    to: str | None,
+    *,
+    confirmed: bool,
+    rules: RecipientRules = ANYBODY,
+) -> str:
+    return (await rules.number(context, to, confirmed=confirmed)).to
+
+
+async def email_for(context: ToolContext, field: str, to: str, *, confirmed: bool) -> str:
+    return (await ANYBODY.email(context, field, to, confirmed=confirmed)).to
+
+
 @pytest.mark.parametrize("to", [None, "", PHONE, "0091 99999 00001"])
-def test_the_person_themselves_need_not_confirm(to: str | None) -> None:
-    assert number_for(MODEL, to, confirmed=False) == PHONE
+async def test_the_person_themselves_need_not_confirm(to: str | None) -> None:
+    assert await number_for(MODEL, to, confirmed=False) == PHONE
 
 
-def test_another_number_must_be_confirmed_to_a_model() -> None:
-    assert number_for(MODEL, OTHER, confirmed=True) == OTHER
-    assert number_for(NAMELESS, OTHER, confirmed=True) == OTHER
-    with pytest.raises(ToolError, match="Read the number digit by digit back"):
-        number_for(MODEL, OTHER, confirmed=False)
+async def test_another_number_must_be_confirmed_to_a_model() -> None:
+    assert await number_for(MODEL, OTHER, confirmed=True) == OTHER
+    assert await number_for(NAMELESS, OTHER, confirmed=True) == OTHER
+    with pytest.raises(ToolError, match="digit by digit"):
+        await number_for(MODEL, OTHER, confirmed=False)
 
 
-def test_an_operator_is_believed() -> None:
-    assert number_for(OPERATOR, "919999900009", confirmed=False) == OTHER
-    assert email_for(OPERATOR, "to", "a@example.com", confirmed=False) == "a@example.com"
+async def test_an_operator_is_believed() -> None:
+    assert await number_for(OPERATOR, "919999900009", confirmed=False) == OTHER
+    assert await email_for(OPERATOR, "to", "a@example.com", confirmed=False) == "a@example.com"
 
 
-def test_without_any_number_one_is_asked_for() -> None:
+async def test_without_any_number_one_is_asked_for() -> None:
     with pytest.raises(ToolError, match="Ask for a number"):
-        number_for(NAMELESS, None, confirmed=True)
+        await number_for(NAMELESS, None, confirmed=True)
 
 
-def test_a_number_without_its_country_is_not_guessed() -> None:
+async def test_a_number_without_its_country_is_not_guessed() -> None:
     with pytest.raises(FieldError, match="country code"):
-        number_for(MODEL, "9999900009", confirmed=True)
+        await number_for(MODEL, "9999900009", confirmed=True)
 
 
 @pytest.mark.parametrize("field", ["to", "email"])
-def test_an_address_that_is_none_names_its_argument(field: str) -> None:
+async def test_an_address_that_is_none_names_its_argument(field: str) -> None:
     with pytest.raises(FieldError, match=r"^That e-mail address cannot be used: .*\.$") as caught:
-        email_for(MODEL, field, "asha", confirmed=True)
+        await email_for(MODEL, field, "asha", confirmed=True)
 
     assert caught.value.field == field
 
 
-def test_an_address_must_be_confirmed_to_a_model() -> None:
-    assert email_for(MODEL, "to", "a@example.com", confirmed=True) == "a@example.com"
+async def test_an_address_must_be_confirmed_to_a_model() -> None:
+    assert await email_for(MODEL, "to", "a@example.com", confirmed=True) == "a@example.com"
     with pytest.raises(ToolError, match="letter by letter"):
-        email_for(MODEL, "to", "a@example.com", confirmed=False)
+        await email_for(MODEL, "to", "a@example.com", confirmed=False)
 
 
 # ---- named before it is confirmed ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_recipient_who_was_never_named_is_not_confirmed(first: bool) -> None:
+async def test_a_recipient_who_was_never_named_is_not_confirmed(first: bool) -> None:
     """The flag is the model's; only a refusal makes it read anything back."""
     context = live()
 
-    with pytest.raises(ToolError, match="Read the number digit by digit back"):
-        number_for(context, OTHER, confirmed=first)
-    assert number_for(context, OTHER, confirmed=True) == OTHER
-    assert number_for(context, OTHER, confirmed=True) == OTHER
+    with pytest.raises(ToolError, match="digit by digit"):
+        await number_for(context, OTHER, confirmed=first)
+    assert await number_for(context, OTHER, confirmed=True) == OTHER
+    assert await number_for(context, OTHER, confirmed=True) == OTHER
 
 
-def test_naming_again_without_confirmation_confirms_nothing() -> None:
+async def test_naming_again_without_confirmation_confirms_nothing() -> None:
     context = live()
 
     for _ in range(3):
         with pytest.raises(ToolError, match="letter by letter"):
-            email_for(context, "to", "a@example.com", confirmed=False)
-    assert email_for(context, "to", "a@example.com", confirmed=True) == "a@example.com"
+            await email_for(context, "to", "a@example.com", confirmed=False)
+    assert await email_for(context, "to", "a@example.com", confirmed=True) == "a@example.com"
 
 
-def test_each_recipient_is_read_back_and_however_it_is_written_it_is_one() -> None:
+async def test_each_recipient_is_read_back_and_however_it_is_written_it_is_one() -> None:
     context = live()
     for _ in range(2):
         with pytest.raises(ToolError):
-            number_for(context, OTHER, confirmed=False)
+            await number_for(context, OTHER, confirmed=False)
 
-    assert number_for(context, "+91 99999-00009", confirmed=True) == OTHER
+    assert await number_for(context, "+91 99999-00009", confirmed=True) == OTHER
     with pytest.raises(ToolError):
-        number_for(context, "+919999900008", confirmed=True)
+        await number_for(context, "+919999900008", confirmed=True)
     with pytest.raises(ToolError):
-        email_for(context, "to", "a@example.com", confirmed=True)
+        await email_for(context, "to", "a@example.com", confirmed=True)
 
 
-def test_another_call_begins_anew() -> None:
+async def test_another_call_begins_anew() -> None:
     with pytest.raises(ToolError):
-        number_for(live(), OTHER, confirmed=True)
+        await number_for(live(), OTHER, confirmed=True)
     with pytest.raises(ToolError):
-        number_for(live(), OTHER, confirmed=True)
-
-
-def test_what_counts_the_naming_does_not_hold_the_recipient() -> None:
-    actions = Actions()
-
-    with pytest.raises(ToolError):
-        number_for(ToolContext(PHONE, "call-1", actions=actions), OTHER, confirmed=True)
-
-    with pytest.raises(ToolError):
-        number_for(ToolContext(PHONE, "call-2", actions=actions), OTHER, confirmed=True)
-
-    first, second = actions.uses
-    assert first != second, "the same digest in each call would tell people apart"
-    assert all(name.startswith("named:") and OTHER[-5:] not in name for name in (first, second))
+        await number_for(live(), OTHER, confirmed=True)
 
 
 # ---- reach --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("caller", [PHONE, ABROAD])
-def test_no_text_leaves_the_countries_in_reach(caller: str) -> None:
+async def test_no_text_leaves_the_countries_in_reach(caller: str) -> None:
     context = ToolContext(caller, "call-1", actions=Actions(heard=True))
 
     with pytest.raises(ToolError, match=r"begin with \+91 .* offer an e-mail or a WhatsApp"):
-        number_for(context, ABROAD, confirmed=True, reach=INDIA)
-    assert number_for(context, OTHER, confirmed=True, reach=INDIA) == OTHER
+        await number_for(context, ABROAD, confirmed=True, rules=INDIA)
+    assert await number_for(context, OTHER, confirmed=True, rules=INDIA) == OTHER
 
 
-def test_a_caller_abroad_gets_no_text_by_themselves() -> None:
+async def test_a_caller_abroad_gets_no_text_by_themselves() -> None:
     context = ToolContext(ABROAD, "call-1", actions=Actions())
 
     with pytest.raises(ToolError, match="Nothing was sent"):
-        number_for(context, None, confirmed=False, reach=INDIA)
-    assert number_for(context, None, confirmed=False) == ABROAD
+        await number_for(context, None, confirmed=False, rules=INDIA)
+    assert await number_for(context, None, confirmed=False) == ABROAD
 
 
-def test_a_number_out_of_reach_is_not_read_back() -> None:
+async def test_a_number_out_of_reach_is_not_read_back() -> None:
     context = live()
 
     with pytest.raises(ToolError, match="begin with"):
-        number_for(context, ABROAD, confirmed=False, reach=INDIA)
+        await number_for(context, ABROAD, confirmed=False, rules=INDIA)
     assert isinstance(context.actions, Actions)
-    assert context.actions.uses == {}
+    assert context.actions.asked == []
 
 
-def test_an_operator_texts_everywhere() -> None:
-    assert number_for(OPERATOR, ABROAD, confirmed=False, reach=INDIA) == ABROAD
+async def test_an_operator_texts_everywhere() -> None:
+    assert await number_for(OPERATOR, ABROAD, confirmed=False, rules=INDIA) == ABROAD
+
+
+# ---- what the model is told, and what is kept ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("standing", "told"),
+    [
+        (ReadBack.NAMED, "Read the number digit by digit back and ask"),
+        (ReadBack.UNHEARD, "they have not heard it"),
+        (ReadBack.CUT, "before they had heard it all"),
+        (ReadBack.UNANSWERED, "they have not answered"),
+    ],
+)
+async def test_the_model_hears_what_is_missing(standing: ReadBack, told: str) -> None:
+    context = ToolContext(PHONE, "call-1", actions=Saying(standing))
+
+    with pytest.raises(ToolError, match=told) as caught:
+        await ANYBODY.number(context, OTHER, confirmed=True)
+    assert str(caught.value).startswith("Nothing was done yet")
+
+
+async def test_without_a_live_call_nobody_dictates() -> None:
+    with pytest.raises(ToolError, match="Nothing was done yet"):
+        await ANYBODY.number(ToolContext(PHONE, "call-1"), OTHER, confirmed=True)
+
+
+async def test_what_was_said_goes_with_a_dictated_recipient_alone() -> None:
+    assert await ANYBODY.number(MODEL, OTHER, confirmed=True) == Recipient(
+        OTHER, dictated=True, confirmation=WORDS
+    )
+    assert await ANYBODY.email(MODEL, "to", MAIL, confirmed=True) == Recipient(
+        MAIL, dictated=True, confirmation=WORDS
+    )
+    assert await ANYBODY.number(MODEL, PHONE, confirmed=True) == Recipient(PHONE)
+    assert await ANYBODY.number(OPERATOR, OTHER, confirmed=False) == Recipient(OTHER)
+    assert await ANYBODY.email(OPERATOR, "to", MAIL, confirmed=False) == Recipient(MAIL)
+
+
+async def test_where_no_words_are_kept_that_it_was_confirmed_is() -> None:
+    rules = RecipientRules(keep_words=False)
+
+    assert (await rules.number(MODEL, OTHER, confirmed=True)).confirmation == {}
+
+
+# ---- the owner ----------------------------------------------------------------------------------
+
+OWNED = RecipientRules(
+    CountryAllowList(frozenset({"91"})), frozenset({ABROAD, OTHER}), frozenset({MAIL})
+)
+
+
+async def test_the_owner_needs_no_read_back_and_may_be_anywhere() -> None:
+    context = live()
+
+    assert await OWNED.number(context, OTHER, confirmed=False) == Recipient(OTHER, owner=True)
+    assert await OWNED.number(context, ABROAD, confirmed=False) == Recipient(ABROAD, owner=True)
+    assert await OWNED.email(context, "to", "A@Example.com", confirmed=False) == Recipient(
+        MAIL, owner=True
+    )
+    assert OWNED.person(ToolContext(OTHER, "call-1")) == Recipient(OTHER, owner=True)
+    assert OWNED.person(live()) == Recipient(PHONE)
+
+
+@pytest.mark.parametrize(
+    ("context", "to", "free"),
+    [(MODEL, MAIL, True), (MODEL, "b@example.com", False), (OPERATOR, "b@example.com", True)],
+)
+async def test_words_of_ones_own_go_to_the_owner_or_are_an_operator_s(
+    context: ToolContext, to: str, free: bool
+) -> None:
+    assert OWNED.takes_free_words(context, "to", to) is free

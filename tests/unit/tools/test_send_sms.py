@@ -15,10 +15,11 @@ from fwai.domain.phone import CountryAllowList
 from fwai.domain.sms_template import SmsTemplate, parse_sms_templates
 from fwai.errors import FieldError, StoreError
 from fwai.tools.base import Tool
+from fwai.tools.recipient import RecipientRules
 from fwai.tools.registry import ToolRegistry
 from fwai.tools.schema import parameters
 from fwai.tools.send_sms import MAX_SMS_PER_CALL, MAX_SMS_PER_DAY, send_sms, sms_outbox
-from unit.tools.kit import OTHER, PHONE, Actions, JobSubmission, run, use
+from unit.tools.kit import CONFIRMED, OTHER, PHONE, Actions, JobSubmission, Quotas, run, use
 
 TEXT = {"text": "Foundations of AI: eight weeks."}
 
@@ -135,7 +136,7 @@ async def test_a_number_that_was_not_confirmed_is_read_back_first(
     result = await run(send_sms(jobs), {**TEXT, "to": OTHER, **confirmed})
 
     assert not result.ok
-    assert "Read the number digit by digit back" in result.text
+    assert "read the number digit by digit back" in result.text
     assert jobs.jobs == {}
 
 
@@ -153,7 +154,7 @@ async def test_a_number_is_read_back_before_its_first_message_and_not_again() ->
 
 async def test_no_text_goes_to_a_country_out_of_reach() -> None:
     jobs, satellite = JobSubmission(), "+882160000001"
-    tool = send_sms(jobs, CountryAllowList(frozenset({"91"})))
+    tool = send_sms(jobs, RecipientRules(CountryAllowList(frozenset({"91"}))))
 
     own = await run(tool, TEXT, caller=satellite)
     dictated = await run(tool, {**TEXT, "to": satellite, "confirmed": True})
@@ -556,3 +557,62 @@ async def test_an_agent_s_own_send_sms_stands_in_for_the_shared_one_where_that_i
     ]
     assert (core.ok, desk.ok, sales.ok) == (False, True, False)
     assert "no tool of that name" in sales.text
+
+
+# ---- the server's limits ------------------------------------------------------------------------
+
+
+async def test_the_server_s_limit_counts_numbers_that_callers_dictated() -> None:
+    jobs, quotas = JobSubmission(), Quotas({"send_sms": 1})
+    texting = send_sms(jobs, outbox=sms_outbox(jobs, quotas))
+    other = {**TEXT, "to": OTHER, "confirmed": True}
+
+    own = [await run(texting, TEXT, caller=f"+91999990020{number}") for number in range(3)]
+    first = await run(texting, other)
+    again = await run(texting, other)
+    second = await run(texting, {**other, "to": "+919999900008"})
+
+    assert all(result.ok for result in own), "the number that is shown has a limit of its own"
+    assert (first.ok, again.ok, second.ok) == (True, True, False)
+    assert second.text == (
+        "No further things called send_sms are possible from here today. Say so and offer another "
+        "way."
+    )
+    assert quotas.taken == [("send_sms", OTHER, PHONE)]
+    assert (await use(texting, other)).ok, "what an operator sends is not counted"
+
+
+async def test_what_was_refused_uses_up_no_other_limit() -> None:
+    jobs, quotas = JobSubmission(), Quotas({"send_sms": 0})
+    texting = send_sms(jobs, outbox=sms_outbox(jobs, quotas))
+    other = {"to": OTHER, "confirmed": True}
+
+    for number in range(MAX_SMS_PER_DAY):
+        result = await run(texting, {"text": f"{number}", **other})
+        assert "send_sms" in result.text
+    quotas.left["send_sms"] = 1
+
+    assert (await run(texting, {"text": "last", **other})).ok
+
+
+async def test_the_owner_is_not_limited_and_the_words_go_with_dictated_numbers_alone() -> None:
+    jobs, quotas = JobSubmission(before=MAX_SMS_PER_DAY), Quotas({"send_sms": 0})
+    rules = RecipientRules(owner_phones=frozenset({OTHER}))
+    texting = send_sms(jobs, rules, outbox=sms_outbox(jobs, quotas))
+
+    result = await run(texting, {**TEXT, "to": OTHER}, actions=Actions())
+
+    (job,) = jobs.jobs.values()
+    assert result.ok
+    assert job.confirmation is None
+
+
+async def test_the_words_that_confirmed_a_number_are_kept_with_its_message() -> None:
+    jobs = JobSubmission()
+
+    await run(send_sms(jobs), {**TEXT, "to": OTHER, "confirmed": True})
+    await run(send_sms(jobs), TEXT)
+
+    dictated, own = jobs.jobs.values()
+    assert dictated.confirmation == {"read_back": CONFIRMED.read_back, "answer": CONFIRMED.answer}
+    assert own.confirmation is None

@@ -9,8 +9,9 @@ import pytest
 from fakes import CALL
 from fwai.errors import FieldError
 from fwai.templates.whatsapp_templates import WHATSAPP_TEMPLATES, Template
+from fwai.tools.recipient import RecipientRules
 from fwai.tools.send_whatsapp import MAX_WHATSAPP_PER_CALL, MAX_WHATSAPP_PER_DAY, send_whatsapp
-from unit.tools.kit import PHONE, Actions, JobSubmission, run, use
+from unit.tools.kit import PHONE, Actions, JobSubmission, Quotas, run, use
 
 REMINDER = {"template": "callback_scheduled", "parameters": {"name": "Asha", "when": "5 pm"}}
 
@@ -125,3 +126,20 @@ def test_the_model_is_told_which_templates_there_are() -> None:
     assert "callback_scheduled (name, when): confirm that we will call back" in described
     assert "call_permission" not in described
     assert "There are no templates" in send_whatsapp(JobSubmission(), {}).description
+
+
+async def test_the_server_s_limit_counts_whatever_numbers_are_shown() -> None:
+    jobs, quotas = JobSubmission(), Quotas({"send_whatsapp": 1})
+    rules = RecipientRules(owner_phones=frozenset({"+919999900200"}))
+    writing = send_whatsapp(jobs, rules=rules, quotas=quotas)
+
+    results = [
+        await run(writing, {"text": "The fees."}, caller=f"+91999990010{number}")
+        for number in range(2)
+    ]
+
+    assert [result.ok for result in results] == [True, False]
+    assert "things called send_whatsapp" in results[1].text
+    assert quotas.taken == [("send_whatsapp", "", "")], "who is on the line is nobody new"
+    assert (await run(writing, {"text": "The fees."}, caller="+919999900200")).ok
+    assert (await use(writing, {"text": "The fees."})).ok

@@ -19,6 +19,7 @@ from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.domain.phone import CountryAllowList
+from fwai.domain.read_back import ReadBack
 from fwai.http.access import Access
 from fwai.interfaces.tools import ToolContext
 from fwai.store.bookings import Bookings
@@ -68,6 +69,9 @@ class Session:
 
     def allow(self, what: str, limit: int) -> bool:
         return True
+
+    async def confirm(self, kind: str, recipient: str) -> ReadBack:
+        return ReadBack.NAMED
 
 
 @dataclass

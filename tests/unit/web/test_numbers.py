@@ -12,6 +12,7 @@ from fwai.domain.call import CallId, CallState
 from fwai.domain.contact import MemoryEntry
 from fwai.domain.job import SEND_SMS
 from fwai.domain.phone import CountryAllowList
+from fwai.tools.recipient import RecipientRules
 from fwai.tools.registry import ToolRegistry
 from fwai.tools.send_sms import send_sms
 from unit.store.kit import BUSY, NOW, T0, a_call
@@ -48,7 +49,7 @@ REFUSED = [
 @pytest.fixture
 async def texts(tmp_path: Path) -> AsyncIterator[tuple[House, JobSubmission]]:
     jobs = JobSubmission()
-    tool = send_sms(jobs, CountryAllowList(frozenset({"91"})))
+    tool = send_sms(jobs, RecipientRules(CountryAllowList(frozenset({"91"}))))
     async with house(tmp_path, tools=ToolRegistry([tool])) as opened:
         yield opened, jobs
 
