@@ -140,11 +140,7 @@ async def _run_server_and_call(
             await asyncio.sleep(0.01)
         verdict.start_s = time.perf_counter() - started
         console.print_opening(port, verdict.start_s)
-        watch = StandstillWatch()
-        watching = tasks.create_task(watch.run(), name="standstill_watch")
-        report = await _call(world, network, console)
-        watching.cancel()
-        verdict.standstill_ms = watch.longest_ms
+        report = await _watched_call(world, network, console, verdict)
         await _wait_until_closed(server, world, verdict)
         http.should_exit = True
     turns = sessions[0].replies.turns if sessions else []
@@ -159,6 +155,18 @@ async def _run_server_and_call(
         verdict.deeds.append("the agent ended the call")
     else:
         verdict.problems.append("the agent did not hang up")
+
+
+async def _watched_call(
+    world: SimulatedWorld, network: NetworkConditions, console: ConsoleReport, verdict: Verdict
+) -> CallReport:
+    watch = StandstillWatch()
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(watch.run(), name="standstill_watch")
+        report = await _call(world, network, console)
+        watching.cancel()
+    verdict.standstill_ms = watch.longest_ms
+    return report
 
 
 async def _call(
