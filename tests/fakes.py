@@ -21,7 +21,7 @@ from fwai.domain.events import (
 from fwai.domain.failure import Area, Trouble
 from fwai.domain.record import CallRecord
 from fwai.errors import ApiError
-from fwai.interfaces.calls import CallActions
+from fwai.interfaces.calls import CallActions, CallHandler
 from fwai.interfaces.store import CallPermissionChange
 
 CALL = Call(
@@ -400,3 +400,9 @@ class SeenFailures:
 
     def mended(self, area: Area, what: str) -> None:
         self.standing.pop((area, what), None)
+
+
+def admits(calls: CallHandler, token: str, provider: str = CALL.provider) -> bool:
+    """Whether a stream of the provider with this token would be accepted now."""
+    with calls.admission(provider, token) as admitted:
+        return admitted

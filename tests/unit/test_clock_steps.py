@@ -15,7 +15,16 @@ import httpx
 import pytest
 
 import virtual_time
-from fakes import CALL, HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools
+from fakes import (
+    CALL,
+    HANG_UP,
+    FakeAgent,
+    FakeArchive,
+    FakeCaller,
+    FakeControl,
+    FakeTools,
+    admits,
+)
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
 from fwai.audio.pcm import silence
 from fwai.calls.dial_slots import DialLimits
@@ -430,10 +439,10 @@ def test_a_ringing_call_rings_as_long_and_its_token_lives_as_long(step_s: float)
             await asyncio.sleep(5)
             virtual_time.set_wall_clock(step_s)
             await asyncio.sleep(STREAM_S - 6)
-            assert calls.admits(ticket.token)
+            assert admits(calls, ticket.token)
             assert archive.endings == {}
             await asyncio.sleep(2)
-            assert not calls.admits(ticket.token)
+            assert not admits(calls, ticket.token)
             calls.stop()
 
     virtual_time.run(main())

@@ -6,12 +6,14 @@ ASGI, where every message costs a queue, a task switch and two changes of the po
 calls `take_over`, and from then on picows reads and writes the connection (docs/adr/0003).
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, cast
 
 from fastapi import WebSocket
-from picows import WSAutoPingStrategy, WSListener
+from picows import WSAutoPingStrategy
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # guarded by a test
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -22,6 +24,9 @@ EXTENSION: Final = "fwai.media"
 # 24 kHz: 133 KB in base64, and some more around it.
 MAX_MESSAGE_BYTES: Final = 256 * 1024
 READ_BUFFER_BYTES: Final = 4 * 1024
+MAX_READ_BYTES: Final = 16 * 1024  # a second of 8 kHz audio in 20 ms messages
+BUSY_S: Final = 0.000_5  # what a whole read may cost before its peer has to wait
+REST_S: Final = 0.02
 
 _UPGRADE: Final = (
     b"GET / HTTP/1.1\r\nHost: media\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -30,6 +35,50 @@ _UPGRADE: Final = (
 
 _picows_log = logging.getLogger("fwai.media_socket")
 _picows_log.setLevel(logging.WARNING)
+
+
+class StrangersProtocol(WSProtocol):  # type: ignore[misc]  # picows names no types for it
+    """picows' side of a connection whose peer may be anybody.
+
+    picows reads as much as there is, into a buffer that doubles whenever it was filled; so a flood
+    of small frames makes its own next read longer, up to seconds. Here one read is short, and a
+    peer that fills it with work is not read from for a while: nothing of a burst is lost, but it
+    takes turns with everybody else. After a breach of the protocol nothing more is parsed; what
+    still comes is read and thrown away, so that our close frame is not overtaken by a reset.
+    """
+
+    _is_over = False
+
+    def get_buffer(self, size_hint: int) -> memoryview:
+        """Return the place of the next read."""
+        return cast("memoryview", super().get_buffer(size_hint)[:MAX_READ_BYTES])
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Parse and hand on what was read."""
+        if self._is_over:
+            return
+        if nbytes < MAX_READ_BYTES:
+            super().buffer_updated(nbytes)
+        else:
+            began = time.perf_counter()
+            super().buffer_updated(nbytes)
+            if time.perf_counter() - began > BUSY_S:
+                self._rest()
+        if self.transport.is_close_frame_sent:
+            self._is_over = True
+            if isinstance(self.listener, Socket):
+                self.listener.end_soon()
+
+    def _rest(self) -> None:
+        connection = self.transport.underlying_transport
+        if not connection.is_closing():
+            connection.pause_reading()
+            asyncio.get_running_loop().call_later(REST_S, self._read_on)
+
+    def _read_on(self) -> None:
+        connection = self.transport.underlying_transport
+        if not connection.is_closing():
+            connection.resume_reading()
 
 
 class MediaSocketProtocol(WebSocketsSansIOProtocol):
@@ -42,9 +91,9 @@ class MediaSocketProtocol(WebSocketsSansIOProtocol):
             extensions = cast("dict[str, object]", self.scope["extensions"])
             extensions[EXTENSION] = self._switch_to_picows
 
-    def _switch_to_picows(self, listener: WSListener) -> None:
+    def _switch_to_picows(self, listener: Socket) -> None:
         """Let picows complete the handshake and carry the connection from here on."""
-        protocol = WSProtocol(
+        protocol = StrangersProtocol(
             None,
             None,
             False,  # is_client_side: a positional C signature
@@ -56,7 +105,7 @@ class MediaSocketProtocol(WebSocketsSansIOProtocol):
             10,
             10,
             WSAutoPingStrategy.PING_WHEN_IDLE,
-            True,  # answer the peer's pings
+            False,  # the listener answers pings, and not those of a peer that reads nothing
             MAX_MESSAGE_BYTES,
             None,
             READ_BUFFER_BYTES,

@@ -1,7 +1,8 @@
 """Caller leg over a provider's media WebSocket, for any codec.
 
 Caller audio is batched to `BATCH_MS` before it is decoded and emitted, which halves the work per
-second; everything else is emitted at once.
+second; everything else is emitted at once. Sound that comes faster than it can have been spoken
+(`sound_allowance`) is dropped and counted, and ends nothing.
 """
 
 import asyncio
@@ -14,13 +15,13 @@ from fastapi import WebSocket
 
 from fwai.adapters.media_codec import MediaCodec, StreamStarted
 from fwai.adapters.media_socket import take_over
+from fwai.adapters.sound_allowance import SoundAllowance
 from fwai.domain.events import CallerAudio, CallerEvent, CallerHungUp, MarkReached
 from fwai.errors import WireError
 from fwai.http.websocket import Socket
 
 BATCH_MS: Final = 40
 START_S: Final = 10.0  # from the handshake to the provider's start message
-STALLED_S: Final = 5.0  # how long a peer may take nothing before its leg is over
 CLOSE_S: Final = 2.0
 MAX_WIRE_ERRORS: Final = 3  # in a row
 EARLY_EVENTS: Final = 500
@@ -31,7 +32,12 @@ _log = structlog.get_logger()
 
 
 class WebSocketLeg:
-    """Runs a codec over a media WebSocket. Implements ``CallerLeg``."""
+    """Runs a codec over a media WebSocket. Implements ``CallerLeg``.
+
+    Attributes:
+        wire_errors: Messages that could not be read.
+        dropped_messages: Of ours, which a congested peer did not take.
+    """
 
     def __init__(self, codec: MediaCodec, max_call_s: float | None = None) -> None:
         self._codec = codec
@@ -45,8 +51,8 @@ class WebSocketLeg:
         self._awaited_marks: deque[str] = deque(maxlen=MAX_AWAITED_MARKS)
         self._pending_audio = bytearray()
         self._batch_bytes = 0
+        self._allowance: SoundAllowance | None = None  # before the start nobody knows what it is
         self._errors_in_a_row = 0
-        self._congested_at: float | None = None
         self._broken = False
         self._hung_up = False
         self.wire_errors = 0
@@ -91,6 +97,11 @@ class WebSocketLeg:
         """How far ahead of the caller's ear speech must be handed over, in milliseconds."""
         return self._codec.lead_ms
 
+    @property
+    def dropped_sound_ms(self) -> int:
+        """How much of the caller's sound was dropped because it came faster than time passed."""
+        return 0 if self._allowance is None else self._allowance.dropped_ms
+
     def listen(self, hear: Callable[[CallerEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""
         self._listener = hear
@@ -98,18 +109,19 @@ class WebSocketLeg:
             hear(self._early_events.popleft())
 
     def play(self, pcm: bytes) -> None:
-        """Play ``pcm``; a peer that takes nothing for `STALLED_S` is disconnected."""
+        """Play ``pcm``; what a congested peer does not take is dropped and counted."""
         self._send_audio(self._codec.encode_audio(pcm))
 
     def _send_audio(self, messages: Sequence[bytes]) -> None:
         if self._socket is None:
             return
         for message in messages:
-            if self._socket.send(message, droppable=True):
-                self._congested_at = None
-            else:
+            if not self._socket.send(message, droppable=True):
                 self.dropped_messages += 1
-                self._watch_stall()
+                if self._socket.leaving and self._socket.open:
+                    # It left without a close frame: there is none to answer, nor anybody to wait
+                    # for. That it takes nothing more is no fault then.
+                    self._socket.abort()
 
     def flush(self) -> None:
         """Play what the codec holds back to fill a message."""
@@ -157,13 +169,19 @@ class WebSocketLeg:
             return
         self._errors_in_a_row = 0
         if type(event) is bytes:
-            if self._batch_bytes:  # before the start nobody knows what it is
+            allowance = self._allowance
+            if allowance is not None:
+                if len(event) <= allowance.left:
+                    allowance.left -= len(event)
+                else:
+                    event = allowance.take(event, self._loop.time())
                 self._pending_audio += event
                 if len(self._pending_audio) >= self._batch_bytes:
                     self._emit_audio()
         elif isinstance(event, StreamStarted):
-            self._batch_bytes = self._codec.bytes_per_ms * BATCH_MS
             if not self._started.done():
+                self._batch_bytes = self._codec.bytes_per_ms * BATCH_MS
+                self._allowance = SoundAllowance(self._codec.bytes_per_ms, self._loop.time())
                 self._started.set_result(event)
         elif event is not None and self._started.done():
             self._emit_audio()
@@ -192,7 +210,12 @@ class WebSocketLeg:
     def _closed(self, code: int, reason: str) -> None:  # noqa: ARG002 - a peer's words stay out
         if not self._started.done():
             self._started.set_exception(WireError(f"the stream closed before it started ({code})"))
-        self._emit(CallerHungUp(failed=self._broken))
+        stalled = self._socket is not None and self._socket.stalled
+        if stalled:
+            _log.warning("stream_stalled", dropped=self.dropped_messages)
+        if self._allowance is not None and self._allowance.dropped_bytes:
+            _log.warning("stream_sound_dropped", dropped_ms=self.dropped_sound_ms)
+        self._emit(CallerHungUp(failed=self._broken or stalled))
         self._gone.set()
 
     def _count_error(self) -> None:
@@ -204,21 +227,6 @@ class WebSocketLeg:
             self._broken = True
             _log.warning("stream_closed_on_errors", errors=self.wire_errors)
             self._socket.close(1003, "unreadable messages")
-
-    def _watch_stall(self) -> None:
-        if self._socket is None:
-            return
-        if self._socket.leaving:  # that it takes nothing more is no fault then
-            if self._socket.open:  # it said so without a close frame: there is none to answer
-                self._socket.abort()
-            return
-        now = self._loop.time()
-        if self._congested_at is None:
-            self._congested_at = now
-        elif now - self._congested_at > STALLED_S:
-            self._broken = True
-            _log.warning("stream_stalled", dropped=self.dropped_messages)
-            self._socket.abort()
 
 
 def _ignore(_: CallerEvent) -> None:

@@ -6,6 +6,7 @@ one, finds the call that a provider speaks of, and ends all of them when the ser
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import structlog
@@ -190,12 +191,12 @@ class CallManager:
                 raise
         elif live.leg.done() or live.told_state is not None:
             return None
-        token = self._tokens.mint(live.call.id, offer.provider_call_id)
+        token = self._tokens.mint(live.call.id, *key)
         return StreamTicket(live.call.id, token)
 
-    def admits(self, token: str) -> bool:
-        """Whether a stream with this token may be accepted at all."""
-        return self._tokens.good(token)
+    def admission(self, provider: str, token: str) -> AbstractContextManager[bool]:
+        """Hold a token for one connection; the value says whether it may be accepted at all."""
+        return self._tokens.admission(provider, token)
 
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         """Run the call whose stream is open to its end."""

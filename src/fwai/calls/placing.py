@@ -66,7 +66,7 @@ class OutboundPlacer:
             BusyError: This server has no room.
         """
         live = self._begin(call, line, order.ring_s + STREAM_S)
-        token = self._tokens.mint(call.id, "", order.ring_s + STREAM_S)
+        token = self._tokens.mint(call.id, call.provider, "", order.ring_s + STREAM_S)
         try:
             async with asyncio.timeout(DIAL_S):
                 provider_call_id = await line.dial(replace(order, token=token))

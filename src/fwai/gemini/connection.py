@@ -38,7 +38,6 @@ API_VERSION: Final = "v1beta"  # what the Live reference documents; the SDK's ow
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_WIRE_ERRORS: Final = 3
 HIGH_WATER_BYTES: Final = 24 * 1024  # half a second of base64 audio at 16 kHz
-CONGESTED_S: Final = 5.0  # a link that took no audio for so long is taken for dead
 INVALID_ARGUMENT: Final = 1007
 CLOSE_S: Final = 2.0  # what a peer that no longer reads is given to take our last bytes
 MAX_EARLY: Final = 100
@@ -90,7 +89,6 @@ class LiveConnection:
         self._socket = Socket(self._receive, self._closed, MAX_MESSAGE_BYTES, HIGH_WATER_BYTES)
         self._given_up = False
         self._cut: asyncio.TimerHandle | None = None
-        self._refusing_since: float | None = None
         self._wire_errors = 0
         self.unreadable = 0
         self.dropped = 0
@@ -134,14 +132,8 @@ class LiveConnection:
     def send_audio(self, message: bytes) -> bool:
         """Send caller audio; dropped, counted and False when the link is half a second behind."""
         if self._socket.send(message, droppable=True):
-            self._refusing_since = None
             return True
         self.dropped += 1
-        now = self._loop.time()
-        if self._refusing_since is None:
-            self._refusing_since = now
-        elif now - self._refusing_since > CONGESTED_S:
-            self._fail(_again("live: the link takes nothing", LINK, "it takes no audio"))
         return False
 
     def send(self, message: bytes) -> bool:
@@ -162,6 +154,7 @@ class LiveConnection:
             ssl_context=endpoint.tls,
             websocket_handshake_timeout=endpoint.open_s,
             max_frame_size=MAX_MESSAGE_BYTES,
+            enable_auto_pong=False,  # the socket answers
             max_redirects=0,
             extra_headers={"x-goog-api-key": endpoint.api_key},
             logger_name=_log,
@@ -208,7 +201,10 @@ class LiveConnection:
     def _closed(self, code: int, reason: str) -> None:
         if self._cut is not None:
             self._cut.cancel()
-        self._settle(close_error(code, reason, opening=not self._ready.done()))
+        if self._socket.stalled:
+            self._settle(_again("live: the link takes nothing", LINK, "it takes no audio"))
+        else:
+            self._settle(close_error(code, reason, opening=not self._ready.done()))
 
     def _settle(self, error: AgentError) -> None:
         if not self.lost.done():

@@ -1,6 +1,7 @@
 """Live calls: what providers tell of them, what may be done to them, and their events."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, Self
 
 from fwai.domain.call import (
@@ -121,8 +122,12 @@ class CallHandler(Protocol):
         """
         ...
 
-    def admits(self, token: str) -> bool:
-        """Whether a stream with this token may be accepted at all."""
+    def admission(self, provider: str, token: str) -> AbstractContextManager[bool]:
+        """Hold a token for one connection, as long as the context lasts.
+
+        The value says whether a stream with this token may be accepted at all: it is good, it was
+        given to ``provider``, and no other connection holds it.
+        """
         ...
 
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:

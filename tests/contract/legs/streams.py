@@ -11,7 +11,7 @@ from fastapi import FastAPI, WebSocket
 
 from contract.legs.bench import Ear, Peer, until
 from fwai.adapters.exotel.codec import ExotelCodec
-from fwai.adapters.exotel.routes import MAX_CALL_S, ExotelLeg
+from fwai.adapters.exotel.leg import MAX_CALL_S, ExotelLeg
 from fwai.adapters.media_codec import MediaCodec
 from fwai.adapters.media_socket import MediaSocketProtocol
 from fwai.adapters.media_stream import BUFFERED_MS, WebSocketLeg

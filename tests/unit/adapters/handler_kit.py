@@ -1,6 +1,8 @@
 """One stand-in for the call manager and one for who hears of messages; kits build on them."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fwai.domain.call import CallId, CallOffer, CallState, DialOrder, StreamTicket
@@ -47,8 +49,9 @@ class FakeCalls:
             raise BusyError("all lines are in use")
         return self.ticket
 
-    def admits(self, token: str) -> bool:
-        return token in self.tokens
+    @contextmanager
+    def admission(self, provider: str, token: str) -> Iterator[bool]:
+        yield token in self.tokens
 
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         return False

@@ -7,7 +7,12 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ParamSpec, cast
@@ -82,8 +87,8 @@ class Calls(FakeCalls):
     calls: list[Carried] = field(default_factory=list)
     listens: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def admits(self, token: str) -> bool:
-        return token == TOKEN
+    def admission(self, provider: str, token: str) -> AbstractContextManager[bool]:
+        return nullcontext(token == TOKEN)
 
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         if provider_call_id != "c-1":

@@ -67,7 +67,7 @@ def test_picows_makes_its_protocol_with_the_arguments_we_give() -> None:
     servers = [args for args in calls_of("WSProtocol", picows.api) if args[2] == "False"]
 
     assert servers == [PICOWS_ARGUMENTS], f"picows: WSProtocol's constructor {ADVICE}"
-    ours = next(calls_of("WSProtocol", media_socket))
+    ours = next(calls_of("StrangersProtocol", media_socket))
     assert len(ours) == len(PICOWS_ARGUMENTS), f"picows: WSProtocol's constructor {ADVICE}"
 
 

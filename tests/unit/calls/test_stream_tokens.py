@@ -1,3 +1,7 @@
+"""Which stream a token admits, and how often."""
+
+from contextlib import ExitStack
+
 import pytest
 
 from fwai.calls import stream_tokens
@@ -5,6 +9,7 @@ from fwai.calls.stream_tokens import LIFE_S, StreamTokens
 from fwai.domain.call import CallId
 
 CALL = CallId("20261122-ab")
+PLIVO = "plivo"
 
 
 class Clock:
@@ -12,6 +17,11 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def good(tokens: StreamTokens, token: str, provider: str = PLIVO) -> bool:
+    with tokens.admission(provider, token) as admitted:
+        return admitted
 
 
 @pytest.fixture
@@ -25,23 +35,23 @@ def tokens(clock: Clock) -> StreamTokens:
 
 
 def test_a_token_admits_the_stream_of_its_call_once(tokens: StreamTokens) -> None:
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
-    assert tokens.good(token)
+    assert good(tokens, token)
     assert tokens.redeem(token, "c-1") == CALL
-    assert not tokens.good(token)
+    assert not good(tokens, token)
     assert tokens.redeem(token, "c-1") is None
 
 
 def test_another_call_cannot_use_it_up(tokens: StreamTokens) -> None:
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
     assert tokens.redeem(token, "c-2") is None
     assert tokens.redeem(token, "c-1") == CALL
 
 
 def test_a_stream_that_does_not_say_its_call_is_of_the_tokens(tokens: StreamTokens) -> None:
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
     assert tokens.redeem("guess", "") is None
     assert tokens.redeem(token, "") == CALL
@@ -50,49 +60,91 @@ def test_a_stream_that_does_not_say_its_call_is_of_the_tokens(tokens: StreamToke
 
 def test_a_connection_may_be_retried_until_one_starts(tokens: StreamTokens) -> None:
     """Plivo tries three times; only a valid start uses the token up."""
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
-    assert [tokens.good(token) for _ in range(3)] == [True] * 3
+    assert [good(tokens, token) for _ in range(3)] == [True] * 3
+
+
+def test_one_connection_at_a_time_holds_a_token(tokens: StreamTokens) -> None:
+    token, other = tokens.mint(CALL, PLIVO, "c-1"), tokens.mint(CALL, PLIVO, "c-1")
+
+    with ExitStack() as open_connections:
+        admitted = [
+            open_connections.enter_context(tokens.admission(PLIVO, token)) for _ in range(500)
+        ]
+        assert admitted == [True] + [False] * 499
+        assert good(tokens, other), "what one token's connection does is no other's concern"
+
+    assert good(tokens, token)
+
+
+def test_a_connection_that_fails_gives_the_token_back(tokens: StreamTokens) -> None:
+    token = tokens.mint(CALL, PLIVO, "c-1")
+
+    with pytest.raises(ConnectionError), tokens.admission(PLIVO, token):
+        raise ConnectionError
+
+    assert good(tokens, token)
+
+
+def test_the_connection_that_holds_a_token_may_use_it_up(tokens: StreamTokens) -> None:
+    token = tokens.mint(CALL, PLIVO, "c-1")
+
+    with tokens.admission(PLIVO, token):
+        assert tokens.redeem(token, "c-1") == CALL
+
+    assert not good(tokens, token)
+
+
+@pytest.mark.parametrize("provider", ["exotel", "", "Plivo", "whatsapp"])
+@pytest.mark.parametrize("call", ["c-1", ""])
+def test_a_token_opens_no_stream_of_another_provider(
+    tokens: StreamTokens, call: str, provider: str
+) -> None:
+    token = tokens.mint(CALL, PLIVO, call)
+
+    assert not good(tokens, token, provider)
+    assert good(tokens, token), "nor does the attempt take it from its own"
 
 
 def test_it_lives_for_a_minute(tokens: StreamTokens, clock: Clock) -> None:
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
     clock.now += LIFE_S - 0.1
-    assert tokens.good(token)
+    assert good(tokens, token)
     clock.now += 0.1
-    assert not tokens.good(token)
+    assert not good(tokens, token)
     assert tokens.redeem(token, "c-1") is None
 
 
 def test_a_started_stream_makes_the_calls_other_tokens_worthless(tokens: StreamTokens) -> None:
-    first, second = tokens.mint(CALL, "c-1"), tokens.mint(CALL, "c-1")
-    other = tokens.mint(CallId("other"), "c-2")
+    first, second = tokens.mint(CALL, PLIVO, "c-1"), tokens.mint(CALL, PLIVO, "c-1")
+    other = tokens.mint(CallId("other"), PLIVO, "c-2")
 
     tokens.redeem(second, "c-1")
 
-    assert not tokens.good(first)
-    assert tokens.good(other)
+    assert not good(tokens, first)
+    assert good(tokens, other)
 
 
 def test_a_revoked_call_has_no_token(tokens: StreamTokens) -> None:
-    token = tokens.mint(CALL, "c-1")
+    token = tokens.mint(CALL, PLIVO, "c-1")
 
     tokens.revoke(CALL)
 
-    assert not tokens.good(token)
+    assert not good(tokens, token)
 
 
 @pytest.mark.parametrize("token", ["", "guess", "x" * 10_000])
 def test_a_guess_admits_nothing(tokens: StreamTokens, token: str) -> None:
-    tokens.mint(CALL, "c-1")
+    tokens.mint(CALL, PLIVO, "c-1")
 
-    assert not tokens.good(token)
+    assert not good(tokens, token)
     assert tokens.redeem(token, "c-1") is None
 
 
 def test_tokens_are_unguessable_and_safe_in_a_url(tokens: StreamTokens) -> None:
-    minted = {tokens.mint(CALL, "c-1") for _ in range(200)}
+    minted = {tokens.mint(CALL, PLIVO, "c-1") for _ in range(200)}
 
     assert len(minted) == 200
     assert all(len(token) >= 32 for token in minted)
@@ -103,14 +155,14 @@ def test_expired_tokens_are_forgotten_and_no_flood_fills_the_memory(
     tokens: StreamTokens, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream_tokens, "MOST", 50)
-    first = tokens.mint(CALL, "c-1")
+    first = tokens.mint(CALL, PLIVO, "c-1")
     for _ in range(50):
-        tokens.mint(CALL, "c-1")
+        tokens.mint(CALL, PLIVO, "c-1")
 
     assert len(tokens._grants) == 50
-    assert not tokens.good(first)
+    assert not good(tokens, first)
     clock.now += LIFE_S
-    tokens.mint(CALL, "c-1")
+    tokens.mint(CALL, PLIVO, "c-1")
     assert len(tokens._grants) == 1
 
 
@@ -120,7 +172,7 @@ def test_expired_tokens_are_forgotten_and_no_flood_fills_the_memory(
 def test_before_the_providers_id_is_known_the_first_stream_uses_the_token(
     tokens: StreamTokens,
 ) -> None:
-    token = tokens.mint(CALL, "", 75.0)
+    token = tokens.mint(CALL, PLIVO, "", 75.0)
 
     assert tokens.redeem(token, "whatever") == CALL
     assert tokens.redeem(token, "whatever") is None
@@ -130,21 +182,21 @@ def test_before_the_providers_id_is_known_the_first_stream_uses_the_token(
 def test_the_token_of_an_order_lives_as_long_as_it_is_told_to(
     tokens: StreamTokens, clock: Clock
 ) -> None:
-    long, short = tokens.mint(CALL, "", 75.0), tokens.mint(CallId("other"), "c-2")
+    long, short = tokens.mint(CALL, PLIVO, "", 75.0), tokens.mint(CallId("other"), PLIVO, "c-2")
 
     clock.now += LIFE_S
-    tokens.mint(CallId("third"), "c-3")  # which forgets what has expired
+    tokens.mint(CallId("third"), PLIVO, "c-3")  # which forgets what has expired
 
-    assert tokens.good(long)
-    assert not tokens.good(short)
+    assert good(tokens, long)
+    assert not good(tokens, short)
     clock.now += 15.0
-    assert not tokens.good(long)
+    assert not good(tokens, long)
 
 
 def test_an_answer_that_brings_its_own_token_makes_that_of_the_order_worthless(
     tokens: StreamTokens,
 ) -> None:
-    of_the_order, of_the_answer = tokens.mint(CALL, "", 75.0), tokens.mint(CALL, "c-1")
+    of_the_order, of_the_answer = tokens.mint(CALL, PLIVO, "", 75.0), tokens.mint(CALL, PLIVO, "c-1")
 
     assert tokens.redeem(of_the_answer, "c-1") == CALL
-    assert not tokens.good(of_the_order)
+    assert not good(tokens, of_the_order)

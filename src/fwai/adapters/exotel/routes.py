@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
@@ -11,7 +12,8 @@ from fastapi.responses import JSONResponse
 
 from fwai.adapters.account_log import AccountLog
 from fwai.adapters.exotel.client import ExotelClient
-from fwai.adapters.exotel.codec import SAMPLE_RATES, ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.leg import MAX_CALL_S, ExotelLeg
 from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.webhook import (
     MAX_ID_CHARS,
@@ -23,11 +25,11 @@ from fwai.adapters.exotel.webhook import (
     is_ringing,
     parse_fields,
     parse_message_report,
+    requested_rate,
     secrets_equal,
     stream_failed,
     stream_url,
 )
-from fwai.adapters.media_stream import WebSocketLeg
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, StoreError, WireError
 from fwai.http.body import read_body
@@ -38,7 +40,6 @@ from fwai.interfaces.messages import MessageReports
 
 PROVIDER: Final = "exotel"
 MAX_BODY_BYTES: Final = 64 * 1024
-MAX_CALL_S: Final = 55 * 60.0  # Exotel ends a stream after an hour, without a word
 LOOKUP_S: Final = 2.0  # for asking Exotel about a call; the applet waits meanwhile
 DEFAULT_RATE: Final = 8000
 LISTEN: Final = "listen"  # ?mode=listen: the URL of a Stream applet, which cannot be told otherwise
@@ -81,35 +82,6 @@ class ExotelWebhooks:
             basic=self.basic,
         )
         return f"{url}&mode={LISTEN}" if listening else url
-
-
-class ExotelLeg(WebSocketLeg):
-    """Caller leg of a Voicebot or Stream applet.
-
-    Attributes:
-        listening: A Stream applet's leg, which only listens: nothing may be sent on it.
-    """
-
-    listening = False
-
-    def play(self, pcm: bytes) -> None:
-        """Play ``pcm`` to the caller; nothing on a listening leg."""
-        if not self.listening:
-            super().play(pcm)
-
-    def flush(self) -> None:
-        """Play what the codec holds back; nothing on a listening leg."""
-        if not self.listening:
-            super().flush()
-
-    def clear(self) -> None:
-        """Drop what Exotel has buffered; nothing on a listening leg."""
-        if not self.listening:
-            super().clear()
-
-    def mark(self, name: str) -> bool:
-        """Send a mark; False on a listening leg."""
-        return not self.listening and super().mark(name)
 
 
 def router(
@@ -261,11 +233,16 @@ class _RequestHandler:
 
     async def stream(self, websocket: WebSocket, secret: str, token: str) -> None:
         """Admit a stream, read its ``start`` message and carry its call."""
-        if reason := self._refusal_reason(websocket, secret, token):
-            _log.warning("stream_refused", reason=reason)
-            await websocket.close(REFUSED)  # before the accept: HTTP 403
-            return
-        requested = _requested_rate(websocket)
+        reason = self._refusal_reason(websocket, secret)
+        with self._admission(token) as admitted:
+            if reason or not admitted:
+                _log.warning("stream_refused", reason=reason or "token")
+                await websocket.close(REFUSED)  # before the accept: HTTP 403
+            else:
+                await self._open(websocket, token)
+
+    async def _open(self, websocket: WebSocket, token: str) -> None:
+        requested = requested_rate(websocket.query_params)
         codec = ExotelCodec(requested or DEFAULT_RATE, self._hooks.chunk_bytes)
         try:
             leg, _ = await ExotelLeg.open(websocket, codec, MAX_CALL_S)
@@ -276,18 +253,26 @@ class _RequestHandler:
             _log.warning("stream_rate_differs", asked=requested, sample_rate=codec.sample_rate)
         parameters = {**codec.started.parameters, **websocket.query_params}
         leg.listening = parameters.get("mode") == LISTEN
-        code = await self._carry(leg, codec.started, token or parameters.get("t", ""))
+        said = "" if token else parameters.get("t", "")
+        with self._admission(said) as admitted:
+            code = REFUSED
+            if admitted:
+                code = await self._carry(leg, codec.started, token or said)
         if code is not None:
             await leg.close(code)
 
-    def _refusal_reason(self, websocket: WebSocket, secret: str, token: str) -> str:
+    def _admission(self, token: str) -> AbstractContextManager[bool]:
+        """Hold a token for one connection; without one, account and call decide."""
+        return self._calls.admission(PROVIDER, token) if token else nullcontext(enter_result=True)
+
+    def _refusal_reason(self, websocket: WebSocket, secret: str) -> str:
         """Return why a handshake is refused; empty when it is not."""
         if not secrets_equal(secret, self._hooks.secret):
             return "secret"
         login = websocket.headers.get("Authorization")
         if self._hooks.basic and not basic_auth_matches(login, *self._hooks.basic):
             return "basic credentials"
-        return "token" if token and not self._calls.admits(token) else ""
+        return ""
 
     async def _carry(self, leg: ExotelLeg, started: ExotelStarted, token: str) -> int | None:
         """Carry the call of an open stream; return the close code when that failed."""
@@ -391,10 +376,3 @@ def _authenticated_fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awa
         return found
 
     return fields
-
-
-def _requested_rate(websocket: WebSocket) -> int:
-    """Return the sample rate in the stream's URL, in Hz; 0 when missing or unsupported."""
-    query = websocket.query_params
-    text = query.get("sample-rate") or query.get("sample_rate") or ""
-    return int(text) if text in {str(rate) for rate in SAMPLE_RATES} else 0

@@ -22,6 +22,7 @@ from email import message_from_bytes
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
+from fwai.adapters.exotel.codec import SAMPLE_RATES
 from fwai.domain import phone
 from fwai.domain.call import CallState, Direction
 
@@ -91,6 +92,12 @@ def stream_url(
     login = f"{quote(basic[0], safe='')}:{quote(basic[1], safe='')}@" if basic else ""
     path = f"/exotel/{quote(secret, safe='')}/stream" + (f"/{token}" if token else "")
     return f"{scheme}://{login}{place}{path}?sample-rate={sample_rate}"
+
+
+def requested_rate(query: Mapping[str, str]) -> int:
+    """Return the sample rate in a stream's URL, in Hz; 0 when missing or unsupported."""
+    text = query.get("sample-rate") or query.get("sample_rate") or ""
+    return int(text) if text in {str(rate) for rate in SAMPLE_RATES} else 0
 
 
 # ---- fields -------------------------------------------------------------------------------------

@@ -228,10 +228,21 @@ async def _stream(
     accounts: AccountLog,
 ) -> None:
     """Admit a stream by its token, read its ``start`` message and carry its call."""
-    if not calls.admits(token) or not _is_handshake_allowed(websocket, hooks):
-        _log.warning("stream_refused", reason="token or signature")
-        await websocket.close(1008)  # before the accept: HTTP 403
-        return
+    with calls.admission(PROVIDER, token) as admitted:
+        if not admitted or not _is_handshake_allowed(websocket, hooks):
+            _log.warning("stream_refused", reason="token or signature")
+            await websocket.close(1008)  # before the accept: HTTP 403
+            return
+        await _carry_stream(websocket, token, hooks, calls, accounts)
+
+
+async def _carry_stream(
+    websocket: WebSocket,
+    token: str,
+    hooks: PlivoWebhooks,
+    calls: CallHandler,
+    accounts: AccountLog,
+) -> None:
     codec = PlivoCodec(asked=CONTENT_TYPES[hooks.audio], big_endian_l16=hooks.big_endian_l16)
     try:
         leg, started = await WebSocketLeg.open(websocket, codec)

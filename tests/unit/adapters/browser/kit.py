@@ -42,9 +42,6 @@ class Calls(FakeCalls):
         await super().offer(offer, control)
         return None if self.gone else StreamTicket(CallId(f"id-{len(self.offers)}"), "token")
 
-    def admits(self, token: str) -> bool:
-        return True
-
     async def carry(self, token: str, provider_call_id: str, leg: CallerLeg) -> bool:
         self.carried.set()
         await self.over.wait()

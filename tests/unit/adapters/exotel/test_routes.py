@@ -12,12 +12,11 @@ from starlette.websockets import WebSocketDisconnect
 
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
+from fwai.adapters.exotel.leg import MAX_CALL_S, ExotelLeg
 from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import (
     MAX_BODY_BYTES,
-    MAX_CALL_S,
     REFUSED,
-    ExotelLeg,
     ExotelWebhooks,
     _RequestHandler,
 )
