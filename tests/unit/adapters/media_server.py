@@ -114,6 +114,9 @@ class MediaServer:
     def url(self) -> str:
         return f"ws://127.0.0.1:{self.port}{PATH}"
 
+    def url_for(self, token: str) -> str:
+        return self.url.replace(TOKEN, token)
+
     def connect(self, url: str = "", **options: Any) -> connect:  # noqa: ANN401
         return connect(url or self.url, compression=None, ping_interval=None, **options)
 
@@ -168,10 +171,10 @@ def frame(payload: bytes, opcode: int = 1, *, fin: bool = True, masked: bool = T
 
 @asynccontextmanager
 async def serving(
-    hooks: PlivoWebhooks = HOOKS, *, listens: bool = True
+    hooks: PlivoWebhooks = HOOKS, *, listens: bool = True, calls: Calls | None = None
 ) -> AsyncIterator[MediaServer]:
     """Serve until the block is left; by then every stream must have ended by itself."""
-    calls = Calls()
+    calls = calls or Calls()
     if listens:
         calls.listens.set()
     app = FastAPI()
