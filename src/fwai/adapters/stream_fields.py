@@ -18,8 +18,10 @@ UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises; the last two for bytes that are no UTF-8 and for deep nesting."""
 
 _KEEPALIVE_BYTES: Final = 16
+_MAX_FORMAT_CHARS: Final = 200
+_MAX_PAIRS: Final = 100  # of a message's largest, 65,000, would take a tenth of a second to read
 _BOM: Final = b"\xef\xbb\xbf"
-_URL_SAFE: Final = str.maketrans("-_", "+/")
+_PLAIN_BASE64: Final = str.maketrans("-_", "+/", " \t\r\n\f\v")
 _BLANKS: Final = re.compile(r"\s+")
 _MULAW: Final = ("mulaw", "ulaw", "pcmu", "audiobasic")
 _LINEAR: Final = ("l16", "linear", "lin16", "slin", "pcm", "raw", "s16le")  # codespell:ignore slin
@@ -64,8 +66,16 @@ def mapping(value: object) -> dict[str, Any]:
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            value = dict(parse_qsl(str(value)))
+            value = _form(str(value))
     return normalize_keys(value) if isinstance(value, dict) else {}
+
+
+def _form(text: str) -> dict[str, str]:
+    """Parse ``k=v&k=v``; nothing when there are more pairs than anybody means."""
+    try:
+        return dict(parse_qsl(text, max_num_fields=_MAX_PAIRS))
+    except ValueError:
+        return {}
 
 
 def text(value: object) -> str:
@@ -101,10 +111,10 @@ def audio_format(body: object) -> tuple[str, int | None]:
     fields = mapping(body) if not isinstance(body, str) or body.lstrip()[:1] == "{" else {}
     said = body if isinstance(body, str) and not fields else ""
     said = first_text((fields,), "encoding", "type", "contenttype", "codec") or said
-    kind, _, parameters = said.partition(";")
+    kind, _, parameters = said[:_MAX_FORMAT_CHARS].partition(";")
     rate = number(fields.get("samplerate")) or number(fields.get("rate"))
     if rate is None:
-        given = dict(parse_qsl(_BLANKS.sub("", parameters.lower()).replace(";", "&")))
+        given = _form(_BLANKS.sub("", parameters.lower()).replace(";", "&"))
         rate = number(given.get("rate"))
     word = "".join(filter(str.isalnum, kind.lower()))
     if any(law in word for law in _MULAW):
@@ -126,7 +136,7 @@ def audio_bytes(value: object) -> bytes | None:
         return b""
     if not isinstance(value, str):
         return None
-    plain = _BLANKS.sub("", value).rstrip("=").translate(_URL_SAFE)
+    plain = value.translate(_PLAIN_BASE64).rstrip("=")
     try:
         return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
     except ValueError:  # binascii's own error is one, and so is text that is not ASCII

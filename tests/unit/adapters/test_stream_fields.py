@@ -99,3 +99,18 @@ def test_an_object_in_text_is_an_object() -> None:
 @pytest.mark.parametrize(("raw", "blank"), [(b"", True), (b" \r\n", True), (b" " * 99, False)])
 def test_only_a_short_blank_is_a_blank(raw: bytes, blank: bool) -> None:
     assert is_blank(memoryview(raw)) is blank
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["a=1&" * 65_000, "audio/x-mulaw;" + "a=1;" * 65_000, "{" + "a=1&" * 65_000, " \n" * 130_000],
+    ids=["pairs", "parameters", "broken object", "blanks"],
+)
+def test_what_fills_a_message_is_not_read_in_full(said: str) -> None:
+    """It would stall every call for a tenth of a second."""
+    kind, rate = audio_format(said)
+
+    assert "a" not in mapping(said)
+    assert rate is None
+    assert len(kind) <= 200
+    assert audio_bytes(said) in (None, b"")
