@@ -29,8 +29,9 @@ _TEXT = WSMsgType.TEXT
 _BINARY = WSMsgType.BINARY
 _PING = WSMsgType.PING
 _CLOSE = WSMsgType.CLOSE
-_BREACH = WSCloseCode.PROTOCOL_ERROR
-_TOO_LONG = WSCloseCode.MESSAGE_TOO_BIG
+_DATA = (_TEXT, _BINARY)
+_BREACH: Final = 1002
+_TOO_LONG: Final = 1009
 
 
 class Socket(WSListener):
@@ -152,21 +153,15 @@ class Socket(WSListener):
             self.close(_BREACH, "reserved bits")
         elif frame.payload_size > self._max_message_bytes:
             self.close(_TOO_LONG, "message too long")
-        elif kind == _TEXT or kind == _BINARY:  # noqa: PLR1714 - a tuple costs on the hot path
+        elif kind in _DATA:
             if self._fragments is not None:
                 self.close(_BREACH, "a message inside another")
             elif frame.fin:
                 self._receive(frame.get_payload_as_memoryview())
             else:
                 self._fragments = bytearray(frame.get_payload_as_memoryview())
-        elif kind == _CONTINUATION:
-            self._continue(frame)
-        elif kind == _PING:
-            self._ping = frame.get_payload_as_bytes()
-            if self._next_pong is None:
-                self._answer_ping()
-        elif kind == _CLOSE:
-            self._note_close(transport, frame)
+        else:
+            self._handle_rare(kind, transport, frame)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002, D102
         for timer in (self._linger, self._stall, self._next_pong):
@@ -188,6 +183,16 @@ class Socket(WSListener):
             self._stall = None
 
     # ---- judging and answering ----------------------------------------------------------------
+
+    def _handle_rare(self, kind: WSMsgType, transport: WSTransport, frame: WSFrame) -> None:
+        if kind == _CONTINUATION:
+            self._continue(frame)
+        elif kind == _PING:
+            self._ping = frame.get_payload_as_bytes()
+            if self._next_pong is None:
+                self._answer_ping()
+        elif kind == _CLOSE:
+            self._note_close(transport, frame)
 
     def _continue(self, frame: WSFrame) -> None:
         fragments = self._fragments

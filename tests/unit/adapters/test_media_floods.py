@@ -1,13 +1,12 @@
 """Floods on one media socket, beside a call that must not notice."""
 
 import asyncio
-import base64
-import os
 import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fwai.adapters.media_socket import MAX_MESSAGE_BYTES, MAX_READ_BYTES
-from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.sound_allowance import AHEAD_S, MESSAGE_S
 from fwai.calls.stream_tokens import StreamTokens
 from fwai.domain.call import CallId
@@ -93,11 +91,11 @@ async def test_a_flood_of_pings_from_a_peer_that_reads_nothing_costs_nothing_tha
 @on_uvloop
 async def test_a_frame_that_is_too_long_is_neither_delivered_nor_kept(size: int) -> None:
     """It comes in one write, so most of it is there before picows closes the connection."""
-    heard = []
+    heard: list[memoryview] = []
     async with flooded() as (_, client, flooder):
         before = memory()
-        flooder.leg._receive = heard.append  # type: ignore[method-assign]
-        flooder.leg._socket._receive = heard.append  # type: ignore[union-attr]
+        assert flooder.leg._socket is not None
+        flooder.leg._socket._receive = heard.append
         await pour(client, long_frame(b" " * size) + frame(KEY.encode()))
         await until(lambda: flooder.hang_ups)
 
@@ -191,14 +189,14 @@ async def test_a_flood_of_small_frames_takes_turns_with_everybody_else(small: by
             frames += 1
             judge(*arguments)  # type: ignore[arg-type]
 
-        listener.on_ws_frame = count  # type: ignore[method-assign]
+        listener.on_ws_frame = count  # type: ignore[method-assign, assignment]
         turn = asyncio.create_task(take_turns())
         await pour(client, small * FLOOD)
         await until(lambda: frames >= FLOOD // 2)
         turn.cancel()
         await asyncio.wait([turn])
 
-    most = max(after - before for before, after in zip(turns, turns[1:], strict=False))
+    most = max(after - before for before, after in pairwise(turns))
     assert most <= 4 * MAX_READ_BYTES // len(small)
 
 

@@ -196,7 +196,8 @@ def test_the_token_of_an_order_lives_as_long_as_it_is_told_to(
 def test_an_answer_that_brings_its_own_token_makes_that_of_the_order_worthless(
     tokens: StreamTokens,
 ) -> None:
-    of_the_order, of_the_answer = tokens.mint(CALL, PLIVO, "", 75.0), tokens.mint(CALL, PLIVO, "c-1")
+    of_the_order = tokens.mint(CALL, PLIVO, "", 75.0)
+    of_the_answer = tokens.mint(CALL, PLIVO, "c-1")
 
     assert tokens.redeem(of_the_answer, "c-1") == CALL
     assert not good(tokens, of_the_order)

@@ -431,7 +431,7 @@ async def test_a_flood_of_pings_is_answered_now_and_then_the_latest_included() -
             pongs.append(bytes(one.data))
             pong(one)
 
-        connection.protocol.recv_frame = note  # type: ignore[method-assign]
+        connection.protocol.recv_frame = note  # type: ignore[method-assign, assignment]
         connection.transport.write(b"".join(frame(one, opcode=9) for one in sent))
         await connection.wait_closed()
 
@@ -496,7 +496,7 @@ class Transport:
     def send_close(self, *_: object) -> None:
         self.is_close_frame_sent = True
 
-    def disconnect(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as picows has it
+    def disconnect(self, graceful: bool = True) -> None:
         self.ends.append(graceful)
 
 

@@ -255,9 +255,10 @@ class _RequestHandler:
         leg.listening = parameters.get("mode") == LISTEN
         said = "" if token else parameters.get("t", "")
         with self._admission(said) as admitted:
-            code = REFUSED
             if admitted:
                 code = await self._carry(leg, codec.started, token or said)
+            else:
+                code = REFUSED
         if code is not None:
             await leg.close(code)
 

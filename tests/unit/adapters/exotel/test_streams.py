@@ -93,15 +93,14 @@ async def test_a_token_opens_a_stream_of_its_own_provider_only(provider: str, in
 async def test_a_token_that_another_connection_holds_opens_none(in_url: bool) -> None:
     calls = Tokens()
     token = calls.out.mint(CALL, "exotel", "c-1")
-    async with serving(calls) as url:
-        async with connect(f"{url}/{token}", compression=None) as first:
-            if in_url:
-                with pytest.raises(InvalidStatus):
-                    await closed_with(f"{url}/{token}", start())
-            else:
-                assert await closed_with(url, start(token)) == REFUSED
-            assert calls.carried == 0
-            await first.send(start())
-            await first.wait_closed()
+    async with serving(calls) as url, connect(f"{url}/{token}", compression=None) as first:
+        if in_url:
+            with pytest.raises(InvalidStatus):
+                await closed_with(f"{url}/{token}", start())
+        else:
+            assert await closed_with(url, start(token)) == REFUSED
+        assert calls.carried == 0
+        await first.send(start())
+        await first.wait_closed()
 
     assert calls.carried == 1
