@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from websockets.frames import Frame
 
 from fwai.domain.events import AgentAudio, AgentSaid, TurnEnded
 from fwai.errors import AgentError
@@ -331,12 +332,32 @@ async def test_a_link_that_takes_nothing_for_five_seconds_is_dead() -> None:
         connection.send_audio(big)
         borne = not connection.lost.done()
         await settle(0.2)
-        connection.send_audio(big)
 
         assert borne
         assert connection.lost.result().resumable
+        assert "takes nothing" in str(connection.lost.result())
         assert not connection.is_open
         line.go_on_reading()
+        await settle(0.1)
+
+
+async def test_pings_of_the_service_are_answered_once_and_not_each_of_a_flood() -> None:
+    async with FakeLive() as service:
+        connection = await opened(service)
+        line = await service.line(0)
+        pongs: list[bytes] = []
+        take = line.socket.protocol.recv_frame
+
+        def note(one: Frame) -> None:
+            pongs.append(bytes(one.data))
+            take(one)
+
+        line.socket.protocol.recv_frame = note  # type: ignore[method-assign, assignment]
+        line.socket.transport.write(b"".join(b"\x89\x01%c" % n for n in range(100)))
+        await settle(1.0)
+
+        assert pongs == [b"\x00", b"c"]
+        connection.close()
         await settle(0.1)
 
 
