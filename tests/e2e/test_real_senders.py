@@ -44,18 +44,19 @@ async def test_an_exotel_stream_of_two_second_messages_that_only_its_token_names
             body = {"account_sid": "500025", "media_format": {"type": "raw", "rate": RATE}}
             await stream.send(json.dumps({"event": "start", "stream_sid": "s", "start": body}))
             await stream.recv()  # the agent greets: the model listens
-            for _ in range(4):
+            for _ in range(2):
                 media = {"event": "media", "media": {"payload": TWO_SECONDS}}
                 assert len(json.dumps(media)) > 85_000
                 await stream.send(json.dumps(media))
+                await asyncio.sleep(2.0)  # nobody speaks faster
             async with asyncio.timeout(10):
-                while heard_ms(house) < 7_900:  # noqa: ASYNC110
+                while heard_ms(house) < 3_900:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 
         reason, state, model_heard_ms = await over(house)
 
         assert (reason, state) == (EndReason.CALLER_HUNG_UP, CallState.COMPLETED)
-        assert model_heard_ms > 7_900
+        assert model_heard_ms > 3_900
         ((session, _),) = house.over
         assert session.call.provider_call_id == "c1"
 
@@ -89,7 +90,7 @@ async def test_a_plivo_stream_with_an_internal_account_number_is_an_ordinary_cal
                     {"event": "start", "start": body},
                     {"event": "dtmf", "dtmf": {"digit": 5}},
                     {"event": "playedStream", "streamId": "s-1"},
-                    *[{"event": "media", "media": {"payload": SILENCE}}] * 150,
+                    *[{"event": "media", "media": {"payload": SILENCE}}] * 100,
                 ):
                     await stream.send(json.dumps(message))
                 await stream.recv()
@@ -97,6 +98,6 @@ async def test_a_plivo_stream_with_an_internal_account_number_is_an_ordinary_cal
             reason, state, model_heard_ms = await over(house)
 
     assert (reason, state) == (EndReason.CALLER_HUNG_UP, CallState.COMPLETED)
-    assert model_heard_ms > 2_900
+    assert model_heard_ms > 1_900
     assert [line["event"] for line in logs].count("stream_account_differs") == 1
     assert not any(line["event"] == "stream_message_unreadable" for line in logs)
