@@ -56,12 +56,13 @@ def parse_spoken_time(words: str, now: datetime, zone: ZoneInfo) -> datetime:
         raise SpokenTimeError(TOO_LONG)
     now = now.astimezone(zone).replace(microsecond=0)
     try:
-        written, name = _parse_iso(words.strip(), zone)
+        names = _zone_names(now)
+        written, name = _parse_iso(words.strip(), zone, names)
         if written is not None:
             at = written
         else:
-            said, name = _without_zone_name(tokenize(words), now)
-            if name and name not in _zone_names(now):
+            said, name = _without_zone_name(tokenize(words), names)
+            if name and name not in names:
                 refuse_zone(name, zone.key)
             at = resolve(TimeParser(said).parse(), now, zone)
         _check_range(at, now)
@@ -73,10 +74,11 @@ def parse_spoken_time(words: str, now: datetime, zone: ZoneInfo) -> datetime:
     return local.replace(second=0, microsecond=0) if written is not None else local
 
 
-def _parse_iso(text: str, zone: ZoneInfo) -> tuple[datetime | None, str]:
+def _parse_iso(text: str, zone: ZoneInfo, own: set[str]) -> tuple[datetime | None, str]:
     """Parse ``text`` if it is ISO 8601 with a time of day; return also a zone's name behind it."""
     date_and_time, _, last = text.rpartition(" ")
-    name = last.lower() if last.isalpha() else ""
+    named = last.lower() in own or any(word.kind is Kind.ZONE for word in tokenize(last))
+    name = last.lower() if named else ""
     iso = (date_and_time if name else text).strip().upper()
     if len(iso) <= len("2026-11-25"):
         return None, ""
@@ -89,13 +91,12 @@ def _parse_iso(text: str, zone: ZoneInfo) -> tuple[datetime | None, str]:
     return written.astimezone(UTC), name
 
 
-def _without_zone_name(words: list[Word], now: datetime) -> tuple[list[Word], str]:
+def _without_zone_name(words: list[Word], own: set[str]) -> tuple[list[Word], str]:
     """Separate the name of a time zone from the words: "5 PM IST"."""
-    own = (now.tzname() or "").lower()
     named = [
         word.text
         for word in words
-        if word.kind is Kind.ZONE or (word.kind is Kind.UNKNOWN and word.text == own)
+        if word.kind is Kind.ZONE or (word.kind is Kind.UNKNOWN and word.text in own)
     ]
     if len(set(named)) > 1:
         refuse()
@@ -105,8 +106,8 @@ def _without_zone_name(words: list[Word], now: datetime) -> tuple[list[Word], st
 
 def _zone_names(now: datetime) -> set[str]:
     """Return the abbreviations of the zone of ``now``, in summer and in winter."""
-    half_year = timedelta(days=182)
-    return {(at.tzname() or "").lower() for at in (now, now + half_year)}
+    of_year = (now.replace(month=month, day=1) for month in (1, 7))
+    return {(at.tzname() or "").lower() for at in of_year}
 
 
 def _check_range(at: datetime, now: datetime) -> None:

@@ -3,18 +3,27 @@
 from typing import Final, NamedTuple
 
 from fwai.domain.spoken_time_cursor import WordCursor
-from fwai.domain.spoken_time_figures import clock_figures, is_hundreds, whole_number
+from fwai.domain.spoken_time_durations import HOURS_OF_CLOCK
+from fwai.domain.spoken_time_figures import (
+    clock_figures,
+    is_dotted_date,
+    is_hundreds,
+    whole_number,
+)
 from fwai.domain.spoken_time_kinds import DAY_S, HOUR_S, MINUTE_S, Kind, Word
 from fwai.domain.spoken_time_refusals import (
     NO_SUCH_CLOCK,
+    NOT_FROM_NOW,
     refuse,
     refuse_count,
+    refuse_date,
     refuse_half,
     refuse_on,
     refuse_word,
 )
 
 _NOON: Final = 12 * 60
+_EARLIEST_HOURS: Final = 8  # "2.30 hours" is rather a length
 _LIKE_YEARS: Final = range(2020, 2060)
 # Numbers that are also other words: "do call me", "ek phone", "one more time".
 _ARTICLES: Final = ("one", "ek", "do", "एक", "दो")
@@ -27,10 +36,14 @@ class Clock(NamedTuple):
     Attributes:
         minutes: Minutes after midnight.
         exact: It was written as in 24-hour notation.
+        either: It may be of either half of the day, however unlikely the hour.
+        to_twelve: It was said as some minutes to twelve.
     """
 
     minutes: int
     exact: bool = False
+    either: bool = False
+    to_twelve: bool = False
 
 
 def read_clock(words: WordCursor) -> Clock | None:
@@ -88,8 +101,7 @@ def _hour(words: WordCursor) -> Clock | None:
         more = words.take().value
         return _near(words.take(), more)
     if words.peek().kind is Kind.FIGURES:
-        figures = words.take().text
-        return Clock(clock_figures(figures), exact=figures[0] == "0")
+        return _figures(words)
     if words.peek().kind is not Kind.NUMBER:
         return None
     word = words.take()
@@ -99,11 +111,33 @@ def _hour(words: WordCursor) -> Clock | None:
             refuse()
         words.at += hours
         hour, minute = divmod(word.value // 60, 100)
-        exact = len(word.text) == len("1730")
+        exact = hours or word.text[0] == "0"
         return Clock(hour * 60 + minute, exact) if minute < 60 else refuse(NO_SUCH_CLOCK)
     minutes = _minutes(words, word)
     _check_bare(words, word, before, bare=not minutes)
-    return Clock(word.value + minutes)
+    # "05 baje" may be five of 24 hours, or five with a zero before it.
+    padded = word.text.isdecimal() and word.text[0] == "0" and word.value > 0
+    return Clock(word.value + minutes, either=padded)
+
+
+def _figures(words: WordCursor) -> Clock:
+    """Read "5:30", "17.30 hrs"; what may be a date or a length of time is refused."""
+    before, around = words.peek(-1).kind, words.asides()
+    figures = words.take().text
+    dated = before in (Kind.ON, Kind.FOR, Kind.WEEKDAY) or words.next_are(Kind.KO)
+    if dated and is_dotted_date(figures):
+        refuse_date(figures)
+    minutes = clock_figures(figures)
+    unit = words.peek()
+    hours = unit.kind is Kind.UNIT and unit.text in HOURS_OF_CLOCK
+    if hours:
+        words.at += 1
+        length = figures[1] in ".:" and minutes < _EARLIEST_HOURS * 60
+        joined = any(word.kind is Kind.OF for word in around) or words.joined
+        lasting = any(word.kind is not Kind.ASIDE for word in words.asides()[:1])
+        if length or joined or lasting or before is Kind.FOR:
+            refuse(NOT_FROM_NOW)
+    return Clock(minutes, exact=hours or figures[0] == "0")
 
 
 def _check_bare(words: WordCursor, word: Word, before: Kind, *, bare: bool) -> None:
@@ -146,4 +180,5 @@ def _minutes(words: WordCursor, hour: Word) -> int:
 def _near(hour: Word, minutes: int) -> Clock:
     """Return a time some minutes from an hour; a quarter to one is 12:45."""
     total = whole_number(hour.value) * 60 + minutes
-    return Clock(total + _NOON if minutes < 0 < total < 60 else total)
+    to_twelve = minutes < 0 and hour.value == _NOON
+    return Clock(total + _NOON if minutes < 0 < total < 60 else total, to_twelve=to_twelve)

@@ -29,6 +29,7 @@ _RECENT_PAST: Final = timedelta(days=60)  # a date so little ago is a slip, not 
 _SLIP: Final = timedelta(days=7)  # so is a day of the month, rather than next month's
 _LAST_SMALL_HOUR: Final = 4
 _MONTHS: Final = 12
+_MONDAY, _SUNDAY = 0, 6
 _LEAP_YEAR: Final = 2024
 _ONE_DAY: Final = timedelta(days=1)
 
@@ -57,15 +58,18 @@ def _from_now(said: TimeExpression, ahead_s: int, now: datetime) -> datetime:
     other = other or said.month is not None
     if other or said.clock or said.parts or said.same_time:
         refuse()
-    if said.days is not None and at.astimezone(now.tzinfo).date() != now.date() + timedelta(
-        days=said.days
-    ):
+    if said.counted_days is not None or (said.days is not None and not said.beside_today):
+        refuse()
+    # "Tomorrow in two hours", said shortly before midnight, may count from this time tomorrow.
+    if said.days is not None and (said.days or at.astimezone(now.tzinfo).date() != now.date()):
         refuse(DISAGREE)
     return at
 
 
 def _check_parts(said: TimeExpression) -> None:
     """Raise when parts are missing, or say something of what is not there."""
+    if said.counted_days is not None and said.names_own_day:
+        refuse(DISAGREE)  # "kal ke ek din baad" is not tomorrow
     if said.weekday is None and (said.week is not None or said.more_days is not None):
         anchored = said.days is not None and said.week is None
         if not anchored:
@@ -92,14 +96,20 @@ class _Search:
         self._first = now.astimezone(UTC) - timedelta(seconds=LATE_S)
         self._minute = now.minute if said.same_time else said.clock[1] if said.clock else 0
         self._hours = [now.hour] if said.same_time else _candidate_hours(said)
+        self._either = said.either or (said.to_twelve and said.meridiem is not None)
 
     def instants(self) -> Iterator[datetime]:
         """Yield each instant ahead that is meant or may be."""
         if not self._said.names_day or self._is_tonight():
             yield from self._without_day()
             return
-        for day in self._days():
-            yield from self._on_day(day)
+        days = self._days()
+        for index, day in enumerate(days):
+            found = list(self._on_day(day))
+            written = self._said.date
+            if not (found or index) and len(days) > 1 and written and written.swappable:
+                refuse(PASSED)  # 12/01 of this year is rather 12 January than 1 December
+            yield from found
 
     def _is_tonight(self) -> bool:
         said = self._said
@@ -124,11 +134,10 @@ class _Search:
         if len(self._hours) == 1:
             yield next(iter((today or tomorrow).values()))
             return
-        likely = [at for hour, at in today.items() if hour in PLAUSIBLE_HOURS]
-        if likely:
-            yield from likely
+        likely = self._likely(self._today, today)
+        yield from likely
+        if not self._either and any(at.hour in PLAUSIBLE_HOURS for at in likely):
             return
-        yield from today.values()
         for hour, at in tomorrow.items():
             if hour in PLAUSIBLE_HOURS or not today:
                 yield at
@@ -140,15 +149,22 @@ class _Search:
                 yield from self._ahead(day, self._hours).values()  # at its start, or at its end
             yield from self._ahead(day + _ONE_DAY, self._hours).values()
             return
-        ahead = self._ahead(day, self._hours)
-        if len(self._hours) > 1:
-            ahead = {hour: at for hour, at in ahead.items() if hour in PLAUSIBLE_HOURS} or ahead
-        yield from ahead.values()
+        yield from self._likely(day, self._ahead(day, self._hours))
+
+    def _likely(self, day: date, ahead: dict[int, datetime]) -> list[datetime]:
+        """Return what of ``ahead`` is likely on ``day``; all of it when that cannot be told."""
+        soonest = min(ahead, default=0)
+        # "At seven", said at half past six in the morning, may well be in half an hour.
+        soon = day == self._today and len(ahead) > 1 and soonest not in PLAUSIBLE_HOURS
+        if len(self._hours) == 1 or self._either or soon:
+            return list(ahead.values())
+        plausible = [at for hour, at in ahead.items() if hour in PLAUSIBLE_HOURS]
+        return plausible or list(ahead.values())
 
     # ---- days -----------------------------------------------------------------------------------
 
-    def _days(self) -> Iterator[date]:
-        """Yield the days that may be meant."""
+    def _days(self) -> list[date]:
+        """Return the days that may be meant."""
         said, today = self._said, self._today
         more = timedelta(days=said.more_days or 0)
         if said.more_days and said.days is None and said.weekday is None:
@@ -158,34 +174,43 @@ class _Search:
             refuse(DISAGREE)
         if said.next_weekday and said.weekday is not None:
             days = self._next_weekdays(said.weekday)
-        for day in days:
-            if day > today + timedelta(days=HORIZON_DAYS + 1):
-                refuse(TOO_FAR)
-            yield day + more
+        if max(days) > today + timedelta(days=HORIZON_DAYS + 1):
+            refuse(TOO_FAR)
+        return [day + more for day in days]
 
     def _is_named(self, day: date) -> bool:
         """Whether ``day`` agrees with every word for it."""
         said = self._said
-        monday = day - timedelta(days=day.weekday())
-        this_monday = self._today - timedelta(days=self._today.weekday())
         return (
             (said.weekday is None or day.weekday() == said.weekday)
             and (said.days is None or (day - self._today).days == said.days)
-            and (said.week is None or (monday - this_monday).days == 7 * said.week)
+            and (said.week is None or day in self._days_of_week(day.weekday(), said.week))
         )
+
+    def _days_of_week(self, weekday: int, weeks: int) -> list[date]:
+        """Return what ``weekday`` of this week (0) or the next (1) may be.
+
+        Many a week begins on a Sunday: then "next Monday", said on one, is not tomorrow.
+        """
+        begins = (_MONDAY, _SUNDAY) if weeks else (_MONDAY,)
+        ahead = {
+            7 * weeks + (weekday - begin) % 7 - (self._today.weekday() - begin) % 7
+            for begin in begins
+        }
+        return [self._today + timedelta(days=days) for days in sorted(ahead)]
 
     def _named_dates(self) -> Iterator[date]:
         said, today = self._said, self._today
         if said.date is not None:
             yield from _resolve_dates(said.date, today, said.month)
-        elif said.days is not None:
-            if said.days > HORIZON_DAYS:
+        elif said.days is not None or said.counted_days is not None:
+            days = said.days if said.days is not None else said.counted_days or 0
+            if days > HORIZON_DAYS:
                 refuse(TOO_FAR)
-            yield today + timedelta(days=said.days)
+            yield today + timedelta(days=days)
         elif said.weekday is not None:
-            monday = today - timedelta(days=today.weekday())
             if said.week is not None:
-                yield monday + timedelta(days=7 * said.week + said.weekday)
+                yield from self._days_of_week(said.weekday, said.week)
                 return
             ahead = (said.weekday - today.weekday()) % 7
             yield today + timedelta(days=ahead)
@@ -197,10 +222,10 @@ class _Search:
         if self._said.days is not None or self._said.date is not None:
             refuse()
         first = self._today + timedelta(days=(weekday - self._today.weekday() - 1) % 7 + 1)
-        of_next_week = self._today + timedelta(days=7 - self._today.weekday() + weekday)
+        of_next_week = self._days_of_week(weekday, 1)
         if self._said.week == 0:
             refuse()
-        return [of_next_week] if self._said.week else sorted({first, of_next_week})
+        return of_next_week if self._said.week else sorted({first, *of_next_week})
 
 
 def _candidate_hours(said: TimeExpression) -> list[int]:
@@ -218,7 +243,8 @@ def _candidate_hours(said: TimeExpression) -> list[int]:
 
 
 def _hour_matches(hour: int, said: TimeExpression) -> bool:
-    half = said.meridiem is None or (hour >= 12) == (said.meridiem == 12)
+    # "Quarter to twelve PM" may be before noon, or at night.
+    half = said.meridiem is None or said.to_twelve or (hour >= 12) == (said.meridiem == 12)
     return half and all(hour in HOURS_OF[part] for part in said.parts)
 
 

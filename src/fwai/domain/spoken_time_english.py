@@ -6,9 +6,12 @@ from typing import Final
 from fwai.domain.spoken_time_kinds import (
     AFTERNOON,
     DAY_S,
+    DONE,
     EARLY,
     EVENING,
+    FITTING,
     HOUR_S,
+    LASTING,
     LATE,
     MIDNIGHT,
     MINUTE_S,
@@ -54,11 +57,12 @@ ROWS: Final[Rows] = {
     ),
     Kind.DAY: (
         (
-            "yesterday|today|tomorrow tomorow tommorow tommorrow tmrw tmr next_day|"
+            "yesterday|today|tomorrow tomorow tommorow tommorrow tmrw tmr|"
             "day_after_tomorrow overmorrow"
         ),
         (-1, 0, 1, 2),
     ),
+    Kind.NEXT_DAY: ("next_day the_next_day following_day the_following_day", (1,)),
     Kind.WEEKDAY: (
         (
             "monday mon|tuesday tue tues|wednesday wed|thursday thu thur thurs|friday fri|"
@@ -90,7 +94,7 @@ ROWS: Final[Rows] = {
         ),
         (MORNING, EARLY, NOON, AFTERNOON, EVENING, LATE, NIGHT, MIDNIGHT),
     ),
-    Kind.OCLOCK: ("oclock o_clock", (0,)),
+    Kind.OCLOCK: ("oclock o_clock '_o_clock '_oclock ’_o_clock ’_oclock", (0,)),  # noqa: RUF001
     Kind.PAST: ("past", (0,)),
     Kind.TO: ("to", (0,)),
     Kind.THIS: ("this", (0,)),
@@ -102,7 +106,7 @@ ROWS: Final[Rows] = {
     Kind.SAME_TIME: ("same_time the_same_time this_time", (0,)),
     Kind.AT: ("at @", (0,)),
     Kind.ON: ("on", (0,)),
-    Kind.IN: ("in give_me i_need", (0,)),
+    Kind.IN: ("in|give_me i_need", (0, 1)),
     Kind.FOR: ("for", (0,)),
     Kind.FROM: ("from", (0,)),
     Kind.AFTER: ("after", (0,)),
@@ -124,23 +128,32 @@ ROWS: Final[Rows] = {
         (0,),
     ),
     Kind.GONE: ("ago last previous", (0,)),
+    Kind.THING: (
+        (
+            "call calls a_call callback a_callback give_me_a_call give_me_a_ring give_a_call ring "
+            "phone talk speak connect i_can_talk i_can_speak to_call to_talk to_speak free is_free "
+            "available it make_it schedule schedule_it schedule_a_call book book_it book_me set "
+            "set_up fix arrange lets_do demo a_demo meeting a_meeting appointment slot the_slot|"
+            "call_me call_me_back call_back call_back_to_me ring_me phone_me me_back reach_me "
+            "get_back_to_me call_us call_us_back|"
+            "is_fine is_good is_ok is_okay is_best is_great works works_for_me would_be_good "
+            "would_be_fine will_be_fine will_be_good will_do suits_me i_want id_like i_would_like"
+        ),
+        (LASTING, DONE, FITTING),
+    ),
+    Kind.OF: ("of", (0,)),
 }
 # Words that say nothing about when: whoever calls, what is asked for, politeness; and those that
 # one instant fulfils as well as any other near it ("around 5" is 5).
 FILLERS: Final = (
-    "the of time please pls plz kindly just only ok okay yes yeah yep sure fine well so um uh hmm "
+    "the time please pls plz kindly just only ok okay yes yeah yep sure fine well so um uh hmm "
     "hello how_about what_about hi hey sir madam thanks thank_you thank_you_very_much "
-    "call calls call_me call_me_back call_back callback call_back_to_me give_me_a_call "
-    "give_me_a_ring give_a_call ring ring_me phone phone_me me_back reach_me get_back_to_me back "
-    "again more talk speak connect call_us call_us_back "
-    "can could would will shall should can_you could_you you we i it us my i_am im ill id id_like "
-    "i_would_like i_want i_want_to i_will_be i_can_talk i_can_speak let_us lets lets_do let_me say "
-    "make_it may_i want_to like_to to_me to_call to_talk to_speak be free available convenient "
-    "is_fine is_good is_ok is_okay is_best is_great is_free works works_for_me would_be_good "
-    "would_be_fine will_be_fine will_be_good will_do sounds_good suits_me good great perfect best "
-    "schedule schedule_it schedule_a_call book book_it book_me set set_up fix arrange demo a_demo "
-    "meeting a_meeting appointment slot the_slot a_call a_callback coming upcoming "
-    "exactly sharp precisely on_the_dot "
+    "back again more "
+    "can could would will shall should can_you could_you you we i us my i_am im ill id "
+    "i_want_to i_will_be let_us lets let_me say "
+    "may_i want_to like_to to_me be convenient "
+    "sounds_good good great perfect best "
+    "coming upcoming exactly sharp precisely on_the_dot "
     "about around approximately approx roughly ish or_so or_thereabouts nearly"
 )
 

@@ -1,8 +1,12 @@
 """Parses written figures of times and dates: 17:30, 1.5, 25/11/2026."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from fwai.domain.spoken_time_refusals import NO_SUCH_CLOCK, refuse
+
+_FRACTIONS: Final = {"5": 30, "25": 15, "75": 45}  # in sixtieths
+_MONTHS: Final = range(1, 13)
+_DAYS: Final = range(1, 32)
 
 
 class WrittenDate(NamedTuple):
@@ -33,11 +37,20 @@ def is_hundreds(text: str) -> bool:
 
 
 def decimal_sixtieths(figures: str) -> int | None:
-    """Parse ``1.5`` to sixtieths; None if it is not a decimal number."""
+    """Parse ``1.5``, ``1.25`` or ``1.75`` to sixtieths; None for what else it may be.
+
+    1.30 hours are an hour and thirty minutes to most who say it, and no 78 minutes.
+    """
     whole, _, rest = figures.partition(".")
-    if not (whole.isdecimal() and rest.isdecimal() and len(whole) <= 4 and len(rest) <= 2):
+    if not (whole.isdecimal() and len(whole) <= 4 and rest in _FRACTIONS):
         return None
-    return int(whole) * 60 + int(rest.ljust(2, "0")) * 60 // 100
+    return int(whole) * 60 + _FRACTIONS[rest]
+
+
+def is_dotted_date(figures: str) -> bool:
+    """Whether ``figures`` may be a day and a month, as 5.12 is the fifth of December."""
+    day, _, month = figures.partition(".")
+    return day.isdecimal() and month.isdecimal() and int(day) in _DAYS and int(month) in _MONTHS
 
 
 def clock_figures(figures: str) -> int:

@@ -9,9 +9,13 @@ from typing import Final
 
 from fwai.domain.spoken_time_clock import read_clock
 from fwai.domain.spoken_time_cursor import END, WordCursor
-from fwai.domain.spoken_time_durations import read_duration
+from fwai.domain.spoken_time_durations import (
+    check_counts_from_now,
+    is_minutes_of_hour,
+    read_duration,
+)
 from fwai.domain.spoken_time_figures import WrittenDate, date_figures, whole_number
-from fwai.domain.spoken_time_kinds import DAY_S, Kind, Word
+from fwai.domain.spoken_time_kinds import DAY_S, DAYTIME, Kind, Word
 from fwai.domain.spoken_time_refusals import (
     DISAGREE,
     UNCLEAR,
@@ -27,7 +31,9 @@ class TimeExpression:
 
     Attributes:
         ahead_s: Offset from now, in seconds.
+        beside_today: The offset may stand beside "today": a word says that it is one.
         days: Days from today.
+        counted_days: Days from today, unless another day is named, which they may count from.
         more_days: Days counted from the day named: "a week from Friday".
         weekday: 0 is Monday.
         next_weekday: "next" stood before the weekday.
@@ -37,12 +43,16 @@ class TimeExpression:
         clock: Hour and minute as said, 12-hour or 24-hour.
         same_time: The clock time is that of now.
         exact: The clock was written as in 24-hour notation.
+        either: The clock may be of either half of the day, however unlikely the hour.
+        to_twelve: The clock was said as some minutes to twelve.
         meridiem: 0 before noon, 12 after.
         parts: Parts of the day.
     """
 
     ahead_s: int | None = None
+    beside_today: bool = False
     days: int | None = None
+    counted_days: int | None = None
     more_days: int | None = None
     weekday: int | None = None
     next_weekday: bool = False
@@ -52,12 +62,19 @@ class TimeExpression:
     clock: tuple[int, int] | None = None
     same_time: bool = False
     exact: bool = False
+    either: bool = False
+    to_twelve: bool = False
     meridiem: int | None = None
     parts: set[int] = field(default_factory=set)
 
     @property
     def names_day(self) -> bool:
-        """Whether a day is named."""
+        """Whether a day is named or counted."""
+        return self.names_own_day or self.counted_days is not None
+
+    @property
+    def names_own_day(self) -> bool:
+        """Whether a day is named that another may be counted from."""
         return self.days is not None or self.weekday is not None or self.date is not None
 
     @property
@@ -79,6 +96,7 @@ class TimeParser:
             self._date,
             self._before_clock,
             self._day,
+            self._day_from_today,
             self._preposition,
             self._connective,
         )
@@ -92,7 +110,7 @@ class TimeParser:
 
     def _set(self, name: str, value: object) -> None:
         if getattr(self._expression, name) not in (None, value):
-            refuse(DISAGREE if name in ("days", "weekday", "date", "week", "month") else UNCLEAR)
+            refuse(DISAGREE if name in _DAYS_OF_EXPRESSION else UNCLEAR)
         setattr(self._expression, name, value)
 
     # ---- days -----------------------------------------------------------------------------------
@@ -159,14 +177,14 @@ class TimeParser:
     def _day(self) -> bool:
         word, following = self._words.peek(), self._words.peek(1)
         match word.kind:
-            case Kind.DAY:
-                self._set("days", word.value)
             case Kind.WEEKDAY:
                 self._set("weekday", word.value)
                 if following.kind is Kind.UNIT and following.value == _WEEK_S:
                     self._words.at += 1
                     self._set("more_days", 7)  # Friday week
             case Kind.NEXT if following.kind is Kind.WEEKDAY:
+                if self._expression.weekday is not None:
+                    refuse(DISAGREE)  # "somvar ke agle somvar" is a week behind that
                 self._expression.next_weekday = True
             case Kind.THIS if following.kind in (Kind.WEEKDAY, Kind.MONTH, Kind.NTH):
                 pass
@@ -183,13 +201,32 @@ class TimeParser:
         self._words.at += 1
         return True
 
+    def _day_from_today(self) -> bool:
+        words, word = self._words, self._words.peek()
+        match word.kind:
+            case Kind.DAY:
+                joined = any(one.kind is Kind.OF for one in words.asides())
+                if joined and words.peek(-1).kind in _ENDS_OF_DAYS:
+                    refuse(DISAGREE)  # "somvar ke kal" is not tomorrow
+                self._set("days", word.value)
+            case Kind.NEXT_DAY:
+                self._set("counted_days", word.value)
+            case Kind.UNIT if word.text in _DAYTIME and words.peek(1).kind in (Kind.MEIN, Kind.KO):
+                if any(one.text.endswith(_TWO) for one in words.asides()[-1:]):
+                    refuse()  # "call kar do din mein": in the daytime, or in two days
+                self._expression.parts.add(DAYTIME)  # "din mein 3 baje"
+            case _:
+                return False
+        words.at += 1
+        return True
+
     # ---- offset and clock -----------------------------------------------------------------------
 
     def _before_clock(self) -> bool:
         """Read "10 minutes to 5" as a time of day before "10 minutes" is taken for an offset."""
         words = self._words
         start, before = words.at, words.peek(-1).kind
-        duration = None if self._is_minutes_of_hour() else read_duration(words)
+        duration = None if is_minutes_of_hour(words) else read_duration(words)
         if duration is not None:
             if before in (Kind.AT, Kind.FOR):
                 refuse()  # how long, not when
@@ -201,30 +238,31 @@ class TimeParser:
                 refuse()  # 5 5: two numbers, of which nothing says what they are
             self._set("clock", divmod(clock.minutes, 60))
             self._expression.exact = clock.exact
+            self._expression.either = clock.either
+            self._expression.to_twelve = clock.to_twelve
         return clock is not None
-
-    def _is_minutes_of_hour(self) -> bool:
-        return self._words.peek(1).kind is Kind.UNIT and self._words.peek(2).kind in (
-            Kind.PAST,
-            Kind.TO,
-        )
 
     def _set_duration(self, seconds: int, *, in_days: bool, start: int) -> None:
         words = self._words
         self._duration_end = words.at
         if self._expression.ahead_s is not None:
             refuse()  # an hour and an hour
-        if not in_days:
-            self._set("ahead_s", seconds)
-            return
         days = seconds // DAY_S
         counted = words.peek(start - 1 - words.at).kind is Kind.IN
-        week_on = words.next_are(Kind.ON, Kind.WEEKDAY) and days % 7 == 0 and not counted
-        if week_on or (words.peek().kind is Kind.FROM and words.peek(1).kind in _ANCHORS):
+        week_on = in_days and days % 7 == 0 and words.next_are(Kind.ON, Kind.WEEKDAY)
+        week_on = week_on and not counted
+        sure = week_on or check_counts_from_now(words, start)
+        if not in_days:
+            self._expression.beside_today = sure
+            self._set("ahead_s", seconds)
+        elif week_on or (words.peek().kind is Kind.FROM and words.peek(1).kind in _ANCHORS):
             words.at += 1
             self._set("more_days", days)
         else:
-            self._set("days", days)
+            # "In two days, on Friday" counts from now; "Friday, two days later" need not.
+            first = counted and sure and not words.next_are(Kind.LATER)
+            first = first and not self._expression.names_own_day
+            self._set("days" if first else "counted_days", days)
 
     # ---- the rest -------------------------------------------------------------------------------
 
@@ -252,6 +290,8 @@ class TimeParser:
         words = self._words
         word = words.peek()
         match word.kind:
+            case Kind.NOW if self._duration_follows():
+                pass  # "abhi 5 minute mein"
             case Kind.NOW:
                 self._set("ahead_s", 0)
             case Kind.SAME_TIME:
@@ -274,18 +314,28 @@ class TimeParser:
         """Whether "after" or "later" only says which way a duration is counted."""
         words = self._words
         following = words.peek(1)
-        if words.at == self._duration_end and (word.kind is Kind.LATER or following is END):
-            return True
+        if words.at == self._duration_end:
+            last = following is END and not words.asides(1)  # not "an hour after the call"
+            if word.kind is Kind.LATER or last:
+                return True
         if word.kind is Kind.LATER:
             of_day = following.kind in (Kind.DAY, Kind.DAY_PART)  # later today, at six
             return of_day and word.text == "later" and self._expression.clock is None
+        return self._duration_follows()
+
+    def _duration_follows(self) -> bool:
+        """Whether a duration begins behind the next word."""
+        words = self._words
         start = words.at
         words.at += 1
-        counted = not self._is_minutes_of_hour() and read_duration(words) is not None
+        counted = not is_minutes_of_hour(words) and read_duration(words) is not None
         words.at = start
         return counted
 
 
+_DAYS_OF_EXPRESSION: Final = ("days", "counted_days", "weekday", "date", "week", "month")
+_DAYTIME: Final = ("din", "dinon", "दिन", "दिनों")
+_TWO: Final = ("do", "दो")
 _WEEK_S: Final = 7 * DAY_S
 _WEEKS_OF_MONTH: Final = 5
 _ALSO_IN_ORDER: Final = 3
@@ -294,7 +344,8 @@ _YEARS: Final = range(2000, 2200)
 _LAST_HOUR: Final = 12
 _CENTURY: Final = 100
 _ANCHORS: Final = (Kind.DAY, Kind.WEEKDAY)
-_NAMED_DAYS: Final = (Kind.DAY, Kind.WEEKDAY, Kind.MONTH)
+_NAMED_DAYS: Final = (Kind.DAY, Kind.NEXT_DAY, Kind.WEEKDAY, Kind.MONTH)
+_ENDS_OF_DAYS: Final = (*_NAMED_DAYS, Kind.NTH, Kind.ORDINAL, Kind.KO)
 _NUMBERS: Final = (Kind.NUMBER, Kind.FIGURES)
 _WEEKS: Final = (Kind.THIS_WEEK, Kind.NEXT_WEEK)
 _BEHIND_ARTICLE: Final = (Kind.PART, *_NUMBERS, Kind.MORE, Kind.WEEKDAY)

@@ -11,7 +11,9 @@ from fwai.domain.spoken_time_kinds import (
     DAY_S,
     DOPAHAR,
     EVENING,
+    FITTING,
     HOUR_S,
+    LASTING,
     MIDNIGHT,
     MINUTE_S,
     MORNING,
@@ -51,9 +53,10 @@ LATIN: Final[Rows] = {
         (1, MINUTE_S, HOUR_S, DAY_S, 7 * DAY_S),
     ),
     Kind.DAY: (
-        "aj|kal agle_din|parso parson parsun|tarso tarson narso narson",
+        "aj|kal|parso parson parsun|tarso tarson narso narson",
         (0, 1, 2, 3),
     ),
+    Kind.NEXT_DAY: ("agle_din agla_din", (1,)),
     Kind.WEEKDAY: (
         (
             "somvar|mangalvar mangal|budhvar budh|guruvar brihaspativar virvar|shukravar shukrvar|"
@@ -82,7 +85,7 @@ LATIN: Final[Rows] = {
     Kind.NEAR_MONTH: ("is_mahine|agle_mahine", (0, 1)),
     Kind.NOW: ("abhi turant", (0,)),
     Kind.SAME_TIME: ("isi_samay isi_vaqt isi_vakt isi_time is_samay is_vaqt is_vakt is_time", (0,)),
-    Kind.MEIN: ("men mein me main dijiye dijiyega dena", (0,)),
+    Kind.MEIN: ("men mein me main|dijiye dijiyega dena", (0, 1)),
     Kind.KO: ("ko", (0,)),
     Kind.LATER: ("bad ke_bad", (0,)),
     Kind.BREAK: ("aur", (0,)),
@@ -97,6 +100,14 @@ LATIN: Final[Rows] = {
         (0,),
     ),
     Kind.GONE: ("pichle pichla pichli bite bita", (0,)),
+    Kind.THING: (
+        (
+            "fon kol bat call_dena call_dijiye fon_dena fon_dijiye|"
+            "thik_hai thik_rahega hoga rahega chalega"
+        ),
+        (LASTING, FITTING),
+    ),
+    Kind.OF: ("ke ka ki", (0,)),
 }
 DEVANAGARI: Final[Rows] = {
     Kind.NUMBER: (_DEVANAGARI_NUMBERS, range(60, 3660, 60)),
@@ -106,7 +117,8 @@ DEVANAGARI: Final[Rows] = {
         "सेकंड सेकेंड|मिनट मिनटों|घंटा घंटे घंटों घण्टा घण्टे घण्टों|दिन दिनों|हफ्ता हफ्ते सप्ताह",
         (1, MINUTE_S, HOUR_S, DAY_S, 7 * DAY_S),
     ),
-    Kind.DAY: ("आज|कल अगले_दिन|परसों परसो|तरसों नरसों", (0, 1, 2, 3)),
+    Kind.DAY: ("आज|कल|परसों परसो|तरसों नरसों", (0, 1, 2, 3)),
+    Kind.NEXT_DAY: ("अगले_दिन अगला_दिन", (1,)),
     Kind.WEEKDAY: (
         "सोमवार|मंगलवार मंगल|बुधवार बुध|गुरुवार गुरूवार बृहस्पतिवार वीरवार|शुक्रवार|शनिवार|रविवार इतवार",
         range(7),
@@ -131,7 +143,7 @@ DEVANAGARI: Final[Rows] = {
     Kind.NEAR_MONTH: ("इस_महीने|अगले_महीने", (0, 1)),
     Kind.NOW: ("अभी तुरंत", (0,)),
     Kind.SAME_TIME: ("इसी_समय इसी_वक्त इस_समय इस_वक्त", (0,)),
-    Kind.MEIN: ("में मे दीजिए देना", (0,)),
+    Kind.MEIN: ("में मे|दीजिए देना", (0, 1)),
     Kind.KO: ("को", (0,)),
     Kind.LATER: ("बाद के_बाद", (0,)),
     Kind.BREAK: ("और", (0,)),
@@ -140,22 +152,27 @@ DEVANAGARI: Final[Rows] = {
     Kind.REPEATED: ("हर रोज रोजाना", (0,)),
     Kind.VAGUE: ("थोड़ी देर कुछ जल्दी खाने खाना महीना महीने साल अंत आखिर कभी", (0,)),
     Kind.GONE: ("पिछले पिछला पिछली बीते", (0,)),
+    Kind.THING: (
+        "फोन कॉल बात डेमो मीटिंग|ठीक_है ठीक_रहेगा होगा रहेगा चलेगा",
+        (LASTING, FITTING),
+    ),
+    Kind.OF: ("के का की", (0,)),
 }
 SIXTIETHS: Final = {  # one and a half, two and a half
     "dedh": 90, "derh": 90, "dhai": 150, "adhai": 150, "डेढ़": 90, "ढाई": 150,
 }  # fmt: skip
 # As in English; "abhi se" and "aj se" are what is counted from anyway.
 FILLERS: Final = (
-    "ke ki ka par pe hi toh ji han hanji ane_vale ane_vala anevale anevala thik "
-    "thik_hai thik_rahega sahi achchha accha acha hai hain hoga rahega chalega samay "
+    "par pe hi toh ji han hanji ane_vale ane_vala anevale anevala thik "
+    "sahi achchha accha acha hai hain samay "
     "vaqt vakt taim mujhe mujhko muje hamen hamko humein ap apko vapas phir phir_se "
-    "fir fir_se dobara zara fon kol bat kar kare karen karo karna kariye kijiye "
+    "fir fir_se dobara zara kar kare karen karo karna kariye kijiye "
     "kijiyega kar_do kardo kar_dena kar_dijiye kar_dijiyega kar_lena kar_lijiye "
-    "kar_len kar_sakte karni karte karunga kariyega call_dena call_dijiye fon_dena "
-    "fon_dijiye pakka aspas bhai bhaiya abhi_se ab_se aj_se as_pas karib karib_karib "
-    "lagbhag takriban के की का पर पे ही तो जी हां आने_वाले आने_वाला ठीक ठीक_है "
-    "ठीक_रहेगा सही अच्छा है हैं होगा रहेगा चलेगा समय वक्त मुझे मुझको हमें आप आपको "
-    "वापस फिर फिर_से दोबारा जरा फोन कॉल बात कर करें करो करना करिए कीजिए कीजिएगा "
+    "kar_len kar_sakte karni karte karunga kariyega "
+    "pakka aspas bhai bhaiya abhi_se ab_se aj_se as_pas karib karib_karib "
+    "lagbhag takriban पर पे ही तो जी हां आने_वाले आने_वाला ठीक सही "
+    "अच्छा है हैं समय वक्त मुझे मुझको हमें आप आपको "
+    "वापस फिर फिर_से दोबारा जरा कर करें करो करना करिए कीजिए कीजिएगा "
     "कर_दो कर_देना कर_दीजिए कर_दीजिएगा कर_लेना कर_लीजिए करनी करते पक्का आसपास प्लीज "
     "कृपया अभी_से अब_से आज_से आस_पास करीब लगभग"
 )

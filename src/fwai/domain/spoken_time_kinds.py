@@ -18,6 +18,7 @@ class Kind(enum.Enum):
     ARTICLE = enum.auto()
     UNIT = enum.auto()  # seconds
     DAY = enum.auto()  # days from today
+    NEXT_DAY = enum.auto()  # the day after now, or after another that is named
     WEEKDAY = enum.auto()  # 0 is Monday
     MONTH = enum.auto()
     NTH = enum.auto()  # a day of the month, as an ordinal
@@ -37,7 +38,8 @@ class Kind(enum.Enum):
     SAME_TIME = enum.auto()
     AT = enum.auto()
     ON = enum.auto()
-    IN = enum.auto()  # of a length of time: "in five minutes", "give me five minutes"
+    # Of a length of time. 0: "in five minutes"; 1: "give me five minutes", which may be how long.
+    IN = enum.auto()
     MEIN = enum.auto()  # the same behind its noun
     KO = enum.auto()  # "on" behind its noun
     FOR = enum.auto()
@@ -45,6 +47,10 @@ class Kind(enum.Enum):
     AFTER = enum.auto()
     LATER = enum.auto()
     BREAK = enum.auto()
+    # What no rule reads; it stands between the words that rules read.
+    ASIDE = enum.auto()  # says nothing about when: please, around
+    THING = enum.auto()  # one of LASTING, DONE and FITTING
+    OF = enum.auto()  # ka, ke, ki: joins a length to what lasts or to what it is counted from
     ZONE = enum.auto()  # text is its abbreviation
     # What is understood, and means that there is not one time.
     OPEN = enum.auto()  # before, by, until, within
@@ -63,7 +69,7 @@ class Word(NamedTuple):
     text: str = ""
 
 
-MORNING, EARLY, NOON, DOPAHAR, AFTERNOON, EVENING, LATE, NIGHT, MIDNIGHT = range(9)
+MORNING, EARLY, NOON, DOPAHAR, AFTERNOON, EVENING, LATE, NIGHT, MIDNIGHT, DAYTIME = range(10)
 HOURS_OF: Final = {
     MORNING: range(1, 12),
     EARLY: range(1, 10),
@@ -74,7 +80,10 @@ HOURS_OF: Final = {
     LATE: range(18, 24),
     NIGHT: (*range(18, 24), *range(5)),
     MIDNIGHT: range(1),
+    DAYTIME: range(8, 18),
 }
+# What is spoken of: a demo, to talk; call me; is fine, which is said of times and of lengths.
+LASTING, DONE, FITTING = range(3)
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 
 # Kind to phrases and values: alternatives are separated by spaces, values by bars; _ stands for a

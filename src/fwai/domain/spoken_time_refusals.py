@@ -24,6 +24,10 @@ DISAGREE: Final = "The days named do not agree; ask which day is meant."
 HOURS_DISAGREE: Final = (
     f"The hour and the part of the day do not agree; ask for the time with AM or PM, {_EXAMPLE}."
 )
+NOT_FROM_NOW: Final = (
+    "That may be how long it lasts, or count from something else than now; ask for one day and one "
+    f"time, {_EXAMPLE}."
+)
 NO_SUCH_DATE: Final = "There is no such date; ask for the day and the month again."
 NO_SUCH_CLOCK: Final = f"There is no such time on a clock; ask for the time again, {_EXAMPLE}."
 MAX_READINGS: Final = 4
@@ -91,6 +95,11 @@ def refuse_on(number: int) -> NoReturn:
         f"That may be the {number}{ending} of a month, or {number} o'clock; ask which day and at "
         f"what time, such as tomorrow at {number} o'clock."
     )
+
+
+def refuse_date(figures: str) -> NoReturn:
+    """Raise for "on 5.12", which may be a day of a month or a time of day."""
+    refuse(f'"{figures}" may be a date or a time of day; ask for one day and one time, {_EXAMPLE}.')
 
 
 def refuse_half(half: str, number: str) -> NoReturn:

@@ -7,13 +7,17 @@ from typing import Final
 
 from fwai.domain import spoken_time_english as english
 from fwai.domain import spoken_time_hindi as hindi
+from fwai.domain.spoken_time_cursor import ASIDES
 from fwai.domain.spoken_time_kinds import Kind, Rows, Word
 
 # A word is of letters of any script, with their marks; what is no letter stands for itself.
 _LETTERS = r"a-z\u0900-\u0963\u0970-\u097f"
 _OTHER_LETTERS = rf"[^\s\d{_LETTERS}\x00-\x7f\u2010-\u2027\u0964-\u096f]"
-_TOKEN = re.compile(rf"\d+(?:[:./-]\d+)*|(?:[{_LETTERS}]|{_OTHER_LETTERS})+|\S")
+_TOKEN = re.compile(
+    rf"(?<![\d{_LETTERS}])\.\d+|\d+(?:[:./-]\d+)*|(?:[{_LETTERS}]|{_OTHER_LETTERS})+|\S"
+)
 _INNER_PUNCTUATION = re.compile(rf"(?<=[{_LETTERS}])[-'’.]+(?=[{_LETTERS}])")  # noqa: RUF001
+_SPACED_COLON = re.compile(r"(?<![\d:])(\d{1,2})(?: *: +| +: *)(?=\d\d(?![\d:]))")
 _BREAKS = frozenset(",.;!?()-–—।\"“”‘’'")  # noqa: RUF001
 _LONGEST_PHRASE = 5
 _LONGEST_NUMBER = 6
@@ -23,11 +27,11 @@ _Table = dict[str, tuple[Word, ...]]
 
 
 def tokenize(text: str) -> list[Word]:
-    """Tokenize ``text``; words that mean nothing for a time are dropped, unknown ones are kept."""
+    """Tokenize ``text``; every word is kept, those that say nothing about when as asides."""
     plain = _INNER_PUNCTUATION.sub(
         lambda found: " " if "-" in found[0] else "", _normalize(text.translate(_FULL_WIDTH))
     )
-    tokens = _TOKEN.findall(plain)
+    tokens = _TOKEN.findall(_SPACED_COLON.sub(r"\1:", plain))
     words: list[Word] = []
     at = 0
     while at < len(tokens):
@@ -45,10 +49,12 @@ def tokenize(text: str) -> list[Word]:
 def _second_of_month(words: list[Word], index: int) -> Word:
     """Return the word at ``index``; "second" beside a month is its second day."""
     word = words[index]
-    beside = [*words[max(index - 1, 0) : index], *words[index + 1 : index + 2]]
-    if word.text == "second" and any(one.kind in (Kind.MONTH, Kind.ORDINAL) for one in beside):
-        return Word(Kind.NTH, 2, word.text)
-    return word
+    if word.text != "second":
+        return word
+    read = [one for one in words[:index] if one.kind not in ASIDES][-1:]
+    read += [one for one in words[index + 1 :] if one.kind not in ASIDES][:1]
+    of_month = any(one.kind in (Kind.MONTH, Kind.ORDINAL) for one in read)
+    return Word(Kind.NTH, 2, word.text) if of_month else word
 
 
 def _look_up(phrase: str) -> tuple[Word, ...] | None:
@@ -70,9 +76,11 @@ def _word_of_token(token: str) -> Word:
 
 
 def _normalize(text: str) -> str:
-    """Return ``text`` in small letters, without invisible signs and without nukta."""
+    """Return ``text`` in small letters and Latin digits, without invisible signs and nukta."""
     plain = unicodedata.normalize("NFC", text.lower())
-    visible = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+    visible = "".join(
+        str(unicodedata.decimal(sign, sign)) for sign in plain if unicodedata.category(sign) != "Cf"
+    )
     return visible.replace("\u093c", "").replace("\u0901", "\u0902")
 
 
@@ -93,7 +101,7 @@ def _build_table(
     for kind, (spellings, values) in rows.items():
         for same, value in zip(spellings.split("|"), values, strict=True):
             table |= {phrase: (Word(kind, value),) for phrase in _phrases(same)}
-    return table | dict.fromkeys(_phrases(fillers), ())
+    return table | dict.fromkeys(_phrases(fillers), (Word(Kind.ASIDE),))
 
 
 def _phrases(spellings: str) -> list[str]:

@@ -27,6 +27,13 @@ MOMENTS = {
     "newyear": datetime(2026, 12, 31, 16, 20, tzinfo=INDIA),  # a Thursday
     "february": datetime(2027, 2, 26, 10, 15, tzinfo=INDIA),  # a Friday, the 28th is the last
     "late": datetime(2026, 11, 22, 23, 40, tzinfo=INDIA),
+    "dawn": datetime(2026, 11, 24, 6, 30, tzinfo=INDIA),
+    "night": datetime(2026, 11, 25, 2, 50, tzinfo=INDIA),  # a Wednesday, as the next three
+    "afternoon": datetime(2026, 11, 25, 15, 0, tzinfo=INDIA),
+    "evening": datetime(2026, 11, 25, 20, 0, tzinfo=INDIA),
+    "midnight": datetime(2026, 11, 25, 23, 50, tzinfo=INDIA),
+    "saturday": datetime(2026, 11, 28, 11, 0, tzinfo=INDIA),
+    "monthend": datetime(2026, 11, 30, 10, 0, tzinfo=INDIA),
     "spring": datetime(2027, 3, 27, 12, 0, tzinfo=BERLIN),  # the night loses an hour
     "autumn": datetime(2026, 10, 24, 12, 0, tzinfo=BERLIN),  # the night has an hour more
 }
@@ -165,6 +172,58 @@ def test_the_refusal_names_what_was_not_understood(words: str, word: str) -> Non
         parse_spoken_time(words, MOMENTS["sunday"], INDIA)
 
     assert f'"{word}"' in str(refused.value)
+
+
+# Words that say nothing about when; beside a length they may say what it is the length of.
+SPOKEN_OF_TEXT = """
+    demo call meeting slot appointment talk phone free book please call_me it baat fon डेमो कॉल
+    is_fine theek_hai ke ka ki of
+"""
+SPOKEN_OF = [one.replace("_", " ") for one in SPOKEN_OF_TEXT.split()]
+
+
+@given(case=answered, word=st.sampled_from(SPOKEN_OF), place=st.integers(0, 9))
+def test_what_is_spoken_of_moves_no_time(case: Case, word: str, place: int) -> None:
+    words = case.words.split()
+    words.insert(place, word)
+
+    assert answer(" ".join(words), case.moment) in (case.expected, ASK)
+
+
+DEVANAGARI_DIGITS = str.maketrans("0123456789", "०१२३४५६७८९")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if "T" not in case.words],
+    ids=lambda case: f"{case.moment}: {case.words}",
+)
+def test_figures_mean_the_same_in_devanagari(case: Case) -> None:
+    words = case.words.translate(DEVANAGARI_DIGITS)
+
+    assert answer(words, case.moment) == answer(case.words, case.moment)
+
+
+LENGTHS = (
+    "a day later",
+    "one day later",
+    "do din baad",
+    "ek din baad",
+    "ke agle din",
+    "दो दिन बाद",
+)
+NAMED_DAYS = frozenset({Kind.DAY, Kind.WEEKDAY, Kind.MONTH, Kind.ORDINAL})
+WITH_DAY = [case for case in ANSWERED if NAMED_DAYS & {one.kind for one in tokenize(case.words)}]
+
+
+@given(case=st.sampled_from(WITH_DAY), length=st.sampled_from(LENGTHS), place=st.integers(0, 9))
+def test_a_length_beside_a_named_day_never_leaves_it_that_day(
+    case: Case, length: str, place: int
+) -> None:
+    words = case.words.split()
+    words.insert(place, length)
+
+    assert answer(" ".join(words), case.moment) == ASK
 
 
 # ---- advice that can be followed ----------------------------------------------------------------
