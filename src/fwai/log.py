@@ -7,6 +7,7 @@ or prompt text, tool arguments, tokens, signatures, the ``repr`` of a request.
 import atexit
 import logging
 import queue
+import re
 import sys
 import threading
 import traceback
@@ -15,6 +16,10 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from fwai.domain.plain_text import visible
+
+MAX_VALUE: Final = 2_000  # characters
+_LINE_ENDS: Final = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 MAX_WAITING: Final = 10_000  # lines
 MAX_CAUSES: Final = 4
 
@@ -116,6 +121,41 @@ def where_it_broke(
     return event
 
 
+def plain_values(
+    logger: object,  # noqa: ARG001 - structlog's signature
+    name: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Show text as text, bounded: no value moves the cursor or shows other words than it has."""
+    for key, value in event.items():
+        if key != "exception":  # our own
+            event[key] = _plain(value)
+    return event
+
+
+def _plain(value: Any, depth: int = 0) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        clean = value.isascii() and value.isprintable() and len(value) <= MAX_VALUE
+        return value if clean else visible(value[:MAX_VALUE])
+    if depth < MAX_CAUSES and isinstance(value, list | tuple):
+        return [_plain(one, depth + 1) for one in value]
+    if depth < MAX_CAUSES and isinstance(value, dict):
+        return {_plain(one, depth + 1): _plain(inner, depth + 1) for one, inner in value.items()}
+    return value
+
+
+def one_line_values(
+    logger: object,  # noqa: ARG001 - structlog's signature
+    name: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Keep each value in its line, where no quotation does: nothing looks like a line of ours."""
+    for key, value in event.items():
+        if isinstance(value, str) and key not in ("event", "exception"):
+            event[key] = _LINE_ENDS.sub(r"\\n", value)
+    return event
+
+
 def _places(exc: BaseException, depth: int = 0) -> Iterator[str]:
     yield type(exc).__qualname__
     yield "".join(traceback.format_tb(exc.__traceback__)).rstrip()
@@ -146,11 +186,13 @@ def configure(level: str, form: str) -> LineWriter:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso" if json_lines else "%H:%M:%S", utc=json_lines),
         where_it_broke,
+        plain_values,
     ]
     if json_lines:
         render: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
     else:
         render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        shared.append(one_line_values)
     for earlier in logging.getLogger().handlers:
         earlier.close()
     writer = LineWriter(sys.stderr)

@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from fwai.domain.plain_text import readable
+
+MAX_TEXT_CHARS: Final = 4_000
 UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises; the last two for bytes that are no UTF-8 and for deep nesting."""
 
@@ -79,8 +82,10 @@ def _form(text: str) -> dict[str, str]:
 
 
 def text(value: object) -> str:
-    """Return text, or a whole number as text; empty for anything else."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    """Return text, without what is none, or a whole number as text; empty for anything else."""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        return ""
+    return readable(str(value), MAX_TEXT_CHARS)
 
 
 def first_text(bodies: tuple[Mapping[str, Any], ...], *keys: str) -> str:

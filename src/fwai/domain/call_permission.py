@@ -39,6 +39,8 @@ class CallPermission:
         unanswered: Calls of ours in a row that were not answered.
         user_at: When the user last wrote, called or took a call: opens the 24-hour window.
         checked_at: When Meta's API last reported the state.
+        replied_at: When the user last granted or revoked it: what they said before that, and comes
+            late or again, changes nothing.
     """
 
     grant: Grant = Grant.UNKNOWN
@@ -47,6 +49,7 @@ class CallPermission:
     unanswered: int = 0
     user_at: float = 0.0
     checked_at: float = 0.0
+    replied_at: float = 0.0
 
     def may_call(self, now: float) -> bool:
         """Whether the stored state permits calls."""
@@ -77,15 +80,21 @@ class CallPermission:
         )
 
     def replied(
-        self, now: float, *, accepted: bool, permanent: bool, expires_at: float | None
+        self, at: float, *, accepted: bool, permanent: bool, expires_at: float | None
     ) -> "CallPermission":
-        """Record a grant or a revocation."""
+        """Record a grant or a revocation, unless a later one is known.
+
+        Of two at the same second the revocation counts, and the same grant again is none.
+        """
+        if at < self.replied_at or (accepted and at == self.replied_at > 0):
+            return self
+        known = replace(self, replied_at=at)
         if not accepted:
-            return replace(self, grant=Grant.NONE, expires_at=0.0)
+            return replace(known, grant=Grant.NONE, expires_at=0.0)
         if permanent:
-            return replace(self, grant=Grant.PERMANENT, expires_at=0.0, unanswered=0)
-        until = expires_at if expires_at is not None else now + TEMPORARY_S
-        return replace(self, grant=Grant.TEMPORARY, expires_at=until, unanswered=0)
+            return replace(known, grant=Grant.PERMANENT, expires_at=0.0, unanswered=0)
+        until = expires_at if expires_at is not None else at + TEMPORARY_S
+        return replace(known, grant=Grant.TEMPORARY, expires_at=until, unanswered=0)
 
     def connected(self, now: float) -> "CallPermission":
         """Record a connected call; it resets the limits and opens the window."""

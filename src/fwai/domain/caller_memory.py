@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 from fwai.domain.booking import Booking
 from fwai.domain.callback import Callback
 from fwai.domain.contact import MAX_TEXT, MemoryEntry
+from fwai.domain.plain_text import one_line
 from fwai.domain.record import ToolRecord, TurnRecord, joined
 
 LAST_UTTERANCES: Final = 8
 MAX_UTTERANCE: Final = 110
+MAX_FLAT: Final = 1_000
 MAX_TOOLS: Final = 4
 MAX_LISTED: Final = 3
 MEMORY_INTRODUCTION: Final = (
@@ -72,8 +74,8 @@ def _truncate(text: str) -> str:
 
 
 def flat(text: str) -> str:
-    """Collapse ``text`` to one line, so that notes cannot imitate lines of the prompt."""
-    return " ".join(text.split())
+    """Return ``text`` as one line that cannot imitate a part of the prompt."""
+    return one_line(text, MAX_FLAT)
 
 
 def _format_day(at: datetime, zone: ZoneInfo) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fwai.domain.plain_text import readable_json
 from fwai.errors import WireError
 from fwai.gemini.json_fields import (
     Field,
@@ -333,14 +334,11 @@ def _error(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _json(payload: bytes) -> object:
-    """Read JSON in any encoding of Unicode; half a surrogate pair becomes a question mark.
-
-    It would break whoever writes it down.
-    """
+    """Read JSON in any encoding of Unicode; what is no text is left out of its texts."""
     if not payload:
         return None
     words = payload.decode(json.detect_encoding(payload))
     body: object = json.loads(words)
-    if "\\u" in words:
-        body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    if "\\u" in words or not words.isascii():  # sound comes in plain letters
+        body = readable_json(body, len(words))
     return body

@@ -6,16 +6,16 @@ The icalendar library costs 4 MB and 50 ms to import: import this module at star
 appointments can be booked.
 """
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from icalendar import Calendar, Event, vCalAddress
 
+from fwai.domain.plain_text import readable
+
 REQUEST: Final = "text/calendar; method=REQUEST"
 CANCEL: Final = "text/calendar; method=CANCEL"
 MAX_MINUTES: Final = 24 * 60
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 def invitation(
@@ -94,4 +94,4 @@ def _attendee(attendee: str, *, cancelled: bool) -> vCalAddress:
 
 def _clean(text: str) -> str:
     """Remove control characters that iCalendar forbids; the library lets them through."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return readable(text, len(text)).replace("\r\n", "\n")

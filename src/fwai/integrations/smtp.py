@@ -31,6 +31,7 @@ import aiosmtplib
 
 from fwai.domain.email_address import address
 from fwai.domain.host import is_loopback
+from fwai.domain.plain_text import fault
 from fwai.errors import ApiAuthError, ApiError, ApiUnknownError
 
 Security = Literal["auto", "starttls", "tls", "none"]
@@ -202,8 +203,10 @@ class Mail:
             raise ValueError("a mail needs an address to go to")
         if not self.subject.strip() or len(self.subject) > MAX_SUBJECT_CHARS:
             raise ValueError(f"a subject has 1 to {MAX_SUBJECT_CHARS} characters")
-        if _CONTROL.search(self.subject):
+        if _CONTROL.search(self.subject) or fault(self.subject):
             raise ValueError("a subject is one line without control characters")
+        if words := fault(self.text) or fault(self.html):
+            raise ValueError(f"a mail is text: {words}")
         files = sum(len(one.content) for one in self.attachments)
         if len(self.text.encode()) + len(self.html.encode()) + files > MAX_BYTES:
             raise ValueError(f"a mail has at most {MAX_BYTES} bytes")

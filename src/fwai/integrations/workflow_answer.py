@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+from fwai.domain.plain_text import readable
 from fwai.integrations.answer_json import read_value, read_values, size
 from fwai.integrations.answer_text import UnreadableError, decode, unpack, words
 
@@ -377,5 +378,5 @@ def _fit(data: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _clean(text: str) -> str:
-    """Replace half surrogate pairs: legal in JSON's escapes and in nothing written afterwards."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Leave out what JSON can say and no text is."""
+    return readable(text, len(text))

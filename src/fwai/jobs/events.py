@@ -86,7 +86,7 @@ class Events:
             return Dead(_NOWHERE)
         body = json.dumps(job.payload["body"], ensure_ascii=False, separators=(",", ":"))
         try:
-            status = await self._post(url, job.id, body.encode())
+            status = await self._post(url, job.id, body.encode(errors="replace"))
         except ApiError as exc:
             if own:
                 self._refused(job, exc)

@@ -24,6 +24,7 @@ from fwai.domain.job import (
 from fwai.interfaces.jobs import JobPurge
 from fwai.interfaces.keeping import Expiry
 from fwai.interfaces.messages import SentMessagePurge
+from fwai.interfaces.nonces import NoncePurge
 from fwai.interfaces.store import IdempotencyPurge, InstancePurge
 from fwai.jobs.clock_watch import ClockWatch
 
@@ -34,6 +35,7 @@ GIVEN_UP_KEPT: Final = timedelta(days=90)
 UNSAID_KEPT: Final = timedelta(days=1)
 """How long a given-up message can be tried again where no words are kept."""
 REQUESTS_KEPT: Final = timedelta(days=1)
+NONCES_KEPT: Final = timedelta(days=30)
 MESSAGES_KEPT: Final = timedelta(days=8)  # Meta repeats a report for seven days
 FALLBACKS_KEPT: Final = timedelta(hours=48)  # of a text that nobody says anything of
 
@@ -63,6 +65,7 @@ class Housekeeping:
         messages: How messages fare.
         expiry: Calls, recordings and people.
         watch: Nothing is removed by a clock that is in doubt.
+        nonces: Of signed webhooks.
         keep_words: Words of calls are kept at all.
         clock: The time now, aware.
     """
@@ -76,6 +79,7 @@ class Housekeeping:
         expiry: Expiry,
         watch: ClockWatch,
         *,
+        nonces: NoncePurge,
         keep_words: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -85,6 +89,7 @@ class Housekeeping:
         self._messages = messages
         self._expiry = expiry
         self._watch = watch
+        self._nonces = nonces
         self._keep_words = keep_words
         self._clock = clock
 
@@ -101,6 +106,7 @@ class Housekeeping:
         await self._jobs.enqueue(self.next(now + timedelta(days=1)))
         rows = await self._jobs.purge(now - JOBS_KEPT, now - GIVEN_UP_KEPT)
         rows += await self._requests.purge(now - REQUESTS_KEPT)
+        rows += await self._nonces.purge(now - NONCES_KEPT)
         rows += await self._instances.purge()
         rows += await self._messages.forget_old(now - MESSAGES_KEPT, now - FALLBACKS_KEPT)
         words = await self._forget_words(now)

@@ -4,9 +4,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from fwai.domain.plain_text import fault
 from fwai.errors import ConfigError
+
+# Programs to write with leave these behind, and nobody sees them: the owner's own text.
+_LINE_ENDS: Final = dict.fromkeys((0x85, 0x2028, 0x2029), "\n")
 
 
 class _Object(dict[str, Any]):
@@ -65,6 +69,8 @@ def _problems(value: object, where: str) -> Iterator[str]:
             yield from _problems(inner, f"{where}.{index}")
     elif isinstance(value, str) and not _can_be_sent(value):
         yield f"{where}: holds half a character (\\ud800 to \\udfff); type it again"
+    elif isinstance(value, str) and (words := fault(value.translate(_LINE_ENDS))):
+        yield f"{where}: {words}"
 
 
 def _can_be_sent(text: str) -> bool:

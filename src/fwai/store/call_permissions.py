@@ -60,6 +60,7 @@ def _values(standing: CallPermission) -> dict[str, Any]:
         "unanswered": standing.unanswered,
         "user_at": _finite(standing.user_at),
         "checked_at": _finite(standing.checked_at),
+        "replied_at": _finite(standing.replied_at),
     }
 
 
@@ -77,4 +78,5 @@ def stored_permission(row: RowMapping | dict[str, Any]) -> CallPermission:
         unanswered=row["unanswered"],
         user_at=row["user_at"],
         checked_at=row["checked_at"],
+        replied_at=row["replied_at"],
     )

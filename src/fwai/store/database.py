@@ -29,6 +29,7 @@ from fwai.store.database_url import (
 )
 from fwai.store.database_watch import DatabaseWatch
 from fwai.store.folders import make_folder
+from fwai.store.storable import storable_json, storable_values
 from fwai.store.tables import DEMO_OPTION
 
 if TYPE_CHECKING:
@@ -279,19 +280,27 @@ def prepare_file(url: str) -> None:
 def _create_engine(parsed: DatabaseUrl, command_s: float, pool_size: int) -> AsyncEngine:
     url = parsed.url
     if url.get_backend_name() != "sqlite":
-        return create_async_engine(
+        engine = create_async_engine(
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
             pool_timeout=CONNECT_S,
             connect_args=parsed.connect_args | {"command_timeout": command_s},
+            json_serializer=storable_json,
         )
+        event.listen(engine.sync_engine, "before_cursor_execute", storable_values, retval=True)
+        return engine
     # Each connection is a thread of aiosqlite, begun when it is first needed and then kept: those
     # beyond the pool's size would end after each use, and begin anew for the next one.
     engine = create_async_engine(
-        url, pool_size=2 * POOL_SIZE, max_overflow=0, pool_timeout=CONNECT_S
+        url,
+        pool_size=2 * POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=CONNECT_S,
+        json_serializer=storable_json,
     )
+    event.listen(engine.sync_engine, "before_cursor_execute", storable_values, retval=True)
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     event.listen(engine.sync_engine, "invalidate", _roll_back)
     return engine

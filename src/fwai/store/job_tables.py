@@ -107,6 +107,7 @@ class CallPermissionColumns(TypedColumns):
     unanswered = Column(Integer, nullable=False)
     user_at = Column(Float, nullable=False)
     checked_at = Column(Float, nullable=False)
+    replied_at = Column(Float, nullable=False, server_default="0")
     demo = demo_column()
 
 
@@ -198,6 +199,17 @@ class ErasureColumns(TypedColumns):
     erased_at = Column(Instant, nullable=False)
 
 
+class NonceColumns(TypedColumns):
+    """One row per signed webhook that was taken; both values are SHA-256.
+
+    ``nonce`` is of its nonce and the kind of its signature, ``content`` of all that it says.
+    """
+
+    nonce = Column(String(64), primary_key=True)
+    content = Column(String(64), nullable=False)
+    seen_at = Column(Instant, nullable=False)
+
+
 jobs = Table(
     "jobs",
     metadata,
@@ -229,3 +241,4 @@ daily_counts = Table("daily_counts", metadata, DailyCountColumns)
 recipients = Table(
     "recipients", metadata, RecipientColumns, Index(None, "asked_by"), Index(None, "first_at")
 )
+nonces = Table("nonces", metadata, NonceColumns, Index(None, "seen_at"))

@@ -47,6 +47,7 @@ from fwai.store.jobs import Jobs, follow_no_job
 from fwai.store.keeping import Keeping
 from fwai.store.membership import CONTACT_S, Membership
 from fwai.store.migrate import ensure_schema
+from fwai.store.nonces import Nonces
 from fwai.store.process_identity import this_process
 from fwai.store.quota_counts import QuotaCounts
 from fwai.store.recording import WavRecorder
@@ -120,6 +121,7 @@ class Store:
     contacts: Contacts
     call_permissions: CallPermissions
     idempotency_keys: IdempotencyKeys
+    nonces: Nonces
     sent_messages: SentMessages
     erasure: Erasure
     keeping: Keeping
@@ -253,6 +255,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         Contacts(database),
         CallPermissions(database),
         IdempotencyKeys(database),
+        Nonces(database),
         SentMessages(database, jobs, options.tell_status),
         _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),

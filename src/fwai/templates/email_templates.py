@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from string import Template as Text
 from typing import Final
 
+from fwai.domain.plain_text import readable
+
 MAX_CHARS: Final = 10_000
-# Control characters, and those that turn the direction of writing and so can disguise a link.
-_FORBIDDEN: Final = re.compile(
-    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-)
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
 
@@ -94,9 +92,9 @@ class EmailTemplate:
 
 
 def _validated_value(template: str, placeholder: Placeholder, values: Mapping[str, str]) -> str:
-    value = _FORBIDDEN.sub(
-        "", values.get(placeholder.name, "").replace("\r\n", "\n").replace("\r", "\n")
-    )
+    # Among what is left out is what turns the direction of writing: it can disguise a link.
+    given = values.get(placeholder.name, "")
+    value = readable(given, len(given)).replace("\r\n", "\n")
     value = _BLANK_LINES.sub("\n\n", value.strip())
     if not value and not placeholder.optional:
         raise EmailTemplateError(f"{template} needs {placeholder.name}: {placeholder.description}")

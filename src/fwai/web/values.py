@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from fwai.domain import phone
 from fwai.domain.hours import at_local_time
+from fwai.domain.plain_text import fault
 from fwai.errors import FieldError
 
 MAX_DEPTH: Final = 6
@@ -23,17 +24,13 @@ _LOST_PLUS: Final = re.compile(r"T\S* (?=\d\d:?\d\d$)", re.ASCII)
 
 
 def validate_text(text: str) -> str:
-    """Return ``text`` if a database can store it.
+    """Return ``text`` if it is text, line breaks and tabs included.
 
     Raises:
-        ValueError: It holds NUL or a lone surrogate.
+        ValueError: It holds something else; see `plain_text.fault`.
     """
-    if "\x00" in text:
-        raise ValueError("it holds a NUL character; remove it")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it holds half of a surrogate pair; send whole characters") from None
+    if words := fault(text):
+        raise ValueError(words)
     return text
 
 

@@ -32,6 +32,7 @@ from fwai.domain.agent import AgentProfile
 from fwai.domain.failure import Failure
 from fwai.domain.instance import InstanceStatus
 from fwai.http.edge import Edge
+from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
 from fwai.interfaces.calls import OutboundLine, ToolRunner
 from fwai.interfaces.messages import MessageReports
@@ -178,8 +179,14 @@ async def open_server(
         access = access_of(settings)
         families = model_warnings(settings, agents)
         told = [*guards_off(settings), *warnings, *families]
+        once = SignedOnce(store.nonces, reads, failures)
         app = _web(
-            calls, providers, reports, lambda: [*failures.standing(), *quotas.standing()], told
+            calls,
+            providers,
+            reports,
+            once,
+            lambda: [*failures.standing(), *quotas.standing()],
+            told,
         )
         if media is not None and settings.browser_calls:
             talk = browser_calls(calls, group, live_events, media, access, agents, scripted=demo)
@@ -288,6 +295,7 @@ def _web(
     calls: CallManager,
     providers: Sequence[Provider],
     reports: MessageReports,
+    once: SignedOnce,
     failures: Callable[[], Sequence[Failure]],
     warnings: Sequence[str],
 ) -> FastAPI:
@@ -305,7 +313,7 @@ def _web(
 
     app.include_router(health_router(reasons, lambda: calls.active, warnings, failures))
     for provider in providers:
-        app.include_router(provider.router(calls, reports))
+        app.include_router(provider.router(calls, reports, once))
     return app
 
 

@@ -171,6 +171,7 @@ async def background_jobs(
             store.sent_messages,
             OwnersExpiry(settings, store),
             ClockWatch(store.witness),
+            nonces=store.nonces,
             keep_words=settings.enable_transcripts,
         ),
     }

@@ -23,6 +23,7 @@ from fwai.domain.failure import UNWATCHED, Area
 from fwai.domain.host import is_loopback
 from fwai.http.access import Access
 from fwai.http.api_watch import ApiWatch
+from fwai.http.signed_once import SignedOnce
 from fwai.interfaces.calls import CallHandler, CallTransfer, LiveEventSource, OutboundLine
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.messages import MessageReports, SentMessageLog, SmsSender
@@ -40,14 +41,15 @@ class Provider:
     Attributes:
         name: As in ``CALL_PROVIDER``.
         sms: Sends text messages, or None.
-        router: Builds its endpoints around whoever takes its calls and its reports on messages.
+        router: Builds its endpoints around whoever takes its calls and its reports on messages,
+            and what remembers which signed requests were taken.
         line: Places calls.
         transfer: Hands calls to a human, or None when nobody is there to take them.
     """
 
     name: str
     sms: SmsSender | None
-    router: Callable[[CallHandler, MessageReports], APIRouter]
+    router: Callable[[CallHandler, MessageReports, SignedOnce], APIRouter]
     line: OutboundLine
     transfer: CallTransfer | None
 
@@ -198,7 +200,7 @@ def _plivo(settings: Settings, http: httpx.AsyncClient, failures: Failures) -> P
     return Provider(
         name="plivo",
         sms=line,
-        router=lambda calls, reports: router(hooks, calls, line, reports),
+        router=lambda calls, reports, once: router(hooks, calls, line, reports, once),
         line=line,
         transfer=line if settings.human_handoff_number else None,
     )
@@ -242,7 +244,7 @@ def _exotel(settings: Settings, http: httpx.AsyncClient, failures: Failures) -> 
     return Provider(
         name="exotel",
         sms=line,
-        router=lambda calls, reports: router(hooks, calls, client, line, reports),
+        router=lambda calls, reports, _: router(hooks, calls, client, line, reports),
         line=line,
         transfer=line if settings.human_handoff_number else None,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from fwai.adapters.plivo.webhook import EMPTY_XML
 from unit.adapters.handler_kit import FakeCalls
-from unit.adapters.plivo.kit import PUBLIC_URL, Line, stream_of
+from unit.adapters.plivo.kit import CALL, PUBLIC_URL, Line, stream_of
 
 CORPUS = json.loads(Path(__file__).with_name("requests.json").read_text("utf-8"))
 FORM = "application/x-www-form-urlencoded"
@@ -58,7 +58,7 @@ async def test_a_webhook_is_read_in_the_one_way_it_can_mean(case: dict[str, Any]
 async def test_a_slash_behind_the_address_opens_no_door(path: str) -> None:
     calls = FakeCalls()
 
-    response = await Line(calls).send(path, {"CallUUID": "c-1"}, headers={})
+    response = await Line(calls).send(path, {"CallUUID": CALL}, headers={})
 
     assert response.status_code == 403
     assert calls.untouched

@@ -66,6 +66,19 @@ def test_replies() -> None:
     assert after().unanswered == 0
 
 
+def test_a_grant_that_comes_late_or_again_revives_nothing() -> None:
+    def says(old: CallPermission, at: float, *, accepted: bool) -> CallPermission:
+        return old.replied(at, accepted=accepted, permanent=accepted, expires_at=None)
+
+    granted = says(CallPermission(), NOW, accepted=True)
+    revoked = says(granted, NOW + 60, accepted=False)
+
+    assert says(revoked, NOW, accepted=True) == revoked
+    assert says(granted.refused(), NOW, accepted=True).grant is Grant.NONE
+    assert says(granted, NOW, accepted=False).grant is Grant.NONE
+    assert says(revoked, NOW + 61, accepted=True).grant is Grant.PERMANENT
+
+
 def test_four_missed_calls_take_the_permission_away() -> None:
     standing = TEMPORARY
     for _ in range(3):

@@ -96,8 +96,8 @@ class Home:
         self.clock.now = T0
         now = now or self.clock
         self.elapsed_s = 0.0
-        self.jobs, self.requests, self.instances, self.messages = (
-            Cupboard(now, n) for n in (3, 2, 1, 4)
+        self.jobs, self.requests, self.instances, self.messages, self.nonces = (
+            Cupboard(now, n) for n in (3, 2, 1, 4, 5)
         )
         self.owner = owner
         watch = ClockWatch(Witness(), now, elapsed_s or (lambda: self.elapsed_s))
@@ -108,6 +108,7 @@ class Home:
             self.messages,
             owner,
             watch,
+            nonces=self.nonces,
             keep_words=keep_words,
             clock=now,
         )
@@ -122,7 +123,7 @@ async def test_the_old_is_forgotten_and_the_next_day_is_planned_once() -> None:
     outcomes = [await home.keep() for _ in range(2)]
 
     counts = Removed(calls=4, bytes=900).counts()
-    assert outcomes == [Done({"rows": 10, "jobs_without_words": 2, **counts})] * 2
+    assert outcomes == [Done({"rows": 15, "jobs_without_words": 2, **counts})] * 2
     assert counts.keys() >= {"calls", "transcripts", "recordings", "bytes", "failed", "more"}
     assert set(home.jobs.purged_before) == {(T0 - JOBS_KEPT, T0 - GIVEN_UP_KEPT)}
     assert set(home.requests.purged_before) == {(T0 - REQUESTS_KEPT,)}

@@ -15,6 +15,7 @@ from fwai.adapters.browser.page_files import PAGE, PageFiles
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import CallId
+from fwai.domain.plain_text import fault
 from fwai.errors import BusyError, WireError
 from fwai.http.access import Access, Client
 from fwai.http.body import BodyTooLargeError, read_body
@@ -205,6 +206,8 @@ async def _read_offer(request: Request, agents: Mapping[str, AgentProfile]) -> t
     sdp = said.get("sdp") if isinstance(said, dict) else None
     if not isinstance(sdp, str) or not sdp:
         raise _bad_offer("Send the offer of an RTCPeerConnection as a string.")
+    if words := fault(sdp):
+        raise _bad_offer(f"The offer is no text: {words}.")
     agent, known = said.get("agent"), list(agents)
     if agent not in (None, "", *known):
         detail = f"Choose one of: {', '.join(known)}."

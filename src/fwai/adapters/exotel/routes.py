@@ -1,16 +1,16 @@
 """Exotel's endpoints: Voicebot, status callbacks, Passthru and the media stream."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, Depends, HTTPException, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, HTTPException, Response, WebSocket
 from fastapi.responses import JSONResponse
 
 from fwai.adapters.account_log import AccountLog
+from fwai.adapters.exotel.admission import authenticated_fields
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
 from fwai.adapters.exotel.leg import MAX_CALL_S, ExotelLeg
@@ -23,7 +23,6 @@ from fwai.adapters.exotel.webhook import (
     identify_parties,
     is_inbound,
     is_ringing,
-    parse_fields,
     parse_message_report,
     requested_rate,
     secrets_equal,
@@ -32,14 +31,12 @@ from fwai.adapters.exotel.webhook import (
 )
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, StoreError, WireError
-from fwai.http.body import read_body
 from fwai.http.get_or_post import get_or_post
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.messages import MessageReports
 
 PROVIDER: Final = "exotel"
-MAX_BODY_BYTES: Final = 64 * 1024
 LOOKUP_S: Final = 2.0  # for asking Exotel about a call; the applet waits meanwhile
 DEFAULT_RATE: Final = 8000
 LISTEN: Final = "listen"  # ?mode=listen: the URL of a Stream applet, which cannot be told otherwise
@@ -101,7 +98,8 @@ def router(
         reports: Takes delivery reports.
     """
     api = APIRouter(prefix="/exotel/{secret}", tags=["exotel"])
-    request_fields = Annotated[Fields, Depends(_authenticated_fields(hooks))]
+    accounts = AccountLog(PROVIDER, hooks.account_id)
+    request_fields = Annotated[Fields, Depends(authenticated_fields(hooks.secret, accounts))]
     requests = _RequestHandler(hooks, calls, client, line, reports)
 
     @get_or_post(api, "/voicebot", "exotel_voicebot")
@@ -358,22 +356,3 @@ class _RequestHandler:
         if not known:
             _log.warning("call_refused", reason="call is not known")
         return known
-
-
-def _authenticated_fields(hooks: ExotelWebhooks) -> Callable[[Request, str], Awaitable[Fields]]:
-    """Build the dependency that checks the secret and parses the request's fields."""
-    accounts = AccountLog(PROVIDER, hooks.account_id)
-
-    async def fields(request: Request, secret: str) -> Fields:
-        if not secrets_equal(secret, hooks.secret):
-            _log.warning("webhook_refused", provider=PROVIDER, reason="secret")
-            raise HTTPException(403)
-        body = await read_body(request, MAX_BODY_BYTES)
-        content_type = request.headers.get("Content-Type", "")
-        found = parse_fields(request.query_params.multi_items(), content_type, body)
-        if not accounts.is_ours(found.get("accountsid", "") or hooks.account_id):
-            _log.warning("webhook_refused", provider=PROVIDER, reason="account")
-            raise HTTPException(403)
-        return found
-
-    return fields

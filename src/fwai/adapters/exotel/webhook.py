@@ -25,9 +25,12 @@ from urllib.parse import parse_qsl, quote
 from fwai.adapters.exotel.codec import SAMPLE_RATES
 from fwai.domain import phone
 from fwai.domain.call import CallState, Direction
+from fwai.domain.plain_text import readable
+from fwai.errors import WireError
 
 MAX_DEPTH: Final = 4
 MAX_ID_CHARS: Final = 128
+MAX_VALUE_CHARS: Final = 4_000
 _STATES: Final[Mapping[str, CallState]] = {
     "completed": CallState.COMPLETED,
     "failed": CallState.FAILED,
@@ -45,6 +48,11 @@ _WORDS: Final = frozenset(
     {"callsid", "smssid", "accountsid", "direction", "status", "callstatus", "eventtype", "mode"}
     | {"detailedstatus", "detailedstatuscode", "job", "call"}
 )
+
+_IDS: Final = ("callsid", "smssid")
+_ID: Final = re.compile(rf"[A-Za-z0-9._:=+/-]{{1,{MAX_ID_CHARS}}}")
+_OURS: Final = frozenset({"job", "call", "mode"})
+_USED: Final = _WORDS | {"callfrom", "callto", "from", "to", "customfield", "errorcode"}
 
 Fields = Mapping[str, str]
 """A request's values; keys in lower case without underscores: ``callsid``, ``stream[status]``."""
@@ -104,20 +112,40 @@ def requested_rate(query: Mapping[str, str]) -> int:
 
 
 def parse_fields(query: Sequence[tuple[str, str]], content_type: str, body: bytes) -> Fields:
-    """Parse a request's fields; the query overrides the body. Never raises.
+    """Parse a request's fields; the query overrides the body, as Exotel's documents have it.
 
-    Of a field that comes several times the last counts, but an empty one never takes the place of
-    one that says something. Ids and words lose the blanks around them; numbers stay as they came.
+    A field that we use says one thing, however often it comes; an empty one says nothing. Ids and
+    words lose the blanks around them; numbers stay as they came. What is no text is left out.
 
     Args:
-        query: Decoded query.
+        query: Decoded; what we give to Exotel ourselves (`_OURS`) counts here alone.
         content_type: Of the body; when it says nothing useful the body itself decides.
         body: As it came.
+
+    Raises:
+        WireError: A field says two things, or an id has not its form.
     """
+    said = {
+        name: value
+        for name, value in _fields_of(_body_pairs(content_type, body)).items()
+        if name not in _OURS
+    }
+    asked = _fields_of(query)
+    fields = said | {name: value for name, value in asked.items() if value or name not in said}
+    for name in _IDS:
+        if fields.get(name) and not _ID.fullmatch(fields[name]):
+            raise WireError(f"exotel: {name} is no id")
+    return fields
+
+
+def _fields_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for key, value in (*_body_pairs(content_type, body), *query):
+    for key, value in pairs:
         for name, text in _flatten(_normalize_key(key), value):
-            word = text.strip() if name in _WORDS or "[" in name else text
+            plain = readable(text, MAX_VALUE_CHARS)
+            word = plain.strip() if name in _WORDS or "[" in name else plain
+            if word and fields.get(name) and fields[name] != word and name in _USED:
+                raise WireError(f"exotel: {name} says two things")
             if word or name not in fields:
                 fields[name] = word
     return fields
@@ -132,8 +160,8 @@ def _body_pairs(content_type: str, body: bytes) -> list[tuple[str, Any]]:
         parsed = _json(text)
         if isinstance(parsed, list) and len(parsed) == 1:
             parsed = parsed[0]
-        if isinstance(parsed, dict):
-            return list(parsed.items())
+        if isinstance(parsed, _Object):
+            return parsed.pairs
         if text.startswith(("{", "[")):
             return []
     # A form, whatever its type says.
@@ -164,9 +192,17 @@ def _multipart(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
             yield name, content.decode("utf-8", "replace")
 
 
+class _Object(dict[str, Any]):
+    """An object of JSON that still knows what it said twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
 def _json(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         return None
 

@@ -12,12 +12,11 @@ from starlette.requests import HTTPConnection
 from fwai.adapters.account_log import AccountLog
 from fwai.adapters.media_stream import WebSocketLeg
 from fwai.adapters.plivo.codec import PlivoCodec
+from fwai.adapters.plivo.fields import MAX_ID_CHARS, Pairs, read_fields
 from fwai.adapters.plivo.webhook import (
     BUSY_XML,
     EMPTY_XML,
-    Pairs,
     final_state,
-    form_fields,
     is_call_ended,
     stream_xml,
     transfer_xml,
@@ -29,14 +28,17 @@ from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, StoreError, WireError
 from fwai.http.body import read_body
 from fwai.http.get_or_post import get_or_post
+from fwai.http.refusal_log import RefusalLog
+from fwai.http.signed_once import SignedOnce
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallControl, CallHandler
 from fwai.interfaces.messages import MessageReports
 
 PROVIDER: Final = "plivo"
 MAX_FORM_BYTES: Final = 64 * 1024
-MAX_ID_CHARS: Final = 128
 NO_ERROR: Final = "000"
+V3: Final = "plivo V3"
+V2: Final = "plivo V2"
 CONTENT_TYPES: Final = {
     "mulaw8k": "audio/x-mulaw;rate=8000",
     "l16_16k": "audio/x-l16;rate=16000",
@@ -75,11 +77,17 @@ class PlivoWebhooks:
 
 
 Fields = Mapping[str, str]
-SignatureCheck = Callable[[Request, str, Pairs], None]
+SignatureCheck = Callable[[Request, str, Pairs], str]
+"""Checks a request's signature and returns its nonce; raises ``SignatureError``."""
+Verified = Callable[[Request], Awaitable[dict[str, str]]]
 
 
 def router(
-    hooks: PlivoWebhooks, calls: CallHandler, control: CallControl, reports: MessageReports
+    hooks: PlivoWebhooks,
+    calls: CallHandler,
+    control: CallControl,
+    reports: MessageReports,
+    once: SignedOnce | None = None,
 ) -> APIRouter:
     """Build Plivo's endpoints.
 
@@ -88,10 +96,12 @@ def router(
         calls: Takes over each call.
         control: Ends calls over REST.
         reports: Takes delivery reports.
+        once: Remembers which signed requests were taken; None remembers them in memory.
     """
     api = APIRouter(prefix="/plivo", tags=["plivo"])
     accounts = AccountLog(PROVIDER, hooks.account_id)
-    voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
+    verified = _Verifier(hooks, once or SignedOnce())
+    voice = Annotated[dict[str, str], Depends(verified.by(V3, _check_v3(hooks)))]
 
     @get_or_post(api, "/answer", "plivo_answer")
     async def answer(form: voice) -> Response:
@@ -108,16 +118,20 @@ def router(
     async def stream(websocket: WebSocket, t: str = "") -> None:
         await _stream(websocket, t, hooks, calls, accounts)
 
-    _add_notifications(api, hooks, calls, reports)
+    _add_notifications(api, hooks, calls, reports, verified)
     return accept_trailing_slash(api)
 
 
 def _add_notifications(
-    api: APIRouter, hooks: PlivoWebhooks, calls: CallHandler, reports: MessageReports
+    api: APIRouter,
+    hooks: PlivoWebhooks,
+    calls: CallHandler,
+    reports: MessageReports,
+    verified: "_Verifier",
 ) -> None:
     """Add the endpoints of notifications, which get an empty response."""
-    voice = Annotated[dict[str, str], Depends(_verified(hooks, _check_v3(hooks)))]
-    message = Annotated[dict[str, str], Depends(_verified(hooks, _check_v2(hooks)))]
+    voice = Annotated[dict[str, str], Depends(verified.by(V3, _check_v3(hooks)))]
+    message = Annotated[dict[str, str], Depends(verified.by(V2, _check_v2(hooks)))]
 
     @api.post("/hangup")
     async def hangup(form: voice) -> Response:
@@ -255,56 +269,77 @@ async def _carry_stream(
         await leg.close(1008)
 
 
-def _verified(
-    hooks: PlivoWebhooks, check: SignatureCheck
-) -> Callable[[Request], Awaitable[dict[str, str]]]:
-    """Build the dependency that parses a webhook's form and checks its signature."""
+class _Verifier:
+    """Builds the dependencies that let a webhook in and read its fields."""
 
-    async def form(request: Request) -> dict[str, str]:
+    def __init__(self, hooks: PlivoWebhooks, once: SignedOnce) -> None:
+        self._hooks = hooks
+        self._once = once
+        self._refused = RefusalLog("webhook_refused")
+
+    def by(self, kind: str, check: SignatureCheck) -> Verified:
+        """Build the dependency of routes whose requests are signed so."""
+
+        async def fields(request: Request) -> dict[str, str]:
+            try:
+                return await self._read(request, kind, check)
+            except (SignatureError, WireError) as exc:
+                self._refused.add(str(exc), path=request.scope["path"])
+                raise HTTPException(403) from None
+
+        return fields
+
+    async def _read(self, request: Request, kind: str, check: SignatureCheck) -> dict[str, str]:
         body = await read_body(request, MAX_FORM_BYTES)
         if request.method == "GET":
             body = b""  # its signature covers the query only
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+        nonce = ""
         try:
-            check(request, _requested_url(request, hooks), pairs)
-        except SignatureError as exc:
-            if not hooks.allow_unsigned:
-                _log.warning("webhook_refused", path=request.scope["path"], reason=str(exc))
-                raise HTTPException(403) from None
-        # What our own URL says decides.
-        return form_fields([*pairs, *request.query_params.multi_items()])
-
-    return form
+            nonce = check(request, _requested_url(request, self._hooks), form)
+        except SignatureError:
+            if not self._hooks.allow_unsigned:
+                raise
+        # First the fields: what was cut otherwise must not take the genuine request's place.
+        fields = read_fields(request.query_params.multi_items(), form)
+        if nonce:
+            said = (request.method.encode(), request.scope["raw_path"].partition(b"?")[0])
+            await self._once.check(kind, nonce, *said, request.scope["query_string"], body)
+        return fields
 
 
 def _check_v3(hooks: PlivoWebhooks) -> SignatureCheck:
-    def check(request: Request, url: str, pairs: Pairs) -> None:
+    def check(request: Request, url: str, pairs: Pairs) -> str:
+        nonce = request.headers.get("X-Plivo-Signature-V3-Nonce", "")
         verify_v3(
             request.method,
             url,
             pairs,
-            nonce=request.headers.get("X-Plivo-Signature-V3-Nonce"),
+            nonce=nonce,
             signatures=(
                 request.headers.get("X-Plivo-Signature-V3"),
                 request.headers.get("X-Plivo-Signature-Ma-V3"),
             ),
             tokens=hooks.tokens,
         )
+        return nonce
 
     return check
 
 
 def _check_v2(hooks: PlivoWebhooks) -> SignatureCheck:
-    def check(request: Request, url: str, pairs: Pairs) -> None:  # noqa: ARG001 - V2 signs no form
+    def check(request: Request, url: str, pairs: Pairs) -> str:  # noqa: ARG001 - V2 signs no form
+        nonce = request.headers.get("X-Plivo-Signature-V2-Nonce", "")
         verify_v2(
             url,
-            nonce=request.headers.get("X-Plivo-Signature-V2-Nonce"),
+            nonce=nonce,
             signatures=(
                 request.headers.get("X-Plivo-Signature-V2"),
                 request.headers.get("X-Plivo-Signature-Ma-V2"),
             ),
             tokens=hooks.tokens,
         )
+        return nonce
 
     return check
 

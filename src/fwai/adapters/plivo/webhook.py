@@ -12,14 +12,12 @@ from typing import Final
 from urllib.parse import parse_qsl, urlparse
 from xml.sax.saxutils import escape, quoteattr
 
+from fwai.adapters.plivo.fields import TERMINAL_STATUSES, Pairs, is_nothing
 from fwai.domain.call import CallState
 from fwai.errors import SignatureError
 
 EMPTY_XML: Final = "<Response></Response>"
 BUSY_XML: Final = '<Response><Hangup reason="busy"/></Response>'
-TERMINAL_STATUSES: Final = frozenset(
-    {"completed", "busy", "failed", "timeout", "no-answer", "cancel", "canceled", "cancelled"}
-)
 
 _STATES: Final[Mapping[str, CallState]] = {
     "1000": CallState.CANCELED,
@@ -56,18 +54,6 @@ _BY_STATUS: Final[Mapping[str, CallState]] = {
     "failed": CallState.FAILED,
     "completed": CallState.COMPLETED,
 }
-
-Pairs = Sequence[tuple[str, str]]
-
-_FIELDS: Final[Mapping[str, str]] = {
-    name.lower(): name
-    for name in (
-        *("CallUUID", "From", "To", "Direction", "CallStatus", "Event", "Machine", "Status"),
-        *("HangupCause", "HangupCauseName", "HangupCauseCode", "AnswerTime", "Duration"),
-        *("MessageUUID", "ErrorCode"),
-    )
-}
-_NOTHING: Final = frozenset({"", "none", "null", "undefined"})
 
 
 def verify_v3(
@@ -146,19 +132,6 @@ def _signing_inputs(method: str, url: str, form: Pairs) -> list[str]:
     return [f"{stripped}?{form_text}", f"{stripped}.{form_text}"]
 
 
-def form_fields(pairs: Pairs) -> dict[str, str]:
-    """Return a verified request's fields as the documents spell them.
-
-    The last of several counts, but an empty one never takes the place of one that says something.
-    """
-    fields: dict[str, str] = {}
-    for key, value in pairs:
-        name = _FIELDS.get(key.replace("_", "").lower(), key)
-        if value or name not in fields:
-            fields[name] = value
-    return fields
-
-
 def stream_xml(stream_url: str, *, content_type: str, status_url: str) -> str:
     """Build the XML that opens a two-way audio stream.
 
@@ -225,4 +198,4 @@ def _answered(fields: Mapping[str, str]) -> bool:
 def _word(fields: Mapping[str, str], name: str) -> str:
     """Return a field in lower case without blanks around; empty for what means nothing."""
     word = fields.get(name, "").strip().lower()
-    return "" if word in _NOTHING else word
+    return "" if is_nothing(word) else word

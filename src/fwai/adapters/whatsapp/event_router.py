@@ -81,6 +81,7 @@ class WebhookRouter:
 
     def _record_permission(self, event: PermissionReply) -> None:
         now = self._clock()
+        at = min(event.at if event.at is not None else now, now)
         _log.info(
             "whatsapp_permission_changed",
             accepted=event.accepted,
@@ -90,7 +91,7 @@ class WebhookRouter:
         self._permissions.enqueue(
             event.user.key,
             lambda permission: permission.replied(
-                now,
+                at,
                 accepted=event.accepted,
                 permanent=event.permanent,
                 expires_at=event.expires_at,

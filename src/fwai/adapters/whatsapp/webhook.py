@@ -32,11 +32,13 @@ from fwai.adapters.whatsapp.events import (
 )
 from fwai.domain.call import Direction
 from fwai.domain.phone import caller_number
+from fwai.domain.plain_text import fault, readable
 from fwai.errors import SignatureError, WireError
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024  # Meta's own limit
 MAX_EVENTS: Final = 1_000
 MAX_ID_CHARS: Final = 255
+MAX_TEXT_CHARS: Final = 64 * 1024  # an SDP is the longest
 _MAX_NUMBER: Final = 10**40
 VOICEMAIL: Final = "voicemail"
 
@@ -75,7 +77,7 @@ def challenge(mode: str, token: str, text: str, verify_token: str) -> str:
     """
     if mode != "subscribe" or not text or not verify_token:
         raise SignatureError("whatsapp: not a verification request")
-    if not hmac.compare_digest(token.encode(), verify_token.encode()):
+    if not hmac.compare_digest(token.encode(errors="replace"), verify_token.encode()):
         raise SignatureError("whatsapp: wrong verify token")
     return text
 
@@ -305,7 +307,7 @@ def read_problem(error: Json) -> Problem:
     return Problem(
         code=int(_number(code) or 0),
         title=(_text(error, "title") or _text(error, "message"))[:200],
-        details=details[:200] if isinstance(details, str) else "",
+        details=readable(details, 200) if isinstance(details, str) else "",
     )
 
 
@@ -325,12 +327,12 @@ def _objects(item: Json, key: str) -> Iterable[Json]:
 
 
 def _text(item: Json, key: str) -> str:
-    """Return text; a whole number is text that somebody typed otherwise."""
+    """Return text, without what is none; a whole number is text that somebody typed otherwise."""
     value = item.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
         # Python writes no number out that has more digits than its limit.
         return str(value) if abs(value) < _MAX_NUMBER else ""
-    return value if isinstance(value, str) else ""
+    return readable(value, MAX_TEXT_CHARS) if isinstance(value, str) else ""
 
 
 def _upper_text(item: Json, key: str) -> str:
@@ -338,12 +340,15 @@ def _upper_text(item: Json, key: str) -> str:
     value = item.get(key)
     if isinstance(value, list):
         value = value[0] if value else ""
-    return value.strip().upper()[:60] if isinstance(value, str) else ""
+    return readable(value, 60).strip().upper()[:60] if isinstance(value, str) else ""
 
 
 def _id(item: Json) -> str:
-    value = _text(item, "id")
-    return value if len(value) <= MAX_ID_CHARS else ""
+    """Return an id as it came; empty when it is none: two that were mended could be the same."""
+    value = item.get("id")
+    if not isinstance(value, str):
+        value = _text(item, "id")
+    return value if len(value) <= MAX_ID_CHARS and not fault(value) and value.strip() else ""
 
 
 def _number(value: object) -> float | None:

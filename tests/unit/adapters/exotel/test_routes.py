@@ -10,12 +10,12 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from fwai.adapters.exotel.admission import MAX_BODY_BYTES
 from fwai.adapters.exotel.client import ExotelClient
 from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
 from fwai.adapters.exotel.leg import MAX_CALL_S, ExotelLeg
 from fwai.adapters.exotel.line import ExotelLine
 from fwai.adapters.exotel.routes import (
-    MAX_BODY_BYTES,
     REFUSED,
     ExotelWebhooks,
     _RequestHandler,

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from fakes import FakeControl
 from fwai.adapters.plivo.routes import PlivoWebhooks, router
+from fwai.http.signed_once import SignedOnce
 from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.client_kit import send
 from unit.adapters.handler_kit import FakeCalls, FakeReports
@@ -17,8 +18,9 @@ from unit.adapters.handler_kit import FakeCalls, FakeReports
 PUBLIC_URL = "https://voice.example.com"
 TOKEN = "account-token"
 HOOKS = PlivoWebhooks(PUBLIC_URL, "MA1", (TOKEN,))
+CALL = "6f2c9d84-0a1e-4b7c-9d3f-2e5a7b8c9d01"
 INBOUND = {
-    "CallUUID": "c-1",
+    "CallUUID": CALL,
     "From": "919999900001",
     "To": "918888800000",
     "Direction": "inbound",
@@ -45,6 +47,7 @@ class Line:
     hooks: PlivoWebhooks = HOOKS
     reports: FakeReports = field(default_factory=FakeReports)
     signer: PlivoSigner = field(default_factory=lambda: PlivoSigner(TOKEN))
+    once: SignedOnce | None = None
 
     async def send(
         self,
@@ -62,7 +65,7 @@ class Line:
             sign = self.signer.message if path == "message-status" else self.signer.voice
             headers = sign(method, f"{public_url}{where}", form if method == "POST" else {})
         app = FastAPI()
-        app.include_router(router(self.hooks, self.calls, FakeControl(), self.reports))
+        app.include_router(router(self.hooks, self.calls, FakeControl(), self.reports, self.once))
         body = urlencode(form).encode() if content is None else content
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         return await send(app, method, where, body, {**kind, **headers})

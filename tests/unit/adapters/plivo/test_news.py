@@ -9,12 +9,13 @@ from fwai.adapters.plivo.webhook import EMPTY_XML
 from fwai.domain.call import CallState, Direction
 from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.handler_kit import OURS, FakeCalls
-from unit.adapters.plivo.kit import HANG_UP, HOOKS, INBOUND, PUBLIC_URL, Line
+from unit.adapters.plivo.kit import CALL, HANG_UP, HOOKS, INBOUND, PUBLIC_URL, Line
 
 # ---- calls of ours ------------------------------------------------------------------------------
 
 OUTBOUND = {**INBOUND, "From": "918888800000", "To": "919999900001", "Direction": "outbound"}
 OUR_CALL = f"call={OURS}"
+OTHER_CALL = "b7c9d013-2e5a-4f6a-8c1d-0a9e8d7c6b5f"
 
 
 async def test_the_answer_of_a_call_of_ours_names_it() -> None:
@@ -33,7 +34,7 @@ async def test_ringing_is_told_with_both_ids_and_as_often_as_it_comes() -> None:
     for _ in range(2):
         await Line(calls).send("ring", OUTBOUND, query=OUR_CALL)
 
-    assert calls.rang == [(OURS, "c-1")] * 2
+    assert calls.rang == [(OURS, CALL)] * 2
 
 
 async def test_the_ringing_of_no_call_of_ours_is_nobodys_news() -> None:
@@ -46,12 +47,12 @@ async def test_the_ringing_of_no_call_of_ours_is_nobodys_news() -> None:
 @pytest.mark.parametrize("path", ["answer", "hangup"])
 async def test_the_url_says_whose_end_it_is_whatever_ids_plivo_uses(path: str) -> None:
     calls = FakeCalls()
-    form = {**OUTBOUND, "CallStatus": "busy", "CallUUID": "other", "RequestUUID": "r-1"}
+    form = {**OUTBOUND, "CallStatus": "busy", "CallUUID": OTHER_CALL, "RequestUUID": "r-1"}
     form |= {"HangupCauseName": "Rejected", "HangupCauseCode": "3020", "call": "not-this-one"}
 
     await Line(calls).send(path, form, query=OUR_CALL)
 
-    assert calls.endings == [("plivo", "other", CallState.REJECTED, "Rejected")]
+    assert calls.endings == [("plivo", OTHER_CALL, CallState.REJECTED, "Rejected")]
     assert calls.ended_for == [OURS]
 
 
@@ -73,7 +74,7 @@ async def test_the_end_may_come_before_the_ringing() -> None:
     await Line(calls).send("hangup", HANG_UP, query=OUR_CALL)
     await Line(calls).send("ring", OUTBOUND, query=OUR_CALL)
 
-    assert (calls.ended_for, calls.rang) == ([OURS], [(OURS, "c-1")])
+    assert (calls.ended_for, calls.rang) == ([OURS], [(OURS, CALL)])
 
 
 @pytest.mark.parametrize(("machine", "told"), [("true", 1), (None, 1), ("false", 0)])
@@ -85,7 +86,7 @@ async def test_a_machine_is_told_of(machine: str | None, told: int) -> None:
         "machine", form if machine is None else {**form, "Machine": machine}, query=OUR_CALL
     )
 
-    assert calls.machines == [("plivo", "c-1")] * told
+    assert calls.machines == [("plivo", CALL)] * told
 
 
 # ---- a human takes over -------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from fwai.domain.call import CallOffer, CallState, Direction
 from fwai.simulator.plivo.signature import PlivoSigner
 from unit.adapters.handler_kit import FakeCalls
 from unit.adapters.plivo.kit import (
+    CALL,
     HANG_UP,
     HOOKS,
     INBOUND,
@@ -113,7 +114,7 @@ async def test_a_get_is_answered_like_a_post() -> None:
     response = await Line(calls).send("answer", {}, method="GET", query=urlencode(INBOUND))
 
     assert stream_of(response).text is not None
-    assert calls.offers[0].provider_call_id == "c-1"
+    assert calls.offers[0].provider_call_id == CALL
 
 
 async def test_the_body_of_a_get_says_nothing() -> None:
@@ -124,7 +125,7 @@ async def test_the_body_of_a_get_says_nothing() -> None:
         "answer", {}, method="GET", query=urlencode(INBOUND), content=b"CallUUID=other&From=1"
     )
 
-    assert calls.offers[0].provider_call_id == "c-1"
+    assert calls.offers[0].provider_call_id == CALL
 
 
 @pytest.mark.parametrize("path", [*VOICE_PATHS[1:], "message-status"])
@@ -200,7 +201,7 @@ async def test_numbers_are_brought_to_one_form(raw: str, number: str) -> None:
     await answered({**INBOUND, "From": raw}, calls)
 
     assert calls.offers == [
-        CallOffer("plivo", "c-1", Direction.INBOUND, caller=number, line="+918888800000")
+        CallOffer("plivo", CALL, Direction.INBOUND, caller=number, line="+918888800000")
     ]
 
 
@@ -233,17 +234,17 @@ async def test_the_remote_party_of_an_outbound_call_is_whom_we_dialled() -> None
     await answered({**INBOUND, "Direction": "Outbound", "CallStatus": "in-progress"}, calls)
 
     assert calls.offers == [
-        CallOffer("plivo", "c-1", Direction.OUTBOUND, caller="+918888800000", line="+919999900001")
+        CallOffer("plivo", CALL, Direction.OUTBOUND, caller="+918888800000", line="+919999900001")
     ]
 
 
 async def test_a_call_without_any_other_field_is_offered() -> None:
     calls = FakeCalls()
 
-    response = await answered({"CallUUID": "c-1"}, calls)
+    response = await answered({"CallUUID": CALL}, calls)
 
     assert stream_of(response).text
-    assert calls.offers == [CallOffer("plivo", "c-1", Direction.INBOUND, caller="", line="")]
+    assert calls.offers == [CallOffer("plivo", CALL, Direction.INBOUND, caller="", line="")]
 
 
 async def test_a_request_that_names_no_call_gets_nothing() -> None:
@@ -297,7 +298,7 @@ async def test_a_hang_up_on_the_answer_url_opens_no_stream(fields: dict[str, str
 
     assert response.text == EMPTY_XML
     assert calls.offers == []
-    assert [ending[:2] for ending in calls.endings] == [("plivo", "c-1")]
+    assert [ending[:2] for ending in calls.endings] == [("plivo", CALL)]
 
 
 @pytest.mark.parametrize("path", ["answer", "hangup"])
@@ -307,7 +308,7 @@ async def test_a_hang_up_is_passed_on_with_state_and_cause(path: str) -> None:
     response = await Line(calls).send(path, HANG_UP)
 
     assert response.status_code == 200
-    assert calls.endings == [("plivo", "c-1", CallState.COMPLETED, "Normal Hangup")]
+    assert calls.endings == [("plivo", CALL, CallState.COMPLETED, "Normal Hangup")]
 
 
 async def test_a_repeated_hang_up_is_passed_on_again() -> None:
@@ -332,8 +333,8 @@ async def test_a_cause_is_cut_to_a_length_fit_for_a_log() -> None:
 @pytest.mark.parametrize(
     ("path", "form"),
     [
-        ("ring", {"CallUUID": "c-1", "CallStatus": "ringing"}),
-        ("stream-status", {"Event": "DroppedStream", "StreamID": "s-1", "CallUUID": "c-1"}),
+        ("ring", {"CallUUID": CALL, "CallStatus": "ringing"}),
+        ("stream-status", {"Event": "DroppedStream", "StreamID": "s-1", "CallUUID": CALL}),
         ("stream-status", {"event": "started"}),
         ("message-status", {"MessageUUID": "m-1", "Status": "delivered"}),
         ("message-status", {}),

@@ -12,11 +12,10 @@ from plivo import plivoxml
 from plivo.utils import validate_signature, validate_v3_signature
 
 from fwai.adapters.plivo import webhook
+from fwai.adapters.plivo.fields import TERMINAL_STATUSES, Pairs
 from fwai.adapters.plivo.webhook import (
     BUSY_XML,
     EMPTY_XML,
-    TERMINAL_STATUSES,
-    Pairs,
     final_state,
     is_call_ended,
     stream_xml,
