@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -111,10 +110,12 @@ def test_line_ends_that_programs_leave_behind_stop_no_server(tmp_path: Path) -> 
 @hostile
 def test_a_mail_and_its_invitation_hold_text_alone(junk: str) -> None:
     mail = Mail("<job-1@example.com>", "asha@example.org", "Fees", "Hello")
-    for field, text in (("subject", "Fees"), ("text", "Hello"), ("html", "<p>")):
-        changed: dict[str, Any] = {field: f"{text}{junk}"}
-        with pytest.raises(ValueError, match=r"subject|text"):
-            replace(mail, **changed)
+    with pytest.raises(ValueError, match="subject"):
+        replace(mail, subject=f"Fees{junk}")
+    with pytest.raises(ValueError, match="text"):
+        replace(mail, text=f"Hello{junk}")
+    with pytest.raises(ValueError, match="text"):
+        replace(mail, html=f"<p>{junk}")
 
     calendar = invitation(
         "u-1", NOW, 30, f"Demo{junk}", f"for{junk}Asha", "a@example.com", "b@example.org"
