@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -50,7 +50,7 @@ class Phone(WSListener):
         super().__init__()
         self.index = index
         self.number = f"+9170000{index:05d}"
-        self.wire = wire(f"{secrets.token_hex(8)}-{index}")
+        self.wire = wire(str(uuid.uuid4()))
         self.transport: WSTransport | None = None
         self.model: Model | None = None
         self.closed = False
