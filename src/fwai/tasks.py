@@ -1,7 +1,10 @@
-"""Tasks of one call, message, peer or job, that can never end the group that owns all of them.
+"""Tasks that can never end the group that owns them, however they fail.
 
 An exception in a task of an `asyncio.TaskGroup` cancels every other task of the group. That is
-right inside one call, whose parts belong together, and wrong for a group that owns all calls.
+right inside one call, whose parts belong together, and wrong for a group that owns all calls. What
+belongs to one call, message, peer or job is started by `IsolatedTasks`: its fault ends it alone.
+What all of them need as long as the process lives is started by `start_enduring`: its fault is told
+on ``/readyz``, and it is begun again.
 """
 
 import asyncio
@@ -10,8 +13,13 @@ from typing import Any, Final
 
 import structlog
 
+from fwai.domain.failure import UNWATCHED, Area, Trouble
+from fwai.interfaces.failures import Failures
+
 MAX_TASKS: Final = 10_000
 CLEAN_UP_S: Final = 15.0
+PAUSES_S: Final = (0.5, 2.0, 5.0)  # before a task of the process is begun again
+STEADY_S: Final = 60.0  # after which one that was begun again counts as mended
 
 _log = structlog.get_logger()
 
@@ -82,3 +90,56 @@ class IsolatedTasks:
     def _done(self, work: Coroutine[Any, Any, None]) -> None:
         self._running -= 1
         work.close()  # a task that was cancelled before it began leaves it untouched
+
+
+def start_enduring(
+    group: asyncio.TaskGroup,
+    run: Callable[[], Coroutine[Any, Any, None]],
+    name: str,
+    failures: Failures = UNWATCHED,
+) -> asyncio.Task[None]:
+    """Start a task that the whole process needs until it stops.
+
+    Args:
+        group: Owns it.
+        run: Begins the work; called again after an exception, so what it holds must be whole at
+            each of its awaits. What one row, file or message raises is better caught inside.
+        name: For logs and failures.
+        failures: Told when it failed, and when it has run for `STEADY_S` since.
+    """
+    return group.create_task(_endure(run, name, failures), name=name)
+
+
+async def _endure(
+    run: Callable[[], Coroutine[Any, Any, None]], name: str, failures: Failures
+) -> None:
+    loop = asyncio.get_running_loop()
+    failed = 0
+    steady: asyncio.TimerHandle | None = None
+    while True:
+        began = loop.time()
+        try:
+            await run()
+        except Exception as exc:  # noqa: BLE001 - what ends here ends all calls with it
+            if loop.time() - began >= STEADY_S:
+                failed = 0
+            pause = PAUSES_S[min(failed, len(PAUSES_S) - 1)]
+            failed += 1
+            _log.exception("task_begun_again", task=name, pause_s=pause)
+            failures.seen(_trouble(name, exc))
+        else:
+            return
+        finally:
+            if steady is not None:
+                steady.cancel()
+        await asyncio.sleep(pause)
+        steady = loop.call_later(STEADY_S, failures.mended, Area.SERVER, name)
+
+
+def _trouble(name: str, exc: Exception) -> Trouble:
+    return Trouble(
+        Area.SERVER,
+        name,
+        f"a fault of this server ended it ({type(exc).__name__})",
+        "it was begun again; look for task_begun_again in the log and report it",
+    )

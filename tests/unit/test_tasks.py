@@ -3,8 +3,11 @@
 import asyncio
 import inspect
 
+from structlog.testing import capture_logs
+
 import virtual_time
-from fwai.tasks import CLEAN_UP_S, IsolatedTasks
+from fakes import SeenFailures
+from fwai.tasks import CLEAN_UP_S, PAUSES_S, STEADY_S, IsolatedTasks, start_enduring
 
 
 async def fails() -> None:
@@ -104,3 +107,74 @@ def test_a_cancelled_task_is_no_failure() -> None:
         return tasks
 
     assert virtual_time.run(main()).failed == 0
+
+
+class Service:
+    """A task of the process that fails so many times, each after so many seconds."""
+
+    def __init__(self, *lasts_s: float) -> None:
+        self.lasts_s = list(lasts_s)
+        self.began: list[float] = []
+        self.failures = SeenFailures()
+        self.stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.began.append(round(loop.time() - 1000.0, 1))
+        if self.lasts_s:
+            await asyncio.sleep(self.lasts_s.pop(0))
+            raise ValueError("nobody expected that")
+        await self.stopping.wait()
+
+
+def test_what_the_process_needs_is_begun_again_and_the_neighbour_never_notices() -> None:
+    async def main() -> Service:
+        service = Service(1.0, 1.0, 1.0, 1.0, STEADY_S)
+        async with asyncio.TaskGroup() as group:
+            neighbour = group.create_task(asyncio.sleep(1e4))
+            start_enduring(group, service.run, "writer", service.failures)
+            await asyncio.sleep(1e3)
+            service.stopping.set()
+            await asyncio.sleep(1)
+            assert not neighbour.done()
+            neighbour.cancel()
+        return service
+
+    with capture_logs() as logs:
+        service = virtual_time.run(main())
+
+    pauses = [one["pause_s"] for one in logs if one["event"] == "task_begun_again"]
+    assert pauses == [*PAUSES_S, PAUSES_S[-1], PAUSES_S[0]], "it had been steady before the last"
+    assert service.began == [0.0, 1.5, 4.5, 10.5, 16.5, 77.0]
+    assert service.failures.seen_at_all == 5
+
+
+def test_it_is_told_as_a_failure_and_counts_as_mended_once_it_is_steady() -> None:
+    async def main() -> list[list[str]]:
+        service, told = Service(1.0), []
+        async with asyncio.TaskGroup() as group:
+            start_enduring(group, service.run, "writer", service.failures)
+            for moment_s in (0.5, 1.0, STEADY_S - 1.0, 2.0):
+                await asyncio.sleep(moment_s)
+                told.append(service.failures.names)
+            service.stopping.set()
+        return told
+
+    assert virtual_time.run(main()) == [[], ["writer"], ["writer"], []]
+
+
+def test_it_ends_when_it_is_cancelled_also_between_two_beginnings() -> None:
+    async def main() -> None:
+        service = Service(1.0)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                start_enduring(group, service.run, "writer", service.failures),
+                start_enduring(group, Service().run, "other"),
+            ]
+            await asyncio.sleep(1.1)
+            for task in tasks:
+                task.cancel()
+        assert service.began == [0.0]
+        assert all(task.cancelled() for task in tasks)
+
+    virtual_time.run(main())

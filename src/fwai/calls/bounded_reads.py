@@ -9,6 +9,8 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from fwai.tasks import IsolatedTasks
+
 ValueT = TypeVar("ValueT")
 
 MAX_LATE: Final = 64  # that still end; beyond it a read is not begun
@@ -20,6 +22,7 @@ class BoundedReads:
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
+        self._tasks = IsolatedTasks(self._group)
         self._late: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Self:
@@ -46,7 +49,10 @@ class BoundedReads:
             work.close()
             raise TimeoutError
         result: asyncio.Future[ValueT] = asyncio.get_running_loop().create_future()
-        task = self._group.create_task(self._settle(work, result), name="bounded_read")
+        task = self._tasks.start(self._settle(work, result), "bounded_read")
+        if task is None:
+            work.close()
+            raise TimeoutError
         try:
             await asyncio.wait({result}, timeout=seconds)
         finally:

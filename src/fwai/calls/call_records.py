@@ -23,6 +23,7 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, End
 from fwai.domain.record import CallRecord
 from fwai.errors import StoreError
 from fwai.interfaces.store import CallArchive
+from fwai.tasks import IsolatedTasks
 
 ValueT = TypeVar("ValueT")
 
@@ -71,7 +72,7 @@ class CallRecords:
         self._loop = asyncio.get_running_loop()
         self._steps: dict[CallId, deque[_Step]] = {}
         self._concurrency = asyncio.Semaphore(MAX_TASKS)
-        self._group: asyncio.TaskGroup | None = None
+        self._isolated: IsolatedTasks | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reads: BoundedReads | None = None
         self._stop = asyncio.Event()
@@ -85,7 +86,7 @@ class CallRecords:
     async def run(self) -> None:
         """Write until `stop`; what is left then is given a few seconds."""
         async with asyncio.TaskGroup() as group, BoundedReads() as reads:
-            self._group, self._reads = group, reads
+            self._isolated, self._reads = IsolatedTasks(group), reads
             for call_id in list(self._steps):
                 self._begin(call_id)
             await self._stop.wait()
@@ -188,6 +189,8 @@ class CallRecords:
             _log.error("call_not_read", error=str(exc))
         except TimeoutError:
             _log.error("call_not_read", error=f"the database gave no answer in {within_s:g} s")
+        except Exception as exc:  # noqa: BLE001 - a call must not be lost for what it might know
+            _log.exception("call_not_read", error=type(exc).__name__)
         return otherwise
 
     async def _write(
@@ -215,18 +218,26 @@ class CallRecords:
             _log.error("call_record_late", call_id=call_id, change=what, waited_s=within_s)
 
     def _begin(self, call_id: CallId) -> None:
-        if self._group is not None:
-            work = self._work_off(call_id)
-            task = self._group.create_task(work, name=f"records:{call_id}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._isolated is None:
+            return  # `run` begins it
+        task = self._isolated.start(self._work_off(call_id), f"records:{call_id}")
+        if task is None:
+            for step in self._steps.pop(call_id):
+                self._lose(call_id, step, "too many wait")
+            return
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _work_off(self, call_id: CallId) -> None:
         """Write one call's steps in order, until there are none."""
         steps = self._steps[call_id]
         try:
             while steps:
-                await self._try(call_id, steps[0])
+                try:
+                    await self._try(call_id, steps[0])
+                except Exception as exc:  # noqa: BLE001 - the steps behind it must not wait for ever
+                    _log.exception("call_record_broken", change=steps[0].what)
+                    self._lose(call_id, steps[0], type(exc).__name__)
                 steps.popleft()
         finally:
             if not steps:

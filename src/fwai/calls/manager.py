@@ -29,12 +29,14 @@ from fwai.domain.call import (
     EndReason,
     StreamTicket,
 )
+from fwai.domain.failure import UNWATCHED
 from fwai.domain.instance import InstanceStatus
 from fwai.errors import BusyError
 from fwai.interfaces.calls import CallControl, ToolRunner
+from fwai.interfaces.failures import Failures
 from fwai.interfaces.media import AgentLeg, CallerLeg
 from fwai.interfaces.store import CallArchive
-from fwai.tasks import IsolatedTasks
+from fwai.tasks import IsolatedTasks, start_enduring
 
 _log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class CallManager:
         on_over: Told of each session that is over, and how its call ended; must not block.
         status: What this process tells its siblings; says when they took its calls over.
         now: The time in the zone whose days calls are kept by.
+        failures: Told when what writes calls down failed.
 
     Attributes:
         placer: Places outbound calls.
@@ -71,7 +74,9 @@ class CallManager:
         on_over: OnOver | None = None,
         status: InstanceStatus | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        failures: Failures = UNWATCHED,
     ) -> None:
+        self._failures = failures
         self._now = now
         self._speaks_to_machines = speaks_to_machines
         self._agent_id_for = agent_id_for
@@ -115,7 +120,7 @@ class CallManager:
     async def run(self, ready: asyncio.Event) -> None:
         """Own all calls until `stop`; then end those that are left and return."""
         async with asyncio.TaskGroup() as records:
-            records.create_task(self._records.run(), name="call_records")
+            start_enduring(records, self._records.run, "call_records", self._failures)
             try:
                 async with asyncio.TaskGroup() as group:
                     self._tasks = IsolatedTasks(group)

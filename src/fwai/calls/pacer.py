@@ -68,7 +68,7 @@ class Pacer:
             except Exception:  # noqa: BLE001 - one broken call must not silence the others
                 _log.exception("playout_failed")
                 more = False
-                paced.fail()
+                self._give_up(paced)
             if not more:
                 self._paced.discard(paced)
         if not self._paced:
@@ -77,3 +77,10 @@ class Pacer:
         # After a late wake-up the next tick keeps to the schedule instead of adding up delay.
         self._due = max(self._due + TICK_S, now)
         self._timer = self._loop.call_at(self._due, self._tick)
+
+    def _give_up(self, paced: Paced) -> None:
+        """End the call of who broke; the clock ticks on for the others."""
+        try:
+            paced.fail()
+        except Exception:  # noqa: BLE001 - the same trouble may lie in what ends the call
+            _log.exception("playout_not_ended")

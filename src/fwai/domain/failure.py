@@ -21,6 +21,7 @@ class Area(enum.StrEnum):
     EVENTS = "events"
     CONFIGURATION = "configuration"
     LIMITS = "limits"
+    SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)

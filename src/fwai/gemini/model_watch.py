@@ -87,7 +87,8 @@ class ModelWatch:
     async def run(self) -> None:
         """Look again while something fails, until `stop`."""
         while not self._stopping.is_set():
-            await self._wake.wait()
+            if not self._failing:
+                await self._wake.wait()
             self._wake.clear()
             pauses = iter(PROBE_S)
             while self._failing and not self._stopping.is_set():

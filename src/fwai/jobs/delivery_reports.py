@@ -74,7 +74,8 @@ class DeliveryReports:
     async def run(self) -> None:
         """Write until `stop`; what is left then is given a few seconds."""
         while not self._stopping.is_set():
-            await self._wake.wait()
+            if not self._waiting:
+                await self._wake.wait()
             self._wake.clear()
             await self._work_off()
         if self._waiting:

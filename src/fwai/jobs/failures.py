@@ -194,6 +194,8 @@ class FailureRegistry:
             self._notices.setdefault(key, []).insert(0, notice)
             (self._told.add if told_before else self._told.discard)(key)
             return False
+        except Exception as exc:  # noqa: BLE001 - one notice's fault must not stop the others
+            _log.exception("failure_notice_broken", area=key[0].value, error=type(exc).__name__)
         if not notice.mended:
             self._quiet_until[key] = self._loop.time() + QUIET_S
         return True

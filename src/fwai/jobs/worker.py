@@ -26,6 +26,7 @@ from fwai.domain.job import Dead, Job, JobHandler, JobOutcome, JobState, Retry, 
 from fwai.errors import FwaiError, StoreError
 from fwai.interfaces.jobs import JobLeases
 from fwai.jobs.signals import JobSignals
+from fwai.tasks import IsolatedTasks
 
 CONCURRENCY: Final = 8
 JOB_S: Final = 90.0  # below the lease
@@ -100,11 +101,12 @@ class Worker:
         """Work until `stop`."""
         retry_s = RETRY_S
         async with asyncio.TaskGroup() as group:
+            tasks = IsolatedTasks(group)
             while not self._stopping:
                 self._wake_event.clear()
                 self._until = math.inf
                 try:
-                    await self._take(group)
+                    await self._take(tasks)
                     pause = await self._pause()
                 except Exception as exc:  # noqa: BLE001 - what ends here ends all calls with it
                     _log_unreadable(exc)
@@ -123,7 +125,7 @@ class Worker:
         """Return when the wall clock will say ``at``, by the loop's clock."""
         return asyncio.get_running_loop().time() + (at - self._clock()).total_seconds()
 
-    async def _take(self, group: asyncio.TaskGroup) -> None:
+    async def _take(self, tasks: IsolatedTasks) -> None:
         free = self._concurrency - len(self._running)
         if free <= 0 or not self._handlers:
             return
@@ -132,7 +134,9 @@ class Worker:
                 return
             free = 1
         for job in await self._store.lease(free, self._handlers.keys()):
-            task = group.create_task(self._do(job), name=f"job:{job.kind}")
+            task = tasks.start(self._do(job), f"job:{job.kind}")
+            if task is None:
+                continue  # its lease runs out
             self._running[job.id, job.attempts] = task
             self._at_the_gate.add((job.id, job.attempts))
 

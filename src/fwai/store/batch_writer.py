@@ -3,10 +3,11 @@
 Theory of operation: ``add`` only appends to a bounded list. ``run`` writes it when the oldest row
 is a second old or 200 rows wait. A batch that fails for a reason that can pass (locked, disk
 full, server away) stays and is tried again with growing pauses; inserting a row twice does
-nothing, so an answer that was lost does no harm. A row whose call is not kept yet (the database was
-away when the call began) waits for it, up to `ORPHAN_S`. A row that can never be written is dropped
-alone and counted. Above 10 000 rows new ones are dropped and counted: the
-transcript files have them anyway.
+nothing, so an answer that was lost does no harm. What is no fault of the database or of the way to
+it is the row's: a driver refuses half a character with an error of its own. A row whose call is not
+kept yet (the database was away when the call began) waits for it, up to `ORPHAN_S`. A row that can
+never be written is dropped alone and counted. Above 10 000 rows new ones are dropped and counted:
+the transcript files have them anyway.
 """
 
 import asyncio
@@ -150,7 +151,7 @@ class BatchWriter:
         try:
             async with self._database.engine.begin() as connection:
                 await _insert(connection, chunk)
-        except (SQLAlchemyError, OSError, TimeoutError) as exc:
+        except Exception as exc:  # noqa: BLE001 - one row's fault must not stop the others
             if not _poisoned(exc):
                 self._report(exc)
                 return False
@@ -189,7 +190,7 @@ class BatchWriter:
         try:
             async with self._database.engine.begin() as connection:
                 await _insert(connection, [entry])
-        except (SQLAlchemyError, OSError, TimeoutError) as exc:
+        except Exception as exc:  # noqa: BLE001 - one row's fault must not stop the others
             return exc
         return None
 
@@ -230,7 +231,9 @@ def _poisoned(exc: BaseException) -> bool:
     """Whether the row itself is at fault, so that another try cannot help."""
     if isinstance(exc, DBAPIError):
         return isinstance(exc, IntegrityError | DataError)
-    return isinstance(exc, StatementError)
+    if isinstance(exc, StatementError):
+        return True
+    return not isinstance(exc, SQLAlchemyError | OSError | TimeoutError)
 
 
 def _no_call_yet(exc: BaseException) -> bool:

@@ -61,7 +61,7 @@ class FileWriter:
         on_flushed: Told what came of each flush; must not block.
 
     Attributes:
-        dropped_bytes: What did not fit the bounds since the start.
+        dropped_bytes: What did not fit the bounds since the start, or could never be written.
     """
 
     def __init__(
@@ -105,7 +105,8 @@ class FileWriter:
         pause = self._flush_s
         try:
             while not self._stopping.is_set():
-                await self._wake_event.wait()
+                if not self._total_bytes:
+                    await self._wake_event.wait()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._stopping.wait()
@@ -128,7 +129,10 @@ class FileWriter:
         if not self._total_bytes:
             return True
         done = await asyncio.to_thread(self._write_all)
-        self._on_flushed(done)
+        try:
+            self._on_flushed(done)
+        except Exception as exc:  # noqa: BLE001 - what was written is written
+            _log.exception("file_writes_not_told", error=type(exc).__name__)
         return not done.failed
 
     async def _finish(self) -> None:
@@ -170,7 +174,13 @@ class FileWriter:
             written: list[Path] = []
             failed: dict[Path, OSError] = {}
             for path, pieces in batch.items():
-                done, error = _write_file(path, pieces)
+                try:
+                    done, error = _write_file(path, pieces)
+                except Exception as exc:  # noqa: BLE001 - one file's fault must not stop the others
+                    done, error = len(pieces), None
+                    lost = sum(len(piece.data) for piece in pieces)
+                    self.dropped_bytes += lost
+                    _log.error("file_never_written", cause=type(exc).__name__, bytes=lost)
                 if error is None:
                     written.append(path)
                 else:

@@ -2,10 +2,11 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -53,6 +54,7 @@ from fwai.store.quota_counts import QuotaCounts
 from fwai.store.recording import WavRecorder
 from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
 from fwai.store.storage_watch import StorageWatch
+from fwai.tasks import start_enduring
 
 _log = structlog.get_logger()
 
@@ -294,12 +296,17 @@ async def _running(store: Store) -> AsyncIterator[None]:
     """Run the writers; an error of the block is not wrapped, and both write the rest first."""
     tasks = asyncio.TaskGroup()
     await tasks.__aenter__()
-    tasks.create_task(store.files.run(), name="file_writer")
-    tasks.create_task(store.writer.run(), name="database_writer")
+    failures = store.options.failures
+
+    def start(run: Callable[[], Coroutine[Any, Any, None]], name: str) -> asyncio.Task[None]:
+        return start_enduring(tasks, run, name, failures)
+
+    start(store.files.run, "file_writer")
+    start(store.writer.run, "database_writer")
     others = [
-        tasks.create_task(store.database.keep_small(), name="database_log"),
-        tasks.create_task(store.membership.run(), name="membership"),
-        tasks.create_task(store.storage.run(store.files), name="storage_watch"),
+        start(store.database.keep_small, "database_log"),
+        start(store.membership.run, "membership"),
+        start(lambda: store.storage.run(store.files), "storage_watch"),
     ]
     try:
         yield

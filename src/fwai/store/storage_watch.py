@@ -62,7 +62,8 @@ class StorageWatch:
     async def run(self, files: FileWriter) -> None:
         """Look at what fails until it is mended; runs until cancelled."""
         while True:
-            await self._wake.wait()
+            if not self._failing:
+                await self._wake.wait()
             self._wake.clear()
             while self._failing:
                 await asyncio.sleep(self._look_s)

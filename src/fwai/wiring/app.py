@@ -47,6 +47,7 @@ from fwai.jobs.failures import FailureRegistry
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
 from fwai.store.open import Store, StoreOptions, open_store
+from fwai.tasks import start_enduring
 from fwai.tools.booking_messages import BookingMessages
 from fwai.web.fallback import install as install_fallback
 from fwai.web.health import router as health_router
@@ -159,13 +160,15 @@ async def open_server(
         reads = await stack.enter_async_context(BoundedReads())
         factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
-        calls = _call_manager(settings, agents, factory, tools, archive, store, status, on_over)
+        calls = _call_manager(
+            settings, agents, factory, tools, archive, store, status, failures, on_over
+        )
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(signals.stop)  # once no call writes jobs any more
-        workers.create_task(failures.run(store.jobs, events), name="failures")
+        start_enduring(workers, lambda: failures.run(store.jobs, events), "failures", failures)
         stack.callback(failures.stop)
-        workers.create_task(factory.watch.run(), name="model_watch")
+        start_enduring(workers, factory.watch.run, "model_watch", failures)
         stack.callback(factory.watch.stop)
         group = await stack.enter_async_context(asyncio.TaskGroup())
         ready = asyncio.Event()
@@ -174,7 +177,7 @@ async def open_server(
         await ready.wait()
 
         reports = DeliveryReports(store.sent_messages)
-        workers.create_task(reports.run(), name="message_reports")
+        start_enduring(workers, reports.run, "message_reports", failures)
         stack.callback(reports.stop)
         access = access_of(settings)
         families = model_warnings(settings, agents)
@@ -234,7 +237,7 @@ async def open_server(
 
         await write_start_jobs(settings, agents, store, rules)
         for lane in lanes:
-            workers.create_task(lane.run(), name="worker")
+            start_enduring(workers, lane.run, "worker", failures)
         factory.check()
         yield Server(app, calls, store, agents)
 
@@ -272,6 +275,7 @@ def _call_manager(
     archive: PublishingArchive,
     store: Store,
     status: InstanceStatus,
+    failures: FailureRegistry,
     on_over: OnOver | None,
 ) -> CallManager:
     limit = settings.max_concurrent_calls
@@ -288,6 +292,7 @@ def _call_manager(
         on_over=on_over,
         status=status,
         now=lambda: datetime.now(settings.zone),
+        failures=failures,
     )
 
 

@@ -61,6 +61,14 @@ class MediaClock:
             except Exception:  # noqa: BLE001 - one broken call must not silence the others
                 _log.exception("media_send_failed")
                 self._listeners.discard(listener)
-                listener.broken()
+                _give_up(listener)
         self._due += due * PTIME_S
         self._timer = self._loop.call_at(self._due, self._beat) if self._listeners else None
+
+
+def _give_up(listener: ClockListener) -> None:
+    """Tell a leg that it broke; the clock goes on for the others."""
+    try:
+        listener.broken()
+    except Exception:  # noqa: BLE001 - the same trouble may lie in what ends the leg
+        _log.exception("media_not_ended")

@@ -28,6 +28,7 @@ from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.messages import MessageReports, SentMessageLog
 from fwai.interfaces.store import CallPermissionStore
+from fwai.tasks import start_enduring
 
 CREDENTIALS: Final = (
     "check META_ACCESS_TOKEN (a system user's token that never expires), its permissions and "
@@ -115,8 +116,8 @@ async def open_whatsapp(
             _webhook_options(options), WebhookRouter(calls, permissions, messages).handle
         )
         background = [
-            group.create_task(permissions.run(), name="whatsapp_contacts"),
-            group.create_task(tokens.run(), name="whatsapp_token"),
+            start_enduring(group, permissions.run, "whatsapp_contacts", failures),
+            start_enduring(group, tokens.run, "whatsapp_token", failures),
         ]
         try:
             yield WhatsApp(endpoint, line, calls, dialer, messages, tokens)

@@ -20,6 +20,7 @@ from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.domain.delivery import SentMessage
 from fwai.errors import ApiError, BusyError, StoreError
 from fwai.interfaces.messages import MessageReports, SentMessageLog
+from fwai.tasks import IsolatedTasks
 
 MAX_TEXT_CHARS: Final = 4096
 MAX_REPORT_TASKS: Final = 1_000
@@ -58,11 +59,10 @@ class WhatsAppMessages:
     ) -> None:
         self._api = api
         self._permissions = permissions
-        self._group = group
+        self._tasks = IsolatedTasks(group, MAX_REPORT_TASKS)
         self._reports = reports
         self._sent = log
         self._clock = clock
-        self._tasks = 0
 
     async def send_text(
         self, to: str, text: str, template: Mapping[str, Any] | None, reference: str
@@ -111,11 +111,9 @@ class WhatsAppMessages:
         _log.info("whatsapp_message_status", status=event.status[:20], codes=codes)
         if self._reports is None:
             return
-        if self._tasks >= MAX_REPORT_TASKS:
-            raise BusyError("too many reports on messages wait")
-        self._tasks += 1
         work = self._report(self._reports, event, codes)
-        self._group.create_task(work, name="whatsapp_report").add_done_callback(self._done)
+        if self._tasks.start(work, "whatsapp_report") is None:
+            raise BusyError("too many reports on messages wait")
 
     async def _text(
         self, to: Party, text: str, template: Mapping[str, Any] | None, reference: str
@@ -155,6 +153,3 @@ class WhatsAppMessages:
             )
         except StoreError as exc:
             _log.warning("whatsapp_report_late", reason=str(exc))
-
-    def _done(self, _: asyncio.Task[None]) -> None:
-        self._tasks -= 1

@@ -59,6 +59,8 @@ class PermissionUpdates:
                 await self._store.change(user, change)
             except StoreError as exc:
                 _log.error("whatsapp_contact_not_kept", reason=str(exc))
+            except Exception as exc:  # noqa: BLE001 - one contact's fault must not stop the others
+                _log.exception("whatsapp_contact_broken", error=type(exc).__name__)
             finally:
                 self._queue.task_done()
 

@@ -147,9 +147,17 @@ class TokenManager:
             due += pause + secrets.randbelow(JITTER_S)
             await asyncio.sleep(max(due - asyncio.get_running_loop().time(), 0.0))
             async with self._lock:
-                await self._check()
+                await self._check_quietly()
 
     # ---- inside, under the lock -----------------------------------------------------------------
+
+    async def _check_quietly(self) -> None:
+        """Inspect the token; a fault of ours is a problem like any other."""
+        try:
+            await self._check()
+        except Exception as exc:  # noqa: BLE001 - the next look may go well
+            _log.exception("whatsapp_token_check_broken", error=type(exc).__name__)
+            self.problem = f"a fault of this server ({type(exc).__name__})"
 
     async def _check(self) -> None:
         """Inspect the token, and exchange it when it expires soon."""
