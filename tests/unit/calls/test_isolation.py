@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller
@@ -72,7 +73,8 @@ def test_the_neighbours_call_goes_on(kind: str) -> None:
             assert house.calls.active == 1, "the struck call is over, the other is not"
             assert await carried
 
-        house = inside(act, archive=SlowArchive())
+        with capture_logs():  # a traceback takes half a second to draw
+            house = inside(act, archive=SlowArchive())
 
         ended = dict(house.archive.states)
         other = [state for call_id, state in ended.items() if state is CallState.COMPLETED]

@@ -225,11 +225,14 @@ class CallSetup:
     async def _carry(self, live: WhatsAppCall, leg: MediaLeg, token: str) -> None:
         """Hand the leg to the session, and end the call at Meta afterwards."""
         live.carried = True
-        leg.release()
-        self._on_state(live, CallState.IN_PROGRESS)
-        if not await self._context.calls.carry(token, live.id, leg):
+        try:
+            leg.release()
+            self._on_state(live, CallState.IN_PROGRESS)
+            if not await self._context.calls.carry(token, live.id, leg):
+                raise BusyError("the call was given up meanwhile")
+        except BaseException:
             await leg.close()
-            raise BusyError("the call was given up meanwhile")
+            raise
         if not live.over.is_set():
             await self._end_at_meta(live)
         await self._on_ended(live, CallState.COMPLETED, "")

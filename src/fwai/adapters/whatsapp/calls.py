@@ -10,6 +10,7 @@ reject before the accept, and a terminate from the accept on.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -148,7 +149,8 @@ class WhatsAppCalls:
             call_id = CallId(event.reference)
             report = self._calls.ended(PROVIDER, event.call_id, state, event.cause, call_id=call_id)
             self._missed.ended(event, state)
-        self._tasks.start(report, f"whatsapp_end:{event.call_id}")
+        again = partial(self._calls.ended, PROVIDER, event.call_id, state, event.cause)
+        self._tasks.start(report, f"whatsapp_end:{event.call_id}", clean_up=again)
 
     def _handle_progress(self, event: CallConnect | CallProgress) -> None:
         """Handle an outbound call's answer, ringing, pick-up or rejection."""
