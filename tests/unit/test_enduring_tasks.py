@@ -49,7 +49,6 @@ from unit.store.test_membership import Node, Table
 from unit.store.test_tables import call_row
 from unit.test_task_sites import ENDURING
 
-MOST_AWAITS = 13  # of what goes round and round
 Run = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -58,11 +57,15 @@ class Service:
 
     Attributes:
         virtual: It runs on a clock that jumps; else it has threads or files.
+        most_awaits: Of what goes round and round, or ends within a driver that closes.
+        loses: What one piece of work raises is its own: it may be lost with it.
         run: Its work.
         stop: Lets it end; None cancels it.
     """
 
     virtual = True
+    loses = True
+    most_awaits = 40
     run: Run
     stop: Callable[[], None] | None = None
 
@@ -179,6 +182,8 @@ class Contacts(Service):
 
 
 class Token(Service):
+    loses = False
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         self.asked: list[float] = []
@@ -227,6 +232,8 @@ class Records(Service):
 
 
 class Model(Service):
+    loses = False
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         self.looked = 0
@@ -259,6 +266,8 @@ class Model(Service):
 
 
 class Siblings(Service):
+    loses = False
+
     class Table(Table):
         async def _ask(self) -> None:
             await asyncio.sleep(0.01)
@@ -317,6 +326,8 @@ class Rows(WithDatabase):
 
 
 class Log(WithDatabase):
+    most_awaits = 18
+
     def prepare(self) -> None:
         self.run = self.database.keep_small
 
@@ -329,7 +340,7 @@ class Log(WithDatabase):
 
 
 class Files(Service):
-    virtual = False
+    virtual = loses = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -347,7 +358,7 @@ class Files(Service):
 
 
 class Folders(Service):
-    virtual = False
+    virtual = loses = False
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -399,8 +410,8 @@ async def story(service: Service, name: str, task: str, step: int) -> list[str]:
             for number in (1, 2, 3):
                 struck = bool(plan.struck)
                 await service.ask(number)
-                # Only what was asked for while it was struck may be lost.
-                await until_done(service, number, lambda struck=struck: plan.struck and not struck)
+                lost = service.loses and not struck
+                await until_done(service, number, lambda lost=lost: lost and plan.struck)
                 if struck:
                     break
         assert not neighbour.done()
@@ -430,7 +441,7 @@ def test_it_goes_on_with_its_work(
     if not of.virtual:
         monkeypatch.setattr(tasks, "PAUSES_S", (0.0,))
     run = virtual_time.run if of.virtual else asyncio.run
-    for step in range(1, MOST_AWAITS):
+    for step in range(1, of.most_awaits):
         with capture_logs():  # a traceback takes half a second to draw
             if not run(story(of(tmp_path), name, task, step)):  # it has no further await
                 break

@@ -19,11 +19,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Table
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fwai.store.database import Database, insert_into
-from fwai.store.database_errors import cause_of
+from fwai.store.database_errors import cause_of, is_fault_of_row
 from fwai.store.database_watch import ROWS
 
 FLUSH_S = 1.0
@@ -152,7 +152,7 @@ class BatchWriter:
             async with self._database.engine.begin() as connection:
                 await _insert(connection, chunk)
         except Exception as exc:  # noqa: BLE001 - one row's fault must not stop the others
-            if not _poisoned(exc):
+            if not is_fault_of_row(exc):
                 self._report(exc)
                 return False
             return await self._write_singly(chunk)
@@ -174,9 +174,9 @@ class BatchWriter:
                 orphan = self._orphans.popleft()  # only now: a cancelled try loses nothing
                 if refused is None:
                     continue
-                if now < until and (_no_call_yet(refused) or not _poisoned(refused)):
+                if now < until and (_no_call_yet(refused) or not is_fault_of_row(refused)):
                     waiting.append(orphan)
-                    if not _poisoned(refused):
+                    if not is_fault_of_row(refused):
                         break  # it is the database's fault: the others would fail, too
                     continue
                 self.dropped_rows += 1
@@ -199,7 +199,7 @@ class BatchWriter:
         refused = Counter[str]()
         for entry in chunk:
             exc = await self._write_one(entry)
-            if exc is not None and not _poisoned(exc):
+            if exc is not None and not is_fault_of_row(exc):
                 self._report(exc)
                 return False
             if exc is not None and _no_call_yet(exc) and len(self._orphans) < self._max_rows:
@@ -225,15 +225,6 @@ class BatchWriter:
             watch.failed(exc, ROWS)
         elif watch is not None:
             watch.worked(ROWS)
-
-
-def _poisoned(exc: BaseException) -> bool:
-    """Whether the row itself is at fault, so that another try cannot help."""
-    if isinstance(exc, DBAPIError):
-        return isinstance(exc, IntegrityError | DataError)
-    if isinstance(exc, StatementError):
-        return True
-    return not isinstance(exc, SQLAlchemyError | OSError | TimeoutError)
 
 
 def _no_call_yet(exc: BaseException) -> bool:

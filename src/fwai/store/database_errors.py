@@ -4,7 +4,7 @@ import errno
 import sqlite3
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from fwai.errors import StoreError
@@ -56,6 +56,20 @@ def words_of(exc: BaseException) -> tuple[str, str]:
     if isinstance(cause, OSError):  # its text may hold an address
         what = errno.errorcode.get(cause.errno or 0, type(cause).__name__)
     return f"it takes nothing ({what})", fix
+
+
+def is_fault_of_row(exc: BaseException) -> bool:
+    """Whether what was to be written is at fault, so that another try cannot help.
+
+    Drivers have errors of their own for values that they cannot send, such as half a character.
+    """
+    if isinstance(exc, DBAPIError):
+        state = getattr(exc.orig, "sqlstate", None) or ""
+        unsendable = "binding parameter" in str(exc.orig)
+        return isinstance(exc, IntegrityError | DataError) or state.startswith("22") or unsendable
+    if isinstance(exc, StatementError):
+        return True
+    return not isinstance(exc, SQLAlchemyError | OSError | TimeoutError)
 
 
 def _what(cause: BaseException) -> str:

@@ -9,12 +9,12 @@ out that a database is away, and that it is back, while no call runs.
 import asyncio
 from typing import Final
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from fwai.domain.failure import Area, Trouble
 from fwai.interfaces.failures import Failures
-from fwai.store.database_errors import words_of
+from fwai.store.database_errors import is_fault_of_row, words_of
 
 STEADY_S: Final = 15.0  # longer than the pauses between the tries of who writes calls
 WHAT: Final = "database"
@@ -55,7 +55,7 @@ class DatabaseWatch:
 
 def _is_fault_of_request(exc: BaseException) -> bool:
     """Whether the request itself is at fault, or another one that came in its way."""
-    if isinstance(exc, IntegrityError | DataError):
+    if isinstance(exc, Exception) and is_fault_of_row(exc):
         return True
     if isinstance(exc, DBAPIError):
         return getattr(exc.orig, "sqlstate", None) in _TRANSIENT

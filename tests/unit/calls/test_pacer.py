@@ -169,3 +169,21 @@ def test_lag_is_the_worst_lateness_and_fades(clock: Clock) -> None:
 
     clock.run(1.0)
     assert 0.05 < pacer.lag_s < 0.12
+
+
+def test_a_voice_that_breaks_also_in_ending_does_not_silence_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    pacer = Pacer()
+    broken, sound = Voice(5, RuntimeError("tick")), Voice(20)
+    monkeypatch.setattr(broken, "fail", list[int]().pop)
+    pacer.add(broken)
+    pacer.add(sound)
+
+    with capture_logs() as logs:
+        clock.run(1.0)
+
+    assert sound.left == 0
+    assert [one["event"] for one in logs] == ["playout_failed", "playout_not_ended"]

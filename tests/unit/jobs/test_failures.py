@@ -71,6 +71,7 @@ async def desk() -> AsyncIterator[Desk]:
         (replace(LOGIN, area=Area.MAIL), "service.failed", "service.mended"),
         (replace(LOGIN, area=Area.EVENTS), "service.failed", "service.mended"),
         (replace(LOGIN, area=Area.CONFIGURATION), "service.failed", "service.mended"),
+        (replace(LOGIN, area=Area.SERVER), "service.failed", "service.mended"),
     ],
 )
 def test_a_failure_is_told_when_it_begins_and_when_it_is_mended(
@@ -249,3 +250,26 @@ def test_a_sentence_says_what_since_when_and_the_fix() -> None:
             )
 
     virtual(story())
+
+
+def test_a_notice_that_cannot_be_told_costs_no_other_one() -> None:
+    async def story() -> None:
+        async with desk() as one:
+            enqueue = one.queue.enqueue
+
+            async def broken(new: Any) -> Any:  # noqa: ANN401
+                if new.payload["body"]["data"]["what"] == FULL.what:
+                    raise ValueError("nobody expected that")
+                return await enqueue(new)
+
+            one.queue.enqueue = broken  # type: ignore[method-assign]
+            one.registry.seen(FULL)
+            one.registry.seen(LOGIN)
+            await asyncio.sleep(5)
+            assert one.told() == [("service.failed", LOGIN.cause)]
+            assert len(one.registry.standing()) == 2
+
+    with capture_logs() as logs:
+        virtual(story())
+
+    assert [one["event"] for one in logs].count("failure_notice_broken") == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 import virtual_time
 from fwai.domain.job import (
@@ -825,3 +826,23 @@ def test_what_is_slow_in_one_lane_delays_no_other(slow: str) -> None:
             signals.stop()
 
     virtual_time.run(main())
+
+
+def test_who_waits_for_a_job_cannot_end_the_others() -> None:
+    async def act(shop: Shop) -> None:
+        def breaks(job_id: str) -> None:
+            if job_id == "job_1":
+                raise ValueError("nobody expected that")
+
+        shop.signals.settled = breaks  # type: ignore[method-assign]
+        for key in ("one", "two"):
+            await shop.put(key)
+        await asyncio.sleep(1)
+        await shop.put("three")
+        await asyncio.sleep(1)
+
+    with capture_logs() as logs:
+        shop = inside(act)
+
+    assert [shop.state(key) for key in ("one", "two", "three")] == [JobState.DONE] * 3
+    assert [one["task"] for one in logs if one["event"] == "task_failed"] == ["job:sms"]

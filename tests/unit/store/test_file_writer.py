@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from fwai.store.file_writer import FileWriter
+from fwai.store.file_writer import FileWriter, Flushed
 from unit.store.kit import until
 
 
@@ -197,3 +197,38 @@ def files_no_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud83d"], ids=["NUL", "half a character"])
+async def test_a_file_that_can_never_be_written_hinders_no_other(tmp_path: Path, name: str) -> None:
+    files = FileWriter(flush_s=0.01)
+    sound = tmp_path / "sound"
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(files.run())
+        files.append(tmp_path / name, b"lost")
+        files.append(sound, b"kept")
+        await until(sound.exists)
+        await until(lambda: not files.pending_bytes)
+        files.append(sound, b" too")
+        files.stop()
+
+    assert sound.read_bytes() == b"kept too"
+    assert (files.pending_bytes, files.dropped_bytes) == (0, 4)
+
+
+async def test_who_hears_of_a_flush_cannot_end_the_writing(tmp_path: Path) -> None:
+    def breaks(_: Flushed) -> None:
+        raise ValueError("nobody expected that")
+
+    files = FileWriter(flush_s=0.01, on_flushed=breaks)
+    path = tmp_path / "a"
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(files.run())
+        files.append(path, b"one")
+        await until(path.exists)
+        files.append(path, b" two")
+        files.stop()
+
+    assert path.read_bytes() == b"one two"

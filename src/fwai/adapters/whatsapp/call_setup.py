@@ -228,11 +228,13 @@ class CallSetup:
         try:
             leg.release()
             self._on_state(live, CallState.IN_PROGRESS)
-            if not await self._context.calls.carry(token, live.id, leg):
-                raise BusyError("the call was given up meanwhile")
+            carried = await self._context.calls.carry(token, live.id, leg)
         except BaseException:
             await leg.close()
             raise
+        if not carried:
+            await leg.close()
+            raise BusyError("the call was given up meanwhile")
         if not live.over.is_set():
             await self._end_at_meta(live)
         await self._on_ended(live, CallState.COMPLETED, "")

@@ -106,3 +106,17 @@ def test_the_clock_rests_without_legs_and_begins_again() -> None:
         return len(leg.beats)
 
     assert virtual_time.run(main()) in range(8, 11)
+
+
+def test_a_leg_that_breaks_also_in_ending_does_not_silence_the_others() -> None:
+    class Hopeless(Beaten):
+        def broken(self) -> None:
+            raise ValueError("again")
+
+    broken, sound = Hopeless(fails_at=3), Beaten()
+
+    with structlog.testing.capture_logs() as logs:
+        run(broken, sound, seconds=1.0)
+
+    assert len(sound.beats) >= 49
+    assert [entry["event"] for entry in logs] == ["media_send_failed", "media_not_ended"]

@@ -251,3 +251,27 @@ def test_the_cache_names_no_token_it_came_from(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "token.json").read_text())
     assert set(kept) == {"source", "token", "expires_at"}
     assert len(kept["source"]) == 64
+
+
+def test_a_fault_of_ours_in_a_look_is_a_problem_that_the_next_look_mends(tmp_path: Path) -> None:
+    async def main() -> list[str]:
+        world = Keeper(Meta({"given": 0.0}), tmp_path)
+        keeper = world.make()
+        check, problems = keeper._check, []
+
+        async def breaks() -> None:
+            raise ValueError("nobody expected that")
+
+        keeper._check = breaks  # type: ignore[method-assign]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(keeper.run())
+            await asyncio.sleep(1.5 * DAY)
+            problems.append(keeper.problem)
+            keeper._check = check  # type: ignore[method-assign]
+            await asyncio.sleep(3 * 3600)
+            problems.append(keeper.problem)
+            running.cancel()
+        return problems
+
+    with capture_logs():
+        assert virtual_time.run(main()) == ["a fault of this server (ValueError)", ""]
