@@ -161,7 +161,8 @@ async def test_sigterm_lets_the_call_finish_and_admits_no_other(tmp_path: Path) 
 async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path) -> None:
     port = free_port()
     async with world(port) as (outside, values):
-        with server(tmp_path, port, LOG_LEVEL="DEBUG", **values):
+        everywhere = {"HOST": "0.0.0.0"}  # noqa: S104 - as it is by default
+        with server(tmp_path, port, LOG_LEVEL="DEBUG", **values | everywhere):
             await ready(port)
             await outside.phone().call([Hear("greeting"), Wait(300), HangUp()])
             async with httpx.AsyncClient() as client:
@@ -178,6 +179,8 @@ async def test_no_number_word_or_secret_of_a_call_reaches_the_log(tmp_path: Path
     assert {"server_ready", "call_offered", "call_answered", "call_ended", "webhook_refused"} <= (
         set(events)
     )
+    told = [json.loads(line) for line in log.splitlines() if "listens_on_every_address" in line]
+    assert ["HOST=127.0.0.1" in one["fix"] for one in told] == [True]
 
 
 async def test_a_second_signal_ends_calls_that_still_run(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ TALK_ONLY: Final = """
 """
 HOST_NOT_USED: Final = "\n  HOST={host} is not used until then: only this machine is answered.\n"
 LOOPBACK: Final = "127.0.0.1"
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104 - to tell of it
+BEHIND_A_PROXY: Final = (
+    "behind nginx on this machine set HOST=127.0.0.1, so that nobody comes past it; in a "
+    "container, or behind a proxy on another machine, keep this port for the proxy by a firewall"
+)
 
 
 def serve(started: float) -> int:
@@ -81,6 +86,11 @@ async def _talk(given: Settings, warnings: Sequence[str], started: float) -> int
     return _ended_by(await _listen_and_serve(settings, warnings, started, notice, drain_s=0.0))
 
 
+def is_exposed(settings: Settings) -> bool:
+    """Whether a server that the world reaches by its URL also listens on every address."""
+    return bool(settings.base_url) and settings.host in EVERY_ADDRESS
+
+
 def _ended_by(signal_number: int | None) -> int:
     """Return the exit code after a signal; Ctrl-C is answered in one line."""
     return stopped() if signal_number == signal.SIGINT else 0
@@ -97,6 +107,10 @@ async def _listen_and_serve(
 ) -> int | None:
     """Serve until a signal and return it; ``drain_s`` is how long calls may go on after that."""
     listener = listen(settings.host, settings.port)
+    if is_exposed(settings) and not demo:
+        structlog.get_logger().warning(
+            "listens_on_every_address", host=settings.host, port=settings.port, fix=BEHIND_A_PROXY
+        )
     async with open_server(settings, warnings=warnings, demo=demo) as server:
         freeze()
         structlog.get_logger().info(

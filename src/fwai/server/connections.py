@@ -4,7 +4,9 @@ Theory of operation. A connection that has not sent a whole head yet has proven 
 closed after a few seconds, and when there are too many connections the one that has waited longest
 without a whole request gives way to the new one, so that whoever holds connections open keeps
 nobody out. A WebSocket is not counted any more once its handshake was handed on: its route has a
-token checked. The head is measured before the parser sees it.
+token checked. The head is measured before the parser sees it. Who is refused while it still sends
+is answered and listened to a little longer: were the connection closed at once, the kernel would
+reset it, and a proxy would tell its client 502.
 """
 
 import asyncio
@@ -22,9 +24,15 @@ from fwai.domain.host import is_loopback
 
 MAX_DESCRIPTORS: Final = 65_536
 MOST_CONNECTIONS: Final = 1_024
+LINGER_S: Final = 2.0  # a peer that still sends takes our answer, and is reset then
+LINGER_BYTES: Final = 4 * 1024 * 1024
 SCARCE: Final = 0.9
 REPORT_S: Final = 60.0
-_REASONS: Final = {408: "Request Timeout", 431: "Request Header Fields Too Large"}
+_REASONS: Final = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+}
 
 _log = structlog.get_logger()
 
@@ -71,15 +79,22 @@ class Connections:
         limits: What they may cost.
         descriptors: Files this process may have open.
         now: Monotonic time in seconds.
+        counted_by: Returns what connections of a peer's address are counted by; empty where they
+            are not.
 
     Attributes:
         refused: How many were closed or refused, by reason.
     """
 
     def __init__(
-        self, limits: ConnectionLimits, descriptors: int, now: Callable[[], float]
+        self,
+        limits: ConnectionLimits,
+        descriptors: int,
+        now: Callable[[], float],
+        counted_by: Callable[[str], str] | None = None,
     ) -> None:
         self.limits = limits
+        self.counted_by = counted_by or counted_address
         self._scarce_from = int(descriptors * SCARCE)
         self._now = now
         # In the order in which they became what they are; a dict keeps it.
@@ -156,12 +171,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._in_head = True
         self._head_bytes = 0
+        self._refused_bytes: int | None = None  # that came since it was refused
         self.address = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Count the connection and begin to wait for its first head."""
         super().connection_made(transport)
-        self.address = _counted_address(self.client[0] if self.client else "")
+        self.address = self._open.counted_by(self.client[0] if self.client else "")
         sock = transport.get_extra_info("socket")
         if not self._open.admit(self, sock.fileno() if sock is not None else -1):
             transport.abort()
@@ -177,6 +193,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Measure a head before it is parsed."""
         if self.transport.is_closing():
+            return
+        if self._refused_bytes is not None:
+            self._refused_bytes += len(data)
+            if self._refused_bytes > LINGER_BYTES:
+                self.drop()
             return
         if self._in_head:
             end = data.find(b"\r\n\r\n")
@@ -218,6 +239,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing() and self.cycle.response_complete:
             self._open.waits(self)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP; the parser has given up."""
+        self._refuse(400, "malformed", msg)
+
     def drop(self) -> None:
         """Close it now, whatever it was about to send."""
         self._stop_waiting()
@@ -236,21 +261,30 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._timer = None
         self._refuse(408, "head_too_slow" if self._in_head else "body_too_slow")
 
-    def _refuse(self, status: int, reason: str) -> None:
-        """Answer where no answer has begun, and close."""
+    def _refuse(self, status: int, reason: str, said: str = "") -> None:
+        """Answer where no answer has begun, take what still comes for a moment, and close."""
         self._open.report(reason)
         self._stop_waiting()
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            text = _REASONS[status]
-            self.transport.write(
-                f"HTTP/1.1 {status} {text}\r\nconnection: close\r\n"
-                f"content-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode()
-            )
-        self.transport.close()
+        answering = cycle is not None and cycle.response_started and not cycle.response_complete
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # its route answers nobody any more
+            cycle.message_event.set()
+        if answering:
+            self.transport.close()
+            return
+        text = said or _REASONS[status]
+        self.transport.write(
+            f"HTTP/1.1 {status} {_REASONS[status]}\r\nconnection: close\r\n"
+            f"content-type: text/plain\r\ncontent-length: {len(text)}\r\n\r\n{text}".encode()
+        )
+        self._refused_bytes = 0
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self._timer = self.loop.call_later(LINGER_S, self.drop)
 
 
-def _counted_address(host: str) -> str:
+def counted_address(host: str) -> str:
     """Return what connections of a peer are counted by; empty where they are not."""
     if not host or is_loopback(host):
         return ""

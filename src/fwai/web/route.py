@@ -82,9 +82,6 @@ async def _buffer_body(request: Request) -> Request:
     Raises:
         ProblemError: It is too large, too slow or not JSON.
     """
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BODY_BYTES):
-        raise _too_large()
     try:
         async with asyncio.timeout(BODY_S):
             body = await read_body(request, MAX_BODY_BYTES)

@@ -1,6 +1,7 @@
 """What strangers' connections cost, over real sockets and by the numbers."""
 
 import asyncio
+import contextlib
 import functools
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -9,13 +10,15 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
+from fwai.server import connections as server_connections
 from fwai.server.connections import (
     ConnectionLimits,
     Connections,
     LimitedHttpProtocol,
-    _counted_address,
+    counted_address,
     limits_for,
 )
+from polling import until
 
 WHOLE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -35,10 +38,15 @@ async def app(scope: dict, receive: Callable, send: Callable) -> None:  # type: 
 
 
 @asynccontextmanager
-async def serving(limits: ConnectionLimits) -> AsyncIterator[tuple[Connections, int]]:
-    connections = Connections(limits, 10_000, asyncio.get_running_loop().time)
+async def serving(
+    limits: ConnectionLimits,
+    served: Callable = app,  # type: ignore[type-arg]
+    counted_by: Callable[[str], str] | None = None,
+) -> AsyncIterator[tuple[Connections, int]]:
+    now = asyncio.get_running_loop().time
+    connections = Connections(limits, 10_000, now, counted_by)
     http = functools.partial(LimitedHttpProtocol, open_connections=connections)
-    config = uvicorn.Config(app, http=http, lifespan="off", log_config=None)  # type: ignore[arg-type]
+    config = uvicorn.Config(served, http=http, lifespan="off", log_config=None)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     config.load()
@@ -53,19 +61,15 @@ async def serving(limits: ConnectionLimits) -> AsyncIterator[tuple[Connections, 
 async def exchange(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     """Send the parts and return everything that comes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = asyncio.ensure_future(reader.read())
     try:
         for part in parts:
             writer.write(part)
             await writer.drain()
-            if pause_s:
-                async with asyncio.timeout(5):
-                    done = await asyncio.wait(
-                        {asyncio.ensure_future(reader.read(1))}, timeout=pause_s
-                    )
-                    if done[0]:
-                        return next(iter(done[0])).result() + await reader.read()
+            if pause_s and (await asyncio.wait({answer}, timeout=pause_s))[0]:
+                break
         async with asyncio.timeout(5):
-            return await reader.read()
+            return await answer
     except ConnectionError:
         return b""
     finally:
@@ -100,6 +104,7 @@ async def test_a_request_in_time_is_answered_and_nothing_stays_counted() -> None
         ([b"GET / HTTP/1.1\r\nx: " + b"a" * 3_000], 431, "head_too_large"),
         ([b"GET /" + b"a" * 3_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"], 431, "head_too_large"),
         ([b"GET / HTTP/1.1\r\nx: ", b"a" * 1_200, b"a" * 1_200], 431, "head_too_large"),
+        ([b"\x16\x03\x01\0\0no HTTP at all\r\n\r\n"], 400, "malformed"),
     ],
 )
 async def test_what_is_slow_or_large_is_closed_with_an_answer(
@@ -111,7 +116,70 @@ async def test_what_is_slow_or_large_is_closed_with_an_answer(
 
         assert f"HTTP/1.1 {status} ".encode() in said
         assert connections.refused == {reason: 1}
-        assert len(connections) == 0
+        await until(lambda: not len(connections))
+
+
+async def test_a_body_of_one_byte_at_a_time_ends_in_408_and_its_route_hears_of_it() -> None:
+    gone = asyncio.Event()
+
+    async def waits(scope: dict, receive: Callable, send: Callable) -> None:  # type: ignore[type-arg]
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+        await app(scope, receive, send)  # an answer to nobody
+
+    head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n"
+    async with serving(ConnectionLimits(request_s=0.2), waits) as (connections, port):
+        said = await exchange(port, head, *[b"a"] * 100, pause_s=0.02)
+
+        assert said.count(b"HTTP/1.1 ") == 1
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert connections.refused == {"body_too_slow": 1}
+        async with asyncio.timeout(5):
+            await gone.wait()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"GET / HTTP/1.1\r\nx: ", b"POST / HTTP/1.1\r\ncontent-length: 9999999\r\n\r\n"]
+)
+async def test_who_still_sends_when_refused_hears_of_it_and_is_reset_after_a_moment(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_connections, "LINGER_S", 0.3)
+    limits = ConnectionLimits(head_s=0.1, request_s=0.1)
+    async with serving(limits) as (connections, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            while not reader.at_eof():
+                writer.write(b"a")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.005):
+                        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 408 ")
+                        break
+            assert len(connections) == 1, "it is listened to a little longer"
+            with contextlib.suppress(ConnectionError):
+                while len(connections):
+                    writer.write(b"a" * 10)
+                    await asyncio.sleep(0)
+        writer.close()
+
+
+async def test_whoever_sends_much_when_refused_is_reset_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_connections, "LINGER_BYTES", 100_000)
+    async with serving(ConnectionLimits(head_bytes=2_000)) as (connections, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /" + b"a" * 3_000)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 431 ")
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(1):
+                while len(connections):
+                    writer.write(b"a" * 20_000)
+                    await writer.drain()
+        await until(lambda: not len(connections), 1.0)
+        writer.close()
 
 
 async def test_whoever_holds_connections_open_keeps_nobody_out() -> None:
@@ -124,6 +192,30 @@ async def test_whoever_holds_connections_open_keeps_nobody_out() -> None:
         assert len(connections) <= 20
         assert connections.refused["too_many"] >= 40
         for _, writer in idle:
+            writer.close()
+
+
+async def connected_from(address: str, port: int) -> asyncio.StreamWriter | None:
+    """Connect from an address of this machine; None when it is closed at once."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(0.05):
+            await reader.read(1)
+        writer.close()
+        return None
+    return None if writer.is_closing() or reader.at_eof() or reader.exception() else writer
+
+
+async def test_one_address_over_real_sockets_gets_its_share_and_leaves_the_rest() -> None:
+    limits = ConnectionLimits(total=30, per_address=5)
+    async with serving(limits, counted_by=str) as (connections, port):
+        held = [await connected_from("127.0.0.2", port) for _ in range(8)]
+        others = [await connected_from(f"127.0.1.{n}", port) for n in range(1, 11)]
+
+        assert [one is not None for one in held] == [True] * 5 + [False] * 3
+        assert all(others)
+        assert connections.refused == {"too_many_of_one_address": 3}
+        for writer in filter(None, [*held, *others]):
             writer.close()
 
 
@@ -209,4 +301,4 @@ def test_half_of_the_descriptors_are_left_to_calls(descriptors: int, total: int)
     ],
 )
 def test_what_an_address_is_counted_by(host: str, counted: str) -> None:
-    assert _counted_address(host) == counted
+    assert counted_address(host) == counted
