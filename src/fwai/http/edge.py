@@ -4,7 +4,8 @@ Theory of operation. A proxy in front sends the whole body before it looks at th
 request is refused with its body unread and the connection closed, the kernel resets it, the proxy
 loses the answer on the way and tells its client 502 in place of 401 or 413. So an answer that comes
 early is sent, then the rest of the body is read and thrown away, and only then the connection is
-closed. How much of it and for how long is bounded: it may be a stranger's.
+closed. How much of it and for how long is bounded: it may be a stranger's. A body that announces
+itself larger than any route takes reaches none, not even one that would not read it.
 """
 
 import asyncio
@@ -16,8 +17,10 @@ import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fwai.http.body import MAX_DIGITS
 from fwai.http.problem import ProblemError
 
+LARGEST_BODY: Final = 3 * 1024 * 1024  # of any route: Meta's webhooks
 DRAIN_BYTES: Final = 2 * 1024 * 1024
 DRAIN_S: Final = 2.0
 
@@ -50,9 +53,10 @@ class Edge:
         head = scope["method"] == "HEAD" and not scope["path"].startswith(self._acting)
         exchange = _Exchange(scope, receive, send, head=head, drain_s=self._drain_s)
         asked = {**scope, "method": "GET"} if head else scope
+        app = _too_large if _announced(scope) > LARGEST_BODY else self._app
         with contextlib.suppress(_HeadAnswered, ClientDisconnect):  # nobody reads any further
             try:
-                await self._app(asked, exchange.receive, exchange.send)
+                await app(asked, exchange.receive, exchange.send)
             except (_HeadAnswered, ClientDisconnect):
                 raise
             except Exception as exc:
@@ -64,6 +68,19 @@ class Edge:
                     "internal", "A fault of the server", 500, "The log of the server says more."
                 )
                 await problem.response()(asked, exchange.receive, exchange.send)
+
+
+def _announced(scope: Scope) -> int:
+    """Return how long the body is by its own word, in bytes; 0 when it says nothing."""
+    length = dict(scope["headers"]).get(b"content-length", b"").strip()
+    if not length.isdigit():
+        return 0
+    return int(length) if len(length) <= MAX_DIGITS else LARGEST_BODY + 1
+
+
+async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = ProblemError("too-large", "Too large", 413, f"Send at most {LARGEST_BODY} bytes.")
+    await problem.response()(scope, receive, send)
 
 
 class _Exchange:
@@ -112,13 +129,16 @@ class _Exchange:
             raise _HeadAnswered
 
     async def _drain(self) -> None:
-        """Read the rest of the body and throw it away, within bounds."""
+        """Read the rest of the body and throw it away, within bounds.
+
+        Of more than that nothing is read: who cannot send on looks at the answer, and leaves.
+        """
         if self._waits:
             return
         left = DRAIN_BYTES
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._drain_s):
                 while self._unread and left > 0:
                     left -= len((await self.receive()).get("body", b""))
-        except TimeoutError:
-            return
+                if self._unread:
+                    await asyncio.sleep(self._drain_s)

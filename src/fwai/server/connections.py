@@ -25,7 +25,7 @@ from fwai.domain.host import is_loopback
 MAX_DESCRIPTORS: Final = 65_536
 MOST_CONNECTIONS: Final = 1_024
 LINGER_S: Final = 2.0  # a peer that still sends takes our answer, and is reset then
-LINGER_BYTES: Final = 4 * 1024 * 1024
+LINGER_BYTES: Final = 2 * 1024 * 1024  # so much is read of what it sends
 SCARCE: Final = 0.9
 REPORT_S: Final = 60.0
 _REASONS: Final = {
@@ -197,7 +197,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._refused_bytes is not None:
             self._refused_bytes += len(data)
             if self._refused_bytes > LINGER_BYTES:
-                self.drop()
+                self.flow.pause_reading()  # who cannot send on looks at the answer
             return
         if self._in_head:
             end = data.find(b"\r\n\r\n")
