@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 import virtual_time
 from fakes import FakeArchive, InMemoryCallPermissions, SeenFailures
-from fault_injection import faults
+from fault_injection import Plan, faults
 from fwai import tasks
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
@@ -26,8 +26,7 @@ from fwai.domain.call import Call, CallState
 from fwai.domain.failure import Area, Trouble
 from fwai.domain.job import Done, Job, JobOutcome, NewJob
 from fwai.gemini import faults as live_faults
-from fwai.gemini import model_watch
-from fwai.gemini.connection import LiveEndpoint
+from fwai.gemini.connection import LiveConnection, LiveEndpoint
 from fwai.gemini.model_watch import ModelWatch
 from fwai.jobs.delivery_reports import DeliveryReports
 from fwai.jobs.events import Events
@@ -247,15 +246,12 @@ class Model(Service):
             self.looked += 1
             return Connection()
 
-        live = model_watch.LiveConnection
-        live_open, live.open = live.open, opened  # type: ignore[method-assign, assignment]
         endpoint = LiveEndpoint("ws://127.0.0.1:9", "K", 5.0)
         watch = self.watch = ModelWatch(self.failures, endpoint, (MODEL,), lambda _: b"")
         self.run, self.stop = watch.run, watch.stop
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LiveConnection, "open", opened)
             yield
-        finally:
-            live.open = live_open  # type: ignore[method-assign]
 
     async def ask(self, number: int) -> None:
         self.watch.failed(MODEL, refusal(live_faults.KEY))
@@ -410,8 +406,7 @@ async def story(service: Service, name: str, task: str, step: int) -> list[str]:
             for number in (1, 2, 3):
                 struck = bool(plan.struck)
                 await service.ask(number)
-                lost = service.loses and not struck
-                await until_done(service, number, lambda lost=lost: lost and plan.struck)
+                await until_done(service, number, plan if service.loses and not struck else None)
                 if struck:
                     break
         assert not neighbour.done()
@@ -424,10 +419,10 @@ async def story(service: Service, name: str, task: str, step: int) -> list[str]:
     return plan.struck
 
 
-async def until_done(service: Service, number: int, given_up: Callable[[], object]) -> None:
+async def until_done(service: Service, number: int, may_lose: Plan | None) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + (10_000.0 if service.virtual else 5.0)
-    while not await service.done(number) and not given_up():
+    while not await service.done(number) and not (may_lose and may_lose.struck):
         assert loop.time() < deadline, "it does nothing more"
         await asyncio.sleep(0.5 if service.virtual else 0.002)
 

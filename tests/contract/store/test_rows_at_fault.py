@@ -31,7 +31,7 @@ async def test_a_row_that_can_never_be_written_is_lost_alone(
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run())
         for seq in range(1, 6):
-            writer.add(turns, turn(seq, **(changes if seq == 3 else {})))
+            writer.add(turns, turn(seq) | (changes if seq == 3 else {}))
         await until_count(database, 4)
         writer.add(turns, turn(6))
         await until_count(database, 5)

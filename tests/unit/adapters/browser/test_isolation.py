@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 import virtual_time
 from fakes import FakeCaller
 from fault_injection import faults
-from fwai.adapters.browser import line as browser_line
 from fwai.adapters.browser.line import BrowserLine
+from fwai.adapters.webrtc import peer
 from fwai.adapters.webrtc.clock import MediaClock
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
@@ -66,7 +66,7 @@ def test_the_neighbours_call_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
         legs.append(Leg())
         return legs[-1], "v=0"
 
-    monkeypatch.setattr(browser_line.peer, "answer", answered)
+    monkeypatch.setattr(peer, "answer", answered)
 
     async def scene(step: int) -> list[str]:
         legs.clear()

@@ -44,7 +44,7 @@ class Handler(kit.Handler):
         else:
             await super().over_with(provider_call_id, state, cause)
 
-    async def ringing(self, call_id: str, provider_call_id: str) -> None:  # type: ignore[override]
+    async def ringing(self, call_id: str, provider_call_id: str) -> None:
         await asyncio.sleep(0.01)
 
     async def missed(self, offer: CallOffer, state: CallState, cause: str = "") -> None:
