@@ -11,7 +11,7 @@ import pytest
 
 from e2e.house import House
 from e2e.process import free_port, ready, server, world
-from e2e.test_http_edges import KEY, Answer, read_answer, routes, serving
+from e2e.test_http_edges import KEY, Answer, Asked, Line, read_answer, routes, serving
 from fwai.server import serving as server_serving
 from fwai.server.connections import ConnectionLimits
 from fwai.simulator.common.caller import HangUp, Hear, Wait
@@ -96,9 +96,16 @@ async def test_calls_are_answered_while_1200_idle_connections_are_held(tmp_path:
         with server(tmp_path, port, **values) as process, ExitStack() as held:
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (256, 256))
             await ready(port)
-            first = tasks.create_task(
-                outside.phone().call([Hear("greeting"), Wait(3000), HangUp()])
-            )
+            greeted = asyncio.Event()
+
+            def on_event(kind: str, **_: object) -> None:
+                if kind == "agent_heard":
+                    greeted.set()
+
+            spoken = [Hear("greeting"), Wait(4000), HangUp()]
+            first = tasks.create_task(outside.phone(on_event).call(spoken))
+            async with asyncio.timeout(20):
+                await greeted.wait()
             for number in range(1_200):
                 address = f"127.0.{1 + number // 200}.{1 + number % 200}"
                 _, writer = await asyncio.open_connection(
@@ -106,7 +113,8 @@ async def test_calls_are_answered_while_1200_idle_connections_are_held(tmp_path:
                 )
                 held.callback(writer.close)
             began = time.monotonic()
-            await ready(port)
+            answer = await Line(port).ask(Asked("GET", "/readyz"), close=True)
+            assert answer.status == 200
             assert time.monotonic() - began < 1.0
             second = await outside.phone(number="+919999900002").call([Wait(500), HangUp()])
             assert second.answered
