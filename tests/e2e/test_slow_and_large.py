@@ -102,7 +102,7 @@ async def test_calls_are_answered_while_1200_idle_connections_are_held(tmp_path:
                 if kind == "agent_heard":
                     greeted.set()
 
-            spoken = [Hear("greeting"), Wait(4000), HangUp()]
+            spoken = (Hear("greeting"), Wait(4000), HangUp())
             first = tasks.create_task(outside.phone(on_event).call(spoken))
             async with asyncio.timeout(20):
                 await greeted.wait()
