@@ -7,6 +7,7 @@ from fwai import __version__
 
 SIMULATED_PROVIDERS: Final = ("plivo", "exotel", "whatsapp")
 """Providers whose callers the demo can simulate."""
+KEY_HELP: Final = "of the API; without it one of API_KEYS, or else the file that the server keeps"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,9 +70,11 @@ def _add_remote(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     call.add_argument("--provider", default="", help="who carries it; the first one by default")
     call.add_argument("--agent", default="", help="who speaks; the first one by default")
     call.add_argument("--note", default="", help="what the agent should know: {{note}}")
+    call.add_argument("--key", default="", help=KEY_HELP)
     call.add_argument("--no-wait", action="store_true", help="do not wait for its end")
     call.add_argument("--json", action="store_true", help="print JSON")
     jobs = commands.add_parser("jobs", help="what could not be done, and trying it again")
     jobs.add_argument("--state", default="dead,unknown", help="states, by commas")
     jobs.add_argument("--retry", metavar="ID", help="try one again; events: all dead events")
+    jobs.add_argument("--key", default="", help=KEY_HELP)
     jobs.add_argument("--json", action="store_true", help="print JSON")

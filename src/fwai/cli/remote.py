@@ -13,12 +13,19 @@ import httpx
 
 from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
+from fwai.domain.api_key import Permission
 from fwai.domain.call_event import format_clock_time
+from fwai.errors import StoreError
+from fwai.http.secret_file import LOCAL_KEY_FILE, read_secret
 
 TIMEOUT_S: Final = 20.0
 POLL_S: Final = 1.0
 FINAL: Final = ("completed", "no_answer", "busy", "failed", "canceled", "rejected")
 EXIT_FAILED: Final = 1
+NO_KEY: Final = (
+    f"No key was sent, because DATA_DIR has no {LOCAL_KEY_FILE}, which the server makes when it "
+    "starts: run this in the server's folder, or give a key of API_KEYS with --key."
+)
 
 
 class _RequestFailedError(Exception):
@@ -29,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command of ``args`` and return the exit code."""
     settings = load_settings()
     try:
-        with _client(settings) as server:
+        with _client(settings, _key(settings, args.key)) as server:
             if args.command == "call":
                 return _call(server, args, settings.zone)
             return _jobs(server, args)
@@ -38,18 +45,37 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_FAILED
 
 
-def _client(settings: Settings) -> httpx.Client:
-    key = next(iter(settings.api_keys), None)
-    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+def _client(settings: Settings, key: str) -> httpx.Client:
     everywhere = settings.host in ("0.0.0.0", "::", "")  # noqa: S104 - asked, not bound
     host = "127.0.0.1" if everywhere else settings.host
     host = f"[{host}]" if ":" in host else host
     return httpx.Client(
         base_url=f"http://{host}:{settings.port}/api",
-        headers=headers,
+        headers={"Authorization": f"Bearer {key}"} if key else {},
         timeout=TIMEOUT_S,
         trust_env=False,
     )
+
+
+def _key(settings: Settings, given: str) -> str:
+    """Return the key to send: what was given, one of API_KEYS, or the server's own on this machine.
+
+    Empty when there is none, as before the first start and beside a demo.
+    """
+    if given:
+        if not given.isascii() or not given.isprintable():
+            raise _RequestFailedError("--key: no header can carry it; copy it again")
+        return given
+    for key in settings.keys:
+        if key.may(Permission.ACT):
+            return key.secret
+    try:
+        return read_secret(settings.data_dir / LOCAL_KEY_FILE)
+    except StoreError as exc:
+        raise _RequestFailedError(
+            f"DATA_DIR: {exc}. Run this as the user that the server runs as "
+            "(sudo -u USER ...), or give a key of API_KEYS with --key."
+        ) from None
 
 
 def _request(server: httpx.Client, method: str, path: str, **how: Any) -> Mapping[str, Any]:  # noqa: ANN401
@@ -65,7 +91,10 @@ def _request(server: httpx.Client, method: str, path: str, **how: Any) -> Mappin
         body = {}
     if not response.is_success:
         field = f"{body['field']}: " if body.get("field") else ""
-        raise _RequestFailedError(f"{field}{body.get('detail') or f'HTTP {response.status_code}'}")
+        text = f"{field}{body.get('detail') or f'HTTP {response.status_code}'}"
+        if response.status_code in (401, 403) and "authorization" not in server.headers:
+            text += f" {NO_KEY}"
+        raise _RequestFailedError(text)
     return dict(body)
 
 

@@ -57,6 +57,7 @@ GROUPS: Final = {
     ),
     "The API, n8n and events": (
         "api_keys",
+        "allow_local_without_key",
         "events_webhook_url",
         "events_webhook_secret",
         "webhook_allowed_hosts",

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from fwai.config.settings import Settings, is_set
 from fwai.config.values import is_token
+from fwai.domain.api_key import ApiKey, doubled, read_key
 
 MIN_KEY_CHARS: Final = 16
 MIN_WORD_CHARS: Final = 8
@@ -98,13 +99,20 @@ def _chosen_by_us(settings: Settings) -> Iterator[str]:
 
 
 def _api_keys(settings: Settings) -> Iterator[str]:
-    keys = [key.get_secret_value() for key in settings.api_keys]
-    if any(is_guessable(key) for key in keys):
+    keys: list[ApiKey] = []
+    for position, entry in enumerate(settings.api_keys, 1):
+        try:
+            keys.append(read_key(entry.get_secret_value()))
+        except ValueError as exc:
+            yield f"API_KEYS: entry {position}: {exc}"
+    secrets = [key.secret for key in keys]
+    if any(is_guessable(secret) for secret in secrets):
         yield f"API_KEYS: anyone can guess one of them; {MAKE_ONE}"
-    elif any(len(key) < MIN_KEY_CHARS for key in keys):
+    elif any(len(secret) < MIN_KEY_CHARS for secret in secrets):
         yield f"API_KEYS: each at least {MIN_KEY_CHARS} characters; {MAKE_ONE}"
-    elif not all(is_token(key) for key in keys):
+    elif not all(is_token(secret) for secret in secrets):
         yield f"API_KEYS: no header can carry one of them; use ASCII without spaces; {MAKE_ONE}"
+    yield from (f"API_KEYS: {fault}" for fault in doubled(keys))
 
 
 def _text(value: object) -> str:

@@ -19,6 +19,7 @@ from pydantic_settings import (
 
 from fwai.config.own_numbers import exophone, in_one_form
 from fwai.config.values import default_database, parts, tidied
+from fwai.domain.api_key import ApiKey, read_key
 from fwai.domain.phone import CountryAllowList, PhoneError, country_code, island_of
 
 # What makes an installation "configured": with none of these set, the server runs the demo. With
@@ -174,7 +175,12 @@ class Settings(BaseSettings):
     )
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Keys of operators and n8n, by commas; without one only this machine may.",
+        description="Keys, by commas: KEY, or name:role:KEY with role admin (the default), "
+        "operator, n8n, metrics or mcp. Without one and with a telephone the API is off.",
+    )
+    allow_local_without_key: bool = Field(
+        default=False,
+        description="Whoever is on this machine needs no key, though a proxy may be there, too.",
     )
     public_ip: str = Field(
         default="", description="This server's public IPv4 address, for WebRTC behind a NAT."
@@ -415,6 +421,26 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Public URL without a slash at the end."""
         return (self.public_url or self.plivo_callback_url).rstrip("/")
+
+    @property
+    def keys(self) -> tuple[ApiKey, ...]:
+        """The keys of the API; an entry that cannot be read is none, and is reported elsewhere."""
+        found = []
+        for entry in self.api_keys:
+            with suppress(ValueError):
+                found.append(read_key(entry.get_secret_value()))
+        return tuple(found)
+
+    @property
+    def trusts_local(self) -> bool:
+        """Whether clients on this machine need no key.
+
+        A reverse proxy on it makes every stranger look like one of them, so they are only trusted
+        where nobody outside is meant to reach this server.
+        """
+        if self.allow_local_without_key:
+            return True
+        return not self.api_keys and not self.call_provider and not self.base_url
 
     @property
     def plivo_tokens(self) -> tuple[str, ...]:

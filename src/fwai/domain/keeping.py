@@ -72,6 +72,7 @@ class Removed:
         memories: Entries about earlier calls, of all people.
         contacts: People of whom nothing is known any more.
         permissions: WhatsApp users of whom nothing was heard.
+        audit: Entries of the audit list.
         failed: Files and folders that cannot be removed or read; tried again the next day.
         more: There was no time for all of it.
     """
@@ -86,6 +87,7 @@ class Removed:
     memories: int = 0
     contacts: int = 0
     permissions: int = 0
+    audit: int = 0
     failed: int = 0
     more: bool = False
 

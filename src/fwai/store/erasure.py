@@ -29,6 +29,7 @@ from fwai.domain.erasure import Erased, Remainder
 from fwai.domain.person_mask import PersonMask
 from fwai.domain.phone import spellings as phone_spellings
 from fwai.errors import StoreError
+from fwai.store.audit import forget_calls, forget_numbers
 from fwai.store.database import Database
 from fwai.store.erasure_list import ErasureList
 from fwai.store.erasure_masks import mask_rows, mask_transcript
@@ -244,6 +245,7 @@ async def _remove_calls(connection: AsyncConnection, ids: Sequence[str], erased:
     erased.callbacks += await _delete(connection, callbacks, callbacks.c.source_call_id.in_(ids))
     erased.bookings += await _delete(connection, bookings, bookings.c.call_id.in_(ids))
     erased.jobs += await _delete(connection, jobs, jobs.c.call_id.in_(ids))
+    await forget_calls(connection, ids)
     erased.calls += await _delete(connection, calls, calls.c.id.in_(ids))
 
 
@@ -262,6 +264,7 @@ async def _remove_rest(connection: AsyncConnection, names: Sequence[str], erased
     told = [body.contains(one, autoescape=True) for one in names if one.startswith("+")]
     keys = [requests.c.key.contains(one.lstrip("+"), autoescape=True) for one in names]
     await _delete(connection, requests, or_(*told, *keys))
+    await forget_numbers(connection, names)
     erased.contact = await _forget(connection, names)
     if await connection.scalar(select(func.count()).where(contacts.c.phone.in_(names))):
         erased.left.append(Remainder("that they must not be called", BARRED))

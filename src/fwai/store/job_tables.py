@@ -184,6 +184,19 @@ class RecipientColumns(TypedColumns):
     first_at = Column(Instant, nullable=False)
 
 
+class AuditColumns(TypedColumns):
+    """One row per request that changed something (see `domain.audit`)."""
+
+    id = Column(String(40), primary_key=True)
+    at = Column(Instant, nullable=False)
+    key = Column(String(40), nullable=False)
+    role = Column(String(16), nullable=False)
+    address = Column(String(64), nullable=False)
+    action = Column(String(40), nullable=False)
+    object = Column(String(64), nullable=False)
+    status = Column(Integer, nullable=False)
+
+
 class InstallationColumns(TypedColumns):
     """One row per thing that is known of the installation itself, by its name."""
 
@@ -242,3 +255,4 @@ recipients = Table(
     "recipients", metadata, RecipientColumns, Index(None, "asked_by"), Index(None, "first_at")
 )
 nonces = Table("nonces", metadata, NonceColumns, Index(None, "seen_at"))
+audit = Table("audit", metadata, AuditColumns, Index(None, "at", "id"), Index(None, "object"))

@@ -1,5 +1,7 @@
 """Forgets what is known of people once it is too old: promises, demos, memories, permissions.
 
+Who did what to them goes with it.
+
 What still stands stays whatever its age; so does that somebody must not be called.
 """
 
@@ -16,7 +18,7 @@ from fwai.domain.contact import read_entry
 from fwai.domain.keeping import Removed
 from fwai.store.call_permissions import stored_permission
 from fwai.store.database import Database
-from fwai.store.job_tables import bookings, callbacks, contacts, standings
+from fwai.store.job_tables import audit, bookings, callbacks, contacts, standings
 from fwai.store.portions import PORTION, delete_portions, rest_after
 
 _CALLBACKS_OVER: Final = callbacks.c.state.in_(
@@ -43,6 +45,7 @@ class KeepingPeople:
         # None is longer than a day, which is the least that anything is kept: it is over.
         begun = bookings.c.starts_at <= end
         removed.bookings += await delete_portions(self._database, bookings, begun)
+        removed.audit += await delete_portions(self._database, audit, audit.c.at <= end)
 
         async def forget_memories(connection: AsyncConnection, row: RowMapping) -> None:
             memory = [entry for entry in row["memory"] if read_entry(entry).at > end]

@@ -20,7 +20,7 @@ from fwai.errors import StoreError
 from fwai.store.database import Database
 from fwai.store.database_errors import store_error
 
-HEAD = "0007"
+HEAD = "0008"
 DEADLINE_S = 60
 SCRIPTS = Path(__file__).parent / "migrations"
 PACKAGE_ROOT = str(Path(__file__).parents[2])

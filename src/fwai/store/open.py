@@ -18,6 +18,7 @@ from fwai.domain.job import Job, JobState, NewJob
 from fwai.errors import StoreError
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import BookingNotices
+from fwai.store.audit import AuditList
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.bookings import Bookings
 from fwai.store.call_log import FollowTool, follow_no_tool
@@ -125,6 +126,7 @@ class Store:
     idempotency_keys: IdempotencyKeys
     nonces: Nonces
     sent_messages: SentMessages
+    audit: AuditList
     erasure: Erasure
     keeping: Keeping
     witness: ClockWitness
@@ -259,6 +261,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         IdempotencyKeys(database),
         Nonces(database),
         SentMessages(database, jobs, options.tell_status),
+        AuditList(database, writer),
         _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),
         ClockWitness(database),

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from fwai.http.access import Access
 from fwai.web import (
     agents,
+    audit,
     bookings,
     callbacks,
     calls,
@@ -43,7 +44,7 @@ def router(services: ApiServices, access: Access) -> APIRouter:
     """
     api = APIRouter(
         prefix=PREFIX,
-        route_class=api_route_class(access),
+        route_class=api_route_class(access, services.audit),
         dependencies=[Security(scheme) for scheme in _SCHEMES],
     )
     idempotency = Idempotency(services.requests, services.clock)
@@ -56,6 +57,7 @@ def router(services: ApiServices, access: Access) -> APIRouter:
     agents.add(api, services)
     contacts.add(api, services)
     jobs.add(api, services)
+    audit.add(api, services)
     routes = list(api.routes)
     not_found_app = NotFoundApp(access, lambda: routes)
     api.routes.append(Route(f"{PREFIX}/{{path:path}}", not_found_app, include_in_schema=False))

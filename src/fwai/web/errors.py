@@ -18,7 +18,8 @@ _REF: Final = {"$ref": "#/components/schemas/Problem"}
 _DESCRIPTIONS: Final[Mapping[int, str]] = {
     400: "The body is not JSON.",
     401: "No key, or a wrong one.",
-    403: "Not allowed: from elsewhere without keys, or calls to this person are forbidden.",
+    403: "Not allowed: no key is set, the key's role does not do, or calls to this person are "
+    "forbidden.",
     404: "There is nothing of this name.",
     405: "Not with this method; `Allow` names those that are.",
     408: "The body did not come within 10 seconds.",
@@ -27,7 +28,7 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
     415: "The body is not `application/json`.",
     416: "No part of the recording is in this range.",
     422: "A value cannot be right: `field` names it, `detail` the fix.",
-    429: "Too many event streams of this call.",
+    429: "Too many wrong keys at once, or too many event streams of this call.",
     500: "A fault of the server; nothing about it is told here.",
     503: "The database or the lines are not available now. Try again.",
 }

@@ -432,6 +432,29 @@ class JobPage(BaseModel):
     next_cursor: NextCursor
 
 
+class AuditEntryBody(BaseModel):
+    """A request that changed something, or tried to."""
+
+    id: str
+    at: DateTimeString
+    key: str = Field(description="Name of the key.")
+    role: str
+    address: str | None = Field(description="Where the request came from.")
+    action: str = Field(description="What was asked, such as `call.hang_up`.")
+    object: str | None = Field(
+        description="An id, a tool's name, or a number's last digits; `erased` when it was "
+        "somebody's who was erased."
+    )
+    status: int = Field(description="Of the answer; from 400 on nothing was done.")
+
+
+class AuditPage(BaseModel):
+    """What was done, the newest first."""
+
+    entries: list[AuditEntryBody]
+    next_cursor: NextCursor
+
+
 class ReplayRequest(RequestBody):
     """Which dead events to deliver again."""
 

@@ -16,6 +16,7 @@ TAGS: Final = (
     ("agents", "Who may speak."),
     ("contacts", "People: memory, do-not-call list, erasure."),
     ("jobs", "Work that is to be done, and events that could not be delivered."),
+    ("audit", "Which key did what."),
 )
 
 

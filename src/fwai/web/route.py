@@ -1,4 +1,4 @@
-"""Route class of the API: authentication, body limits and problem responses."""
+"""Route class of the API: authentication, roles, body limits, problem responses, audit list."""
 
 import asyncio
 import re
@@ -14,8 +14,11 @@ from starlette.types import Message, Receive, Scope, Send
 from fwai.http.access import Access
 from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
+from fwai.interfaces.audit import AuditTrail
+from fwai.web.audit import audit_entry
 from fwai.web.errors import to_problem
 from fwai.web.fallback import allowed_methods, no_such_address, wrong_method
+from fwai.web.permissions import rule_of
 
 MAX_BODY_BYTES: Final = 256 * 1024
 BODY_S: Final = 10.0
@@ -24,19 +27,21 @@ _JSON: Final = re.compile(r"application/(?:[\w.+-]+\+)?json", re.IGNORECASE)
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def api_route_class(access: Access) -> type[APIRoute]:
+def api_route_class(access: Access, audit: AuditTrail) -> type[APIRoute]:
     """Return a route class that authenticates first and answers errors as problem details.
 
-    The client is in ``request.state.client`` then.
+    The client is in ``request.state.client`` then. What it may do stands in `permissions`; each
+    request that changes something is written into ``audit``, also when it was refused.
     """
 
     class ApiRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
+            rule = rule_of(next(iter(self.methods)), self.path)
 
-            async def guarded(request: Request) -> Response:
+            async def answered(request: Request) -> Response:
                 try:
-                    request.state.client = access.client(request)
+                    request.state.client.require(rule.permission)
                     if request.method != "GET":
                         request = await _buffer_body(request)
                     return await handle(request)
@@ -44,6 +49,17 @@ def api_route_class(access: Access) -> type[APIRoute]:
                     return Response(status_code=400)  # nobody reads it
                 except Exception as exc:  # noqa: BLE001 - whatever it is, it is answered
                     return to_problem(exc).response()
+
+            async def guarded(request: Request) -> Response:
+                try:
+                    client = await access.admit(request)
+                except ProblemError as refused:
+                    return refused.response()
+                request.state.client = client
+                response = await answered(request)
+                if rule.action:
+                    audit.add(audit_entry(request, client, rule.action, response))
+                return response
 
             return guarded
 
@@ -65,7 +81,7 @@ class NotFoundApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem."""
         try:
-            self._access.client(Request(scope))
+            await self._access.admit(Request(scope))
             problem = self._problem(scope)
         except ProblemError as refused:
             problem = refused

@@ -11,6 +11,7 @@ from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.erasure import Erased
 from fwai.domain.outbound import AcceptedCall, CallRequest, DialRules
 from fwai.http.sse import HEARTBEAT_S
+from fwai.interfaces.audit import AuditTrail
 from fwai.interfaces.calls import LiveCalls, LiveEventSource
 from fwai.interfaces.jobs import JobList
 from fwai.interfaces.store import BookingList, CallbackList, CallList, ContactList, IdempotencyStore
@@ -47,6 +48,7 @@ class ApiServices:
     erase: Callable[[str], Awaitable[Erased]]
     jobs: JobList
     requests: IdempotencyStore
+    audit: AuditTrail
     rules: DialRules
     agents: Mapping[str, AgentProfile]
     recordings_dir: Path | None

@@ -70,18 +70,9 @@ def api(settings: Settings, parts: ApiParts, access: Access) -> APIRouter:
         erase=store.erasure.erase,
         jobs=store.jobs,
         requests=store.idempotency_keys,
+        audit=store.audit,
         rules=parts.rules,
         agents=parts.agents,
         recordings_dir=settings.data_dir / "recordings",
     )
     return router(services, access)
-
-
-def access_of(settings: Settings) -> Access:
-    """Build who may use the API and call from the browser."""
-    return Access(
-        tuple(key.get_secret_value() for key in settings.api_keys),
-        loopback=not settings.api_keys,
-        secure_cookies=settings.base_url.startswith("https:"),
-        what="the API and calls from the browser are",
-    )

@@ -31,6 +31,7 @@ from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.failure import Failure
 from fwai.domain.instance import InstanceStatus
+from fwai.http.access import SessionRenewal
 from fwai.http.edge import Edge
 from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
@@ -49,11 +50,13 @@ from fwai.jobs.submission import JobSubmission
 from fwai.store.open import Store, StoreOptions, open_store
 from fwai.tasks import start_enduring
 from fwai.tools.booking_messages import BookingMessages
+from fwai.web.docs import router as docs_router
 from fwai.web.fallback import install as install_fallback
 from fwai.web.health import router as health_router
 from fwai.web.openapi import document
+from fwai.wiring.access import open_access
 from fwai.wiring.agents import AgentFactory, caller_recall
-from fwai.wiring.api import ApiParts, access_of, api
+from fwai.wiring.api import ApiParts, api
 from fwai.wiring.availability import AvailabilityFile
 from fwai.wiring.installation import AVAILABILITY, load_agents, model_warnings
 from fwai.wiring.jobs import (
@@ -179,9 +182,12 @@ async def open_server(
         reports = DeliveryReports(store.sent_messages)
         start_enduring(workers, reports.run, "message_reports", failures)
         stack.callback(reports.stop)
-        access = access_of(settings)
+        opened = open_access(settings, demo=demo)
+        access = opened.access
+        looking = start_enduring(workers, opened.secret.run, "session_secret", failures)
+        stack.callback(looking.cancel)
         families = model_warnings(settings, agents)
-        told = [*guards_off(settings), *warnings, *families]
+        told = [*guards_off(settings), *warnings, *opened.warnings, *families]
         once = SignedOnce(store.nonces, reads, failures)
         app = _web(
             calls,
@@ -234,6 +240,7 @@ async def open_server(
         )
         app.include_router(api(settings, api_parts, access))
         document(app)
+        app.include_router(docs_router(app, access))
 
         await write_start_jobs(settings, agents, store, rules)
         for lane in lanes:
@@ -261,7 +268,11 @@ def give_back_memory() -> None:
 
 def guards_off(settings: Settings) -> list[str]:
     """Return the names of settings that turn a guard off; each is logged."""
-    guards = ["ALLOW_UNSIGNED_WEBHOOKS"] if settings.allow_unsigned_webhooks else []
+    on = {
+        "ALLOW_UNSIGNED_WEBHOOKS": settings.allow_unsigned_webhooks,
+        "ALLOW_LOCAL_WITHOUT_KEY": settings.allow_local_without_key,
+    }
+    guards = [name for name, is_on in on.items() if is_on]
     for guard in guards:
         _log.warning("guard_turned_off", guard=guard)
     return guards
@@ -309,7 +320,9 @@ def _web(
         version=__version__,
         summary="A self-hosted phone agent: real calls, Gemini Live, tools, n8n.",
         redirect_slashes=False,  # to where Host says
+        openapi_url=None,  # /openapi.json and /docs ask for a key, and load nothing from elsewhere
     )
+    app.add_middleware(SessionRenewal)
     app.add_middleware(Edge, acting=ACTING)
     install_fallback(app, ACTING)
 

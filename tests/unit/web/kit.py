@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from fwai.calls.live_events import LiveEvents
 from fwai.calls.outbound import OutboundCalls
 from fwai.domain.agent import AgentProfile
+from fwai.domain.api_key import read_key
 from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction, EndReason
 from fwai.domain.callback import Callback, NewCallback
 from fwai.domain.hours import CallingHours
@@ -22,6 +23,7 @@ from fwai.domain.phone import CountryAllowList
 from fwai.domain.read_back import ReadBack
 from fwai.http.access import Access
 from fwai.interfaces.tools import ToolContext
+from fwai.store.audit import AuditList
 from fwai.store.bookings import Bookings
 from fwai.store.callbacks import Callbacks
 from fwai.store.contacts import Contacts
@@ -162,6 +164,8 @@ async def house(
     folder: Path,
     keys: tuple[str, ...] = (),
     access: Access | None = None,
+    *,
+    loopback: bool = True,
     **changes: Any,  # noqa: ANN401 - services
 ) -> AsyncIterator[House]:
     """Open the API; ``changes`` replace services."""
@@ -172,7 +176,12 @@ async def house(
         placed: list[CallRequest] = []
         services = _services(database, kept, folder, clock, live, board, notes, placed)
         services = replace(services, **changes)
-        access = access or Access(keys, loopback=True, secure_cookies=False, what="the API is")
+        access = access or Access(
+            [read_key(key) for key in keys],
+            loopback=loopback,
+            secure_cookies=False,
+            what="the API is",
+        )
         app = served(services, access)
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
             yield House(app, near, services, kept, live, board, clock, notes, placed)
@@ -185,7 +194,7 @@ def served(services: ApiServices, access: Access) -> FastAPI:
 
     @app.post("/session", include_in_schema=False)
     async def begin_session(request: Request, response: Response) -> None:
-        access.begin_session(request, response)
+        await access.begin_session(request, response)
 
     return app
 
@@ -235,6 +244,7 @@ def _services(
         erase=Erasure(database, kept.transcripts, kept.recordings, kept.files.flush).erase,
         jobs=jobs,
         requests=IdempotencyKeys(database, clock=clock),
+        audit=AuditList(database, kept.writer),
         rules=rules,
         agents=AGENTS,
         recordings_dir=kept.recordings,

@@ -14,6 +14,7 @@ from fwai.adapters.browser.line import BrowserLine
 from fwai.adapters.browser.page_files import PAGE, PageFiles
 from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.domain.agent import AgentProfile
+from fwai.domain.api_key import Permission
 from fwai.domain.call import CallId
 from fwai.domain.plain_text import fault
 from fwai.errors import BusyError, WireError
@@ -131,7 +132,7 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
     line = BrowserLine(options.peer, calls, options.tasks)
     streams = EventStreams(options.live_events, options.heartbeat_s)
     files = PageFiles()
-    caller = Annotated[Client, Depends(access.client)]
+    caller = Annotated[Client, Depends(access.requires(Permission.CONSOLE))]
 
     @api.get("", response_class=Response)
     async def page() -> Response:
@@ -147,7 +148,7 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
 
     @api.post("/session", status_code=201, responses={401: _PROBLEM, 403: _PROBLEM})
     async def begin_session(request: Request, response: Response) -> Allowed:
-        access.begin_session(request, response)
+        await access.begin_session(request, response)
         return Allowed()
 
     @api.get("/agents", responses={401: _PROBLEM, 403: _PROBLEM})

@@ -16,6 +16,7 @@ from fwai.adapters.webrtc.peer import PeerOptions
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.calls.live_events import LiveEvents
 from fwai.domain.agent import AgentProfile
+from fwai.domain.api_key import read_key
 from fwai.domain.call import CallId, CallOffer, CallState, StreamTicket
 from fwai.http.access import Access
 from fwai.interfaces.calls import CallControl
@@ -98,7 +99,7 @@ async def desk(
     peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
     async with asyncio.TaskGroup() as tasks:
         app = FastAPI()
-        access = Access(keys, loopback=loopback, secure_cookies=secure_cookies)
+        access = Access([read_key(key) for key in keys], loopback=loopback, secure_cookies=secure_cookies)
         given: dict[str, Any] = {"agents": AGENTS, **options}
         app.include_router(router(BrowserCalls(peer, tasks, board, access, **given), calls))
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
