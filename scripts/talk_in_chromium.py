@@ -211,12 +211,16 @@ async def main() -> None:
         wav = question(Path(folder) / "question.wav")
         prompts = Path(folder) / "prompts.json"
         prompts.write_text(json.dumps(AGENTS), encoding="utf-8")
-        async with open_to_browsers(Path(folder) / "alone", demo=True) as house:
+        async with open_to_browsers(
+            Path(folder) / "alone", demo=True, allow_local_without_key=True
+        ) as house:
             for port, (name, size) in enumerate(SIZES.items(), 9350):
                 async with chromium(port, wav, "--use-fake-ui-for-media-stream") as tab:
                     await look(tab, house.url, size, dark=False)
                     await tab.picture(shots / f"{name}-demo.png")
-        async with open_to_browsers(Path(folder) / "data", prompts_file=prompts) as house:
+        async with open_to_browsers(
+            Path(folder) / "data", prompts_file=prompts, allow_local_without_key=True
+        ) as house:
             async with chromium(9341, wav, "--use-fake-ui-for-media-stream") as tab:
                 await look(tab, house.url, SIZES["desktop"], dark=False)
                 await by_keyboard(tab, shots)

@@ -25,6 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from scripts.n8n.check import CREDENTIALS  # noqa: E402
 
+from fwai.config.values import parts  # noqa: E402
+from fwai.domain.api_key import Permission, Role, read_key  # noqa: E402
 from fwai.integrations.signing import as_typed  # noqa: E402
 
 DEFAULT: Final = Path("n8n-credentials.json")
@@ -83,9 +85,20 @@ class N8nSettings(BaseSettings):
     api_keys: SecretStr = SecretStr("")
     events_webhook_secret: SecretStr = SecretStr("")
 
-    def first_key(self) -> str:
-        """Return the first API key, or nothing."""
-        return self.api_keys.get_secret_value().split(",")[0].strip()
+    def key_for_n8n(self) -> str:
+        """Return the first key of the role n8n, else the first admin's or operator's, or nothing.
+
+        Raises:
+            CredentialsError: An entry cannot be read.
+        """
+        entries = parts(self.api_keys.get_secret_value())
+        try:
+            keys = [read_key(entry) for entry in entries]
+        except ValueError as exc:
+            raise CredentialsError(f"API_KEYS: {exc}") from None
+        fitting = [key for key in keys if key.may(Permission.ACT)]
+        own = [key for key in fitting if key.role is Role.N8N]
+        return next((key.secret for key in [*own, *fitting]), "")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
     # During a rotation it is "new,old": n8n gets the new one, which signs as well.
     secret = settings.events_webhook_secret.get_secret_value().split(",")[0].strip()
     try:
-        write(output, credentials(settings.first_key(), secret))
+        write(output, credentials(settings.key_for_n8n(), secret))
     except (CredentialsError, OSError) as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import secrets
 import signal
 import sqlite3
 import subprocess
@@ -84,7 +85,10 @@ class CrashWorld:
         self.world = world
         self.box = box
         self.folder = folder
-        self.http = httpx.AsyncClient(base_url=world.settings.base_url, timeout=20)
+        self._key = secrets.token_hex(16)
+        headers = {"X-API-Key": self._key}
+        url = world.settings.base_url
+        self.http = httpx.AsyncClient(base_url=url, headers=headers, timeout=20)
         self._providers = ""
         self._forge: subprocess.Popen[str] | None = None
         self._pid = 0
@@ -102,6 +106,7 @@ class CrashWorld:
         self._providers = providers
         values = {
             **_environment(self.world.settings),
+            "API_KEYS": self._key,
             "CALL_PROVIDER": providers,
             "CRASH_FILE": str(self._armed),
         }

@@ -18,6 +18,7 @@ from fwai.adapters.webrtc import opus
 from fwai.domain.call import CallState, EndReason
 
 CALLS = "/console/talk/calls"
+KEY = "key-of-a-browser-0123456789"
 QUIET = bytes(32_000 * 20)  # 20 s at 16 kHz: a browser never stops sending
 
 
@@ -41,7 +42,7 @@ def speech(clip: str) -> list[RtpPacket]:
 async def open_to_browsers(folder: Path, **overrides: object) -> AsyncIterator[House]:
     """Serve calls from browsers, as the settings wire them."""
     ports = {"rtc_udp_port_min": 22_000, "rtc_udp_port_max": 22_099}
-    async with running(folder, browser_calls=True, **ports, **overrides) as house:
+    async with running(folder, browser_calls=True, api_keys=KEY, **ports, **overrides) as house:
         yield house
 
 
@@ -94,7 +95,7 @@ class Browser:
 
 @asynccontextmanager
 async def browser(house: House) -> AsyncIterator[Browser]:
-    async with httpx.AsyncClient(base_url=house.url) as http:
+    async with httpx.AsyncClient(base_url=house.url, headers={"X-API-Key": KEY}) as http:
         one = Browser(http)
         yield one
         await one.phone.close()

@@ -174,8 +174,8 @@ HEADERS: list[tuple[str, bytes]] = [
     )),
     ("X-API-Key", b"\xff\xfe"),
     *(("Cookie", value) for value in (
-        b"fwai_talk=", b"fwai_talk=\xff", b"fwai_talk=a.b.c", b"=;=;", b'fwai_talk="', b"fwai_talk=1.x.2",
-        b"fwai_talk=" + b"9" * 6000 + b".x.y", b"\xff=\xff",
+        b"fwai_session=", b"fwai_session=\xff", b"fwai_session=a.b.c", b"=;=;", b'fwai_session="', b"fwai_session=1.x.2",
+        b"fwai_session=" + b"9" * 6000 + b".x.y", b"\xff=\xff",
     )),
     *(("Range", value) for value in (
         b"bytes=", b"bytes=-", b"bytes=5-1", b"bytes=0-0,1-1", b"items=0-1", b"bytes=99999999999999999999-",

@@ -32,6 +32,7 @@ GREETING_MS = 2_000.0
 API_S = 14.0
 LOCKED_S = 12.0
 AWAY_S = 20.0
+KEY = "key-of-an-operator-0123456789"
 SLACK_MS = 700.0  # what the rest takes on a busy machine
 
 
@@ -107,9 +108,12 @@ async def scene(folder: Path, url: str) -> AsyncIterator[Scene]:
     async with (
         proxy_to(there.host or "127.0.0.1", there.port or 5432) as proxy,
         world(port) as (outside, values),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as api,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers={"X-API-Key": KEY}, timeout=30
+        ) as api,
     ):
         through = there.set(host="127.0.0.1", port=proxy.port)
+        values["API_KEYS"] = KEY
         values["DATABASE_URL"] = through.render_as_string(hide_password=False)
         database = Database(url, command_s=60)
         try:

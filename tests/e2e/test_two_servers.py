@@ -6,6 +6,7 @@ Each test runs on a SQLite file and on PostgreSQL. What a takeover took is print
 import asyncio
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -75,7 +76,9 @@ class Pair:
         values = self.values | {"PUBLIC_URL": f"http://127.0.0.1:{port}"}
         process = self.stack.enter_context(server(folder, port, **values))
         await ready(port, 60)
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20)
+        headers = {"X-API-Key": self.values["API_KEYS"]}
+        url = f"http://127.0.0.1:{port}"
+        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=20)
         return process, await self.stack.enter_async_context(client)
 
     async def rows(self, query: Executable) -> list[dict[str, Any]]:
@@ -137,6 +140,7 @@ async def pair_on(folder: Path, url: str) -> AsyncIterator[Pair]:
         AsyncExitStack() as stack,
     ):
         settings = {
+            "API_KEYS": secrets.token_hex(16),
             "DATABASE_URL": url,
             "EVENTS_WEBHOOK_URL": f"{hook.url}/events",
             "EVENTS_WEBHOOK_SECRET": new_secret(),

@@ -32,7 +32,7 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
     500: "A fault of the server; nothing about it is told here.",
     503: "The database or the lines are not available now. Try again.",
 }
-_COMMON_STATUSES: Final = (401, 403, 422, 500, 503)
+_COMMON_STATUSES: Final = (401, 403, 422, 429, 500, 503)
 
 _log = structlog.get_logger()
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
+from fwai.domain.api_key import Permission
 from fwai.http.access import Access
 from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
@@ -81,7 +82,7 @@ class NotFoundApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem."""
         try:
-            await self._access.admit(Request(scope))
+            await self._access.admit(Request(scope), Permission.READ)
             problem = self._problem(scope)
         except ProblemError as refused:
             problem = refused

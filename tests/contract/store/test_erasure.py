@@ -131,6 +131,7 @@ async def test_nothing_is_kept_of_a_person_and_all_of_the_others(
     assert left.pop("installation") == 1, "the key of the digests, which is about nobody"
     assert left.pop("erasures") == 0, "nobody keeps a list here"
     assert left.pop("nonces") == 0, "which are hashes alone"
+    assert left.pop("audit") == 0, "which tests/unit/web/test_audit.py looks at"
     assert set(left.values()) == {1}, left
     assert await kept.calls.get(CallId("b-1")) is not None
     assert await people.standings.load(OTHER_PHONE) != CallPermission()

@@ -160,9 +160,7 @@ async def test_a_session_ends_and_cannot_be_forged() -> None:
     now = 1000.0
     keys = (read_key(KEY), read_key("desk:operator:key-of-the-desk-4711"))
     secret = SessionSecret()
-    access = Access(
-        keys, loopback=False, secure_cookies=False, secret=secret, clock=lambda: now
-    )
+    access = Access(keys, loopback=False, secure_cookies=False, secret=secret, clock=lambda: now)
     response = Response()
     await access.begin_session(request(x_api_key="key-of-the-desk-4711"), response)
     good = cookie_of(response)

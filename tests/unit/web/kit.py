@@ -110,9 +110,9 @@ class House:
     notes: list[tuple[NoteArgs, ToolContext]]
     placed: list[CallRequest]
 
-    def stranger(self, **headers: str) -> httpx.AsyncClient:
+    def stranger(self, address: str = "203.0.113.9", **headers: str) -> httpx.AsyncClient:
         """Return a client at another address."""
-        return client(self.app, "203.0.113.9", ELSEWHERE, headers)
+        return client(self.app, address, ELSEWHERE, headers)
 
     async def get(self, path: str, **params: Any) -> httpx.Response:  # noqa: ANN401
         return await self.client.get(f"/api{path}", params=params)

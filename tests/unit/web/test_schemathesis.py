@@ -61,6 +61,7 @@ def described() -> OpenApiSchema:
         clock=None,
         live_events=None,
         heartbeat_s=1.0,
+        audit=None,
     )
     app = served(cast("ApiServices", services), Access((), loopback=True, secure_cookies=False))
     schema = schemathesis.openapi.from_dict(app.openapi())

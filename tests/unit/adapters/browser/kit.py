@@ -99,7 +99,9 @@ async def desk(
     peer = PeerOptions(UdpPorts(*PORTS), MediaClock(), limits=limits, loopback=True)
     async with asyncio.TaskGroup() as tasks:
         app = FastAPI()
-        access = Access([read_key(key) for key in keys], loopback=loopback, secure_cookies=secure_cookies)
+        access = Access(
+            [read_key(key) for key in keys], loopback=loopback, secure_cookies=secure_cookies
+        )
         given: dict[str, Any] = {"agents": AGENTS, **options}
         app.include_router(router(BrowserCalls(peer, tasks, board, access, **given), calls))
         async with client(app, "127.0.0.1", "http://localhost:3000") as near:
