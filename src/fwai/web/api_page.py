@@ -30,7 +30,7 @@ _PAGE: Final = """<!doctype html>
 </html>
 """
 _SIGN_IN: Final = """<h1>The API of this server</h1>
-<p class="problem" role="alert">{problem}</p>
+{problem}
 <form method="post" action="docs">
 <label for="key">API key</label>
 <input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
@@ -73,9 +73,10 @@ def sign_in_page(problem: str) -> str:
     """Render the form that asks for a key.
 
     Args:
-        problem: Why it is shown.
+        problem: What is wrong with the key that was typed; empty before one was.
     """
-    return _page("Sign in", [_SIGN_IN.format(problem=escape(problem))])
+    alert = f'<p class="problem" role="alert">{escape(problem)}</p>' if problem else ""
+    return _page("Sign in", [_SIGN_IN.format(problem=alert)])
 
 
 def _page(title: str, parts: Sequence[str]) -> str:

@@ -131,4 +131,5 @@ def _refused(request: Request, refused: ProblemError) -> Response:
     if "text/html" not in request.headers.get("accept", ""):
         return refused.response()
     headers = {**_SECURE, **refused.headers}
-    return Response(sign_in_page(refused.detail), refused.status, headers, _HTML)
+    problem = "" if refused.kind == "key-needed" and request.method == "GET" else refused.detail
+    return Response(sign_in_page(problem), refused.status, headers, _HTML)

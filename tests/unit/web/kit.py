@@ -33,6 +33,7 @@ from fwai.store.idempotency_keys import IdempotencyKeys
 from fwai.tools.base import Outcome, Tool
 from fwai.tools.registry import ToolRegistry
 from fwai.web.api import router
+from fwai.web.docs import router as docs_router
 from fwai.web.openapi import document
 from fwai.web.services import ApiServices
 from unit.store.kit import KOLKATA, PHONE, T0, Clock, Kept, a_database, jobs_in, kept_in, sqlite_url
@@ -188,9 +189,10 @@ async def house(
 
 
 def served(services: ApiServices, access: Access) -> FastAPI:
-    app = FastAPI(title="FWAI", version="1.0.0")
+    app = FastAPI(title="FWAI", version="1.0.0", openapi_url=None, redirect_slashes=False)
     app.include_router(router(services, access))
     document(app)
+    app.include_router(docs_router(app, access))
 
     @app.post("/session", include_in_schema=False)
     async def begin_session(request: Request, response: Response) -> None:
