@@ -107,7 +107,7 @@ async def test_what_was_done_stands_in_the_list_with_the_keys_name(tmp_path: Pat
 
     assert refused.json()["type"] == "urn:fwai:problem:role-needed"
     (entry,) = entries
-    assert (entry["key"], entry["action"], entry["object"]) == ("flows", "contact.change", "…0003")
+    assert (entry["key"], entry["action"], entry["object"]) == ("flows", "change_contact", "…0003")
     assert entry["address"] == "127.0.0.1"
 
 

@@ -125,6 +125,7 @@ READ: Mapping[str, tuple[str, Any]] = {
         "0123456789abcdef, 1123456789abcdef",
         (SecretStr("0123456789abcdef"), SecretStr("1123456789abcdef")),
     ),
+    "allow_local_without_key": ("true", True),
     "public_ip": ("203.0.113.7", "203.0.113.7"),
     "rtc_udp_port_min": ("12000", 12_000),
     "rtc_udp_port_max": ("12999", 12_999),

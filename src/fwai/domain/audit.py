@@ -22,7 +22,7 @@ class AuditEntry:
         key: Name of the key.
         role: The key's role at that time.
         address: Where the request's connection came from; empty when that is not known.
-        action: What was asked, such as ``call.hang_up``.
+        action: What was asked, such as ``hang_up``.
         object: What it was done to; empty when it is nothing in particular, or does not exist.
         status: Of the answer; from 400 on nothing was done.
     """

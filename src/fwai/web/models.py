@@ -440,7 +440,7 @@ class AuditEntryBody(BaseModel):
     key: str = Field(description="Name of the key.")
     role: str
     address: str | None = Field(description="Where the request came from.")
-    action: str = Field(description="What was asked, such as `call.hang_up`.")
+    action: str = Field(description="What was asked, such as `hang_up`.")
     object: str | None = Field(
         description="An id, a tool's name, or a number's last digits; `erased` when it was "
         "somebody's who was erased."

@@ -38,7 +38,7 @@ def api_route_class(access: Access, audit: AuditTrail) -> type[APIRoute]:
     class ApiRoute(APIRoute):
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
-            rule = rule_of(next(iter(self.methods)), self.path)
+            rule = rule_of("".join(self.methods or ()), self.path)
 
             async def answered(request: Request) -> Response:
                 try:

@@ -42,12 +42,12 @@ def open_access(settings: Settings, *, demo: bool = False) -> OpenedAccess:
         local_key = kept_secret(settings.data_dir / LOCAL_KEY_FILE)
     except StoreError as exc:
         local_key = ""
-        warnings.append(_unusable(exc, "the commands call and jobs need --key"))
+        warnings.append(_unusable(LOCAL_KEY_FILE, exc, "the commands call and jobs need --key"))
     try:
         secret = SessionSecret(settings.data_dir / SESSION_SECRET_FILE)
     except StoreError as exc:
         secret = SessionSecret()
-        warnings.append(_unusable(exc, "a restart ends all sessions"))
+        warnings.append(_unusable(SESSION_SECRET_FILE, exc, "a restart ends all sessions"))
     loopback = settings.trusts_local or (demo and not settings.api_keys)
     if not settings.api_keys and not loopback:
         _log.warning("api_off", fix=f"set API_KEYS; {MAKE_ONE}")
@@ -62,6 +62,10 @@ def open_access(settings: Settings, *, demo: bool = False) -> OpenedAccess:
     return OpenedAccess(access, secret, warnings)
 
 
-def _unusable(exc: StoreError, effect: str) -> str:
-    _log.warning("secret_file_unusable", cause=str(exc))
-    return f"DATA_DIR: {exc}; until then {effect}"
+def _unusable(name: str, exc: StoreError, effect: str) -> str:
+    """Log why a file cannot be used, and return it without a path: anybody may read it there."""
+    _log.warning("secret_file_unusable", file=name, cause=str(exc))
+    return (
+        f"DATA_DIR: {name} can be neither used nor made, the log says why; let the service's user "
+        f"write there; until then {effect}"
+    )

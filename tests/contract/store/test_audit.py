@@ -22,7 +22,7 @@ def entry(number: int, object_: str = "", minutes: int = 0) -> AuditEntry:
         key="k" * 40,
         role="operator",
         address="2001:db8:1111:2222:3333:4444:5555:6666",
-        action="contact.change",
+        action="change_contact",
         object=object_,
         status=200,
     )

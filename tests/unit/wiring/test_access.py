@@ -115,4 +115,5 @@ async def test_calls_go_on_where_no_secret_can_be_kept(tmp_path: Path) -> None:
     assert len(opened.warnings) == 2
     assert "call and jobs need --key" in opened.warnings[0]
     assert "a restart ends all sessions" in opened.warnings[1]
+    assert str(tmp_path) not in str(opened.warnings)
     assert [log["event"] for log in logs].count("secret_file_unusable") == 2
