@@ -171,6 +171,8 @@ class Access:
             _refuse_cross_site(request)
         if not self._has_keys:
             raise self._no_keys(is_local(request))
+        if typed == "":
+            raise _key_needed("Type the key.")
         given = typed if typed is not None else _given_key(request)
         if given is None:
             raise _key_needed("Send the key as Authorization: Bearer.")

@@ -132,6 +132,16 @@ async def test_no_other_form_begins_a_session(
     assert "set-cookie" not in answer.headers
 
 
+async def test_a_form_without_a_key_is_no_wrong_one(tmp_path: Path) -> None:
+    access = all_keys()
+    async with described(tmp_path, access) as app, far(app) as browser:
+        answers = [await browser.post("/docs", content=b"key=", headers=FORM) for _ in range(20)]
+
+    assert {one.status_code for one in answers} == {401}
+    assert "Type the key." in answers[0].text
+    assert access.wrong_keys.total == 0
+
+
 async def test_the_page_needs_nothing_but_this_server(tmp_path: Path) -> None:
     async with described(tmp_path) as app, far(app, **{"X-API-Key": SECRETS[Role.ADMIN]}) as asking:
         page = await asking.get("/docs")
