@@ -19,6 +19,8 @@ from fwai.store.demo_guard import MARKED
 from postgres import drop_database, fresh_database
 
 PERSON = "+919999900003"
+KEY = "key-of-an-operator-0123456789"
+BY_KEY = {"X-API-Key": KEY}
 OTHERS_LINE = "+912200000000"
 
 
@@ -96,20 +98,22 @@ async def test_what_was_placed_in_the_demo_is_not_dialled_after_going_live(
     assert unmarked(tmp_path / "demo" / "fwai.db") == {}
 
     async with world(port) as (outside, values):
-        values |= {"DATABASE_URL": database, "CALLING_HOURS": ALWAYS}
+        values |= {"DATABASE_URL": database, "CALLING_HOURS": ALWAYS, "API_KEYS": KEY}
         with server(tmp_path, port, **values):
             await ready(port)
             marker = {"to": "+919999900006", "not_before": (due + timedelta(seconds=1)).isoformat()}
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api") as api:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}/api", headers=BY_KEY
+            ) as api:
                 assert (await api.post("/calls", json=marker)).status_code == 202
 
             async def dialled() -> bool:
                 return bool(outside.provider.calls)
 
             await until(dialled, 20)  # what is due after the demo's call was dialled
-            calls = await get(port, "/calls")
-            callbacks = await get(port, "/callbacks")
-            listed = await get(port, "/do-not-call")
+            calls = await get(port, "/calls", **BY_KEY)
+            callbacks = await get(port, "/callbacks", **BY_KEY)
+            listed = await get(port, "/do-not-call", **BY_KEY)
 
     assert [one.to_number.lstrip("+") for one in outside.provider.calls] == ["919999900006"]
     assert [one["to"] for one in calls["calls"]] == ["+919999900006"]
@@ -162,13 +166,19 @@ async def test_what_an_older_demo_left_in_the_real_database_is_not_dialled(tmp_p
         )
 
     async with world(port) as (outside, values):
-        values |= {"CALLING_HOURS": ALWAYS, "PLIVO_PHONE_NUMBER": OTHERS_LINE}
+        values |= {
+            "CALLING_HOURS": ALWAYS,
+            "PLIVO_PHONE_NUMBER": OTHERS_LINE,
+            "API_KEYS": KEY,
+        }
         with server(tmp_path, port, **values):
             await ready(port)
-            (call,) = (await get(port, "/calls"))["calls"]
-            (callback,) = (await get(port, "/callbacks"))["callbacks"]
+            (call,) = (await get(port, "/calls", **BY_KEY))["calls"]
+            (callback,) = (await get(port, "/callbacks", **BY_KEY))["callbacks"]
             later = {"to": "+919999900006", "not_before": (due + timedelta(seconds=1)).isoformat()}
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api") as api:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}/api", headers=BY_KEY
+            ) as api:
                 assert (await api.post("/calls", json=later)).status_code == 202
 
             async def dialled() -> bool:
