@@ -28,6 +28,7 @@ from fwai.domain.job import Done, Job, JobOutcome, NewJob
 from fwai.gemini import faults as live_faults
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
 from fwai.gemini.model_watch import ModelWatch
+from fwai.http.secret_file import SessionSecret
 from fwai.jobs.delivery_reports import DeliveryReports
 from fwai.jobs.events import Events
 from fwai.jobs.failures import FailureRegistry
@@ -371,6 +372,23 @@ class Folders(Service):
         return (Area.STORAGE, "recordings") not in self.failures.standing
 
 
+class Cookies(Service):
+    virtual = loses = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        self.path = self.folder / "session_secret"
+        self.secret = SessionSecret(self.path, look_s=0.005)
+        self.run = self.secret.run
+        yield
+
+    async def ask(self, number: int) -> None:
+        self.path.write_text(f"{number:064x}\n")
+
+    async def done(self, number: int) -> bool:
+        return self.secret.value == f"{number:064x}"
+
+
 SERVICES: Mapping[str, type[Service]] = {
     "call_records": Records,
     "database_log": Log,
@@ -380,6 +398,7 @@ SERVICES: Mapping[str, type[Service]] = {
     "membership": Siblings,
     "message_reports": Reports,
     "model_watch": Model,
+    "session_secret": Cookies,
     "storage_watch": Folders,
     "whatsapp_contacts": Contacts,
     "whatsapp_token": Token,

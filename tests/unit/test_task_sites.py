@@ -60,7 +60,9 @@ ENDURING = {
     "store/open.py _running": {
         "file_writer", "database_writer", "database_log", "membership", "storage_watch",
     },
-    "wiring/app.py open_server": {"failures", "model_watch", "message_reports", "worker"},
+    "wiring/app.py open_server": {
+        "failures", "model_watch", "message_reports", "session_secret", "worker",
+    },
 }  # fmt: skip
 
 

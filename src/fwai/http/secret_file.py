@@ -68,19 +68,21 @@ class SessionSecret:
 
     Args:
         path: Where it is kept, so that a restart ends no session; None keeps it nowhere.
+        look_s: Between two looks at it.
 
     Attributes:
         value: The secret.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, look_s: float = LOOK_S) -> None:
         self._path = path
+        self._look_s = look_s
         self.value = secrets.token_hex(SECRET_BYTES) if path is None else kept_secret(path)
 
     async def run(self) -> None:
         """Look every few seconds whether the file was deleted or replaced; never returns."""
         while self._path is not None:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._look_s)
             try:
                 value = await asyncio.to_thread(kept_secret, self._path)
             except StoreError:
