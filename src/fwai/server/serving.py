@@ -84,6 +84,7 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # whose header is believed: http/client_address
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=GRACE_S,
                 backlog=BACKLOG,
