@@ -10,7 +10,13 @@ class CallClock:
     """
 
     def __init__(self) -> None:
-        self._ahead_s = time.time() - time.monotonic()
+        self._began_at = time.monotonic()
+        self._ahead_s = time.time() - self._began_at
+
+    @property
+    def age_s(self) -> float:
+        """For how long the call is known, in seconds."""
+        return time.monotonic() - self._began_at
 
     def now(self) -> float:
         """Return Unix time in seconds."""

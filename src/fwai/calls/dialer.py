@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from fwai.calls.daily_cap import DailyCap
 from fwai.calls.dial_slots import DialLimits as DialLimits  # noqa: PLC0414 - part of what it takes
 from fwai.calls.dial_slots import DialSlots
 from fwai.domain.call import Call, CallEnding, CallId, CallState, DialOrder, EndReason
@@ -65,6 +66,7 @@ class Dialer:
         carried_elsewhere: Whether another process that lives carries a call.
         clock: The time now, aware.
         wall: Tells how the clock was set; None is the system's.
+        daily: How many may begin in a day; None is as many as there are.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Dialer:
         carried_elsewhere: Callable[[CallRecord], bool] = lambda _: False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wall: WallClock | None = None,
+        daily: DailyCap | None = None,
     ) -> None:
+        self._daily = daily
         wall = wall or WallClock(time.time, time.monotonic)
         self._carried_elsewhere = carried_elsewhere
         self._rules = rules
@@ -169,6 +173,11 @@ class Dialer:
         if opens_at > now:
             await self._put_off(record)
             return Postpone(opens_at, "outside calling hours")
+        tomorrow = await self._daily.until() if self._daily is not None else None
+        if tomorrow is not None:
+            await self._put_off(record)
+            opens_at = self._rules.hours.next_open(tomorrow, self._rules.zone)
+            return Postpone(opens_at, "as many calls as OUTBOUND_CALLS_PER_DAY allows in a day")
         turn = self._slots.closed_until(call.provider)
         if turn is None:
             return None
@@ -226,6 +235,8 @@ class Dialer:
         try:
             # Kept before anybody is asked: after a crash its news must find a call that dials.
             await self._archive.set_state(call.id, CallState.DIALING, self._clock().timestamp())
+            if self._daily is not None:
+                self._daily.begun()
             await begin()
             # It may have been canceled in between; from here on whoever cancels finds it live.
             fresh = await self._archive.get(call.id)

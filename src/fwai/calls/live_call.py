@@ -19,6 +19,7 @@ class LiveCall:
     Attributes:
         leg: Resolved with the caller's leg once the stream is open.
         connect_s: How long the stream may take to come, in seconds.
+        offered: Its provider came with it; else we placed it.
         clock: Its time.
         over: Set when the task that owns the call has done everything.
         abandoned: It was never placed; whoever wanted it says what becomes of it.
@@ -29,6 +30,7 @@ class LiveCall:
     control: CallControl
     leg: asyncio.Future[CallerLeg]
     connect_s: float
+    offered: bool = False
     clock: CallClock = field(default_factory=CallClock)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     session: CallSession | None = None

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from fwai.calls.call_records import ANSWER_S, CallRecords
+from fwai.calls.admission import Admission, InboundLimits
+from fwai.calls.call_records import CallRecords
 from fwai.calls.call_runner import CallParts, CallRunner, OnOver, RecorderFor
 from fwai.calls.capacity import Capacity
 from fwai.calls.limits import SessionLimits
@@ -52,6 +53,7 @@ class CallManager:
         on_idle: Called when the last call is over; must not block.
         speaks_to_machines: Whether an agent, by its id, leaves a message with a machine.
         on_over: Told of each session that is over, and how its call ended; must not block.
+        admission: Bounds the calls that come in; None takes what is usual.
         status: What this process tells its siblings; says when they took its calls over.
         now: The time in the zone whose days calls are kept by.
         failures: Told when what writes calls down failed.
@@ -75,6 +77,7 @@ class CallManager:
         status: InstanceStatus | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         failures: Failures = UNWATCHED,
+        admission: Admission | None = None,
     ) -> None:
         self._failures = failures
         self._now = now
@@ -91,6 +94,7 @@ class CallManager:
         self._tasks: IsolatedTasks | None = None
         self._stop = asyncio.Event()
         self._live = LiveCallRegistry()
+        self._admission = admission or Admission(InboundLimits(), self._loop.time)
         self._missed = MissedCalls(self._live, self._records, self._new_call)
         self._status = status or InstanceStatus()
         self._status.subscribe(self._disown)
@@ -183,14 +187,15 @@ class CallManager:
         key = (offer.provider, offer.provider_call_id)
         live = self._live.find(*key)
         if live is None and offer.call_id:
-            live = await self._placed(offer, control)
+            live = await self.placer.answered(offer, control)
             if live is None:
                 return None
         if live is None:
             if await self._records.was_here(*key) and not self._missed.was_refused(*key):
                 return None  # and is over: a replayed request opens nothing
             try:
-                live = self._live.find(*key) or self._begin(self._new_call(offer), control)
+                live = self._live.find(*key)
+                live = live or self._begin(self._new_call(offer), control, offered=True)
             except BusyError as exc:
                 await self._missed.refused(offer, str(exc))
                 raise
@@ -243,26 +248,23 @@ class CallManager:
 
     # ---- one call -------------------------------------------------------------------------------
 
-    async def _placed(self, offer: CallOffer, control: CallControl) -> LiveCall | None:
-        """Return the call of ours that was answered; None when it is over or not ours."""
-        live = self._live.get(offer.call_id)
-        if live is None:
-            # It was placed before a restart: it goes on here.
-            record = await self._records.record(offer.call_id, ANSWER_S)
-            if record is None or record.state not in (CallState.DIALING, CallState.RINGING):
-                return None
-            live = self._live.get(offer.call_id) or self._begin(record.call, control)
-        await self.placer.bind(live, offer.provider_call_id)
-        return live
-
     def _new_call(self, offer: CallOffer) -> Call:
         return call_of(offer, offer.agent or self._agent_id_for(offer.line), self._now())
 
-    def _begin(self, call: Call, control: CallControl, connect_s: float = STREAM_S) -> LiveCall:
+    def _begin(
+        self,
+        call: Call,
+        control: CallControl,
+        connect_s: float = STREAM_S,
+        *,
+        offered: bool = False,
+    ) -> LiveCall:
         refusal = self.refusal
         if refusal is not None or self._tasks is None:
             raise BusyError(refusal or "stopped")
-        live = LiveCall(call, control, self._loop.create_future(), connect_s)
+        if offered:
+            self._admission.admit(call, self._live.all())
+        live = LiveCall(call, control, self._loop.create_future(), connect_s, offered)
         self._live.add(live)
         self._status.calls = len(self._live)
         if self._tasks.start(self._own(live), f"call:{call.id}") is None:

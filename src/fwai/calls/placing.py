@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from fwai.calls.call_records import CallRecords
+from fwai.calls.call_records import ANSWER_S, CallRecords
 from fwai.calls.call_runner import CallRunner
 from fwai.calls.live_call import LiveCall, LiveCallRegistry
 from fwai.calls.stream_tokens import StreamTokens
-from fwai.domain.call import Call, CallId, CallState, DialOrder, EndReason
+from fwai.domain.call import Call, CallId, CallOffer, CallState, DialOrder, EndReason
 from fwai.errors import ApiUnknownError
 from fwai.interfaces.calls import CallControl, OutboundLine
 
@@ -86,6 +86,18 @@ class OutboundPlacer:
         if given_up and live.told_reason is not EndReason.CALLER_HUNG_UP:
             await self._runner.hang_up_carrier(live)  # there was nothing to hang up until now
         return provider_call_id
+
+    async def answered(self, offer: CallOffer, control: CallControl) -> LiveCall | None:
+        """Return the call of ours that was answered; None when it is over or not ours."""
+        live = self._live.get(offer.call_id)
+        if live is None:
+            # It was placed before a restart: it goes on here.
+            record = await self._records.record(offer.call_id, ANSWER_S)
+            if record is None or record.state not in (CallState.DIALING, CallState.RINGING):
+                return None
+            live = self._live.get(offer.call_id) or self._begin(record.call, control, STREAM_S)
+        await self.bind(live, offer.provider_call_id)
+        return live
 
     async def bind(self, live: LiveCall, provider_call_id: str, within_s: float = 0.0) -> None:
         """Keep the provider's id of an outbound call, whoever tells it first."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, RowMapping, Select, select
+from sqlalchemy import ColumnElement, Executable, RowMapping, Select, func, select
 
 from fwai.domain.call import Call, CallId, CallState, Direction, EndReason
 from fwai.domain.phone import spellings
@@ -92,6 +92,16 @@ class CallReader:
         query = select(calls).where(here).order_by(calls.c.created_at, calls.c.id)
         async with self._database.read() as connection:
             return [stored_call(row) for row in (await connection.execute(query)).mappings()]
+
+    async def outbound_since(self, moment: datetime) -> int:
+        """Return for how many calls of ours a line was first used at ``moment`` or later.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        here = (calls.c.direction == Direction.OUTBOUND.value) & (calls.c.started_at >= moment)
+        async with self._database.read() as connection:
+            return await connection.scalar(select(func.count()).where(here)) or 0
 
     async def turns(self, call_id: CallId) -> list[TurnRecord]:
         """Return what was said in a call, in the order it was kept; see ``joined``.

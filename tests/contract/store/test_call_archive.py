@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,25 @@ async def test_logs_of_ended_calls_are_forgotten_in_time(
         await kept.calls.end(call, ENDING, T0 + 1)
 
     assert set(kept.calls._logs._open) == {"live", "c-3", "c-4"}
+
+
+async def test_calls_of_ours_are_counted_from_when_a_line_was_first_used(kept: Kept) -> None:
+    ours = replace(a_call(), direction=Direction.OUTBOUND)
+    theirs = replace(a_call(), direction=Direction.INBOUND)
+    for name, call, at in (
+        ("c-1", ours, T0 - 1),
+        ("c-2", ours, T0),
+        ("c-3", ours, T0 + 5),
+        ("c-4", theirs, T0 + 5),
+    ):
+        await kept.calls.open(replace(call, id=CallId(name)), CallState.DIALING, at)
+    await kept.calls.open(replace(ours, id=CallId("c-5")), CallState.QUEUED, T0 - 9)
+    moment = datetime.fromtimestamp(T0, UTC)
+
+    before = await kept.calls.outbound_since(moment)
+    await kept.calls.set_state(CallId("c-5"), CallState.DIALING, T0 + 9)
+    dialled = await kept.calls.outbound_since(moment)
+    await kept.calls.put_off(CallId("c-5"), T0 + 10)
+
+    assert (before, dialled, await kept.calls.outbound_since(moment)) == (2, 3, 2)
+    assert await kept.calls.outbound_since(moment + timedelta(days=1)) == 0

@@ -9,6 +9,7 @@ import pytest
 
 import virtual_time
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller, FakeControl, FakeTools, admits
+from fwai.calls.admission import Admission
 from fwai.calls.limits import SessionLimits
 from fwai.calls.manager import CallManager
 from fwai.calls.placing import STREAM_S
@@ -29,6 +30,7 @@ class House:
         max_calls: int | None = 10,
         archive: FakeArchive | None = None,
         recorder: tuple[Recorder, Path] | None = None,
+        admission: Admission | None = None,
     ) -> None:
         self.recorder = recorder
         self.agents: list[FakeAgent] = []
@@ -45,6 +47,7 @@ class House:
             max_calls=max_calls,
             status=self.status,
             recorder_for=self._recorder_for,
+            admission=admission,
         )
 
     async def _agent_for(self, call: Call) -> FakeAgent:
