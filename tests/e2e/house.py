@@ -56,6 +56,9 @@ async def running(folder: Path, **overrides: object) -> AsyncIterator[House]:
         "data_dir": folder,
         "database_url": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
         "transcripts_dir": folder / "transcripts",
+        # One simulated caller makes more calls than any person does.
+        "calls_per_caller": 10_000,
+        "calls_at_once_per_caller": 1_000,
         **overrides,
     }
     over: list[tuple[CallSession, CallEnding]] = []

@@ -117,6 +117,9 @@ async def serving(folder: Path, **settings: object) -> AsyncIterator[tuple[House
         "browser_calls": True,
         "api_keys": KEY,
         "record_calls": True,
+        # Thousands of requests of one client are what is tested here.
+        "requests_per_minute": 1_000_000,
+        "api_calls_per_minute": 1_000_000,
         **settings,
     }
     async with running(folder, **everything) as house:

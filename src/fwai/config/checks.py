@@ -12,6 +12,7 @@ from fwai.config.secrets import invalid_secrets
 from fwai.config.settings import Settings, is_set
 from fwai.config.urls import public_url_problem, url_problem
 from fwai.config.values import half_quoted, has_hidden_characters
+from fwai.domain.host import networks
 from fwai.domain.near_miss import nearest
 from fwai.errors import StoreError
 from fwai.store.database_url import parse_url
@@ -129,6 +130,10 @@ def always_invalid(settings: Settings) -> list[str]:
         parse_url(settings.database_url)
     except StoreError as exc:
         problems.append(str(exc))
+    try:
+        networks(settings.trusted_proxies)
+    except ValueError as exc:
+        problems.append(f"TRUSTED_PROXIES: {exc}")
     if isinstance(settings.max_concurrent_calls, int) and settings.max_concurrent_calls < 1:
         problems.append("MAX_CONCURRENT_CALLS: must be auto or at least 1")
     return [

@@ -34,7 +34,14 @@ GROUPS: Final = {
         "public_url",
     ),
     "The agent and its model": ("prompts_file", "gemini_model", "tts_voice", "gemini_live_url"),
-    "Calls": ("max_concurrent_calls", "max_call_seconds", "timezone"),
+    "Calls": (
+        "max_concurrent_calls",
+        "max_call_seconds",
+        "calls_per_caller",
+        "calls_at_once_per_caller",
+        "calls_waiting",
+        "timezone",
+    ),
     "What callers can have sent": (
         "daily_sms_limit",
         "daily_email_limit",
@@ -49,6 +56,7 @@ GROUPS: Final = {
         "calling_countries",
         "outbound_calls_at_once",
         "outbound_calls_per_second",
+        "outbound_calls_per_day",
         "ring_seconds",
         "callback_attempts",
         "callback_retry_minutes",
@@ -61,6 +69,9 @@ GROUPS: Final = {
         "events_webhook_url",
         "events_webhook_secret",
         "webhook_allowed_hosts",
+        "requests_per_minute",
+        "refused_requests_per_minute",
+        "api_calls_per_minute",
     ),
     "Mail": (
         "business_name",
@@ -81,7 +92,7 @@ GROUPS: Final = {
         "data_dir",
         "database_url",
     ),
-    "Listening and logs": ("host", "port", "log_level", "log_format"),
+    "Listening and logs": ("host", "port", "trusted_proxies", "log_level", "log_format"),
     "Plivo, in detail": (
         "plivo_audio",
         "plivo_l16_byteorder",

@@ -182,6 +182,29 @@ class Settings(BaseSettings):
         default=False,
         description="Whoever is on this machine needs no key, though a proxy may be there, too.",
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Proxies on other machines that say whose a request is, by commas: "
+        "10.0.0.0/24. One on this machine needs no mention.",
+    )
+    requests_per_minute: int = Field(
+        default=600,
+        ge=10,
+        le=1_000_000,
+        description="Requests to the API and the pages, of one key and of one address.",
+    )
+    refused_requests_per_minute: int = Field(
+        default=60,
+        ge=5,
+        le=1_000_000,
+        description="Refused requests of one address, such as wrong keys, before it has to wait.",
+    )
+    api_calls_per_minute: int = Field(
+        default=60,
+        ge=1,
+        le=1_000_000,
+        description="Calls and callbacks that one key may ask for.",
+    )
     public_ip: str = Field(
         default="", description="This server's public IPv4 address, for WebRTC behind a NAT."
     )
@@ -233,6 +256,25 @@ class Settings(BaseSettings):
     )
     max_call_seconds: int = Field(
         default=900, ge=30, le=14_400, description="Longest call; the agent is told 30 s before."
+    )
+    calls_per_caller: int = Field(
+        default=12,
+        ge=1,
+        le=10_000,
+        description="Calls taken from one number in ten minutes, then it hears busy. Callers "
+        "without a number are one with five times as many.",
+    )
+    calls_at_once_per_caller: int = Field(
+        default=4,
+        ge=1,
+        le=1_000,
+        description="Calls of one number at the same time; without a number five times as many.",
+    )
+    calls_waiting: int = Field(
+        default=20,
+        ge=1,
+        le=1_000,
+        description="Calls taken whose sound has not come yet; each holds a model session.",
     )
     timezone: str = Field(default="Asia/Kolkata", description="Where you are.")
     calling_hours: str = Field(
@@ -294,6 +336,12 @@ class Settings(BaseSettings):
     outbound_calls_per_second: float = Field(
         default=1.0, gt=0, le=100, description="Calls begun in a second, per provider."
     )
+    outbound_calls_per_day: int = Field(
+        default=1_000,
+        ge=1,
+        le=1_000_000,
+        description="Calls placed in a day, in all; further ones wait for the next day.",
+    )
     ring_seconds: int = Field(
         default=45, ge=10, le=120, description="How long an outbound call rings."
     )
@@ -351,7 +399,13 @@ class Settings(BaseSettings):
     def _tidy(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         return tidied(values, {name: one.annotation for name, one in cls.model_fields.items()})
 
-    @field_validator("call_provider", "webhook_allowed_hosts", "calling_countries", mode="before")
+    @field_validator(
+        "call_provider",
+        "webhook_allowed_hosts",
+        "calling_countries",
+        "trusted_proxies",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -293,6 +293,15 @@ def is_local(request: Request) -> bool:
     return (mapped or address).is_loopback
 
 
+def presented(request: Request) -> str:
+    """Return what a request shows to be let in, good or not; empty for nothing.
+
+    The same key is the same text, in whichever header it comes.
+    """
+    given = _given_key(request)
+    return given if given is not None else request.cookies.get(COOKIE, "")
+
+
 def _host_name(url: str) -> str:
     """Return the host of a URL; empty when it cannot be read."""
     try:

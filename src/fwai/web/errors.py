@@ -28,7 +28,7 @@ _DESCRIPTIONS: Final[Mapping[int, str]] = {
     415: "The body is not `application/json`.",
     416: "No part of the recording is in this range.",
     422: "A value cannot be right: `field` names it, `detail` the fix.",
-    429: "Too many wrong keys at once, or too many event streams of this call.",
+    429: "Too many requests or wrong keys of this address or key, or event streams of this call.",
     500: "A fault of the server; nothing about it is told here.",
     503: "The database or the lines are not available now. Try again.",
 }

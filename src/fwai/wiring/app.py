@@ -13,13 +13,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import httpx
 import structlog
 from fastapi import FastAPI
 
 from fwai import __version__
+from fwai.calls.admission import Admission
 from fwai.calls.bounded_reads import BoundedReads
 from fwai.calls.call_runner import OnOver
 from fwai.calls.dial_cleanup import adopted_call_jobs, dial_cleanup_jobs
@@ -32,7 +32,7 @@ from fwai.domain.agent import AgentProfile
 from fwai.domain.failure import Failure
 from fwai.domain.instance import InstanceStatus
 from fwai.http.access import SessionRenewal
-from fwai.http.edge import Edge
+from fwai.http.front import install as install_front
 from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
 from fwai.interfaces.calls import OutboundLine, ToolRunner
@@ -45,6 +45,7 @@ from fwai.jobs.delivery_reports import (
 )
 from fwai.jobs.events import Events
 from fwai.jobs.failures import FailureRegistry
+from fwai.jobs.limit_alarms import LimitAlarm
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.submission import JobSubmission
 from fwai.store.open import Store, StoreOptions, open_store
@@ -58,6 +59,7 @@ from fwai.wiring.access import open_access
 from fwai.wiring.agents import AgentFactory, caller_recall
 from fwai.wiring.api import ApiParts, api
 from fwai.wiring.availability import AvailabilityFile
+from fwai.wiring.front import ACTING, front, inbound_limits
 from fwai.wiring.installation import AVAILABILITY, load_agents, model_warnings
 from fwai.wiring.jobs import (
     SURVIVES_RESTART,
@@ -82,9 +84,6 @@ from fwai.wiring.webhooks import (
     tool_event,
     url_check,
 )
-
-# Providers' webhooks: a GET of theirs begins or ends a call.
-ACTING: Final = ("/plivo/", "/exotel/")
 
 _log = structlog.get_logger()
 
@@ -131,6 +130,7 @@ async def open_server(
     agents = load_agents(settings)
     media = webrtc(settings)
     failures = FailureRegistry()
+    alarms = LimitAlarm(settings.zone)
     availability = AvailabilityFile(settings.data_dir / AVAILABILITY, failures)
     live_events = LiveEvents()
     signals = JobSignals()
@@ -164,13 +164,17 @@ async def open_server(
         factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
         calls = _call_manager(
-            settings, agents, factory, tools, archive, store, status, failures, on_over
+            settings, agents, factory, tools, archive, store, status, failures, alarms, on_over
         )
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(signals.stop)  # once no call writes jobs any more
         start_enduring(workers, lambda: failures.run(store.jobs, events), "failures", failures)
         stack.callback(failures.stop)
+        start_enduring(
+            workers, lambda: alarms.run(store.jobs, events), "limit_alarms", failures
+        )
+        stack.callback(alarms.stop)
         start_enduring(workers, factory.watch.run, "model_watch", failures)
         stack.callback(factory.watch.stop)
         group = await stack.enter_async_context(asyncio.TaskGroup())
@@ -190,6 +194,7 @@ async def open_server(
         told = [*guards_off(settings), *warnings, *opened.warnings, *families]
         once = SignedOnce(store.nonces, reads, failures)
         app = _web(
+            settings,
             calls,
             providers,
             reports,
@@ -233,7 +238,7 @@ async def open_server(
         )
         lanes = await background_jobs(
             settings, agents, store, signals, events, rules, lines, archive, calls.placer,
-            outbound.place, messages, http, failures,
+            outbound.place, messages, http, failures, alarms,
         )  # fmt: skip
         api_parts = ApiParts(
             store, calls, tools, agents, events, live_events, archive, rules, outbound.place
@@ -287,6 +292,7 @@ def _call_manager(
     store: Store,
     status: InstanceStatus,
     failures: FailureRegistry,
+    alarms: LimitAlarm,
     on_over: OnOver | None,
 ) -> CallManager:
     limit = settings.max_concurrent_calls
@@ -304,10 +310,12 @@ def _call_manager(
         status=status,
         now=lambda: datetime.now(settings.zone),
         failures=failures,
+        admission=Admission(inbound_limits(settings), asyncio.get_running_loop().time, alarms),
     )
 
 
 def _web(
+    settings: Settings,
     calls: CallManager,
     providers: Sequence[Provider],
     reports: MessageReports,
@@ -323,7 +331,7 @@ def _web(
         openapi_url=None,  # /openapi.json and /docs ask for a key, and load nothing from elsewhere
     )
     app.add_middleware(SessionRenewal)
-    app.add_middleware(Edge, acting=ACTING)
+    install_front(app, front(settings))
     install_fallback(app, ACTING)
 
     def reasons() -> Sequence[str]:

