@@ -7,6 +7,7 @@ must be done as if nothing had been, and the group that it shares with all calls
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from fwai.http.secret_file import SessionSecret
 from fwai.jobs.delivery_reports import DeliveryReports
 from fwai.jobs.events import Events
 from fwai.jobs.failures import FailureRegistry
+from fwai.jobs.limit_alarms import LimitAlarm
 from fwai.jobs.signals import JobSignals
 from fwai.jobs.worker import Worker
 from fwai.store import database as database_module
@@ -372,6 +374,26 @@ class Folders(Service):
         return (Area.STORAGE, "recordings") not in self.failures.standing
 
 
+class Alarms(Service):
+    loses = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        clock = loop_clock()
+        self.queue = SlowJobs(clock)
+        alarm = self.alarm = LimitAlarm(UTC, clock)
+        events = Events("https://n8n.example.com", None, None)  # type: ignore[arg-type]
+        self.run, self.stop = lambda: alarm.run(self.queue, events), alarm.stop
+        yield
+
+    async def ask(self, number: int) -> None:
+        self.alarm.reached(f"CALLS_{number}", number)
+
+    async def done(self, number: int) -> bool:
+        told = {job.payload["body"]["data"]["setting"] for job in self.queue.rows.values()}
+        return f"CALLS_{number}" in told
+
+
 class Cookies(Service):
     virtual = loses = False
 
@@ -394,6 +416,7 @@ SERVICES: Mapping[str, type[Service]] = {
     "database_log": Log,
     "database_writer": Rows,
     "failures": Notices,
+    "limit_alarms": Alarms,
     "file_writer": Files,
     "membership": Siblings,
     "message_reports": Reports,

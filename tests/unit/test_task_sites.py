@@ -61,7 +61,7 @@ ENDURING = {
         "file_writer", "database_writer", "database_log", "membership", "storage_watch",
     },
     "wiring/app.py open_server": {
-        "failures", "model_watch", "message_reports", "session_secret", "worker",
+        "failures", "limit_alarms", "model_watch", "message_reports", "session_secret", "worker",
     },
 }  # fmt: skip
 

@@ -117,9 +117,8 @@ class CallManager:
     @property
     def refusal(self) -> str | None:
         """Why no further call is admitted now; None when one is."""
-        if self._tasks is None or self.draining:
-            return "draining"
-        return self._capacity.refusal(len(self._live))
+        stopping = self._tasks is None or self.draining
+        return "draining" if stopping else self._capacity.refusal(len(self._live))
 
     async def run(self, ready: asyncio.Event) -> None:
         """Own all calls until `stop`; then end those that are left and return."""

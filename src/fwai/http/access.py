@@ -273,8 +273,9 @@ class SessionRenewal:
 
 
 def client_address(request: Request) -> str:
-    """Return the address that a request's connection comes from; empty when it is not known."""
-    return request.client.host if request.client else ""
+    """Return the client's address: past our proxies, where they tell it; else its connection's."""
+    proven: str = getattr(request.state, "client_address", "")
+    return proven or (request.client.host if request.client else "")
 
 
 def is_local(request: Request) -> bool:

@@ -105,6 +105,7 @@ class RateLimiter:
             await self._app(scope, receive, send)
             return
         address = self._addresses.of(scope)
+        scope.setdefault("state", {})["client_address"] = address
         problem = self._refusal(Request(scope), address)
         if problem is not None:
             await problem.response()(scope, receive, send)

@@ -171,9 +171,7 @@ async def open_server(
         stack.callback(signals.stop)  # once no call writes jobs any more
         start_enduring(workers, lambda: failures.run(store.jobs, events), "failures", failures)
         stack.callback(failures.stop)
-        start_enduring(
-            workers, lambda: alarms.run(store.jobs, events), "limit_alarms", failures
-        )
+        start_enduring(workers, lambda: alarms.run(store.jobs, events), "limit_alarms", failures)
         stack.callback(alarms.stop)
         start_enduring(workers, factory.watch.run, "model_watch", failures)
         stack.callback(factory.watch.stop)

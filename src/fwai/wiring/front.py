@@ -50,7 +50,7 @@ def front(settings: Settings) -> Front:
 
 def inbound_limits(settings: Settings) -> InboundLimits:
     """Build the bounds on calls that come in."""
-    own = {settings.human_handoff_number} - {""}
+    own = {settings.human_handoff_number, *settings.owner_phones} - {""}
     return InboundLimits(
         per_caller=settings.calls_per_caller,
         at_once=settings.calls_at_once_per_caller,
