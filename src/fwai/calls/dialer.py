@@ -12,7 +12,7 @@ A ``callback`` job turns a promise whose time has come into a call.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -325,7 +325,8 @@ class CallbackDialer:
         due_at = promised_at(job)
         if due_at > now and not callback.attempts:
             return Postpone(due_at, "the clock was set back")
-        if self._policy.too_late(hours.next_open(due_at, zone), now):
+        until = self._policy.until(due_at, hours, zone)
+        if now > until:
             await self._give_up(callback, call_id)
             _log.warning("callback_missed", callback_id=callback.id)
             return Done({"state": CallbackState.MISSED.value})
@@ -343,7 +344,7 @@ class CallbackDialer:
             context={"callback_note": callback.note},
             callback_id=callback.id,
             call_id=call_id,
-            until=hours.next_open(due_at, zone) + timedelta(seconds=self._policy.window_s),
+            until=until,
         )
         try:
             await self._place(request)

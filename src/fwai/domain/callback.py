@@ -4,8 +4,10 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from fwai.domain.call import CallState
+from fwai.domain.hours import CallingHours
 
 MAX_NOTE: Final = 500
 TOO_LATE: Final = "too_late"  # the cause of a call that waited until it was not worth dialling
@@ -85,16 +87,16 @@ class CallbackPolicy:
     Attributes:
         attempts: Calls at most, the first one included.
         gap_s: Delay from a failed call to the next.
-        window_s: How late a call may be made, such as after downtime.
+        window_s: How late a call may be made, such as after downtime, within calling hours.
     """
 
     attempts: int = 3
     gap_s: float = 900.0
     window_s: float = 7200.0
 
-    def too_late(self, due_at: datetime, now: datetime) -> bool:
-        """Whether ``now`` is past the window in which the call may still be made."""
-        return now > due_at + timedelta(seconds=self.window_s)
+    def until(self, due_at: datetime, hours: CallingHours, zone: ZoneInfo) -> datetime:
+        """Return until when the call may still be made; while nobody is called nothing counts."""
+        return hours.open_for(due_at, self.window_s, zone)
 
     def after(
         self, callback: Callback, call: CallState, now: datetime, cause: str = ""

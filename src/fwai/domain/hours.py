@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
-from typing import Self
+from typing import Final, Self
 from zoneinfo import ZoneInfo
 
 _SPAN = re.compile(r"\s*(\d{1,2}):(\d{2})\s*[-–]\s*(\d{1,2}):(\d{2})\s*", re.ASCII)  # noqa: RUF001
 _DAY_MINUTES = 24 * 60
+MORNING: Final = timedelta(minutes=15)
+MAX_NIGHTS: Final = 31
 _FIX = "write it as 09:00-21:00, the start before the end on the same day (24:00 at most)"
 
 
@@ -84,6 +86,42 @@ class CallingHours:
             >= instant
             and self.contains(opening, zone)
         )
+
+    def closes_after(self, at: datetime, zone: ZoneInfo) -> datetime:
+        """Return the first moment after ``at`` at which the day's hours are over, in ``zone``."""
+        today = at.astimezone(zone).date()
+        whole_day = self.end_minute == _DAY_MINUTES
+        instant = at.astimezone(UTC)
+        return next(
+            closing
+            for days in count()
+            for fold in (0, 1)
+            if (
+                closing := at_local_time(
+                    today + timedelta(days + whole_day), self.end, zone, fold
+                )
+            ).astimezone(UTC)
+            > instant
+        )
+
+    def open_for(self, at: datetime, seconds: float, zone: ZoneInfo) -> datetime:
+        """Return the moment by which it was open for ``seconds`` since ``at``, in ``zone``.
+
+        What is left at closing counts from the next opening on, where it is at least `MORNING`:
+        what had to wait for the night is not late at once. After `MAX_NIGHTS` no more is counted.
+        """
+        since, left = self.next_open(at, zone).astimezone(UTC), timedelta(seconds=seconds)
+        for _ in range(MAX_NIGHTS):
+            closes = self.closes_after(since, zone)
+            closing = closes.astimezone(UTC)
+            opening = self.next_open(closes, zone).astimezone(UTC)
+            if since + left < closing:
+                break
+            left -= closing - since
+            if opening > closing:
+                left = max(left, min(MORNING, timedelta(seconds=seconds)))
+            since = opening
+        return (since + left).astimezone(zone)
 
 
 def at_local_time(day: date, clock: time, zone: ZoneInfo, fold: int = 0) -> datetime:

@@ -831,6 +831,42 @@ async def test_the_night_does_not_count_as_late() -> None:
     assert await desk.call(run_at=evening) == Done({"call_id": "cb_1-1"})
 
 
+@pytest.mark.parametrize(
+    ("due", "runs", "called"),
+    [
+        ((20, 58), (21, 1), True),  # the server was down at closing
+        ((20, 59), (21, 0), True),
+        ((19, 0), (21, 0), True),
+        ((18, 58), (21, 0), False),  # two hours in which it might have been called
+        ((8, 0), (11, 0), True),
+        ((8, 0), (11, 1), False),
+    ],
+)
+async def test_a_night_makes_no_promise_late(
+    due: tuple[int, int], runs: tuple[int, int], called: bool
+) -> None:
+    due_at = datetime(2026, 11, 24, *due, tzinfo=KOLKATA)
+    desk = Promises(replace(PROMISE, due_at=due_at))
+    desk.clock.now = datetime(2026, 11, 24, *runs, tzinfo=KOLKATA)
+
+    outcome = await desk.call(run_at=due_at)
+    if isinstance(outcome, Postpone):
+        desk.clock.now = outcome.run_at + timedelta(seconds=30)  # others are called first
+        await desk.call(run_at=due_at)
+
+    assert desk.state is (CallbackState.CALLING if called else CallbackState.MISSED)
+
+
+async def test_a_call_that_waits_for_a_line_past_closing_may_be_dialled_in_the_morning() -> None:
+    due_at = datetime(2026, 11, 24, 20, 58, tzinfo=KOLKATA)
+    desk = Promises(replace(PROMISE, due_at=due_at))
+    desk.clock.now = due_at
+
+    await desk.call(run_at=due_at)
+
+    assert desk.placed[0].until == datetime(2026, 11, 25, 10, 58, tzinfo=KOLKATA)
+
+
 async def test_a_crash_before_the_call_was_asked_for_loses_no_promise() -> None:
     desk = Promises()
     desk.refusal = StoreError("killed")

@@ -1,10 +1,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from fwai.domain.call import CallState
 from fwai.domain.callback import Callback, CallbackPolicy, CallbackState
+from fwai.domain.hours import CallingHours
 
 NOW = datetime(2026, 11, 24, 11, 30, tzinfo=UTC)
 POLICY = CallbackPolicy(attempts=3, gap_s=900.0, window_s=7200.0)
@@ -24,7 +26,9 @@ def test_a_promise_is_open_until_it_is_kept_or_given_up() -> None:
     ("late_s", "late"), [(-60, False), (0, False), (7200, False), (7201, True)]
 )
 def test_a_call_is_too_late_after_its_window(late_s: float, late: bool) -> None:
-    assert POLICY.too_late(NOW, NOW + timedelta(seconds=late_s)) is late
+    until = POLICY.until(NOW, CallingHours.parse("09:00-21:00"), ZoneInfo("Asia/Kolkata"))
+
+    assert (NOW + timedelta(seconds=late_s) > until) is late
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,62 @@ def test_hours_that_the_clock_shows_twice_open_twice() -> None:
     assert twice.next_open(shown_again, BERLIN).date() == date(2026, 10, 26)
 
 
+@pytest.mark.parametrize(
+    ("at", "minutes", "until"),
+    [
+        (india(12), 120, india(14)),
+        (india(12), 0, india(12)),
+        (india(20, 58), 1, india(20, 59)),
+        (india(20, 58), 120, india(10, 58, day=23)),
+        (india(19), 120, india(9, 15, day=23)),  # used up to the last minute
+        (india(18, 59), 120, india(20, 59)),
+        (india(19, 5), 120, india(9, 15, day=23)),  # five minutes are left, a morning has more
+        (india(20, 59), 5, india(9, 5, day=23)),
+        (india(21, 5), 120, india(11, day=23)),
+        (india(3), 120, india(11)),
+        (india(9), 36 * 60, india(9, 15, day=25)),
+        (india(9), 30 * 60, india(15, day=24)),
+    ],
+)  # fmt: skip
+def test_open_for_a_while_whatever_nights_are_between(
+    at: datetime, minutes: int, until: datetime
+) -> None:
+    assert DAY.open_for(at, minutes * 60.0, INDIA) == until
+    assert DAY.open_for(at.astimezone(UTC), minutes * 60.0, INDIA) == until
+
+
+@given(minute=st.integers(0, 1439), minutes=st.integers(0, 10_080))
+def test_without_a_night_it_is_a_sum(minute: int, minutes: int) -> None:
+    at = india(0) + timedelta(minutes=minute)
+    always = CallingHours.parse("00:00-24:00")
+    assert always.open_for(at, minutes * 60.0, INDIA) == at + timedelta(minutes=minutes)
+
+
+@given(
+    span=spans,
+    at=st.integers(0, 366 * 1440).map(
+        lambda minute: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
+    ),
+    minutes=st.integers(1, 10_080),
+)
+def test_it_never_ends_before_an_opening_nor_before_its_seconds(
+    span: tuple[int, int], at: datetime, minutes: int
+) -> None:
+    start, end = span
+    hours = CallingHours.parse(f"{start // 60}:{start % 60:02}-{end // 60}:{end % 60:02}")
+
+    until = hours.open_for(at, minutes * 60.0, BERLIN).astimezone(UTC)
+
+    assert until >= hours.next_open(at, BERLIN).astimezone(UTC) + timedelta(minutes=minutes)
+    assert until <= at + timedelta(days=80)
+
+
+def test_hours_of_a_minute_end_the_counting() -> None:
+    minute = CallingHours.parse("09:00-09:01")
+    until = minute.open_for(india(9), 7 * 86_400.0, INDIA)
+    assert timedelta(days=31) <= until - india(9) <= timedelta(days=39)
+
+
 def test_the_wall_clock() -> None:
     spring, autumn = date(2027, 3, 28), date(2026, 10, 25)
     assert at_local_time(spring, time(2, 30), BERLIN).time() == time(3, 30)
