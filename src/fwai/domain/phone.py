@@ -51,6 +51,9 @@ _TWO_DIGITS: Final = frozenset({
     "64", "65", "66", "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98",
 })  # fmt: skip
 _ALL: Final = "*"
+# Where numbers have ten digits and no trunk zero is needed before them.
+_UNMARKED: Final = ("IN", "US")
+_MAYBE_MORE: Final = f"it may be a number with something else behind it; {FIX}"
 
 
 def dialable(text: str) -> str:
@@ -64,7 +67,10 @@ def dialable(text: str) -> str:
             than an ordinary one (`Tariff`).
     """
     written = phone_text.read(text)
-    abroad = _with_country(written) or _bare(written)
+    abroad = _with_country(written)
+    if not abroad and _joined(written):
+        raise PhoneError(_MAYBE_MORE)
+    abroad = abroad or _bare(written)
     if not abroad and written.digits.startswith("0"):
         raise PhoneError(f"it begins with 0, as inside a country; {FIX}")
     if not abroad:
@@ -97,14 +103,22 @@ def own_number(text: str, regions: Sequence[str], *, dialled: bool = False) -> s
     if abroad:
         planned = _only(abroad, possible=not dialled)
         return _transferred(planned) if dialled else planned.number
-    readings = [phone_plan.international(one) for one in _bare(written)]
-    readings += [one for region in regions for one in _inside(written.digits, region)]
+    joined = _joined(written)
+    readings = [] if joined else [phone_plan.international(one) for one in _bare(written)]
+    readings += [
+        one
+        for region in regions
+        for one in _inside(written.digits, region)
+        if not joined or one.number == f"+{phone_plan.code_of(region)}{written.digits}"
+    ]
     found = {one.number: one for one in readings if one.standing is Standing.VALID}
     if len(found) == 1:
         (planned,) = found.values()
         return _transferred(planned) if dialled else planned.number
     if found:
         raise PhoneError(f"it may be a number of several countries; {FIX}")
+    if joined:
+        raise PhoneError(_MAYBE_MORE)
     if not regions:
         raise PhoneError(f"TIMEZONE does not tell its country; {FIX}")
     raise PhoneError(f"it is no complete number of {' or '.join(regions)}; {FIX}")
@@ -123,6 +137,8 @@ def caller_number(raw: str, region: str = "", *, national_first: bool = False) -
     except PhoneError:
         return ""
     digits = written.digits
+    if _joined(written):
+        return ""
     # After + a zero is a national number's, or 00: somebody has put the plus before it.
     abroad = _with_country(replace(written, plus=not digits.startswith("0")))
     if digits.removeprefix(_ABROAD) in _PLACEHOLDERS:
@@ -233,8 +249,10 @@ def _with_country(written: Written) -> tuple[str, ...]:
     if written.digits.startswith(_ABROAD):
         return tuple(one.removeprefix(_ABROAD) for one in ways)
     inner = written.digits.removeprefix(_ABROAD_FROM_AMERICA)
-    # 011 is also how Delhi and others begin, but their numbers are shorter.
-    if inner != written.digits and len(inner) > NATIONAL_DIGITS:
+    # 011 is also how Delhi and others begin. Their numbers are shorter, but something may follow.
+    groups = [one for one in (written.groups[0].removeprefix("011"), *written.groups[1:]) if one]
+    whole = len(groups) == 1 or groups[0] == country_code(inner)
+    if inner != written.digits and len(inner) > NATIONAL_DIGITS and whole:
         abroad = phone_plan.international(inner)
         return (inner,) if abroad.standing is Standing.VALID else ()
     return ()
@@ -246,6 +264,23 @@ def _bare(written: Written) -> tuple[str, ...]:
     if digits.startswith("0") or len(digits) <= NATIONAL_DIGITS:
         return ()
     return tuple(one for one in (digits, written.trunk_left_out) if one)
+
+
+def _joined(written: Written) -> bool:
+    """Whether bare digits may be a number inside a country with something else behind it.
+
+    ``9198765432 10`` is parted where no country code ends, and in ``33 2345 6789 0`` a number of
+    Kolkata stands before a digit.
+    """
+    digits, groups = written.digits, written.groups
+    if written.plus or len(groups) == 1 or not _bare(written):
+        return False
+    if groups[0] != country_code(digits):
+        return True
+    first = "".join(groups[:-1])
+    return len(first) == NATIONAL_DIGITS and any(
+        phone_plan.national(first, region).standing is Standing.VALID for region in _UNMARKED
+    )
 
 
 def _inside(digits: str, region: str) -> list[Planned]:

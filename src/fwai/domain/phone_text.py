@@ -38,6 +38,9 @@ _EXTENSION: Final = re.compile(r"(?:;?\s*(?:ext(?:ensio)?n?|x)[\s.:=]*|#\s*)[0-9
 _SEVERAL: Final = re.compile(r"[,;/|&]|\b(?:or|and)\b", re.IGNORECASE)
 _WHOLE_FLOAT: Final = re.compile(r"(\+?[0-9]{8,15})\.0{1,2}", re.ASCII)
 _EXPONENT: Final = re.compile(r"\+?([0-9])(?:[.,]([0-9]*))?[eE]\+?([0-9]{1,2})", re.ASCII)
+# Numbers parted by points end so, too, but only in two zeros and with other points before them.
+_FLOAT_BEHIND: Final = re.compile(r"[^.]*\.0{1,2}|.*\.0", re.ASCII)
+_NEXT_CELL: Final = re.compile(r"[^\S ]")  # whatever is blank but the blank: line breaks, tabs
 _TRUNK: Final = re.compile(r"\(\s*0\s*\)")
 _MARKS: Final = re.compile(r"[\s().\-]+")
 
@@ -54,11 +57,13 @@ class Written:
         plus: Whether it began with ``+``, so that its country is told.
         digits: ASCII digits, `MIN_DIGITS` to `MAX_DIGITS`.
         trunk_left_out: The digits without a zero that stood in brackets; else empty.
+        groups: The digits as they were parted, without such a zero.
     """
 
     plus: bool
     digits: str
     trunk_left_out: str = ""
+    groups: tuple[str, ...] = ()
 
 
 def read(text: str) -> Written:
@@ -71,16 +76,22 @@ def read(text: str) -> Written:
         PhoneError: It is not one number, or too short to be a subscriber's.
     """
     if _PLAIN.fullmatch(text):
-        return Written(text.startswith("+"), text.removeprefix("+"))
-    shown = _SCHEME.sub("", _visible(text).strip(_QUOTES), count=1).strip(_QUOTES)
+        plain = text.removeprefix("+")
+        return Written(text.startswith("+"), plain, groups=(plain,))
+    shown = _SCHEME.sub("", _bared(_visible(text)), count=1)
+    shown = _bared(shown)
     if len(shown) > MAX_CHARS:
         raise PhoneError(f"a telephone number has at most {MAX_CHARS} characters; give one number")
     shown = _of_spreadsheet(shown)
     _refuse_extras(shown)
-    without_trunk = _TRUNK.sub("", shown)
+    without_trunk = _TRUNK.sub(" ", shown)
     plus, digits = _digits(shown)
     left_out = _digits(without_trunk)[1] if without_trunk != shown else ""
-    return Written(plus, digits, left_out)
+    return Written(plus, digits, left_out, tuple(re.findall("[0-9]+", without_trunk)))
+
+
+def _bared(text: str) -> str:
+    return text.strip().strip(_QUOTES).strip()
 
 
 def _visible(text: str) -> str:
@@ -132,7 +143,7 @@ def _refuse_extras(text: str) -> None:
         raise PhoneError(f"there is no number in it; {FIX}")
     if _EXTENSION.search(text):
         raise PhoneError("an extension cannot be dialled; give the number without it")
-    if text.count("+") > 1 or _SEVERAL.search(text):
+    if text.count("+") > 1 or _SEVERAL.search(text) or _NEXT_CELL.search(text):
         raise PhoneError("it holds more than one number; give one")
     if re.search("[A-Za-z]", text):
         raise PhoneError("it holds letters; write the number with digits only")
@@ -141,6 +152,8 @@ def _refuse_extras(text: str) -> None:
         raise PhoneError(
             f"it holds a character that is in no number ({_name(strange)}); leave it out"
         )
+    if _FLOAT_BEHIND.fullmatch(text):
+        raise PhoneError("it ends as a spreadsheet writes amounts; leave out the point and the 0")
     if "+" in text.lstrip(" (")[1:]:
         raise PhoneError("+ stands before the country code; write it first")
 

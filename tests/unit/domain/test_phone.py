@@ -35,7 +35,7 @@ LONDON: Final = "+442079460000"
 
 indian = st.from_regex(r"91[6-9][0-9]{9}", fullmatch=True)
 digits = st.from_regex(r"[1-9][0-9]{6,14}", fullmatch=True)
-separators = st.sampled_from(["", " ", "-", ".", "(", ")", "\t", "\u00a0", "\u200b", "\u202c"])
+separators = st.sampled_from(["", " ", "-", ".", "(", ")", "\u00a0", "\u200b", "\u202c"])
 
 COUNTRY = "country code"
 ZERO = "begins with 0"
@@ -49,6 +49,8 @@ UNUSED = "begins like this"
 PREMIUM = "premium"
 NOTHING = "no number in it"
 STRANGE = "character that is in no number"
+MORE = "something else behind it"
+AMOUNT = "as a spreadsheet writes amounts"
 HOME = "complete number of IN"
 
 # What is written | who is to be called: the number or why not | told of a caller by Exotel |
@@ -103,6 +105,35 @@ TABLE: Final = [
     ("+123456789012345678", "too many digits", "", "", "too many digits"),
     ("+1 555 010 0123", UNUSED, "+15550100123", "+15550100123", "+15550100123"),
     ("13912345678", UNUSED, "", "+13912345678", HOME),
+    # What stands behind a number.
+    ("9199999000 00", MORE, "", "", MORE),
+    ("9199999000-00", MORE, "", "", MORE),
+    ("9111111111 11", MORE, "", "", MORE),
+    ("9999900000 22", MORE, "", "", MORE),
+    ("7999999999 0", MORE, "", "", MORE),
+    ("202-555-0100 8", MORE, "", "", MORE),
+    ("(202) 555-0100 12", MORE, "", "", MORE),
+    ("493931 310000", MORE, "", "", MORE),
+    ("33 2345 6789 0", MORE, "", "", MORE),
+    ("91 99999 000 00", MORE, "", "", MORE),
+    ("91 9999900000", A, A, A, A),
+    ("91-99999-00000", A, A, A, A),
+    ("1 202 555 0100", "+12025550100", "+12025550100", "+12025550100", "+12025550100"),
+    ("44 20 7946 0000", LONDON, LONDON, LONDON, LONDON),
+    ("9999900000\n22", SEVERAL, "", "", SEVERAL),
+    ("+91 99999\t00000", SEVERAL, "", "", SEVERAL),
+    ("+91 99999\r\n00000", SEVERAL, "", "", SEVERAL),
+    ("+91 99999\u202800000", SEVERAL, "", "", SEVERAL),
+    ("+91 99999 00000\n", A, A, A, A),
+    ("'+91 99999 00000\r\n", A, A, A, A),
+    ("011-27000000-122", ZERO, "", "", HOME),
+    ("01127000000-122", ZERO, "", "", HOME),
+    ("011 919999900000", A, A, A, A),
+    ("011919999900000", A, A, A, A),
+    ("+49 30 1234567.0", AMOUNT, "", "", AMOUNT),
+    ("+91 99999 00000.00", AMOUNT, "", "", AMOUNT),
+    ("+33.1.23.45.67.0", AMOUNT, "", "", AMOUNT),
+    ("+33.1.23.45.67.00", "+33123456700", "+33123456700", "+33123456700", "+33123456700"),
     # Of a spreadsheet.
     ("919999900000.0", A, A, A, A),
     ("+919999900000.00", A, A, A, A),
@@ -336,7 +367,7 @@ def test_an_indian_installation_starts_and_answers_without_the_library() -> None
 # ---- properties ----------------------------------------------------------------------------------
 
 
-@given(number=indian, prefix=st.sampled_from(["", "+", "00"]), data=st.data())
+@given(number=indian, prefix=st.sampled_from(["+", "00"]), data=st.data())
 def test_a_full_number_is_brought_to_one_form(
     number: str, prefix: str, data: st.DataObject
 ) -> None:
@@ -345,6 +376,25 @@ def test_a_full_number_is_brought_to_one_form(
 
     assert dialable(f" {written} ") == f"+{number}"
     assert caller_number(f" {written} ") == f"+{number}"
+
+
+@given(number=indian, sizes=st.lists(st.integers(1, 12), max_size=4))
+def test_bare_digits_are_their_number_or_none_however_they_are_parted(
+    number: str, sizes: list[int]
+) -> None:
+    rest, parts = number, []
+    for size in sizes:
+        parts.append(rest[:size])
+        rest = rest[size:]
+    written = " ".join(part for part in (*parts, rest) if part)
+    parted = written.partition(" ")[0]
+
+    if parted in ("91", number) and len(written.rpartition(" ")[2]) > 3:
+        assert dialable(written) == f"+{number}"
+    elif parted not in ("91", number):
+        with pytest.raises(PhoneError, match=MORE):
+            dialable(written)
+        assert caller_number(written, "IN") == ""
 
 
 @given(text=st.text(max_size=20))
