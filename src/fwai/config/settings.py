@@ -355,7 +355,7 @@ class Settings(BaseSettings):
         default=120,
         ge=1,
         le=10_080,
-        description="How late a callback is still made, after the server was down; nights do not count.",
+        description="How late a callback is still made after a breakdown, not counting nights.",
     )
 
     smtp_host: str = Field(default="", description="Mail server; enables send_email.")

@@ -97,9 +97,7 @@ class CallingHours:
             for days in count()
             for fold in (0, 1)
             if (
-                closing := at_local_time(
-                    today + timedelta(days + whole_day), self.end, zone, fold
-                )
+                closing := at_local_time(today + timedelta(days + whole_day), self.end, zone, fold)
             ).astimezone(UTC)
             > instant
         )

@@ -2,17 +2,19 @@
 
 The older file was never described beyond "scheduled callbacks", so several shapes are understood.
 What is not clear is not guessed: a wrong time or number would call somebody who expects nothing.
-Such entries are named by their position and stay in the file, which is kept under another name.
+Such entries are named by their position and kept in a file under another name, whose shape is
+understood, too: put right and named as before, it is imported at the next start.
 """
 
 import asyncio
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -36,8 +38,15 @@ _TIMES: Final = (
     "datetime",
 )
 _NOTES: Final = ("note", "reason", "message", "context", "notes")
+_STATUSES: Final = ("status", "state")
+_WAITING: Final = ("pending", "scheduled", "")
 _OVER: Final = ("completed", "complete", "done", "cancelled", "canceled", "failed", "missed")
+# Marks beside or instead of a status that leave it open whether somebody is to be called.
+_MARKS: Final = ("expired", "success", "called", "deleted", "rescheduled", "in_progress", "paused")
+_NOT_SAID: Final = ("none", "false", "no", "0", "")
 _SECONDS: Final = range(1_000_000_000, 100_000_000_000)
+
+_T = TypeVar("_T")
 
 _log = structlog.get_logger()
 
@@ -49,12 +58,28 @@ class _Reading:
     agent: str
 
 
+@dataclass(frozen=True, slots=True)
+class OldCallbacks:
+    """What an older installation's file holds.
+
+    Attributes:
+        found: The promises.
+        problems: What is wrong with the others.
+        left: Those others as they stand there, by their position; None when it is no list at all.
+    """
+
+    found: list[NewCallback]
+    problems: list[str]
+    left: Mapping[str, object] | None
+
+
 def parse_old_callbacks(
     raw: object, zone: tzinfo, now: datetime, default_agent: str
-) -> tuple[list[NewCallback], list[str]]:
-    """Return the promises in an older installation's file, and what is wrong with the others.
+) -> OldCallbacks:
+    """Read the promises in an older installation's file.
 
-    Entries that say they are over are passed over in silence.
+    Entries that say they are over are passed over in silence. Those that say neither that nor that
+    they wait are not taken over.
 
     Args:
         raw: The file's JSON: a list, an object with a list under ``callbacks``, or one by id.
@@ -67,21 +92,26 @@ def parse_old_callbacks(
     if isinstance(raw, Mapping):
         raw = list(raw.values())
     if not isinstance(raw, list):
-        return [], ["the file holds no list of callbacks"]
+        return OldCallbacks([], ["the file holds no list of callbacks"], None)
     reading = _Reading(zone, now, default_agent)
     found: dict[str, NewCallback] = {}
     problems = []
+    left = {
+        f"entry {position}": item
+        for position, item in enumerate(raw[MAX_CALLBACKS:], start=MAX_CALLBACKS + 1)
+    }
     for position, item in enumerate(raw[:MAX_CALLBACKS], start=1):
         try:
             new = _read(item, reading)
         except ValueError as exc:
             problems.append(f"entry {position}: {exc}")
+            left[f"entry {position}"] = item
         else:
             if new is not None:
                 found.setdefault(new.key, new)
     if len(raw) > MAX_CALLBACKS:
         problems.append(f"entry {MAX_CALLBACKS + 1} and what follows: too many")
-    return list(found.values()), problems
+    return OldCallbacks(list(found.values()), problems, left)
 
 
 async def import_once(
@@ -92,13 +122,14 @@ async def import_once(
     default_agent: str,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Schedule what the file promises, rename it to ``<name>.imported``, and return how many.
+    """Schedule what the file promises, remove the file, and return how many.
 
-    A crash in between imports nothing twice: the same entry has the same key again. A file that
-    cannot be read is left alone and logged.
+    What was not imported is kept in ``<name>.imported``; nobody's number stays who is in the
+    database now, or whose callback is over. A crash in between imports nothing twice: the same
+    entry has the same key again. A file that cannot be read is left alone and logged.
 
     Raises:
-        StoreError: The database failed, or the file cannot be renamed.
+        StoreError: The database failed, or the file cannot be removed.
     """
     try:
         raw = await asyncio.to_thread(_load, path)
@@ -107,19 +138,44 @@ async def import_once(
     except (OSError, ValueError, RecursionError) as exc:
         _log.error("old_callbacks_unreadable", path=str(path), error=type(exc).__name__)
         return 0
-    found, problems = parse_old_callbacks(raw, zone, clock(), default_agent)
+    old = parse_old_callbacks(raw, zone, clock(), default_agent)
     imported = 0
-    for new in found:
+    for new in old.found:
         imported += (await callbacks.schedule(new))[1]
     done = path.with_name(f"{path.name}.imported")
     try:
-        await asyncio.to_thread(path.replace, done)
+        await asyncio.to_thread(_put_aside, path, done, old.left)
     except OSError as exc:
-        raise StoreError(f"{path} cannot be renamed: {exc.strerror}; move it away") from exc
-    for problem in problems[:MAX_TOLD]:
+        raise StoreError(f"{path} cannot be removed: {exc.strerror}; move it away") from exc
+    for problem in old.problems[:MAX_TOLD]:
         _log.warning("old_callback_not_imported", path=str(done), problem=problem)
-    _log.info("old_callbacks_imported", imported=imported, not_imported=len(problems))
+    _log.info("old_callbacks_imported", imported=imported, not_imported=len(old.problems))
     return imported
+
+
+def _put_aside(path: Path, done: Path, left: Mapping[str, object] | None) -> None:
+    """Replace the file by one of what is left of it, or by none."""
+    try:
+        text = None if left is None else _one_a_line(left)
+    except RecursionError:  # it was nested just deep enough to be read
+        text = None
+    if text is None:
+        path.replace(done)
+        return
+    if left:
+        scratch = done.with_name(f"{done.name}.new")
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(done)
+    path.unlink()
+
+
+def _one_a_line(left: Mapping[str, object]) -> str:
+    lines = (f"{json.dumps(name)}: {json.dumps(item)}" for name, item in left.items())
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _load(path: Path) -> object:
@@ -135,8 +191,9 @@ def _read(item: object, reading: _Reading) -> NewCallback | None:
         raise ValueError("is not an object")  # noqa: TRY004 - told like all that is wrong
     if _over(item):
         return None
-    phone = _phone(_first(item, _PHONES))
-    due_at = _time(_first(item, _TIMES), reading.zone)
+    _check_waiting(item)
+    phone = _only(item, _PHONES, _phone, "numbers")
+    due_at = _only(item, _TIMES, lambda value: _time(value, reading.zone), "times")
     if due_at < reading.now - OLDEST:
         raise ValueError("its time is over")
     text = _first(item, _NOTES)
@@ -147,9 +204,42 @@ def _read(item: object, reading: _Reading) -> NewCallback | None:
 
 
 def _over(item: Mapping[str, Any]) -> bool:
-    status = item.get("status")
-    said = status.strip().lower() if isinstance(status, str) else ""
-    return said in _OVER or any(item.get(name) is True for name in _OVER)
+    return any(said in _OVER for said in _statuses(item)) or any(
+        str(item.get(name)).strip().lower() not in _NOT_SAID for name in _OVER
+    )
+
+
+def _check_waiting(item: Mapping[str, Any]) -> None:
+    """Refuse what is neither over nor certainly to be called.
+
+    Raises:
+        ValueError: A status or a mark says something else.
+    """
+    if any(said not in _WAITING for said in _statuses(item)):
+        raise ValueError("its status is neither pending nor scheduled")
+    for name in _MARKS:
+        if str(item.get(name)).strip().lower() not in _NOT_SAID:
+            raise ValueError(f"it is marked as {name}")
+
+
+def _statuses(item: Mapping[str, Any]) -> list[str]:
+    values = [item[name] for name in _STATUSES if item.get(name) is not None]
+    return [str(value).strip().lower() for value in values]
+
+
+def _only(
+    item: Mapping[str, Any], names: Sequence[str], read: Callable[[object], _T], what: str
+) -> _T:
+    """Read the value that all of ``names`` that say anything agree on.
+
+    Raises:
+        ValueError: There is none, one cannot be read, or they are of several minds.
+    """
+    given = [name for name in names if item.get(name) not in (None, "")]
+    readings = [read(item[name]) for name in given] or [read(None)]
+    if any(one != readings[0] for one in readings):
+        raise ValueError(f"{', '.join(given)} are different {what}; leave the right one")
+    return readings[0]
 
 
 def _first(item: Mapping[str, Any], names: Sequence[str]) -> object:

@@ -23,7 +23,8 @@ ITEM = {"phone": PHONE, "scheduled_time": ISO, "note": "about the demo"}
 
 
 def parse(raw: object) -> tuple[list[NewCallback], list[str]]:
-    return parse_old_callbacks(raw, KOLKATA, NOW, "FWAI_Core")
+    old = parse_old_callbacks(raw, KOLKATA, NOW, "FWAI_Core")
+    return old.found, old.problems
 
 
 def one(**changes: object) -> NewCallback:
@@ -200,9 +201,60 @@ def test_what_is_over_is_passed_over_in_silence(over: dict[str, object]) -> None
     assert parse([ITEM | over, {"time": "?"} | over]) == ([], [])
 
 
-@pytest.mark.parametrize("status", ["pending", "scheduled", "", None, 3])
-def test_what_is_not_over_is_a_promise(status: object) -> None:
-    assert one(status=status, completed=False).phone == PHONE
+@pytest.mark.parametrize("name", ["status", "state"])
+@pytest.mark.parametrize("status", ["pending", "scheduled", " Pending ", "", None])
+def test_what_is_not_over_is_a_promise(name: str, status: object) -> None:
+    assert one(**{name: status}, completed=False, failed=0, called="no").phone == PHONE
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        *({"status": word} for word in (
+            "expired", "success", "called", "deleted", "rescheduled", "in_progress", "no_answer",
+            "paused", "3", 3, True, ["pending"], {"is": "pending"},
+        )),
+        {"state": "expired"},
+        {"status": "pending", "state": "called"},
+        {"called": True},
+        {"deleted": "true"},
+        {"expired": 1},
+    ],
+)  # fmt: skip
+def test_what_is_perhaps_not_to_be_called_is_told_and_not_called(unclear: dict[str, Any]) -> None:
+    found, (problem,) = parse([ITEM | unclear, ITEM])
+
+    assert len(found) == 1
+    assert problem.startswith("entry 1: it")
+
+
+@pytest.mark.parametrize("over", [{"completed": "2026-11-01"}, {"done": "yes"}, {"missed": 1}])
+def test_whatever_says_that_it_is_over_is_believed(over: dict[str, object]) -> None:
+    assert parse([ITEM | over]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ({"to": OTHER_PHONE}, "phone, to are different numbers"),
+        ({"number": OTHER_PHONE, "to": PHONE}, "phone, to, number are different numbers"),
+        ({"time": at(7200).isoformat()}, "scheduled_time, time are different times"),
+        ({"when": int(T0)}, "scheduled_time, when are different times"),
+        ({"to": "Asha"}, "there is no number in it"),
+        ({"time": "5 pm"}, "its time cannot be understood"),
+    ],
+)
+def test_of_two_numbers_or_times_none_is_guessed(more: dict[str, object], names: str) -> None:
+    found, (problem,) = parse([ITEM | more])
+
+    assert found == []
+    assert problem.startswith(f"entry 1: {names}")
+    assert PHONE not in problem
+
+
+def test_a_number_and_a_time_may_be_said_twice() -> None:
+    twice = one(to="0091 99999 00001", when=int(DUE.timestamp()))
+    assert (twice.phone, twice.due_at) == (PHONE, DUE)
 
 
 def test_what_is_over_by_its_time_is_told() -> None:
@@ -321,10 +373,58 @@ async def test_a_file_is_imported_and_put_aside(
     assert (callback.phone, callback.due_at, callback.note) == (PHONE, DUE, "about the demo")
     assert await jobs.by_key(f"callback:{callback.id}:0") is not None
     assert not path.exists()
-    assert json.loads(done(path).read_text())[1]["phone"] == "Asha"
+    assert json.loads(done(path).read_text()) == {"entry 2": ITEM | {"phone": "Asha"}}
+    assert done(path).stat().st_mode & 0o777 == 0o600
     assert [log["event"] for log in logs] == ["old_callback_not_imported", "old_callbacks_imported"]
     assert "Asha" not in str(logs)
     assert PHONE not in str(logs)
+
+
+async def test_of_a_file_that_was_imported_nothing_is_kept(
+    path: Path, callbacks: Callbacks
+) -> None:
+    path.write_text(json.dumps([ITEM, ITEM | {"status": "done"}]))
+
+    assert await imported(path, callbacks) == 1
+
+    assert list(path.parent.glob("callbacks.json*")) == []
+
+
+async def test_what_was_kept_is_imported_once_it_is_put_right(
+    path: Path, callbacks: Callbacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_callbacks, "MAX_CALLBACKS", 1)
+    path.write_text(json.dumps([ITEM, ITEM | {"note": "another"}]))
+    assert await imported(path, callbacks) == 1
+
+    done(path).rename(path)
+
+    assert await imported(path, callbacks) == 1
+    assert {one.note for one in await callbacks.page()} == {"about the demo", "another"}
+    assert list(path.parent.glob("callbacks.json*")) == []
+
+
+@pytest.mark.parametrize("depth", [*range(200, 1000, 50), *range(950, 1000)])
+def test_what_is_nested_deep_stays_whole(path: Path, depth: int) -> None:
+    raw: object = "Asha"
+    for _ in range(depth):
+        raw = [raw]
+    path.write_text("the file as it was")
+
+    old_callbacks._put_aside(path, done(path), {"entry 1": raw})
+
+    assert not path.exists()
+    kept = done(path).read_text()
+    assert kept == "the file as it was" or "Asha" in kept
+
+
+async def test_a_file_that_is_no_list_is_put_aside_whole(path: Path, callbacks: Callbacks) -> None:
+    path.write_text('"text"')
+
+    assert await imported(path, callbacks) == 0
+
+    assert not path.exists()
+    assert done(path).read_text() == '"text"'
 
 
 async def test_without_a_file_nothing_happens(path: Path, callbacks: Callbacks) -> None:
@@ -340,8 +440,8 @@ async def test_a_crash_in_between_imports_nothing_twice(
         raise OSError(28, "the power failed")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Path, "replace", fail)
-        with pytest.raises(StoreError, match="cannot be renamed"):
+        broken.setattr(Path, "unlink", fail)
+        with pytest.raises(StoreError, match="cannot be removed"):
             await imported(path, callbacks)
     (first, _) = await callbacks.page()
     await callbacks.cancel(first.id)
