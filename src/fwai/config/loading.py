@@ -52,7 +52,7 @@ def load_settings(values: Mapping[str, Any] | None = None, *, environment: bool 
 
 def setting_warnings() -> tuple[SettingWarning, ...]:
     """Return what is set in ``.env`` and in the environment without being a setting."""
-    return name_warnings(os.environ, Path(str(Settings.model_config["env_file"])))
+    return name_warnings(os.environ, _env_file())
 
 
 def inspect_settings(
@@ -91,11 +91,33 @@ def inspect_settings(
 
 def _read(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     try:
+        if kind is Settings:
+            _check_file(_env_file())
         return kind(**values)
     except UnicodeDecodeError:
         raise ConfigError([".env: not UTF-8; save it as UTF-8"]) from None
     except OSError as exc:
         raise ConfigError([f".env: cannot be read ({exc.strerror}); check its owner"]) from None
+
+
+def _env_file() -> Path:
+    return Path(str(Settings.model_config["env_file"]))
+
+
+def _check_file(file: Path) -> None:
+    """Refuse what stands where ``.env`` should and cannot be read; pydantic passes it over.
+
+    Raises:
+        ConfigError: It is a directory, which Docker makes of a file to mount that is not there, or a
+            link to nothing.
+    """
+    if file.is_dir():
+        why = "is a directory; remove it and write the file (Docker makes one of a missing file)"
+    elif file.is_symlink() and not file.exists():
+        why = "is a link to a file that is not there; write that file, or remove the link"
+    else:
+        return
+    raise ConfigError([f"{file.name}: {why}"])
 
 
 def _describe_error(name: str, error: Mapping[str, Any]) -> str:

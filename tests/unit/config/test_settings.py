@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -435,6 +435,31 @@ def test_a_file_that_is_no_utf8_is_named_with_the_fix(machine: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"\.env: not UTF-8; save it as UTF-8"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.mkdir(), r"\.env: is a directory; remove it and write the file"),
+        (lambda path: path.symlink_to("nowhere"), r"\.env: is a link to a file that is not there"),
+        (lambda path: path.symlink_to("/"), r"\.env: is a directory"),
+    ],
+    ids=["directory", "link to nothing", "link to a directory"],
+)
+def test_what_is_no_file_is_not_passed_over(
+    machine: Path, make: Callable[[Path], None], told: str
+) -> None:
+    make(machine / ".env")
+
+    with pytest.raises(ConfigError, match=told):
+        load_settings()
+    assert load_settings({}, environment=False).port == 3000
+
+
+def test_no_file_at_all_may_be_mounted_as_one(machine: Path) -> None:
+    (machine / ".env").symlink_to("/dev/null")
+
+    assert load_settings().port == 3000
 
 
 def test_what_we_do_not_know_is_ignored(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
