@@ -4,12 +4,12 @@ import ipaddress
 import re
 from collections import Counter
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import SecretStr
 
 from fwai.config.secrets import invalid_secrets
 from fwai.config.settings import Settings, is_set
+from fwai.config.time_zones import zone_problems
 from fwai.config.urls import public_url_problem, url_problem
 from fwai.config.values import half_quoted, has_hidden_characters
 from fwai.domain.host import networks
@@ -98,6 +98,11 @@ def invalid_settings(settings: Settings) -> list[str]:
         url = getattr(settings, name)
         if url and (problem := public_url_problem(url)):
             problems.append(f"{name.upper()}: must be https://host, as providers see it; {problem}")
+    older = settings.plivo_callback_url.rstrip("/").lower()
+    if older and settings.public_url and older != settings.base_url.lower():
+        problems.append(
+            "PLIVO_CALLBACK_URL: differs from PUBLIC_URL, which counts; leave this older name out"
+        )
     return problems + _invalid_exotel(settings)
 
 
@@ -117,12 +122,7 @@ def _invalid_exotel(settings: Settings) -> list[str]:
 def always_invalid(settings: Settings) -> list[str]:
     """Return the settings that are invalid even in demo mode, each with its fix."""
     problems = []
-    try:
-        ZoneInfo(settings.timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
-        near = nearest(settings.timezone, sorted(available_timezones()))
-        hint = f"did you mean {near}?" if near else "such as Asia/Kolkata"
-        problems.append(f"TIMEZONE: unknown zone {settings.timezone[:80]!r}; {hint}")
+    problems += zone_problems(settings.timezone)
     for name, (schemes, rule) in _BASE_URLS.items():
         if problem := url_problem(getattr(settings, name), schemes):
             problems.append(f"{name.upper()}: {rule}; {problem}")

@@ -108,8 +108,8 @@ def _check_file(file: Path) -> None:
     """Refuse what stands where ``.env`` should and cannot be read; pydantic passes it over.
 
     Raises:
-        ConfigError: It is a directory, which Docker makes of a file to mount that is not there, or a
-            link to nothing.
+        ConfigError: It is a directory, which Docker makes of a file to mount that is not there, or
+            a link to nothing.
     """
     if file.is_dir():
         why = "is a directory; remove it and write the file (Docker makes one of a missing file)"

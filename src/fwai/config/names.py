@@ -23,6 +23,7 @@ _NAME: Final = re.compile(r"[A-Z][A-Z0-9_]{0,79}", re.IGNORECASE)
 # A short name of ours is one slip away from many of others: PORTS, POST, HOSTS.
 _SHORTEST_NEAR: Final = 8
 _TWO_SLIPS_FROM: Final = 12
+_NEGATED: Final = re.compile(r"(?:DISABLED?|NO|DONT|SKIP|WITHOUT)_(?:ENABLED?_)?")
 # Kubernetes tells of services by variables; that of a service named fwai is FWAI_PORT.
 _SERVICE_ADDRESS: Final = re.compile(r"(?:tcp|udp|sctp)://", re.IGNORECASE)
 
@@ -114,7 +115,11 @@ def name_warnings(environ: Mapping[str, str], file: Path) -> tuple[SettingWarnin
         text = ""  # reported with the settings
     lines = list(_file_lines(text))
     given = {name.upper() for name, _ in lines} | {name.upper() for name in environ}
-    found = [*_file_warnings(file.name, lines), *_environment_warnings(environ, given)]
+    found = [
+        *_file_warnings(file.name, lines),
+        *_twice(environ),
+        *_environment_warnings(environ, given),
+    ]
     return tuple(found[:MAX_TOLD])
 
 
@@ -136,7 +141,7 @@ def _file_warnings(place: str, lines: list[tuple[str, int]]) -> Iterator[Setting
         if not name:
             fix = f"line {line} sets nothing; write NAME=value, or # before it"
         elif upper not in _OURS:
-            fix = _unknown(meant) or "no setting has this name; .env.example lists them all"
+            fix = _unknown(meant, upper) or "no setting has this name; .env.example lists them all"
         elif upper in seen:
             fix = f"is written in line {seen[upper]} and in line {line}; only the last one counts"
         else:
@@ -155,13 +160,27 @@ def _environment_warnings(environ: Mapping[str, str], given: set[str]) -> Iterat
             continue
         other = _OTHER_NAMES.get(upper, "")
         if other and other not in given:
-            yield SettingWarning(ENVIRONMENT, name, _unknown(other))
+            yield SettingWarning(ENVIRONMENT, name, _unknown(other, upper))
         elif not other and (meant := _meant(upper, {}) or _near(upper)):
-            yield SettingWarning(ENVIRONMENT, name, _unknown(meant))
+            yield SettingWarning(ENVIRONMENT, name, _unknown(meant, upper))
 
 
-def _unknown(meant: str) -> str:
-    return f"no setting has this name; did you mean {meant}?" if meant else ""
+def _twice(environ: Mapping[str, str]) -> Iterator[SettingWarning]:
+    """Tell of settings that the environment has in several cases, each with another value."""
+    first: dict[str, str] = {}
+    for name, value in sorted(environ.items()):
+        other = first.setdefault(name.upper(), name)
+        if name.upper() in _OURS and environ[other] != value:
+            fix = f"is also set as {other}, to another value, and only one counts; unset one"
+            yield SettingWarning(ENVIRONMENT, name, fix)
+
+
+def _unknown(meant: str, name: str) -> str:
+    if not meant:
+        return ""
+    if meant in _SWITCHES and _NEGATED.match(name.removeprefix(PREFIX)):
+        return f"no setting has this name; to switch it off write {meant}=false"
+    return f"no setting has this name; did you mean {meant}?"
 
 
 def _meant(name: str, others: Mapping[str, str]) -> str:
@@ -169,6 +188,10 @@ def _meant(name: str, others: Mapping[str, str]) -> str:
     bare = name.removeprefix(PREFIX)
     if bare in _OURS:
         return bare
+    if negated := _NEGATED.match(bare):
+        rest = bare[negated.end() :]
+        near = (nearest(one, _SWITCHES, 1) for one in (rest, f"ENABLE_{rest}"))
+        return next(filter(None, near), "")
     return others.get(bare, "") or _BY_WORDS.get(_words(bare), "")
 
 
@@ -189,5 +212,8 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 _OURS: Final = tuple(name.upper() for name in Settings.model_fields)
+_SWITCHES: Final = tuple(
+    name.upper() for name, one in Settings.model_fields.items() if one.annotation is bool
+)
 # The same words in another order, or parted otherwise: PROVIDER_CALL, GOOGLE-API-KEY.
 _BY_WORDS: Final = {words: name for name in _OURS if len(words := _words(name)) > 1}

@@ -1,5 +1,6 @@
 """Validates the settings of outbound calls, mail, tools and events."""
 
+import ipaddress
 import re
 
 from fwai.config.own_numbers import own_number_problems
@@ -7,6 +8,7 @@ from fwai.config.settings import Settings
 from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
 from fwai.domain.phone import dialable, island_of
+from fwai.domain.phone_plan import is_country_code
 from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
@@ -21,7 +23,7 @@ def invalid_outbound(settings: Settings) -> list[str]:
     problems += [
         f"CALLING_COUNTRIES: {code!r} is no country code; such as 91"
         for code in settings.calling_countries
-        if not re.fullmatch(r"\+?[1-9]\d{0,2}|\*", code, re.ASCII) and not _is_island(code)
+        if code != "*" and not is_country_code(code.removeprefix("+")) and not _is_island(code)
     ]
     problems += own_number_problems(settings)
     problems += _invalid_owners(settings)
@@ -59,20 +61,41 @@ def _invalid_mail(settings: Settings) -> list[str]:
         return ["SMTP_SENDER: missing; set it to the address your mails come from"]
     from fwai.integrations.smtp import SmtpOptions
 
-    try:
-        address(sender)
-    except ValueError:
-        return ["SMTP_SENDER: must be one plain address, such as desk@example.com"]
+    problems = []
+    if not _is_host(settings.smtp_host):
+        problems.append(
+            "SMTP_HOST: must be the mail server's name alone, such as mail.example.com; its port "
+            "is SMTP_PORT"
+        )
+    plain = sender.strip().lower()
+    if not _is_address(plain):
+        problems.append("SMTP_SENDER: must be one plain address, such as desk@example.com")
+    if problems:
+        return problems
     try:
         SmtpOptions(
-            settings.smtp_host,
-            settings.smtp_port,
-            sender=sender.strip().lower(),
-            security=settings.smtp_security,
+            settings.smtp_host, settings.smtp_port, sender=plain, security=settings.smtp_security
         )
     except ValueError as exc:
         return [f"SMTP_SECURITY: {exc}"]
     return []
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text is an address as it stands, not only when it is heard as one."""
+    try:
+        return address(text) == text
+    except ValueError:
+        return False
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text is a host's name or address and nothing more."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return re.fullmatch(r"\w(?:[\w-]*\w)?(?:\.\w(?:[\w-]*\w)?)*\.?", text) is not None
+    return True
 
 
 def _invalid_events(settings: Settings) -> list[str]:

@@ -334,7 +334,7 @@ class Settings(BaseSettings):
         default=10, ge=1, le=1_000, description="Calls placed that ring or run, per provider."
     )
     outbound_calls_per_second: float = Field(
-        default=1.0, gt=0, le=100, description="Calls begun in a second, per provider."
+        default=1.0, ge=0.001, le=100, description="Calls begun in a second, per provider."
     )
     outbound_calls_per_day: int = Field(
         default=1_000,

@@ -119,6 +119,17 @@ def code_of(region: str) -> str:
     return str(phonenumbers.country_code_for_region(region))
 
 
+def is_country_code(code: str) -> bool:
+    """Whether a text is a country code, digits only, or that of a service without a country."""
+    if code == "91":
+        return True
+    if not (code.isascii() and code.isdecimal()) or len(code) > 3 or code.startswith("0"):
+        return False
+    import phonenumbers
+
+    return int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
 def _look_up(text: str, region: str) -> Planned:
     import phonenumbers
 

@@ -1,6 +1,7 @@
 """Runs uvicorn on a listening socket, with a graceful drain of calls."""
 
 import asyncio
+import errno
 import functools
 import socket
 import time
@@ -23,6 +24,7 @@ from fwai.server.connections import (
 from fwai.wiring.app import Server
 
 BACKLOG: Final = 256
+_HOST_FAULTS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL)
 POLL_S: Final = 0.2
 GRACE_S: Final = 5  # for requests that still run, such as event streams, once calls are over
 STOP_S: Final = 15.0  # for calls that were ended: a REST call and a close each
@@ -43,14 +45,22 @@ def listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         listener.bind((host, port))
-    except OSError as exc:
+    except (OSError, UnicodeError, TypeError) as exc:  # the latter two: no name can be written so
         listener.close()
-        raise ConfigError(
-            [f"PORT: cannot listen on {host}:{port} ({exc.strerror}); set PORT to a free one"]
-        ) from None
+        raise ConfigError([_not_bound(host, port, exc)]) from None
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def _not_bound(host: str, port: int, exc: Exception) -> str:
+    """Return which setting keeps the socket from being bound, why, and the fix."""
+    known = isinstance(exc, OSError) and not isinstance(exc, socket.gaierror)
+    why = getattr(exc, "strerror", "") or "no host is named so"
+    if not known or getattr(exc, "errno", None) in _HOST_FAULTS:
+        fix = "set HOST to an address of this machine, 127.0.0.1 or 0.0.0.0"
+        return f"HOST: cannot listen on {host} ({why}); {fix}"
+    return f"PORT: cannot listen on {host}:{port} ({why}); set PORT to a free one"
 
 
 class DrainingServer(uvicorn.Server):

@@ -92,6 +92,46 @@ def test_a_near_miss_is_told_with_the_name_that_was_meant(name: str, meant: str)
     assert str(warning) == f"environment: {name}: no setting has this name; did you mean {meant}?"
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DISABLE_TRANSCRIPTS", "ENABLE_TRANSCRIPTS"),
+        ("disable_transcripts", "ENABLE_TRANSCRIPTS"),
+        ("DISABLE_TRANSCRIPT", "ENABLE_TRANSCRIPTS"),
+        ("NO_TRANSCRIPTS", "ENABLE_TRANSCRIPTS"),
+        ("FWAI_DISABLE_TRANSCRIPTS", "ENABLE_TRANSCRIPTS"),
+        ("DISABLE_ENABLE_TRANSCRIPTS", "ENABLE_TRANSCRIPTS"),
+        ("DISABLE_RECORD_CALLS", "RECORD_CALLS"),
+        ("DONT_RECORD_CALLS", "RECORD_CALLS"),
+        ("NO_BROWSER_CALLS", "BROWSER_CALLS"),
+    ],
+)
+def test_who_wants_to_switch_off_is_not_told_to_switch_on(
+    folder: Path, name: str, meant: str
+) -> None:
+    expected = f"{name}: no setting has this name; to switch it off write {meant}=false"
+
+    assert [str(one) for one in in_environment(name, "true")] == [f"environment: {expected}"]
+    assert in_file(folder, f"{name}=true\n") == [f".env: {expected}"]
+
+
+def test_a_setting_in_two_cases_and_of_two_values_is_told() -> None:
+    both = {
+        "calling_hours": "09:00-21:00",
+        "CALLING_HOURS": "10:00-12:00",
+        "port": "1",
+        "PORT": "1",
+    }
+    both |= {"http_proxy": "a", "HTTP_PROXY": "b"}
+
+    (warning,) = name_warnings(both, Path("/nowhere/.env"))
+
+    assert str(warning) == (
+        "environment: calling_hours: is also set as CALLING_HOURS, to another value, "
+        "and only one counts; unset one"
+    )
+
+
 def test_a_name_of_others_is_not_told_while_ours_is_set() -> None:
     both = {"GEMINI_API_KEY": "other", "GOOGLE_API_KEY": "ours"}
 

@@ -31,6 +31,12 @@ def problems(**values: Any) -> list[str]:  # noqa: ANN401 - settings
         {"calling_hours": "00:00-24:00"},
         {"human_handoff_number": "+91 99999 00009"},
         MAIL,
+        MAIL | {"smtp_sender": " Desk@Example.com "},
+        *(
+            MAIL | {"smtp_host": host}
+            for host in ("localhost", "192.0.2.1", "2001:db8::1", "a_b.lan")
+        ),
+        *({"calling_countries": codes} for codes in ("91", "+91, 1", "*", "971,44,7,800")),
         {"smtp_host": "mail.example.com", "smtp_user": "desk@example.com"},
         EVENTS,
         {"events_webhook_secret": SECRET, "webhook_allowed_hosts": "n8n.example.com"},
@@ -49,6 +55,27 @@ def test_what_is_right_is_not_objected_to(values: dict[str, Any]) -> None:
         ({"smtp_host": "mail.example.com"}, "SMTP_SENDER: missing"),
         ({"smtp_host": "mail.example.com", "smtp_user": "desk"}, "SMTP_SENDER: missing"),
         (MAIL | {"smtp_sender": "Desk <desk@example.com>, x"}, "SMTP_SENDER: must be one"),
+        (MAIL | {"smtp_sender": "Desk <desk@example.com>"}, "SMTP_SENDER: must be one"),
+        (MAIL | {"smtp_sender": "a at b dot com"}, "SMTP_SENDER: must be one"),
+        (MAIL | {"smtp_sender": "", "smtp_user": "a at b@dot com"}, "SMTP_SENDER: must be one"),
+        (MAIL | {"smtp_security": "none"}, "SMTP_SECURITY: mail without TLS"),
+        *(
+            (MAIL | {"smtp_host": host}, "SMTP_HOST: must be the mail server's name alone")
+            for host in (
+                "smtp://mail.example.com",
+                "mail.example.com:587",
+                "mail x",
+                "desk@example.com",
+                "mail.example.com/",
+                "-mail.example.com",
+                "mail..example.com",
+                "[::1]",
+            )
+        ),
+        *(
+            ({"calling_countries": code}, f"CALLING_COUNTRIES: '{code}' is no country code")
+            for code in ("919", "9", "999", "0", "091", "india", "+", "9199", "210")
+        ),
         (EVENTS | {"events_webhook_secret": ""}, "EVENTS_WEBHOOK_SECRET: missing"),
         ({"webhook_allowed_hosts": "n8n.example.com"}, "EVENTS_WEBHOOK_SECRET: missing"),
         (EVENTS | {"events_webhook_secret": "short"}, "EVENTS_WEBHOOK_SECRET"),

@@ -212,6 +212,36 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
         ({"timezone": "Mars/Base"}, "TIMEZONE: unknown zone 'Mars/Base'; such as Asia/Kolkata"),
         ({"timezone": "../etc"}, "TIMEZONE: unknown zone '../etc'; such as Asia/Kolkata"),
         ({"timezone": "Asia"}, "TIMEZONE: unknown zone 'Asia'; such as Asia/Kolkata"),
+        ({"timezone": "IST"}, "TIMEZONE: unknown zone 'IST'; did you mean Asia/Kolkata?"),
+        ({"timezone": "ist"}, "TIMEZONE: unknown zone 'ist'; did you mean Asia/Kolkata?"),
+        ({"timezone": "PST"}, "TIMEZONE: unknown zone 'PST'; did you mean America/Los_Angeles?"),
+        ({"timezone": "ESX"}, "TIMEZONE: unknown zone 'ESX'; such as Asia/Kolkata"),
+        ({"timezone": "UTCX"}, "TIMEZONE: unknown zone 'UTCX'; such as Asia/Kolkata"),
+        ({"timezone": "kolkata"}, "TIMEZONE: unknown zone 'kolkata'; did you mean Asia/Kolkata?"),
+        (
+            {"timezone": "new york"},
+            "TIMEZONE: unknown zone 'new york'; did you mean America/New_York?",
+        ),
+        (
+            {"timezone": "Asia/Calcuta"},
+            "TIMEZONE: unknown zone 'Asia/Calcuta'; did you mean Asia/Calcutta?",
+        ),
+        ({"timezone": "posixrules"}, "TIMEZONE: unknown zone 'posixrules'; such as Asia/Kolkata"),
+        ({"timezone": "localtime"}, "TIMEZONE: unknown zone 'localtime'; such as Asia/Kolkata"),
+        ({"timezone": "Factory"}, "TIMEZONE: unknown zone 'Factory'; such as Asia/Kolkata"),
+        (
+            {"timezone": "right/Asia/Kolkata"},
+            "TIMEZONE: unknown zone 'right/Asia/Kolkata'; such as Asia/Kolkata",
+        ),
+        (
+            {"plivo_callback_url": "https://other.example.com"},
+            "PLIVO_CALLBACK_URL: differs from PUBLIC_URL, which counts; leave this older name out",
+        ),
+        (
+            {"outbound_calls_per_second": "1e-300"},
+            "OUTBOUND_CALLS_PER_SECOND: must be at least 0.001",
+        ),
+        ({"outbound_calls_per_second": "0"}, "OUTBOUND_CALLS_PER_SECOND: must be at least 0.001"),
         ({"transcripts_keep_days": "-1"}, "TRANSCRIPTS_KEEP_DAYS: must be at least 0"),
         ({"transcripts_keep_days": "36501"}, "TRANSCRIPTS_KEEP_DAYS: must be at most 36500"),
         (
@@ -286,7 +316,7 @@ def test_loopback_is_this_machine_and_nothing_else(host: str, loopback: bool) ->
 
 def test_the_older_name_of_the_public_url_is_understood() -> None:
     old = good(public_url="", plivo_callback_url="https://old.example.com/")
-    both = good(plivo_callback_url="https://old.example.com")
+    both = good(plivo_callback_url="https://Voice.example.com/")
 
     assert old.base_url == "https://old.example.com"
     assert both.base_url == "https://voice.example.com"
