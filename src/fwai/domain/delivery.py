@@ -92,6 +92,9 @@ _ON_THE_WAY: Final[Mapping[str, int]] = {
     "sending": 12,  # Exotel
     "pending": 14,
     "submitted": 16,  # Exotel: given to the operator
+    **dict.fromkeys(
+        (f"delivered_to_{who}" for who in ("operator", "carrier", "network", "smsc", "gateway")), 18
+    ),
     "sent": 20,
 }
 _ENDS: Final[Mapping[str, Standing]] = {
@@ -107,23 +110,26 @@ _ENDS: Final[Mapping[str, Standing]] = {
     "deleted": _FAILED,
     "blocked": _FAILED,
 }
-_SIGNS_OF_FAILURE: Final = ("fail", "undeliver", "reject")
+_SIGNS_OF_FAILURE: Final = (
+    "fail", "undeliver", "not_deliver", "not_sent", "reject", "expire", "block", "invalid", "error",
+)  # fmt: skip
 
 
 def standing(status: str, error: str = "") -> Standing:
     """Return where a provider's word stands.
 
     Long forms such as Exotel's ``DELIVERED_TO_HANDSET``, ``FAILED_DND`` and ``PENDING_OPERATOR``
-    count as the word they begin with. A word that nobody knows is a failure when it says so, or
-    when an error comes with it.
+    count as the word they begin with, unless they say that it failed (``PENDING_EXPIRED``) or an
+    error comes with them. A word that nobody knows is a failure in the same cases.
     """
     word = status.strip().lower().replace("-", "_").replace(" ", "_")
-    first = word.partition("_")[0]
-    for one in (word, first):
-        if one in _ENDS:
-            return _ENDS[one]
-        if one in _ON_THE_WAY:
-            return Standing(_ON_THE_WAY[one], _ON_THE_WAY[one])
-    if error or any(sign in word for sign in _SIGNS_OF_FAILURE):
+    known = _known(word)
+    if known is None and (error or any(sign in word for sign in _SIGNS_OF_FAILURE)):
         return _FAILED
-    return Standing(UNHEARD_OF, UNHEARD_OF)
+    return known or _known(word.partition("_")[0]) or Standing(UNHEARD_OF, UNHEARD_OF)
+
+
+def _known(word: str) -> Standing | None:
+    if word in _ON_THE_WAY:
+        return Standing(_ON_THE_WAY[word], _ON_THE_WAY[word])
+    return _ENDS.get(word)

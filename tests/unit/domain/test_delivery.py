@@ -9,11 +9,13 @@ from fwai.domain.delivery import FINAL, NOTHING_KNOWN, UNHEARD_OF, MessageReport
 ON_THE_WAY = (
     ("plivo", ["queued", "sent"]),
     ("exotel", ["queued", "sending", "submitted", "sent"]),
+    ("exotel", ["queued", "submitted", "DELIVERED_TO_OPERATOR", "sent"]),
     ("exotel", ["PENDING_OPERATOR", "SUBMITTED_TO_OPERATOR", "sent"]),
     ("whatsapp", ["accepted", "sent"]),
 )
 ENDS = ("delivered", "read", "failed", "undelivered", "rejected", "failed_dnd", "failed-dnd",
-        "DELIVERED_TO_HANDSET", "FAILED_EXPIRED", "deleted", "DELIVERY_FAILED")  # fmt: skip
+        "DELIVERED_TO_HANDSET", "FAILED_EXPIRED", "deleted", "DELIVERY_FAILED",
+        "sent_failed", "PENDING_EXPIRED", "QUEUED-REJECTED", "sent error", "NOT_DELIVERED")  # fmt: skip
 
 
 def known_after(words: list[str]) -> tuple[str, list[str]]:
@@ -51,6 +53,14 @@ def test_what_arrived_does_not_fail_and_what_failed_does_not_arrive(failed: str)
     assert known_after(["read", failed, "delivered"])[1] == ["read"]
 
 
+@pytest.mark.parametrize("failed", ["FAILED_EXPIRED", "PENDING_EXPIRED", "sent_failed"])
+def test_what_the_operator_has_may_still_fail_or_arrive(failed: str) -> None:
+    assert known_after(["DELIVERED_TO_OPERATOR", failed])[0] == failed
+    assert known_after(["DELIVERED_TO_OPERATOR", "DELIVERED_TO_HANDSET", failed])[0] == (
+        "DELIVERED_TO_HANDSET"
+    )
+
+
 def test_what_arrived_may_be_read() -> None:
     assert known_after(["delivered", "read", "delivered"])[1] == ["delivered", "read"]
 
@@ -63,6 +73,8 @@ def test_a_word_that_nobody_knows_counts_before_an_end_and_after_the_way(word: s
 
 def test_a_word_that_nobody_knows_is_a_failure_with_an_error() -> None:
     assert standing("buffered", "30008").rank > FINAL
+    assert standing("PENDING_SOMEWHERE", "30008").rank > FINAL
+    assert standing("DELIVERED_SOMEWHERE", "30008").rank > FINAL
     assert standing(" Sent ", "30008") == standing("sent")
 
 

@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl, quote
 from fwai.adapters.exotel.codec import SAMPLE_RATES
 from fwai.domain import phone
 from fwai.domain.call import CallState, Direction
+from fwai.domain.delivery import standing
 from fwai.domain.plain_text import readable
 from fwai.errors import WireError
 
@@ -325,7 +326,9 @@ def parse_message_report(fields: Fields) -> MessageReport | None:
     failed = status.lower().startswith("fail")
     error = (fields.get("detailedstatuscode") or detail or status)[:40] if failed else ""
     reference = (fields.get("job") or fields.get("customfield", ""))[:MAX_ID_CHARS]
-    return MessageReport(message_id, detail or status, error, reference)
+    # Of a failure the detail may name the stage at which it failed, which alone is none.
+    told = status if failed and standing(detail) != standing(status) else detail or status
+    return MessageReport(message_id, told, error, reference)
 
 
 def stream_failed(fields: Fields) -> bool:

@@ -81,6 +81,15 @@ FAILED = {"SmsSid": "m1", "Status": "failed", "DetailedStatus": "FAILED_EXPIRED"
         ({**DELIVERED, "DetailedStatusCode": "20005"}, ("DELIVERED_TO_HANDSET", "job-7", "")),
         ({**FAILED, "DetailedStatusCode": "21010"}, ("FAILED_EXPIRED", "job-7", "21010")),
         (FAILED, ("FAILED_EXPIRED", "job-7", "FAILED_EXPIRED")),
+        (
+            {**FAILED, "DetailedStatus": "PENDING_SOMEHOW", "DetailedStatusCode": "21099"},
+            ("failed", "job-7", "21099"),
+        ),
+        ({**FAILED, "DetailedStatus": "PENDING"}, ("failed", "job-7", "PENDING")),
+        (
+            {**FAILED, "DetailedStatus": "DELIVERED_TO_OPERATOR"},
+            ("failed", "job-7", "DELIVERED_TO_OPERATOR"),
+        ),
         ({"SmsSid": "m1", "Status": "failed_dnd"}, ("failed_dnd", "job-7", "failed_dnd")),
         ({"SmsSid": "m1", "Status": "queued", "CustomField": "x"}, ("queued", "job-7", "")),
     ],
