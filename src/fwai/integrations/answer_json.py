@@ -2,12 +2,17 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from json import JSONDecodeError, JSONDecoder
 from typing import Any, Final
 
 MAX_VALUES: Final = 5_000
 _MAX_DIGITS: Final = 18  # more are an id rather than an amount, and Python has a limit of its own
+_MAX_DEPTH: Final = 10
+_LONGEST_ESCAPE: Final = 6  # of \\ud83d
+_BEGINS_NUMBER: Final = "-0123456789"
+_MORE_OF_NUMBER: Final = re.compile(r"(?:\.|[eE][+-]?)?")
 _BLANK: Final = " \t\r\n"
 _BETWEEN: Final = _BLANK + ","
 
@@ -46,7 +51,7 @@ def read_values(text: str) -> tuple[list[Any], bool]:
 
     Returns:
         Those that could be read, and whether that is all there was. Of a last list or object that
-        is cut off its whole items and fields count.
+        is cut off its whole items and fields count, and what there is of the last one's text.
     """
     found: list[Any] = []
     at = 0
@@ -61,35 +66,66 @@ def read_values(text: str) -> tuple[list[Any], bool]:
     return found, at >= len(text)
 
 
-def _salvage(text: str, at: int) -> Any:  # noqa: ANN401 - a list, an object, or None
-    """Return the items or fields of a list or object that has no end."""
-    if text[at : at + 1] == "[":
-        return list(_items(text, at + 1))
-    if text[at : at + 1] == "{":
-        return dict(_fields(text, at + 1))
+def _salvage(text: str, at: int, depth: int = 0) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what there is of a list, an object or a text that has no end; None of nothing."""
+    match text[at : at + 1]:
+        case "[" if depth < _MAX_DEPTH:
+            return list(_items(text, at + 1, depth))
+        case "{" if depth < _MAX_DEPTH:
+            return dict(_fields(text, at + 1, depth))
+        case '"' if depth:
+            return _begun(text[at:])
+        case _:
+            return None
+
+
+def _begun(text: str) -> str | None:
+    """Return what there is of a text without an end; None when it has one or is none."""
+    for left_out in range(_LONGEST_ESCAPE):
+        try:
+            said = str(_DECODER.decode(f'{text[: len(text) - left_out]}"'))
+        except _UNREADABLE:
+            continue
+        return said[:-1] if "\ud800" <= said[-1:] <= "\udbff" else said
     return None
 
 
-def _items(text: str, at: int) -> Iterator[Any]:
+def _next(text: str, at: int, depth: int) -> tuple[Any, int]:
+    """Return a value and where it ends, of one without an end what there is; None is nothing."""
+    try:
+        value, end = _DECODER.raw_decode(text, at)
+    except _UNREADABLE:
+        return _salvage(text, at, depth + 1) or None, len(text)
+    if text[at] in _BEGINS_NUMBER and _MORE_OF_NUMBER.fullmatch(text, end):
+        return None, len(text)
+    return value, end
+
+
+def _items(text: str, at: int, depth: int) -> Iterator[Any]:
     for _ in range(MAX_VALUES):
-        try:
-            value, at = _DECODER.raw_decode(text, _skip(text, at, _BETWEEN))
-        except _UNREADABLE:
+        start = _skip(text, at, _BETWEEN)
+        value, at = _next(text, start, depth)
+        if value is not None or text.startswith("null", start):
+            yield value
+        if at == len(text):
             return
-        yield value
 
 
-def _fields(text: str, at: int) -> Iterator[tuple[str, Any]]:
+def _fields(text: str, at: int, depth: int) -> Iterator[tuple[str, Any]]:
     for _ in range(MAX_VALUES):
         try:
             name, at = _DECODER.raw_decode(text, _skip(text, at, _BETWEEN))
-            at = _skip(text, at, _BLANK)
-            if not isinstance(name, str) or text[at : at + 1] != ":":
-                return
-            value, at = _DECODER.raw_decode(text, _skip(text, at + 1, _BLANK))
         except _UNREADABLE:
             return
-        yield name, value
+        at = _skip(text, at, _BLANK)
+        if not isinstance(name, str) or text[at : at + 1] != ":":
+            return
+        start = _skip(text, at + 1, _BLANK)
+        value, at = _next(text, start, depth)
+        if value is not None or text.startswith("null", start):
+            yield name, value
+        if at == len(text):
+            return
 
 
 def _skip(text: str, at: int, what: str) -> int:

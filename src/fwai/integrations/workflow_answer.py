@@ -112,7 +112,7 @@ def parse_answer(
 
 def _content(text: str, kind: str) -> tuple[Any, bool]:
     """Return what a text holds, JSON or words, and whether all of it could be read."""
-    if kind == _EVENTS or text.startswith(("data:", "event:")):
+    if kind == _EVENTS:  # words may begin like one: "event: concert at 5 pm"
         text = _event_data(text)
     is_json = kind.endswith("json") or "ndjson" in kind or "jsonl" in kind
     if is_json or text.startswith(("{", "[", '"')):

@@ -13,7 +13,7 @@ from fwai.domain.job import NewJob
 from fwai.domain.phone import spellings
 from fwai.interfaces.store import BookingNotices
 from fwai.store.database import Database
-from fwai.store.job_tables import bookings
+from fwai.store.job_tables import bookings, installation
 from fwai.store.jobs import Jobs
 from fwai.store.transcript_files import clean_text
 
@@ -211,6 +211,7 @@ class Bookings:
         keys = set(self.notices.keys(canceled))
         forgotten = not await self._jobs.any_of(connection, keys)
         forgotten &= canceled.created_at < self._clock() - _JOBS_KEPT
+        forgotten = forgotten and await _before_invitations_were_noted(connection, canceled)
         sent = await self._jobs.withdraw(connection, keys)
         if invited or forgotten:
             sent = keys
@@ -230,6 +231,15 @@ class Bookings:
             "state": BookingState.BOOKED.value,
             "created_at": self._clock(),
         }
+
+
+async def _before_invitations_were_noted(connection: AsyncConnection, booking: Booking) -> bool:
+    """Whether a booking may be older than its column ``invited_at``.
+
+    The table of the installation came with that column; the first start since has written to it.
+    """
+    first = await connection.scalar(select(func.min(installation.c.written_at)))
+    return first is None or booking.created_at < first
 
 
 async def _overlapping(

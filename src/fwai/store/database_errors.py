@@ -9,13 +9,17 @@ from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from fwai.errors import StoreError
 
+_DAMAGED: Final = (
+    "the file is damaged; stop the server, move it and its -wal and -shm files away, then "
+    "restore a backup in its place (without one, the start makes a new and empty database)"
+)
 _FIXES: Final = (
     ("unable to open", "make the directory and the file writable for the service's user"),
     ("readonly", "make the file, its -wal and -shm files and the directory writable"),
     ("is full", "free disk space; what was being written is kept and tried again"),
     ("locked", "another program holds the database; stop it"),
-    ("not a database", "the file is damaged; move it away and restore a backup (run.py restore)"),
-    ("malformed", "the file is damaged; move it away and restore a backup (run.py restore)"),
+    ("not a database", _DAMAGED),
+    ("malformed", _DAMAGED),
     ("disk i/o error", "the disk failed or is full; check it, then restore a backup if needed"),
     ("no such table", "the schema is missing; run python -m fwai.store.migrate URL"),
     ("connect call failed", "start the server, or correct DATABASE_URL"),

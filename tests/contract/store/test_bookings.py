@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.job import Dead, Done, JobOutcome, NewJob, Unknown
 from fwai.errors import StoreError
 from fwai.store.bookings import MAX_MINUTES, Bookings
 from fwai.store.database import Database
+from fwai.store.installation import Installation
+from fwai.store.job_tables import installation
 from fwai.store.jobs import Jobs
 from unit.store.kit import NOW, OTHER_PHONE, PHONE, Clock, at, jobs_in
 
@@ -276,10 +279,26 @@ async def test_who_was_invited_is_told_however_long_ago_that_was(
     assert len(await jobs.lease(9, ["off"])) == (2 if invited else 0)
 
 
+@pytest.mark.parametrize(
+    ("upgraded_after_s", "taken_for_sent"), [(None, True), (1, True), (-1, False), (7 * DAY, True)]
+)
 async def test_a_letter_of_a_version_before_is_taken_for_sent(
-    bookings: Bookings, jobs: Jobs, clock: Clock
+    bookings: Bookings,
+    jobs: Jobs,
+    clock: Clock,
+    database: Database,
+    upgraded_after_s: float | None,
+    taken_for_sent: bool,
 ) -> None:
-    """It did not note whom it invited, and its job was forgotten."""
+    """It did not note whom it invited, and its job was forgotten; without a mail server none went.
+
+    The first start of this version writes what it knows of its installation.
+    """
+    async with database.write() as connection:
+        await connection.execute(delete(installation))
+    if upgraded_after_s is not None:
+        await Installation(database, lambda: at(upgraded_after_s)).put("first", 1)
+        await Installation(database, lambda: at(50 * DAY)).put("later", 1)
     bookings.notices = Post()
     booking = await bookings.book(replace(NEW, starts_at=at(60 * DAY)), 1)
     assert booking is not None
@@ -287,7 +306,7 @@ async def test_a_letter_of_a_version_before_is_taken_for_sent(
 
     await bookings.cancel(booking.id)
 
-    assert len(await jobs.lease(9, ["off"])) == 2
+    assert len(await jobs.lease(9, ["off"])) == (2 if taken_for_sent else 0)
 
 
 async def test_nobody_is_invited_to_a_demo_that_is_off(bookings: Bookings) -> None:

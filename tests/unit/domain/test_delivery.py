@@ -15,7 +15,8 @@ ON_THE_WAY = (
 )
 ENDS = ("delivered", "read", "failed", "undelivered", "rejected", "failed_dnd", "failed-dnd",
         "DELIVERED_TO_HANDSET", "FAILED_EXPIRED", "deleted", "DELIVERY_FAILED",
-        "sent_failed", "PENDING_EXPIRED", "QUEUED-REJECTED", "sent error", "NOT_DELIVERED")  # fmt: skip
+        "sent_failed", "PENDING_EXPIRED", "QUEUED-REJECTED", "sent error",
+        "NOT_DELIVERED")  # fmt: skip
 
 
 def known_after(words: list[str]) -> tuple[str, list[str]]:

@@ -66,6 +66,59 @@ def test_of_many_items_as_many_as_fit_are_there_and_counted() -> None:
     assert len(json.dumps(answer.data)) <= MAX_DATA_CHARS + SPARE
 
 
+@pytest.mark.parametrize("kind", [JSON, "text/plain"])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('{"message": "', ""), ('[{"message": "', ""), ('{"message": "', "\\"),
+        ('{"message": "', "\\u0"), ('{"message": "', "\\ud83d"), ('{"message": "', "\\ud83d\\ud"),
+        ('{"ok": true, "message": "', ""), ('{"output": [{"text": "', ""),
+    ],
+)  # fmt: skip
+def test_json_that_is_cut_inside_a_text_is_heard_so_far(kind: str, before: str, after: str) -> None:
+    for words in ("Your order is on its way", "x" * 5000):
+        answer = read(before + words + after, kind, complete=False)
+
+        assert answer.text.startswith(words[:1000])
+        assert answer.shortened
+        assert not any("\ud800" <= one <= "\udfff" for one in answer.text)
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        ('{"ok": true, "total": 12', {"ok": True}),
+        ('{"ok": true, "total": 12.', {"ok": True}),
+        ('{"ok": true, "total": 12e+', {"ok": True}),
+        ('{"ok": true, "total": -', {"ok": True}),
+        ('{"ok": true, "total": 12,', {"ok": True, "total": 12}),
+        ('{"ok": true, "none": null, "paid": tru', {"ok": True, "none": None}),
+        ('{"ok": true, "rows": [1, 2', {"ok": True, "rows": [1]}),
+        ('{"ok": true, "who": {"name": "Ash', {"ok": True, "who": {"name": "Ash"}}),
+        ('{"ok": true, "who": {"na', {"ok": True}),
+    ],
+)
+def test_of_json_that_is_cut_nothing_counts_that_may_be_another_value(
+    body: str, data: dict[str, Any]
+) -> None:
+    answer = read(body, complete=False)
+
+    assert (answer.data, answer.shortened) == (data, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("event: concert at 5 pm, hall 2", "text/plain"),
+        ("data: 5 slots\nfree: yes", "text/plain"),
+        ("data: 5 slots\nfree: yes", ""),
+        ("event: none", "text/html"),
+    ],
+)
+def test_words_that_begin_like_an_event_are_words(words: str, kind: str) -> None:
+    assert read(words, kind).text.split() == words.split()
+
+
 def test_what_is_nested_deep_is_cut_where_it_is_too_deep() -> None:
     deep: Any = "x"
     for _ in range(100):
