@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from fwai.cli import arguments
 from fwai.errors import StoreError
 from fwai.store.database import (
     CHECKPOINT_WRITES,
@@ -77,6 +79,23 @@ async def test_a_process_that_prepares_the_same_file_is_waited_for(
             await opening
     else:
         await (await opening).close()
+
+
+def test_what_operators_are_told_to_run_is_there() -> None:
+    """Told by words of errors, of the log and of the documents: ``run.py demo``."""
+    root = Path(__file__).parents[3]
+    commands = set(
+        re.findall(r'add_parser\(\s*"(\w+)"', Path(arguments.__file__).read_text("utf-8"))
+    )
+    files = [*root.glob("src/**/*.py"), *root.glob("docs/*.md"), root / "README.md"]
+    told = {
+        (command, file.name)
+        for file in files
+        for command in re.findall(r"run\.py (\w+)", file.read_text("utf-8"))
+    }
+
+    assert {command for command, _ in told} >= {"demo"}
+    assert [one for one in sorted(told) if one[0] not in commands] == []
 
 
 async def test_a_damaged_file_is_named_with_the_way_out(tmp_path: Path) -> None:
