@@ -9,7 +9,7 @@ from typing import Final
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import children
@@ -373,6 +373,7 @@ def test_a_full_number_is_brought_to_one_form(
 ) -> None:
     written = prefix + "".join(digit + data.draw(separators) for digit in number[:10])
     written += number[10:]
+    assume(not written.endswith((".0", ".00")))  # as a spreadsheet writes amounts
 
     assert dialable(f" {written} ") == f"+{number}"
     assert caller_number(f" {written} ") == f"+{number}"
