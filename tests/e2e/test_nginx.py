@@ -157,9 +157,6 @@ async def test_a_body_that_drips_through_an_unbuffered_proxy_ends_in_408(
 # ---- trust --------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True, reason="loopback is trusted while a provider is configured and no key is"
-)
 async def test_without_keys_a_bare_proxy_opens_nothing(tmp_path: Path) -> None:
     opened = []
     async with (

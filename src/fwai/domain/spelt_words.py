@@ -35,7 +35,7 @@ _EXAMPLES: Final = frozenset({"for", "as", "like", "jaise", "se"})
 _MIN_NATO: Final = 3  # "mike victor" is a person
 _INITIALS: Final = 2  # as many letters go with a word; more of them spell something of their own
 _FILLERS: Final = frozenset(
-    """yes yeah yep ok okay so well um uh hmm haan han ji haa accha acha no not is it its that this
+    """yes yeah yep ok okay so well um uh hmm haan han ji accha acha no not is it its that this
     the a an and then with in as of or only just please email mail id address name number numbers
     space slash hash star sign symbol word words letter letters capital small caps lowercase
     uppercase between also sir madam hello aur phir bas mera meri naam hai""".split()  # noqa: SIM905

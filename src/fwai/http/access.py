@@ -146,6 +146,16 @@ class Access:
             found.require(permission)
         return found
 
+    def refuse_when_off(self, request: Request) -> None:
+        """Refuse a page where no key and no address could open anything.
+
+        Raises:
+            ProblemError: 403, with the fix.
+        """
+        local = is_local(request)
+        if not self._has_keys and not (self._loopback and local):
+            raise self._no_keys(local)
+
     def requires(self, permission: Permission) -> Callable[[Request], Awaitable[Client]]:
         """Return the dependency of routes whose clients need ``permission``."""
 

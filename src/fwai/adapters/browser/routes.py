@@ -134,8 +134,9 @@ def router(options: BrowserCalls, calls: CallHandler) -> APIRouter:
     files = PageFiles()
     caller = Annotated[Client, Depends(access.requires(Permission.CONSOLE))]
 
-    @api.get("", response_class=Response)
-    async def page() -> Response:
+    @api.get("", response_class=Response, responses={403: _PROBLEM})
+    async def page(request: Request) -> Response:
+        access.refuse_when_off(request)
         return files.response(PAGE)
 
     @api.get("/page/{name}", include_in_schema=False)

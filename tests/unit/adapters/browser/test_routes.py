@@ -37,11 +37,14 @@ async def begin(house: Desk, phone: Phone) -> str:
 
 async def test_the_page_brings_everything_itself_and_nothing_inline() -> None:
     async with desk() as house, house.stranger() as far:
+        shut = await far.get("/console/talk")
+    async with desk(keys=("0123456789abcdef0123",)) as house, house.stranger() as far:
         page = await far.get("/console/talk")
         names = re.findall(r'(?:src|href)="talk/(page/[^"]+)"', page.text)
         files = [await far.get(f"/console/talk/{name}") for name in names]
         missing = await far.get("/console/talk/page/..%2froutes.py")
 
+    assert (shut.status_code, shut.json()["status"]) == (403, 403), "nothing there could open it"
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert len(names) == 3
     assert [file.status_code for file in files] == [200] * 3
