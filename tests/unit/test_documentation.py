@@ -317,3 +317,15 @@ def test_the_command_line_tells_this_version(capsys: pytest.CaptureFixture[str])
 
     assert exited.value.code == 0
     assert capsys.readouterr().out == f"fwai {__version__}\n"
+
+
+def test_every_promise_of_security_names_a_test_that_there_is() -> None:
+    text = (ROOT / "docs" / "SECURITY.md").read_text("utf-8")
+    promised = text.partition("## What is promised")[2].partition("\n## ")[0]
+    rows = [line for line in promised.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 15
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)`", row)
+        assert named, row
+        for name in named:
+            assert "def test_" in (ROOT / name).read_text("utf-8"), name
