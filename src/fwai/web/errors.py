@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from fwai.errors import BusyError, FieldError, RefusedError, StoreError
 from fwai.http.problem import MEDIA_TYPE, ProblemError
+from fwai.web.hints import hint
 
 RETRY_S: Final = "10"
 MAX_ERRORS: Final = 20
@@ -150,7 +151,7 @@ def _from_http_exception(exc: HTTPException) -> ProblemError:
 def _from_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     if any(error["type"] == "json_invalid" for error in errors):
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
-    named = [{"field": _path(error["loc"]), "detail": _hint(error)} for error in errors]
+    named = [{"field": _path(error["loc"]), "detail": _printable(hint(error))} for error in errors]
     named = named[:MAX_ERRORS]
     problem = invalid_field(named[0]["field"], named[0]["detail"])
     if len(named) > 1:
@@ -163,15 +164,6 @@ def _path(loc: Sequence[str | int]) -> str:
     if len(parts) > 1 and parts[0] in _LOCATIONS:
         parts = parts[1:]
     return ".".join(_printable(part) for part in parts)
-
-
-def _hint(error: Mapping[str, Any]) -> str:
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return "this is needed; add it"
-    if error["type"] == "extra_forbidden":
-        return "there is no such field; remove it or correct its name"
-    return _printable(text)
 
 
 def _printable(text: str) -> str:
