@@ -47,7 +47,7 @@ test: dev
 	$(BIN)/python scripts/check_coverage.py
 
 test-fast: dev
-	$(PYTEST) -m "not real_time"
+	$(PYTEST) -m "not real_time" $(TESTS)
 
 audit: dev
 	$(BIN)/python scripts/audit.py

@@ -30,6 +30,7 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
+from fwai.domain.plain_text import readable
 from fwai.gemini.server_message import parse
 
 # ---- what concerns the connection rather than the call --------------------------------------
@@ -165,14 +166,18 @@ def read(payload: bytes | memoryview) -> list[ServerMessage]:
     return events
 
 
+def _words(transcription: _Transcription | None) -> str:
+    return readable((transcription.text or "") if transcription is not None else "")
+
+
 def _add_content(events: list[ServerMessage], content: _Content) -> None:
     """Append what ``content`` means, in the order of the full lane."""
-    if content.input_transcription is not None and content.input_transcription.text:
-        events.append(CallerSaid(content.input_transcription.text))
+    if words := _words(content.input_transcription):
+        events.append(CallerSaid(words))
     if content.interrupted:
         events.append(Interrupted())
-    if content.output_transcription is not None and content.output_transcription.text:
-        events.append(AgentSaid(content.output_transcription.text))
+    if words := _words(content.output_transcription):
+        events.append(AgentSaid(words))
     if content.model_turn is not None:
         for part in content.model_turn.parts:
             if part.inline_data.data:

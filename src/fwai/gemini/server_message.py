@@ -339,6 +339,6 @@ def _json(payload: bytes) -> object:
         return None
     words = payload.decode(json.detect_encoding(payload))
     body: object = json.loads(words)
-    if "\\u" in words or not words.isascii():  # sound comes in plain letters
+    if "\\" in words or not words.isascii() or "\x7f" in words:  # sound comes plain
         body = readable_json(body, len(words))
     return body

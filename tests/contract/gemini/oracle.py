@@ -11,6 +11,7 @@ from google.genai import _live_converters as converters
 from google.genai import types
 
 from contract.gemini.sdk import meaning
+from fwai.domain.plain_text import readable_json
 from fwai.domain.tool import ToolSpec
 from fwai.errors import WireError
 from fwai.gemini.messages import ServerMessage
@@ -111,14 +112,13 @@ def read(payload: bytes) -> list[ServerMessage]:
 
 
 def parse(payload: bytes) -> types.LiveServerMessage:
-    """Return a frame in the SDK's own type; half a surrogate pair is a question mark.
+    """Return a frame in the SDK's own type, of text alone: what is none is left out before.
 
     Raises:
         NoKnownKindError: It has no kind that the SDK knows.
     """
     body = json.loads(payload) if payload else {}
-    if b"\\u" in payload:
-        body = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    body = readable_json(body, len(payload))
     known = converters._LiveServerMessage_from_mldev(body)
     if body and not known:
         if not isinstance(body, dict):

@@ -257,7 +257,7 @@ def test_any_json_is_read_or_refused_as_the_sdk_does_it(value: object) -> None:
         (
             b'{"serverContent":{"outputTranscription":{"text":"\xed\xa0\xbd"}}}',
             "refused",
-            "[AgentSaid(text='\\ud83d')]",
+            "[AgentSaid(text='?')]",
         ),
         (
             b'{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":"AR=="}}]}}}',

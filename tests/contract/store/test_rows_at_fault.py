@@ -16,8 +16,8 @@ from unit.store.test_tables import call_row
 
 @pytest.mark.parametrize(
     "changes",
-    [{"text": "half \ud83d"}, {"text": object()}, {"turn": 2**70}, {"at": "today"}],
-    ids=["half a character", "no text", "too large", "no time"],
+    [{"text": object()}, {"turn": 2**70}, {"at": "today"}],
+    ids=["no text", "too large", "no time"],
 )
 async def test_a_row_that_can_never_be_written_is_lost_alone(
     database: Database, changes: dict[str, object]
