@@ -237,3 +237,19 @@ def test_a_pipe_that_nobody_reads_stops_nobody() -> None:
         writer.write("line")
     writer.close()
     writer.write("after the end")
+
+
+def test_values_within_values_are_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("INFO", "json")
+
+    structlog.get_logger().info(
+        "seen",
+        names=["a\0b", ("c\x1b",)],
+        facts={"k\0": {"in": "d\x07"}, "n": 1},
+        deep=[[[["e\0"]]]],
+    )
+
+    (line,) = lines(capsys)
+    told = json.loads(line)
+    assert told["names"] == ["ab", ["c"]]
+    assert told["facts"] == {"k": {"in": "d"}, "n": 1}

@@ -114,3 +114,21 @@ def test_what_is_over_is_forgotten_when_its_name_comes_again() -> None:
     rates.count(rate, "a")
 
     assert len(windows) == 1
+
+
+def test_what_the_package_may_ask_of_a_store_besides() -> None:
+    clock = Clock()
+    windows = Windows(clock)
+    assert windows.check()
+    assert issubclass(windows.base_exceptions, Exception)
+    assert windows.acquire_entry("a", 2, 60)
+    assert windows.acquire_entry("b", 2, 60, amount=2)
+    assert (windows.get("a"), windows.get("b"), windows.get("c")) == (1, 2, 0)
+    windows.clear("b")
+    assert (windows.get("b"), len(windows), windows.names) == (0, 1, 1)
+    assert windows.reset() == 1
+    assert (len(windows), windows.names) == (0, 0)
+    with pytest.raises(NotImplementedError):
+        windows.incr("a", 60)
+    with pytest.raises(NotImplementedError):
+        windows.get_expiry("a")

@@ -266,3 +266,14 @@ async def test_what_cannot_be_noted_is_not_erased(
     with pytest.raises(StoreError, match=named):
         await erasure.erase(PHONE)
     assert await kept.calls.get(CallId("a-1")) is not None
+
+
+async def test_a_list_that_cannot_be_read_is_told(erasure: Erasure, noted: ErasureList) -> None:
+    noted.folder.mkdir()
+    (noted.folder / LIST_FILE).mkdir()
+    with pytest.raises(StoreError, match=LIST_FILE):
+        await erasure.erase_again()
+
+
+async def test_nobody_was_erased_where_there_is_no_list(erasure: Erasure) -> None:
+    assert await erasure.erase_again() == 0

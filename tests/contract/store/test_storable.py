@@ -7,6 +7,7 @@ from sqlalchemy import insert, select, update
 
 from fwai.store.database import Database
 from fwai.store.job_tables import callbacks, contacts
+from fwai.store.storable import _row
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -50,3 +51,10 @@ async def test_of_many_rows_at_once_none_keeps_the_others_out(database: Database
         notes = await connection.scalars(select(callbacks.c.note).order_by(callbacks.c.id))
 
         assert list(notes) == ["a", "?", "", "b"]
+
+
+def test_rows_of_every_shape_a_driver_takes() -> None:
+    assert _row({"a": "x\0", "n": 1}) == {"a": "x", "n": 1}
+    assert _row(("x\0", 2)) == ("x", 2)
+    assert _row(["x\0"]) == ["x"]
+    assert _row(None) is None

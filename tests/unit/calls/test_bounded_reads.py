@@ -73,3 +73,13 @@ def test_late_ones_are_bounded_and_waited_for_at_the_end() -> None:
         return clock.time() - started
 
     assert virtual_time.run(read()) < CLOSE_S
+
+
+def test_once_it_is_over_nothing_is_begun() -> None:
+    async def read() -> None:
+        async with BoundedReads() as reads:
+            reads._tasks.closed = True
+            with pytest.raises(TimeoutError):
+                await reads.within(value(0.0), 1.0)
+
+    virtual_time.run(read())

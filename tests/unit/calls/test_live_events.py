@@ -163,3 +163,41 @@ async def test_the_archive_and_the_board_are_told_the_same() -> None:
     }
     assert "secret" not in str(events)
     assert events[-1]["reason"] == "caller_hung_up"
+
+
+async def test_what_only_the_archive_keeps_is_handed_to_it() -> None:
+    class Keeping(Archive):
+        async def get(self, call_id: CallId) -> None:
+            self.told.append(f"get {call_id}")
+
+        async def put_off(self, call_id: CallId, at: float) -> bool:
+            self.told.append(f"put_off {call_id}")
+            return at < 2.0
+
+        async def keep_missed(self, call: Call, ending: CallEnding, at: float) -> bool:
+            self.told.append("missed")
+            return True
+
+        async def set_provider_id(self, call_id: CallId, provider_call_id: str) -> None:
+            self.told.append(provider_call_id)
+
+        async def set_recording(self, call_id: CallId, recording: Path) -> None:
+            self.told.append(str(recording))
+
+    real, live = Keeping(), LiveEvents()
+    archive = PublishingArchive(real, live)
+    await archive.open(CALL, CallState.QUEUED, 0.0)
+
+    assert await archive.get(ID) is None
+    assert await archive.put_off(ID, 1.0)
+    assert not await archive.put_off(ID, 3.0)
+    busy = CallEnding(CallState.BUSY, EndReason.NEVER_CONNECTED)
+    assert await archive.keep_missed(CALL, busy, 4.0)
+    await archive.set_provider_id(ID, "p-1")
+    await archive.set_recording(ID, Path("a.wav"))
+
+    assert real.told == [
+        "open", f"get {ID}", f"put_off {ID}", f"put_off {ID}", "missed", "p-1", "a.wav",
+    ]  # fmt: skip
+    live.ended(ID, CallEnding(CallState.CANCELED, EndReason.OPERATOR), 5.0)
+    assert kinds(await seen(live.subscribe(ID))) == ["state", "state", "end"]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -11,6 +11,7 @@ import virtual_time
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog
 from fwai.calls.limits import SessionLimits
 from fwai.calls.pacer import Pacer
+from fwai.calls.read_backs import ReadBacks
 from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import Call
@@ -242,3 +243,34 @@ def test_words_that_nobody_needs_are_not_given_out() -> None:
 
     assert confirmation.facts(words=True) == {"read_back": "Nine nine?", "answer": "Yes."}
     assert confirmation.facts(words=False) == {}
+
+
+def test_each_kind_has_one_that_is_asked_about_and_what_was_confirmed_stays() -> None:
+    class Silent:
+        unheard_ms = 0.0
+
+    async def story() -> None:
+        replying = [True]
+        voice: Any = Silent()
+        caller: Any = object()
+        asked = ReadBacks(voice, caller, lambda: replying[0])
+        asked._spoke_since = lambda: True  # type: ignore[method-assign]
+
+        assert await asked.confirm("phone", A) is NAMED
+        asked.agent_sound(3000.0)
+        asked.agent_text("Nine nine. ")
+        asked.caller_said("yes")
+        assert isinstance(await asked.confirm("phone", A), ReadBack), "the reply was not over"
+        replying[0] = False
+        asked.reply_began()
+        asked.agent_sound(500.0)
+        asked.agent_text("of the next reply")
+        asked.interrupted(400.0, replying=True)
+        asked.caller_said("yes, right")
+        first = await asked.confirm("phone", A)
+        assert first == Confirmation("Nine nine.", "yes, right")
+        assert await asked.confirm("phone", A) is first
+        assert await asked.confirm("phone", B) is NAMED
+        assert await asked.confirm("email", "asha@example.com") is NAMED
+
+    virtual_time.run(story())

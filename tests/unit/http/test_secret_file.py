@@ -126,3 +126,46 @@ def test_whoever_deletes_the_file_ends_all_sessions_within_seconds(
 
 async def _at_once(do: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
     return do(*args)
+
+
+def test_a_file_system_without_hard_links_does_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    made = kept_secret(tmp_path / "local_key")
+    assert read_secret(tmp_path / "local_key") == made
+    assert [one.name for one in tmp_path.iterdir()] == ["local_key"]
+
+
+def test_one_that_another_process_made_at_the_same_moment_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, theirs = tmp_path / "local_key", "ab" * 32
+
+    def late(self: Path, _: Path) -> None:
+        self.write_text(f"{theirs}\n")
+        self.chmod(0o600)
+        raise FileExistsError
+
+    monkeypatch.setattr(Path, "hardlink_to", late)
+    assert kept_secret(path) == theirs
+
+
+def test_one_that_vanished_while_it_was_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: Path, _: Path) -> None:
+        raise FileExistsError
+
+    monkeypatch.setattr(Path, "hardlink_to", gone)
+    with pytest.raises(StoreError, match="try again"):
+        kept_secret(tmp_path / "local_key")
+
+
+def test_a_folder_that_takes_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="Not a directory"):
+        kept_secret(tmp_path / "file" / "local_key")

@@ -3,11 +3,12 @@
 import httpx
 import pytest
 from fastapi import FastAPI, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from fwai.http.client_address import ClientAddresses
 from fwai.http.front import Front, install
 from fwai.http.rate_limit import RateLimits
-from fwai.http.security_headers import HSTS
+from fwai.http.security_headers import HSTS, SecurityHeaders
 from fwai.rates import Rate
 
 
@@ -79,3 +80,19 @@ async def test_what_a_route_says_itself_stands_once() -> None:
     assert headers.get_list("cache-control") == ["no-cache"]
     assert headers.get_list("referrer-policy") == ["origin"]
     assert headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_socket_goes_through_as_it_is() -> None:
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend((scope["type"], receive, send))
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(_: Message) -> None:
+        raise AssertionError
+
+    await SecurityHeaders(app, https=True)({"type": "websocket"}, receive, send)
+    assert seen == ["websocket", receive, send]

@@ -357,3 +357,14 @@ async def test_a_call_of_ours_is_never_missed() -> None:
     await exotel.send("status", {**INCOMING, "Status": "completed"})
 
     assert exotel.calls.misses == []
+
+
+@pytest.mark.parametrize("path", ["voicebot", "status", "sms-status", "passthru"])
+async def test_a_field_that_says_two_things_is_refused(path: str) -> None:
+    exotel = Exotel()
+    twice = b"CallSid=aaaaaaaaaaaaaaaa1&CallSid=aaaaaaaaaaaaaaaa2"
+
+    response = await exotel.send(path, {}, method="POST", content=twice)
+
+    assert response.status_code == 403
+    assert exotel.calls.untouched
