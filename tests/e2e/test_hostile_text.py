@@ -46,6 +46,8 @@ ENDS_NOTHING = {"request_failed", "task_failed", "webhook_event_failed", "call_f
 Build = Callable[[str], object]
 Walk = tuple[str, Build]
 
+KEY = "0123456789abcdef0123"
+
 
 def leaves(body: object, path: str = "") -> Iterator[Walk]:
     """Yield every text of ``body``: where it is, and what builds the body with another there."""
@@ -279,8 +281,9 @@ async def test_no_text_of_anybody_ends_or_stops_anything(tmp_path: Path, databas
                 database_url=database_url,
                 call_provider=providers,
                 max_concurrent_calls=50,
+                api_keys=KEY,
             ) as house,
-            httpx.AsyncClient(base_url=house.url, timeout=30) as http,
+            httpx.AsyncClient(base_url=house.url, timeout=30, headers={"X-API-Key": KEY}) as http,
         ):
             storm = Storm(house, http)
             async with neighbour(house) as reports:

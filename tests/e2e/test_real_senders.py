@@ -19,6 +19,8 @@ RATE = 16_000
 TWO_SECONDS = base64.b64encode(bytes(2 * 2 * RATE)).decode()
 SILENCE = base64.b64encode(b"\xff" * 160).decode()
 
+PLIVO_CALL = "0e1b4c3a-9d53-4c5a-8f3e-1f0a6d2b7c11"
+
 
 async def over(house: House) -> tuple[EndReason, CallState, float]:
     """Wait until the one call is over; return how it ended and how much the model was sent."""
@@ -66,7 +68,7 @@ async def test_a_plivo_stream_with_an_internal_account_number_is_an_ordinary_cal
 ) -> None:
     with capture_logs() as logs:
         async with running(tmp_path) as house:
-            form = {"call_uuid": "c-1", "From": "919999900001", "To": "918888800000"}
+            form = {"call_uuid": PLIVO_CALL, "From": "919999900001", "To": "918888800000"}
             where = f"{house.url}/plivo/answer/?v=1"
             signer = PlivoSigner(house.world.settings.plivo_tokens[0])
             headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -80,7 +82,7 @@ async def test_a_plivo_stream_with_an_internal_account_number_is_an_ordinary_cal
 
             async with connect(url, proxy=None, compression=None) as stream:
                 body = {
-                    "callId": "c-1",
+                    "callId": PLIVO_CALL,
                     "streamId": "s-1",
                     "accountId": 500025,
                     "mediaFormat": {"type": "audio/x-mulaw", "rate": 8000},

@@ -30,7 +30,8 @@ def bodied(house: House) -> Iterator[tuple[str, str]]:
 
 def head(method: str, path: str, *more: str) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: voice.example.com", f"X-API-Key: {KEY}"]
-    return "\r\n".join([*lines, "Content-Type: application/json", *more, "", ""]).encode()
+    kind = "application/x-www-form-urlencoded" if path == "/docs" else "application/json"
+    return "\r\n".join([*lines, f"Content-Type: {kind}", *more, "", ""]).encode()
 
 
 async def sent(port: int, first: bytes, *, chunk: bytes, every_s: float, most: int) -> Answer:

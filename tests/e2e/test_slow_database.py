@@ -23,7 +23,7 @@ from fwai.store.tables import calls, turns
 from postgres import drop_database, fresh_database
 from tcp_proxy import Proxy, proxy_to
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 Line = tuple[str, str]  # who spoke, and the words
 TALK: list[Step] = [Hear("greeting"), Say("ask_ai"), Hear("ai_answer"), HangUp()]
@@ -149,7 +149,7 @@ async def test_a_call_while_the_database_hangs_or_is_slow(tmp_path: Path, url: s
             stage.proxy.delay_s = delay
             report, api = await asyncio.gather(stage.call(), stage.ask_api())
             found[f"{delay}"] = timed(f"each answer {delay:g} s late", report, api)
-        said = await stage.all_kept(4, 90)
+        said = await stage.all_kept(4, 150)
 
     for what, (answer_ms, greeting_ms) in found.items():
         assert answer_ms - usual[0] < ANSWER_MS + SLACK_MS, what

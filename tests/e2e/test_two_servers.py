@@ -141,6 +141,7 @@ async def pair_on(folder: Path, url: str) -> AsyncIterator[Pair]:
     ):
         settings = {
             "API_KEYS": secrets.token_hex(16),
+            "API_CALLS_PER_MINUTE": "100000",
             "DATABASE_URL": url,
             "EVENTS_WEBHOOK_URL": f"{hook.url}/events",
             "EVENTS_WEBHOOK_SECRET": new_secret(),
