@@ -1,5 +1,6 @@
 """The API's description, and who may see it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,11 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.types import Message
 
 from fwai.domain.api_key import Role
 from fwai.http.access import COOKIE, Access
-from fwai.web.docs import MAX_FORM_BYTES
+from fwai.http.problem import ProblemError
+from fwai.web import docs
+from fwai.web.docs import MAX_FORM_BYTES, _typed_key
 from unit.web.kit import client, house
 from unit.web.test_permissions import SECRETS, all_keys
 
@@ -171,3 +175,29 @@ async def test_the_page_needs_nothing_but_this_server(tmp_path: Path) -> None:
             assert heading in page.text
     for name in document["components"]["schemas"]:
         assert f'id="schema-{name}"' in page.text
+
+
+async def test_a_form_that_does_not_come_is_told() -> None:
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, gone)
+
+    with pytest.raises(ProblemError) as refused:
+        await _typed_key(request)
+    assert refused.value.status == 400
+
+
+async def test_a_form_that_comes_too_slowly_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(docs, "FORM_S", 0.0)
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, never)
+
+    with pytest.raises(ProblemError) as refused:
+        await _typed_key(request)
+    assert refused.value.status == 408
