@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,10 @@ class Browser:
         self.phone.heard.clear()
 
     async def say(self, clip: str) -> None:
-        """Say a phrase and listen; runs until it is cancelled or the silence is used up."""
-        await self.phone.say(schedule(speech(clip)))
+        """Say a phrase and listen; until cancelled, the silence is used up or the call is over."""
+        # The server may hang up between two packets: what is sent then has no connection any more.
+        with suppress(ConnectionError):
+            await self.phone.say(schedule(speech(clip)))
 
     async def hang_up(self) -> None:
         answer = await self.http.delete(f"{CALLS}/{self.call_id}")
