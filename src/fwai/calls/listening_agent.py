@@ -47,6 +47,9 @@ class ListeningAgent:
     def answer_tool(self, result: ToolResult) -> None:
         """Do nothing: no tool was asked for."""
 
+    def renew(self, *, fresh: bool) -> None:
+        """Do nothing: that it does not speak is no fault of its."""
+
     def close(self) -> None:
         """End the session."""
         self._model.close()

@@ -36,6 +36,10 @@ class LiveWatch(Protocol):
         """No session could be opened."""
         ...
 
+    def down(self, model: str) -> str:
+        """Return why new calls need not try to open a session now; empty when they should."""
+        ...
+
 
 class ModelWatch:
     """Tells of failures of the Live service and of their mending. Implements ``LiveWatch``.
@@ -83,6 +87,10 @@ class ModelWatch:
         if fault is not faults.SETUP:  # the smallest set-up would say nothing of an agent's
             self._failing[model] = None
             self._wake.set()
+
+    def down(self, model: str) -> str:
+        """Return why new calls need not try to open a session now; empty when they should."""
+        return ""
 
     async def run(self) -> None:
         """Look again while something fails, until `stop`."""

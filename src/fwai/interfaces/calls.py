@@ -15,6 +15,7 @@ from fwai.domain.call import (
 )
 from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.read_back import Confirmation, ReadBack
+from fwai.domain.sentence import Fallback, Sentence, SpokenSentence
 from fwai.interfaces.media import CallerLeg
 
 Event = Mapping[str, Any]
@@ -101,6 +102,43 @@ class CallTransfer(Protocol):
 
         Raises:
             ApiError: The provider will not do it.
+        """
+        ...
+
+
+class Sentences(Protocol):
+    """The sentences that are said without the model."""
+
+    def of(self, agent: str, sentence: Sentence) -> SpokenSentence:
+        """Return a sentence in the voice and language of an agent, as near as they are at hand.
+
+        Neither blocks nor fails: what is not there yet in the agent's own voice is said in that of
+        the clips that ship, in its language or else in English.
+        """
+        ...
+
+
+class CallFallback(Protocol):
+    """What is done for a caller whose agent cannot be brought back. No method raises."""
+
+    def kind(self, call: Call) -> Fallback:
+        """Return what this call's caller gets; a transfer only where one is possible."""
+        ...
+
+    async def transfer(self, call: Call) -> bool:
+        """Connect the caller with a human once the media stream is closed; False when it failed."""
+        ...
+
+    async def keep_message(self, call: Call, pcm: bytes, sample_rate: int) -> bool:
+        """Keep what the caller said and write down that they are to be called back.
+
+        Args:
+            call: Whose it is.
+            pcm: s16le mono, at most a minute.
+            sample_rate: Of it, in Hz.
+
+        Returns:
+            False when either failed: then nobody may be told that it was done.
         """
         ...
 

@@ -103,6 +103,15 @@ class AgentLeg(Protocol):
         """Tell the model what its tool call came to; kept and sent later while reconnecting."""
         ...
 
+    def renew(self, *, fresh: bool) -> None:
+        """Give up the connection, which does not answer, and go on with another one.
+
+        Args:
+            fresh: As a new session that is told what was said so far; else the service's own
+                memory of the conversation is resumed.
+        """
+        ...
+
     def close(self) -> None:
         """End the session; ``run`` returns soon after."""
         ...
