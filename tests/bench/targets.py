@@ -187,6 +187,7 @@ def _settings(folder: Path, port: int, model_port: int, secret: str) -> dict[str
         "API_KEYS": secret,
         "GOOGLE_API_KEY": "bench",
         "GEMINI_LIVE_URL": f"ws://127.0.0.1:{model_port}",
+        "AGENT_CLIPS": "false",
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "HOST": "127.0.0.1",
         "PORT": str(port),

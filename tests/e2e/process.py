@@ -26,6 +26,7 @@ def environment(folder: Path, **values: str) -> dict[str, str]:
         "DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'fwai.db'}",
         "PROMPTS_FILE": str(ROOT / "prompts.json"),
         "LOG_FORMAT": "json",
+        "AGENT_CLIPS": "false",  # nobody is connected with before a call
         **values,
     }
 

@@ -53,6 +53,8 @@ def test_the_wheel_holds_what_the_commands_need(wheel: Path) -> None:
     assert {
         "fwai/prompts/default.json",
         "fwai/simulator/common/phrases/clips.json",
+        "fwai/calls/sentences/sentences.json",
+        "fwai/calls/sentences/apology.hi.ulaw",
         "fwai/adapters/browser/page/talk.html",
         "fwai/store/migrations/script.py.mako",
         "fwai/py.typed",

@@ -90,6 +90,7 @@ READ: Mapping[str, tuple[str, Any]] = {
     "gemini_model": ("gemini-3.1-flash-live-preview", "gemini-3.1-flash-live-preview"),
     "gemini_live_url": ("ws://127.0.0.1:8003", "ws://127.0.0.1:8003"),
     "tts_voice": ("Aoede", "Aoede"),
+    "agent_clips": ("false", False),
     "plivo_auth_id": ("MA1", "MA1"),
     "plivo_auth_token": ("new,old", SecretStr("new,old")),
     "plivo_phone_number": ("+91 88888 00000", "+918888800000"),

@@ -62,6 +62,7 @@ ENDURING = {
     },
     "wiring/app.py open_server": {
         "failures", "limit_alarms", "model_watch", "message_reports", "session_secret", "worker",
+        "sentence_clips",
     },
 }  # fmt: skip
 

@@ -33,7 +33,13 @@ GROUPS: Final = {
         "meta_verify_token",
         "public_url",
     ),
-    "The agent and its model": ("prompts_file", "gemini_model", "tts_voice", "gemini_live_url"),
+    "The agent and its model": (
+        "prompts_file",
+        "gemini_model",
+        "tts_voice",
+        "agent_clips",
+        "gemini_live_url",
+    ),
     "Calls": (
         "max_concurrent_calls",
         "max_call_seconds",

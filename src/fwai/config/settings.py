@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         description="Live endpoint; ws://127.0.0.1:8003 is the bundled simulator.",
     )
     tts_voice: str = Field(default="Puck", description="Voice of agents that name none.")
+    agent_clips: bool = Field(
+        default=True,
+        description="Agents' models speak once what callers hear when they cannot answer, into "
+        "DATA_DIR/clips; false uses what ships, in English and Hindi.",
+    )
 
     plivo_auth_id: str = Field(default="", description="Plivo's Auth ID: MA... or SA...")
     plivo_auth_token: SecretStr = Field(

@@ -230,6 +230,7 @@ async def open_simulated_world(
             {
                 "google_api_key": "demo",
                 "gemini_live_url": model.url,
+                "agent_clips": False,  # what answers is a script: it reads nothing aloud
                 "gemini_text_model": TEXT_MODEL,
                 "gemini_text_url": model.text_url,
                 "plivo_auth_id": auth_id,

@@ -23,6 +23,7 @@ from fwai.errors import StoreError
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.model_watch import ModelWatch
+from fwai.gemini.sentence_speaker import SentenceSpeaker
 from fwai.gemini.setup import SessionConfig, setup_message
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.media import AgentLeg
@@ -55,6 +56,7 @@ class AgentFactory:
 
     Attributes:
         watch: Hears how every agent's connections fare.
+        speaker: Speaks single sentences in agents' voices.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class AgentFactory:
             tls=tls if url.startswith("wss:") else None,
         )
         models = [self._model_of(agent) for agent in agents.values()]
+        self.speaker = SentenceSpeaker(self._endpoint)
         self.watch = ModelWatch(failures, self._endpoint, models, self._smallest_setup)
 
     def agent_id_for(self, line: str) -> str:

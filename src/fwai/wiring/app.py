@@ -27,6 +27,7 @@ from fwai.calls.limits import SessionLimits
 from fwai.calls.live_events import LiveEvents, PublishingArchive
 from fwai.calls.manager import CallManager
 from fwai.calls.outbound import OutboundCalls
+from fwai.calls.sentence_clips import SentenceClips, ShippedSentences
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.failure import Failure
@@ -70,6 +71,7 @@ from fwai.wiring.jobs import (
 )
 from fwai.wiring.providers import Provider, browser_calls, enabled, open_whatsapp, webrtc
 from fwai.wiring.quotas import daily_quotas
+from fwai.wiring.sentences import SentenceMaker, agent_voices, clip_files
 from fwai.wiring.tools import (
     ToolParts,
     booking_messages,
@@ -163,6 +165,7 @@ async def open_server(
         reads = await stack.enter_async_context(BoundedReads())
         factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
+        sentences = SentenceClips(agent_voices(settings, agents), ShippedSentences.load())
         calls = _call_manager(
             settings, agents, factory, tools, archive, store, status, failures, alarms, on_over
         )
@@ -180,6 +183,11 @@ async def open_server(
         group.create_task(calls.run(ready), name="calls")
         stack.callback(calls.stop)
         await ready.wait()
+        if settings.agent_clips and not demo:
+            speak, files = factory.speaker.speak, clip_files(settings)
+            maker = SentenceMaker(sentences, files, speak, lambda: calls.active > 0)
+            making = start_enduring(workers, maker.run, "sentence_clips", failures)
+            stack.callback(making.cancel)
 
         reports = DeliveryReports(store.sent_messages)
         start_enduring(workers, reports.run, "message_reports", failures)

@@ -67,10 +67,15 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A typed instruction that holds one of these words gets this reply; case does not matter."""
+    """A typed instruction that holds one of these words gets this reply; case does not matter.
+
+    Attributes:
+        first: So does the first instruction of a conversation, which else gets the greeting.
+    """
 
     words: tuple[str, ...]
     reply: str
+    first: bool = False
 
     def matches(self, text: str) -> bool:
         """Say whether ``text`` holds one of the words."""
@@ -138,10 +143,10 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Attributes:
         replies: Replies by name.
-        greeting: The reply to the first typed instruction of a conversation.
+        greeting: The reply to the first typed instruction of a conversation that no prompt fits.
         fallback: The reply to speech or instructions that nothing else fits.
         heard: The reply to each caller clip.
-        prompts: Replies to later typed instructions; the first that matches is taken.
+        prompts: Replies to typed instructions; the first that matches is taken.
         faults: What goes wrong.
         pace: How the agent's audio comes.
         late_transcript: The caller's words are sent after the reply has begun, as happens.
@@ -162,9 +167,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     def reply_to_text(self, text: str, *, greeted: bool) -> str:
         """Choose the reply to a typed instruction."""
-        if not greeted:
-            return self.greeting
-        return next((p.reply for p in self.prompts if p.matches(text)), self.fallback)
+        prompts = [one for one in self.prompts if greeted or one.first]
+        reply = next((one.reply for one in prompts if one.matches(text)), None)
+        return reply or (self.fallback if greeted else self.greeting)
 
     def reply_to_clip(self, clip: str | None) -> str:
         """Choose the reply to an utterance; None was not understood."""
