@@ -23,9 +23,12 @@ from fwai import tasks
 from fwai.adapters.whatsapp.permissions import PermissionUpdates
 from fwai.adapters.whatsapp.token import AppKeys, TokenManager
 from fwai.calls.call_records import CallRecords
+from fwai.calls.sentence_clips import SentenceClips, ShippedSentences
+from fwai.domain.agent_voice import AgentVoice, Wording, clip_name
 from fwai.domain.call import Call, CallState
 from fwai.domain.failure import Area, Trouble
 from fwai.domain.job import Done, Job, JobOutcome, NewJob
+from fwai.domain.sentence import SpokenSentence
 from fwai.gemini import faults as live_faults
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
 from fwai.gemini.model_watch import ModelWatch
@@ -38,10 +41,12 @@ from fwai.jobs.signals import JobSignals
 from fwai.jobs.worker import Worker
 from fwai.store import database as database_module
 from fwai.store.batch_writer import BatchWriter
+from fwai.store.clip_files import ClipFiles
 from fwai.store.database import Database
 from fwai.store.file_writer import FileWriter
 from fwai.store.storage_watch import StorageWatch
 from fwai.store.tables import calls, turns
+from fwai.wiring.sentences import SentenceMaker
 from unit.gemini.test_model_watch import MODEL, refusal
 from unit.jobs.kit import Begin, MemoryJobs, loop_clock
 from unit.jobs.test_delivery_reports import Book
@@ -411,6 +416,36 @@ class Cookies(Service):
         return self.secret.value == f"{number:064x}"
 
 
+class Sentences(Service):
+    virtual = loses = False
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        self.voices: dict[str, AgentVoice] = {}
+        self.clips = SentenceClips(self.voices, ShippedSentences.load())
+        self.files = ClipFiles(self.folder / "clips")
+
+        async def speak(_: AgentVoice, wording: Wording) -> SpokenSentence:
+            await asyncio.sleep(0)
+            return SpokenSentence(wording.text, b"\1\0")
+
+        self.run = SentenceMaker(
+            self.clips, self.files, speak, lambda: False, pauses_s=(0.005,), look_s=0.005
+        ).run
+        yield
+
+    async def ask(self, number: int) -> None:
+        self.voices[f"agent-{number}"] = AgentVoice(MODEL, f"voice-{number}", "en-IN")
+
+    async def done(self, number: int) -> bool:
+        voice = self.voices[f"agent-{number}"]
+        return all(
+            self.files.read(clip_name(voice, wording.text)) is not None
+            for one, _, wording in self.clips.wanted()
+            if one is voice
+        )
+
+
 SERVICES: Mapping[str, type[Service]] = {
     "call_records": Records,
     "database_log": Log,
@@ -421,6 +456,7 @@ SERVICES: Mapping[str, type[Service]] = {
     "membership": Siblings,
     "message_reports": Reports,
     "model_watch": Model,
+    "sentence_clips": Sentences,
     "session_secret": Cookies,
     "storage_watch": Folders,
     "whatsapp_contacts": Contacts,

@@ -36,7 +36,7 @@ from fwai.http.access import SessionRenewal
 from fwai.http.front import install as install_front
 from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
-from fwai.interfaces.calls import OutboundLine, ToolRunner
+from fwai.interfaces.calls import OutboundLine, Sentences, ToolRunner
 from fwai.interfaces.messages import MessageReports
 from fwai.jobs.call_follow_ups import follow_up_jobs
 from fwai.jobs.delivery_reports import (
@@ -99,12 +99,14 @@ class Server:
         calls: All calls.
         store: What is kept.
         agents: The agents by id.
+        sentences: What is said when they cannot.
     """
 
     app: FastAPI
     calls: CallManager
     store: Store
     agents: Mapping[str, AgentProfile]
+    sentences: Sentences
 
 
 @asynccontextmanager
@@ -257,7 +259,7 @@ async def open_server(
         for lane in lanes:
             start_enduring(workers, lane.run, "worker", failures)
         factory.check()
-        yield Server(app, calls, store, agents)
+        yield Server(app, calls, store, agents, sentences)
 
 
 def freeze() -> None:

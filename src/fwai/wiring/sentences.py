@@ -9,7 +9,7 @@ cannot be written, as on a full disk, is used all the same, and written in a lat
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -25,8 +25,8 @@ from fwai.gemini.sentence_speaker import UNFIT
 from fwai.store.clip_files import ClipFiles
 
 FOLDER: Final = "clips"
-PAUSES_S: Final = (60.0, 300.0, 1800.0)  # after rounds in which something failed; the last again
-LOOK_S: Final = 1800.0  # after others
+PAUSES_S: Final = (60.0, 300.0, 1800.0)
+LOOK_S: Final = 1800.0
 BUSY_S: Final = 5.0  # between two looks whether calls are live
 PATIENCE_S: Final = 900.0  # where calls always are, one is spoken beside them all the same
 MAX_UNFIT: Final = 3
@@ -64,6 +64,8 @@ class SentenceMaker:
         files: Where they are kept.
         speak: Has one spoken; raises ``AgentError``.
         busy: Whether calls are live, beside which nothing is to be spoken.
+        pauses_s: After rounds in which something failed, one after the other; the last one again.
+        look_s: After other rounds.
     """
 
     def __init__(
@@ -72,11 +74,16 @@ class SentenceMaker:
         files: ClipFiles,
         speak: Speak,
         busy: Callable[[], bool],
+        *,
+        pauses_s: Sequence[float] = PAUSES_S,
+        look_s: float = LOOK_S,
     ) -> None:
         self._clips = clips
         self._files = files
         self._speak = speak
         self._busy = busy
+        self._pauses_s = pauses_s
+        self._look_s = look_s
         self._unwritten: dict[str, tuple[SpokenSentence, Mapping[str, str]]] = {}
         self._unfit: Counter[str] = Counter()
         self._told: dict[str, str] = {}
@@ -87,8 +94,12 @@ class SentenceMaker:
         failed = 0
         while True:
             whole = await self._make()
-            failed = 0 if whole else failed + 1
-            await asyncio.sleep(LOOK_S if whole else PAUSES_S[min(failed, len(PAUSES_S)) - 1])
+            if whole:
+                failed, pause = 0, self._look_s
+            else:
+                pause = self._pauses_s[min(failed, len(self._pauses_s) - 1)]
+                failed += 1
+            await asyncio.sleep(pause)
 
     def _load(self) -> None:
         """Read what was spoken before, and remove what no agent says any more."""

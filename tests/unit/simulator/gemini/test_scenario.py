@@ -38,6 +38,17 @@ def test_instructions_are_matched_by_whole_words(text: str, greeted: bool, reply
     assert demo().reply_to_text(text, greeted=greeted) == reply
 
 
+def test_a_prompt_may_be_for_the_first_instruction_too() -> None:
+    replies = {name: Reply() for name in ("hello", "again", "read", "late")}
+    prompts = (Prompt(("please",), "late"), Prompt(("read", "say"), "read", first=True))
+    scenario = Scenario(replies=replies, greeting="hello", fallback="again", prompts=prompts)
+
+    assert scenario.reply_to_text("Please say this.", greeted=False) == "read"
+    assert scenario.reply_to_text("Please greet.", greeted=False) == "hello"
+    assert scenario.reply_to_text("Please say this.", greeted=True) == "late"
+    assert scenario.reply_to_text("Hm.", greeted=True) == "again"
+
+
 def test_a_scenario_survives_its_file(tmp_path: Path) -> None:
     path = tmp_path / "scenario.json"
     scenario = demo().with_faults(Fault(kind="mute", turn=2)).with_pace(speed=2.0)
