@@ -167,6 +167,7 @@ class FakeAgent:
         self.speech_heard = 0
         self.prompts: list[tuple[float, str]] = []
         self.results: list[ToolResult] = []
+        self.renewed: list[tuple[float, bool]] = []
         self.running = False
         self.closed = False
 
@@ -192,6 +193,9 @@ class FakeAgent:
 
     def answer_tool(self, result: ToolResult) -> None:
         self.results.append(result)
+
+    def renew(self, *, fresh: bool) -> None:
+        self.renewed.append((self._loop.time(), fresh))
 
     def close(self) -> None:
         self.closed = True

@@ -31,6 +31,7 @@ RAW = {
     "calls/call_runner.py CallRunner.run": ENDS_ITS_CALL,  # the agent
     "calls/session.py CallSession.run": ENDS_ITS_CALL,  # the watch
     "calls/session_tools.py SessionTools.start": ENDS_ITS_CALL,  # a tool
+    "calls/session.py CallSession._fall_back": ENDS_ITS_CALL,  # apology, transfer or voice message
     "calls/goodbye.py Goodbye.begin": ENDS_ITS_CALL,  # hangs up once the goodbye was heard
     "store/membership.py Membership.run": "begins membership again",  # heartbeat, look at siblings
     "wiring/app.py open_server": "ends the server",  # CallManager.run, which waits for its end

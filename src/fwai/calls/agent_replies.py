@@ -6,11 +6,13 @@ from typing import Final
 
 import structlog
 
+from fwai.audio.audible import AudibleSpeech
 from fwai.audio.pcm import duration_ms
 from fwai.calls.caller_input import CallerInput
 from fwai.calls.read_backs import ReadBacks
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import MODEL_HZ, Voice
+from fwai.domain.sentence import SpokenSentence
 from fwai.domain.turns import TurnTimes
 
 LATE_AUDIO_S: Final = 0.4  # after an interruption: no answer to it can come sooner
@@ -26,6 +28,7 @@ class AgentReplies:
         read_backs: What the caller dictated, and whether they heard it read back.
         turns: When the stages of each reply happened; the first `MAX_TURNS_KEPT`.
         begun: How many replies have begun.
+        audio_at: When the model's audio last came, in the loop's time.
         turn_ms: Audio of this turn so far, in milliseconds.
         away_cause: Why the agent is away, in words an operator can act on; empty while it is there.
     """
@@ -39,6 +42,9 @@ class AgentReplies:
         self.read_backs = ReadBacks(voice, caller, lambda: self._turn.model_audio is not None)
         self._turn_open = False
         self._drop_audio_until = 0.0
+        self._judge = AudibleSpeech(MODEL_HZ)
+        self._heard_before = 0.0
+        self.audio_at = 0.0
         self.turns: list[TurnTimes] = []
         self.begun = 0
         self.turn_ms = 0.0
@@ -52,14 +58,46 @@ class AgentReplies:
         """The model was prompted: the next reply answers that, not the caller's speech."""
         self._turn.asked = now
 
-    def audio(self, pcm: bytes) -> None:
-        """Play the model's audio, s16le at 24 kHz; late audio of a cut reply is dropped."""
+    @property
+    def heard_until(self) -> float:
+        """Until when the caller hears something that is speech; the loop's time."""
+        spoken = self._judge.heard or self._turn.model_audio is None
+        return self._voice.heard_until if spoken else self._heard_before
+
+    def say_locally(self, sentence: SpokenSentence, then: bytes = b"") -> None:
+        """Say something without the model, in place of what it has not said.
+
+        Args:
+            sentence: What.
+            then: Sound right after it, s16le at 24 kHz.
+        """
+        now = self._loop.time()
+        if self._turn.model_audio is not None:
+            if not self._judge.heard and self._voice.playing:
+                self._voice.cut(now)  # nobody waits for near-silence to end
+            self.end_turn()
+        self._transcript.agent_begins()
+        self._transcript.agent_text(sentence.text)
+        for pcm in (sentence.pcm, then):
+            self._transcript.agent_sound(duration_ms(len(pcm), MODEL_HZ))
+            self._voice.say(pcm, now)
+        self._voice.end_reply(now)
+        self._transcript.agent_done()
+        self._transcript.agent_turn_over()
+
+    def audio(self, pcm: bytes) -> bool:
+        """Play the model's audio, s16le at 24 kHz; late audio of a cut reply is dropped.
+
+        Returns:
+            Whether the reply can be heard so far: it is no near-silence and no steady tone.
+        """
         now = self._loop.time()
         if now < self._drop_audio_until:
-            return  # late audio of a reply that the caller interrupted
+            return False  # late audio of a reply that the caller interrupted
         if self._turn.model_audio is None:
             self._begin(now)
         pcm = pcm if len(pcm) % 2 == 0 else pcm[:-1]
+        self.audio_at = now
         ms = duration_ms(len(pcm), MODEL_HZ)
         self.turn_ms += ms
         self._transcript.agent_sound(ms)
@@ -67,6 +105,7 @@ class AgentReplies:
         self._voice.say(pcm, now)
         if self._turn.played is None:
             self._turn.played = self._voice.sent_at
+        return self._judge.add(pcm)
 
     def text(self, words: str) -> None:
         """Add a piece of the reply's transcript; words nobody will hear are dropped."""
@@ -81,21 +120,28 @@ class AgentReplies:
         self._transcript.caller_text(words, self._transcript.now(), late=late)
         self.read_backs.caller_said(words)
 
-    def end(self) -> None:
-        """The model has produced the whole reply; its tail is still to be heard."""
+    def end(self) -> bool:
+        """The model has produced the whole reply; its tail is still to be heard.
+
+        Returns:
+            Whether it was one that can be heard.
+        """
         now = self._loop.time()
+        heard = self._turn.model_audio is not None and self._judge.ended()
         if self._turn.model_audio is not None:
             self._voice.end_reply(now)
             self._turn.ended = now
             self.close_turn()
         self._transcript.agent_done()
+        return heard
 
-    def end_turn(self) -> None:
-        """The model's turn is over: what comes now belongs to another one."""
-        self.end()
+    def end_turn(self) -> bool:
+        """The model's turn is over: what comes now belongs to another one. Returns as `end`."""
+        heard = self.end()
         self._transcript.agent_turn_over()
         self._turn_open = False
         self._drop_audio_until = self.turn_ms = 0.0
+        return heard
 
     def interrupt(self) -> None:
         """The caller spoke over the agent: nothing more of this reply may be heard."""
@@ -123,6 +169,8 @@ class AgentReplies:
     def _begin(self, now: float) -> None:
         self.read_backs.reply_began()
         self._turn.model_audio = now
+        self._heard_before = self._voice.heard_until
+        self._judge.reset()
         if self._turn.asked is None:
             self._turn.caller_stopped = self._caller.stopped_at
         self._caller.stopped_at = None

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from fwai.calls.call_records import CallRecords
+from fwai.calls.fallback import APOLOGY_ONLY
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_call import LiveCall, ending
 from fwai.calls.pacer import Pacer
@@ -22,7 +23,7 @@ from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import Call, CallEnding, CallState, EndReason
 from fwai.domain.events import AgentEvent, AgentLost
 from fwai.domain.phone import masked
-from fwai.interfaces.calls import ToolRunner
+from fwai.interfaces.calls import CallFallback, Sentences, ToolRunner
 from fwai.interfaces.media import AgentLeg, Recorder
 
 HANG_UP_S: Final = 10.0
@@ -46,6 +47,8 @@ class CallParts:
         tools: Runs the tools the model asks for.
         limits: How long things may last.
         recorder_for: Begins a recording, where calls are recorded.
+        sentences: What is said without the model.
+        fallback: What a caller gets whose agent cannot be brought back.
         on_over: Told of each session that is over, and how its call ended; must not block.
     """
 
@@ -53,6 +56,8 @@ class CallParts:
     tools: ToolRunner
     limits: SessionLimits
     recorder_for: RecorderFor
+    sentences: Sentences
+    fallback: CallFallback = APOLOGY_ONLY
     on_over: OnOver | None = None
 
 
@@ -131,6 +136,8 @@ class CallRunner:
             self._parts.limits,
             lambda: self.hang_up_carrier(live),
             recorder,
+            self._parts.sentences,
+            self._parts.fallback,
         )
         if live.told_state is not None:
             live.session.hang_up(live.told_reason or EndReason.CALLER_HUNG_UP)
@@ -192,11 +199,12 @@ def _cause(live: LiveCall, reason: EndReason) -> str:
 
 
 def _agent_over(live: LiveCall, agent: AgentLeg) -> None:
-    """End a call whose agent was lost before anybody could speak with it.
+    """End a call of ours whose agent was lost before anybody could speak with it.
 
-    Nobody is left ringing for silence; the session hears of a loss by itself.
+    Nobody is rung up to hear an apology. Who calls us is answered: the session hears of the loss
+    and does what there is to be done for them.
     """
-    if live.leg.done():
+    if live.leg.done() or (live.offered and not live.call.listen_only):
         return
     lost: list[AgentLost] = []
 

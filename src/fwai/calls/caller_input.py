@@ -1,11 +1,13 @@
 """The caller's audio on its way to the model: measured, converted, recorded."""
 
-from fwai.audio.pcm import duration_ms
+from fwai.audio.pcm import duration_ms, silence
 from fwai.audio.resample import Resampler
 from fwai.audio.speech import SpeechDetector
 from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
 
 MODEL_IN_HZ = 16_000
+FILL_FROM_S = 0.9
+FILL_AT_MOST_S = 2.0
 
 
 class CallerInput:
@@ -25,6 +27,7 @@ class CallerInput:
         self._rate = leg.sample_rate
         self._resampler = Resampler(leg.sample_rate, MODEL_IN_HZ)
         self._detector = SpeechDetector(leg.sample_rate)
+        self._filled_to = now
         self.audio_at = now
         self.total_ms = 0.0
         self.stopped_at: float | None = None
@@ -42,3 +45,16 @@ class CallerInput:
         if self._recorder is not None:
             self._recorder.caller(pcm, now - ms / 1000.0)
         return speech
+
+    def fill(self, now: float) -> None:
+        """Let the model hear silence where the line brings nothing: muted, on hold, cut.
+
+        It notices the end of speech by silence, and waits for it otherwise.
+        """
+        since = max(self.audio_at, self._filled_to)
+        if now - since < FILL_FROM_S:
+            return
+        self._agent.hear(
+            silence(min(now - since, FILL_AT_MOST_S) * 1000, MODEL_IN_HZ), speech=False
+        )
+        self._filled_to = now

@@ -14,6 +14,7 @@ from fwai.domain.call import EndReason
 SPOKEN_MS: Final = 300.0  # of this turn's audio, for end_call to count it as a goodbye
 STARTS_S: Final = 6.0
 LASTS_S: Final = 20.0
+DRY_S: Final = 0.8  # without audio, and with nothing left to play: it is over
 POLL_S: Final = 0.05  # only in the last seconds of a call
 
 _log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Goodbye:
         self._stayed = stayed
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
+        self._alone = False
         self.leaving: EndReason | None = None
 
     @property
@@ -78,6 +80,10 @@ class Goodbye:
         self._task = None
         return True
 
+    def alone(self) -> None:
+        """The agent is lost: no more of the goodbye will come."""
+        self._alone = True
+
     def cancel(self) -> None:
         """Wait no longer."""
         if self._task is not None:
@@ -88,8 +94,8 @@ class Goodbye:
     ) -> None:
         begun = self._replies.begun
         if not said:
-            await self._until(lambda: self._replies.begun > begun, STARTS_S)
-        await self._until(lambda: not self._transcript.agent_replying, LASTS_S)
+            await self._until(lambda: self._replies.begun > begun or self._alone, STARTS_S)
+        await self._until(self._said, LASTS_S)
         await self._voice.until_heard()
         if before is not None:
             self.leaving = reason
@@ -98,6 +104,13 @@ class Goodbye:
                 self._stayed()
                 return
         self._hang_up(reason)
+
+    def _said(self) -> bool:
+        """Whether all of it came, as the model says; or nothing does, and all was heard."""
+        if not self._transcript.agent_replying:
+            return True
+        dry = self._loop.time() - self._replies.audio_at >= DRY_S
+        return (dry or self._alone) and not self._voice.playing
 
     async def _done_before(self, before: Callable[[], Awaitable[bool]]) -> bool:
         try:

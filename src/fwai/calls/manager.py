@@ -15,11 +15,13 @@ from fwai.calls.admission import Admission, InboundLimits
 from fwai.calls.call_records import CallRecords
 from fwai.calls.call_runner import CallParts, CallRunner, OnOver, RecorderFor
 from fwai.calls.capacity import Capacity
+from fwai.calls.fallback import APOLOGY_ONLY
 from fwai.calls.limits import SessionLimits
 from fwai.calls.live_call import LiveCall, LiveCallRegistry, call_of
 from fwai.calls.missed_calls import MissedCalls
 from fwai.calls.pacer import Pacer
 from fwai.calls.placing import STREAM_S, OutboundPlacer
+from fwai.calls.sentence_clips import shipped_only
 from fwai.calls.session import CallSession
 from fwai.calls.stream_tokens import StreamTokens
 from fwai.domain.call import (
@@ -33,7 +35,7 @@ from fwai.domain.call import (
 from fwai.domain.failure import UNWATCHED
 from fwai.domain.instance import InstanceStatus
 from fwai.errors import BusyError
-from fwai.interfaces.calls import CallControl, ToolRunner
+from fwai.interfaces.calls import CallControl, CallFallback, Sentences, ToolRunner
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.media import AgentLeg, CallerLeg
 from fwai.interfaces.store import CallArchive
@@ -78,6 +80,8 @@ class CallManager:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         failures: Failures = UNWATCHED,
         admission: Admission | None = None,
+        sentences: Sentences | None = None,
+        fallback: CallFallback = APOLOGY_ONLY,
     ) -> None:
         self._failures = failures
         self._now = now
@@ -87,7 +91,8 @@ class CallManager:
         self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
         self._pacer = Pacer()
-        parts = CallParts(agent_for, tools, limits, recorder_for, on_over)
+        sentences = sentences or shipped_only()
+        parts = CallParts(agent_for, tools, limits, recorder_for, sentences, fallback, on_over)
         self._runner = CallRunner(parts, self._records, self._pacer)
         self._capacity = Capacity(max_calls, lambda: self._pacer.lag_s)
         self._tokens = StreamTokens(self._loop.time)

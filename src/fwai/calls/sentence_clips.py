@@ -6,6 +6,7 @@ mu-law; they serve until an agent's own model has spoken its own, and whenever i
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import resources
 from typing import Final, Self
 
@@ -109,3 +110,9 @@ class SentenceClips:
     def keep(self, voice: AgentVoice, sentence: Sentence, spoken: SpokenSentence) -> None:
         """Use a sentence from now on wherever an agent has this voice."""
         self._own[voice, sentence] = spoken
+
+
+@cache
+def shipped_only() -> SentenceClips:
+    """Return the sentences that ship, for calls without an agent's own."""
+    return SentenceClips({}, ShippedSentences.load())

@@ -9,13 +9,18 @@ session lets go of both legs and waits for the tools that still run: one that ac
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 import structlog
 
+from fwai.audio.pcm import duration_ms
 from fwai.calls.agent_replies import AgentReplies
+from fwai.calls.answer_keeper import LOOK_S, AnswerKeeper
 from fwai.calls.caller_input import CallerInput
 from fwai.calls.dtmf import QUIET_S, KeyCollector
+from fwai.calls.fallback import APOLOGY_ONLY, FallbackEnding
 from fwai.calls.goodbye import SPOKEN_MS, Goodbye
 from fwai.calls.limits import (
     GREET,
@@ -28,6 +33,7 @@ from fwai.calls.limits import (
     SessionLimits,
 )
 from fwai.calls.pacer import Pacer
+from fwai.calls.sentence_clips import shipped_only
 from fwai.calls.session_tools import SessionTools
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.calls.voice import Voice
@@ -40,6 +46,7 @@ from fwai.domain.events import (
     AgentSaid,
     CallerAudio,
     CallerHungUp,
+    CallerRepeats,
     CallerSaid,
     DtmfPressed,
     GenerationEnded,
@@ -51,8 +58,9 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
+from fwai.domain.sentence import Sentence, SpokenSentence
 from fwai.domain.turns import SilencePolicy, SilenceStep
-from fwai.interfaces.calls import ToolRunner
+from fwai.interfaces.calls import CallFallback, Sentences, ToolRunner
 from fwai.interfaces.media import AgentLeg, CallerLeg, Recorder
 
 WATCH_S: Final = 1.0
@@ -85,6 +93,8 @@ class CallSession:
         limits: SessionLimits,
         hang_up_carrier: Callable[[], Awaitable[None]],
         recorder: Recorder | None = None,
+        sentences: Sentences | None = None,
+        fallback: CallFallback = APOLOGY_ONLY,
     ) -> None:
         self.call = call
         self.tokens: dict[str, int] = {}
@@ -98,7 +108,8 @@ class CallSession:
         self._ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._tasks = asyncio.TaskGroup()
         told = self._tool_finished
-        self._tools = SessionTools(call, tools, self._tasks, self, told, transcript.now)
+        repeated = self._answer_again
+        self._tools = SessionTools(call, tools, self._tasks, self, told, repeated, transcript.now)
         self.caller_input = CallerInput(caller, agent, recorder, self._loop.time())
         self.replies = AgentReplies(self.voice, transcript, self.caller_input)
         self.allow = self._tools.allow
@@ -106,6 +117,16 @@ class CallSession:
         self._goodbye = Goodbye(
             self._tasks, self.voice, transcript, self.replies, self.hang_up, lambda: self._ask(STAY)
         )
+        self._sentence = partial((sentences or shipped_only()).of, call.agent)
+        self._answers = AnswerKeeper(
+            agent, self.replies, self.voice, transcript, self._tools, self._sentence,
+            self._fall_back, self._loop.time(),
+        )  # fmt: skip
+        self._answers.active = not call.listen_only
+        self._fallback_actions = fallback
+        self._fallback: FallbackEnding | None = None
+        self._falling: asyncio.Task[None] | None = None
+        self._look = asyncio.Event()
         self._keys = KeyCollector()
         self._to_machine = False
         self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
@@ -160,6 +181,9 @@ class CallSession:
     def _let_go(self) -> None:
         """Stop both directions and write down what was heard to the end."""
         self._goodbye.cancel()
+        if self._falling is not None and self._fallback is not None:
+            if not self._fallback.caller_left():
+                self._falling.cancel()
         self.voice.stop()
         self._agent.close()
         self.replies.close_turn()
@@ -190,15 +214,27 @@ class CallSession:
             DtmfPressed: self._hear_key,
             MarkReached: lambda event: self.voice.reached(event.name),
             CallerHungUp: lambda event: self.hang_up(
-                self._goodbye.leaving  # what is being done takes the stream away
+                self._leaving
                 or (EndReason.STREAM_FAILED if event.failed else EndReason.CALLER_HUNG_UP)
             ),
         }
 
+    @property
+    def _leaving(self) -> EndReason | None:
+        """Why the call is over, while what is being done takes the stream away."""
+        of_fallback = self._fallback.leaving if self._fallback is not None else None
+        return self._goodbye.leaving or of_fallback
+
     def _hear_caller(self, event: CallerAudio) -> None:
         now = self._loop.time()
-        if self.caller_input.hear(event.pcm, now):
-            self._silence.caller_spoke(now)
+        speech = self.caller_input.hear(event.pcm, now)
+        if speech:
+            self._silence.caller_sound(now)
+        ms = duration_ms(len(event.pcm), self._caller.sample_rate)
+        if self._answers.hear_caller(now, ms, speech=speech):
+            self.replies.interrupt()
+        if self._fallback is not None and self._fallback.message is not None:
+            self._fallback.message.hear(event.pcm, now, speech=speech)
 
     def _hear_key(self, event: DtmfPressed) -> None:
         now = self._loop.time()
@@ -209,22 +245,45 @@ class CallSession:
 
     def _agent_handlers(self) -> Mapping[type, Callable[[Any], None]]:
         return {
-            AgentAudio: lambda event: self.replies.audio(event.pcm),
+            AgentAudio: self._hear_agent,
             AgentSaid: lambda event: self.replies.text(event.text),
-            CallerSaid: lambda event: self.replies.caller_text(event.text),
+            CallerSaid: self._caller_said,
+            CallerRepeats: lambda _: self._transcript.caller_repeats(),
             Interrupted: lambda _: self._interrupt(),
-            GenerationEnded: lambda _: self.replies.end(),
-            TurnEnded: lambda _: self.replies.end_turn(),
-            ToolCall: self._tools.start,
+            GenerationEnded: lambda _: self._reply_over(heard=self.replies.end()),
+            TurnEnded: lambda _: self._turn_over(),
+            ToolCall: self._start_tool,
             ToolsCancelled: lambda event: self._tools.cancel(*event.ids),
             TokensUsed: self._add_tokens,
             AgentReady: self._agent_ready,
-            AgentAway: lambda event: self.replies.away(event.cause),
+            AgentAway: self._agent_away,
             AgentLost: self._agent_lost,
         }
 
+    def _hear_agent(self, event: AgentAudio) -> None:
+        audible = self.replies.audio(event.pcm)
+        self._answers.audio(self._loop.time(), audible=audible)
+
+    def _reply_over(self, *, heard: bool) -> None:
+        if heard:
+            self._answers.watch.answered(self._loop.time())
+
+    def _turn_over(self) -> None:
+        self._answers.turn_over(self._loop.time(), heard=self.replies.end_turn())
+
+    def _caller_said(self, event: CallerSaid) -> None:
+        now = self._loop.time()
+        self._silence.caller_spoke(now)
+        self._answers.watch.caller_words(now)
+        self.replies.caller_text(event.text)
+
+    def _start_tool(self, event: ToolCall) -> None:
+        self._answers.watch.answered(self._loop.time())
+        self._tools.start(event)
+
     def _interrupt(self) -> None:
         self.replies.interrupt()
+        self._answers.interrupted(self._loop.time())
         if self._goodbye.interrupted() and self._to_machine:
             self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
 
@@ -232,20 +291,52 @@ class CallSession:
         for name, count in event.tokens.items():
             self.tokens[name] = self.tokens.get(name, 0) + count
 
+    def _agent_away(self, event: AgentAway) -> None:
+        self.replies.away(event.cause)
+        self._answers.gone(self._loop.time())
+        self._look.set()
+
     def _agent_lost(self, event: AgentLost) -> None:
         self.replies.away(event.cause)
-        self.hang_up(EndReason.AGENT_FAILED)
+        self._fall_back()
 
     def _agent_ready(self, event: AgentReady) -> None:
         self.replies.away_cause = ""
+        self._answers.back(self._loop.time())
         if event.resumed:
+            self._tools.reconnected()
             self._transcript.note("agent_reconnected")
+
+    def _fall_back(self) -> None:
+        """The agent cannot be brought back: give the caller what there is instead."""
+        if self._fallback is not None or self._ended.done():
+            return
+        self._answers.active = False
+        self._agent.close()
+        if self._goodbye.pending:
+            self._goodbye.alone()  # what came of the goodbye is all
+            return
+        if self.call.listen_only or self._to_machine:
+            self.hang_up(EndReason.AGENT_FAILED)
+            return
+        self._transcript.note("agent_down")
+        self._fallback = FallbackEnding(
+            self.call, self._fallback_actions, self._say_sentence, self.voice.until_heard,
+            self.hang_up, self._caller.sample_rate,
+        )  # fmt: skip
+        self._falling = self._tasks.create_task(self._fallback.run(), name="fallback")
+
+    def _say_sentence(self, sentence: Sentence, then: bytes) -> SpokenSentence:
+        spoken = self._sentence(sentence)
+        self.replies.say_locally(spoken, then)
+        return spoken
 
     def _ask(self, text: str) -> None:
         """Prompt the model to speak."""
         now = self._loop.time()
         self.replies.asked(now)
         self._silence.agent_busy(now)
+        self._answers.watch.asked(now)
         self._agent.prompt(text)
 
     # ---- CallActions ----------------------------------------------------------------------------
@@ -264,7 +355,14 @@ class CallSession:
     ) -> None:
         self._transcript.heard(self.voice.heard_ms, self._transcript.now())
         self._transcript.tool(request, result, at, elapsed_ms)
-        self._silence.agent_busy(self._loop.time())
+        now = self._loop.time()
+        self._silence.agent_busy(now)
+        if not self._ended.done():
+            if not result.silent:
+                self._answers.watch.asked(now)
+            self._agent.answer_tool(result)
+
+    def _answer_again(self, result: ToolResult) -> None:
         if not self._ended.done():
             self._agent.answer_tool(result)
 
@@ -274,10 +372,15 @@ class CallSession:
         max_s = min(self._limits.max_call_s, self._caller.max_call_s or self._limits.max_call_s)
         warned = max_s <= WARN_BEFORE_S
         while True:
-            due += WATCH_S
-            await asyncio.sleep(due - self._loop.time())
+            pause_s = LOOK_S if self._answers.watch.pressing else WATCH_S
+            await self._until_look(min(due + WATCH_S - self._loop.time(), pause_s))
             now = self._loop.time()
+            self._answers.look(now)
+            if now < due + WATCH_S - 0.001:
+                continue
+            due += WATCH_S
             self._transcript.heard(self.voice.heard_ms, self._transcript.now())
+            self.caller_input.fill(now)
             if digits := self._keys.take(now, talking=self._somebody_talks(now)):
                 self._transcript.note("keys_pressed", count=len(digits))
                 self._ask(f"The caller pressed these keys: {' '.join(digits)}.")
@@ -291,6 +394,12 @@ class CallSession:
             else:
                 self._mind_silence(now)
 
+    async def _until_look(self, pause_s: float) -> None:
+        self._look.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._look.wait()
+
     def _somebody_talks(self, now: float) -> bool:
         spoke_at = self.caller_input.stopped_at
         talking = spoke_at is not None and now - spoke_at < QUIET_S
@@ -298,7 +407,8 @@ class CallSession:
 
     def _mind_silence(self, now: float) -> None:
         replying = self._transcript.agent_replying or self.voice.playing
-        if replying or self._tools.running or self._goodbye.pending:
+        helping = self._fallback is not None or self._answers.watch.owed
+        if replying or self._tools.running or self._goodbye.pending or helping:
             self._silence.agent_busy(now)
         match self._silence.step(now):
             case SilenceStep.NUDGE:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
@@ -13,7 +15,21 @@ from fwai.interfaces.calls import CallActions, ToolRunner
 # took in milliseconds.
 OnFinished = Callable[[ToolCall, ToolResult, float, float], None]
 
+ASKED_AGAIN_S: Final = 30.0
+"""After its end, a call that another connection repeats is taken for the same."""
+MAX_KEPT: Final = 200
+
 _log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Asked:
+    """One tool call, of which connection it was, and what came of it when."""
+
+    request: ToolCall
+    connection: int
+    result: ToolResult | None = None
+    done_at: float | None = None
 
 
 class SessionTools:
@@ -25,6 +41,7 @@ class SessionTools:
         tasks: Owns the tools that run.
         actions: What a tool may do to the call.
         finished: Told of each tool that finished.
+        repeated: Told of a result that is known already, for a call that was made again.
         now: The call's time, Unix time in seconds.
     """
 
@@ -35,6 +52,7 @@ class SessionTools:
         tasks: asyncio.TaskGroup,
         actions: CallActions,
         finished: OnFinished,
+        repeated: Callable[[ToolResult], None],
         now: Callable[[], float],
     ) -> None:
         self._call = call
@@ -42,9 +60,15 @@ class SessionTools:
         self._tasks = tasks
         self._actions = actions
         self._finished = finished
+        self._repeated = repeated
         self._now = now
         self._loop = asyncio.get_running_loop()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._started: dict[str, float] = {}
+        self._results: dict[str, ToolResult] = {}
+        self._asked: dict[str, Asked] = {}
+        self._waiting: dict[str, tuple[ToolCall, Asked]] = {}
+        self._connection = 0
         self._uses: dict[str, int] = {}
 
     @property
@@ -52,16 +76,47 @@ class SessionTools:
         """Whether a tool runs."""
         return bool(self._running)
 
+    @property
+    def since(self) -> float | None:
+        """When the first of those that run was started, in the loop's time; None if none runs."""
+        return min(self._started.values()) if self._started else None
+
     def start(self, request: ToolCall) -> None:
-        """Run a tool; one that runs already under the same id is not started again."""
-        if request.id not in self._running:
-            self._running[request.id] = self._tasks.create_task(
-                self._run(request), name=f"tool:{request.name}"
-            )
+        """Run a tool, unless the model has asked for the same already.
+
+        One that runs or has been answered under the same id is not started again. After a
+        reconnect the model may ask anew for what it asked for before, because its memory ends
+        before that: it gets the outcome of then.
+        """
+        if request.id in self._running or request.id in self._waiting:
+            return
+        if (known := self._results.get(request.id)) is not None:
+            self._answer(request, known)
+            return
+        same = self._asked_before(request)
+        if same is not None:
+            _log.info("tool_asked_again", tool=request.name)
+            if same.result is None:
+                self._waiting[request.id] = (request, same)
+            else:
+                self._answer(request, same.result)
+            return
+        asked = self._asked[request.id] = Asked(request, self._connection)
+        if len(self._asked) > MAX_KEPT:
+            del self._asked[next(iter(self._asked))]
+        self._started[request.id] = self._loop.time()
+        self._running[request.id] = self._tasks.create_task(
+            self._run(request, asked), name=f"tool:{request.name}"
+        )
+
+    def reconnected(self) -> None:
+        """Another connection serves: it may ask again for what was done for an earlier one."""
+        self._connection += 1
 
     def cancel(self, *call_ids: str) -> None:
         """Cancel tools that run."""
         for call_id in call_ids:
+            self._waiting.pop(call_id, None)
             if (task := self._running.get(call_id)) is not None:
                 task.cancel()
 
@@ -71,12 +126,38 @@ class SessionTools:
         self._uses[what] = used + 1
         return used < limit
 
-    async def _run(self, request: ToolCall) -> None:
+    def _asked_before(self, request: ToolCall) -> Asked | None:
+        """Return the same call of an earlier connection, if it is not long ago."""
+        now = self._loop.time()
+        for asked in reversed(self._asked.values()):
+            recent = asked.done_at is None or now - asked.done_at <= ASKED_AGAIN_S
+            if (
+                recent
+                and asked.connection != self._connection
+                and asked.request.name == request.name
+                and asked.request.args == request.args
+            ):
+                return asked
+        return None
+
+    def _answer(self, request: ToolCall, result: ToolResult) -> None:
+        self._repeated(replace(result, id=request.id))
+
+    async def _run(self, request: ToolCall, asked: Asked) -> None:
         started, at = self._loop.time(), self._now()
         try:
             result = await self._tools.run(request, self._call, self._actions)
         finally:
             self._running.pop(request.id, None)
+            self._started.pop(request.id, None)
+        asked.result, asked.done_at = result, self._loop.time()
+        self._results[request.id] = result
+        if len(self._results) > MAX_KEPT:
+            del self._results[next(iter(self._results))]
         elapsed_ms = (self._loop.time() - started) * 1000.0
         _log.info("tool_finished", tool=request.name, ok=result.ok, elapsed_ms=round(elapsed_ms))
         self._finished(request, result, at, elapsed_ms)
+        for call_id, (again, same) in list(self._waiting.items()):
+            if same is asked:
+                del self._waiting[call_id]
+                self._answer(again, result)

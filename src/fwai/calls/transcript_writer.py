@@ -59,6 +59,10 @@ class TranscriptWriter:
         self._caller_open = True
         self._caller.add(text, at)
 
+    def caller_repeats(self) -> None:
+        """Forget the words of the caller that are not written yet: they will come anew."""
+        self._caller.forget()
+
     def agent_begins(self) -> None:
         """Start a reply."""
         if self._caller_turn > self._reply_turn:

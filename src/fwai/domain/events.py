@@ -74,6 +74,11 @@ class CallerSaid:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerRepeats:
+    """The caller's unanswered speech is heard anew, so its transcript will come anew."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSaid:
     """A piece of the transcript of the agent's speech, to be appended as it stands."""
 
@@ -148,6 +153,7 @@ AgentEvent = (
     | GenerationEnded
     | TurnEnded
     | CallerSaid
+    | CallerRepeats
     | AgentSaid
     | ToolCall
     | ToolsCancelled

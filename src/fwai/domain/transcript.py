@@ -150,6 +150,10 @@ class CallerSpeech:
         self._text += text
         self._last_at = at
 
+    def forget(self) -> None:
+        """Drop what was not taken yet."""
+        self._text = ""
+
     def take(self, now: float, *, over: bool = False) -> tuple[str, float] | None:
         """Return an utterance and when it began, once it is ``over`` or a pause followed."""
         if not self._text or not (over or now - self._last_at >= self._quiet_s):

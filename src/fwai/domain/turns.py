@@ -39,6 +39,10 @@ class TurnTimes:
         return (self.played - self.caller_stopped) * 1000.0
 
 
+MOST_WORDLESS_S = 60.0
+"""Sound of the caller's that is never transcribed, such as music, counts so long as speech."""
+
+
 class SilenceStep(enum.Enum):
     """What to do about silence."""
 
@@ -59,11 +63,17 @@ class SilencePolicy:
     quiet_s: float = 20.0
     nudges: int = 2
     _since: float = field(default=0.0, init=False)
+    _known_at: float = field(default=0.0, init=False)
     _asked: int = field(default=0, init=False)
 
     def caller_spoke(self, now: float) -> None:
-        """Reset the policy: the caller spoke."""
-        self._since, self._asked = now, 0
+        """Reset the policy: the caller spoke, as words or keys show."""
+        self._since, self._asked, self._known_at = now, 0, now
+
+    def caller_sound(self, now: float) -> None:
+        """Restart the wait: the caller can be heard. Sound without a word is at last no caller."""
+        if now - self._known_at < MOST_WORDLESS_S:
+            self._since = now
 
     def agent_busy(self, now: float) -> None:
         """Restart the wait: the agent speaks, thinks or runs a tool."""

@@ -1,21 +1,27 @@
 """The agent's leg: one conversation over as many connections as it takes.
 
 Theory of operation. `run` opens a connection, hands it the conversation and waits until it is lost,
-due for rotation (the service announced its end) or no longer wanted. Between two connections
-nothing is lost: caller audio is held up to `HELD_S`. A new connection starts from the last handle
-the service issued, and gets what was said after it as history; without a usable handle it is a
-fresh session that gets our whole transcript. Neither repeats the greeting.
+given up (`renew`), due for rotation or no longer wanted. A new connection starts from the last
+handle the service issued, and gets what was said after it as history; without a usable handle it is
+a fresh session that gets our whole transcript. Neither repeats the greeting.
 
-What the model owes an answer to is kept by `Memory` and said again as text after a loss: the handle
-may be older than it. If the loss cut a reply short, the model is told to go on. A tool call belongs
-to the connection it came from: its id means nothing to the next one, so a late result goes there as
-words.
+Rotation (the service announced its end, or it is old) opens the next connection while the old one
+still serves, and changes over when nobody speaks, no tool runs and nothing is owed; before the
+announced end in any case, unless a reply is being received: that is taken to its end, or to the
+connection's.
+
+What the model owes an answer to is kept: instructions and tool results by `Memory` as text, what
+the caller said by `Uplink` as sound, because the service may not have transcribed it yet. The next
+connection gets both. If the loss cut a reply short, the model is told to go on. A tool call
+belongs to the connection it came from: its id means nothing to the next one, so a late result goes
+there as words.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -24,6 +30,8 @@ from fwai.domain.events import (
     AgentAudio,
     AgentEvent,
     AgentReady,
+    CallerRepeats,
+    CallerSaid,
     ToolCall,
     ToolResult,
     ToolsCancelled,
@@ -31,6 +39,7 @@ from fwai.domain.events import (
 from fwai.errors import AgentError
 from fwai.gemini import messages
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
+from fwai.gemini.faults import SILENT
 from fwai.gemini.memory import Memory
 from fwai.gemini.messages import (
     Control,
@@ -46,18 +55,37 @@ from fwai.gemini.model_watch import LiveWatch
 from fwai.gemini.models import family_of
 from fwai.gemini.odd_messages import OddMessages
 from fwai.gemini.outage import Outage
-from fwai.gemini.recovery import Attempt, Recovery
-from fwai.gemini.setup import INPUT_HZ, SessionConfig, setup_message
+from fwai.gemini.recovery import REFUSALS, Attempt, Recovery
+from fwai.gemini.rotation import Rotation
+from fwai.gemini.setup import SessionConfig, setup_message
+from fwai.gemini.uplink import Uplink
 
-UPLINK_BYTES: Final = INPUT_HZ * 2 * 40 // 1000  # 40 ms: half the messages of 20 ms
-HELD_S: Final = 3.0
-HELD_BYTES: Final = int(INPUT_HZ * 2 * HELD_S)
 EARLY_EVENTS: Final = 1_000
-ROTATE_BEFORE_S: Final = 2.0  # of the time the service said it has left
-ROTATION_POLL_S: Final = 0.1
 QUIET_S: Final = 1.0
+HISTORY_JUDGED_S: Final = 3.0  # a close with 1007 so soon after a history judges the history
+INVALID_ARGUMENT: Final = 1007
+
+SILENT_ERROR: Final = AgentError(
+    "live: given up, it does not answer", resumable=True, fresh=True, fault=SILENT.name
+)
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open connection that may serve.
+
+    Attributes:
+        handle_at: Up to where its session knows the conversation; None for a fresh one.
+        knows_history: What was said after that stands in its set-up.
+        at: Since when it is open.
+    """
+
+    connection: LiveConnection
+    handle_at: int | None
+    knows_history: bool
+    at: float
 
 
 class GeminiAgent:
@@ -70,7 +98,6 @@ class GeminiAgent:
 
     Attributes:
         connections: How many were opened.
-        dropped_audio: Caller audio that the model never got, in bytes.
     """
 
     def __init__(
@@ -85,18 +112,26 @@ class GeminiAgent:
         self._connection: LiveConnection | None = None
         self._closing = False
         self._wake = asyncio.Event()
-        self._rotate_at: float | None = None
+        self._rotation = Rotation()
+        self._renewal: bool | None = None  # asked for: as a fresh session?
         self._hear: Callable[[AgentEvent], None] | None = None
         self._early: deque[AgentEvent] = deque(maxlen=EARLY_EVENTS)
         self._handle: str | None = None
         self._opening: asyncio.Timeout | None = None
         self._memory = Memory()
+        self._history_in_setup = not family_of(config.model).history
+        self._history_sent_at = -HISTORY_JUDGED_S
         self._odd = OddMessages()
-        self._uplink = bytearray()
+        self._uplink = Uplink()
         self._calls: dict[str, LiveConnection | None] = {}
+        self._unnamed = 0  # tool calls that came without an id
         self._spoke_at = -QUIET_S
         self.connections = 0
-        self.dropped_audio = 0
+
+    @property
+    def dropped_audio(self) -> int:
+        """Caller audio that the model never got, in bytes."""
+        return self._uplink.dropped
 
     def listen(self, hear: Callable[[AgentEvent], None]) -> None:
         """Deliver every event from now on to ``hear``; earlier ones first."""
@@ -106,20 +141,12 @@ class GeminiAgent:
 
     def hear(self, pcm: bytes, *, speech: bool) -> None:
         """Let the model hear s16le mono at 16 kHz; held while there is no connection."""
+        now = self._loop.time()
         if speech:
-            self._spoke_at = self._loop.time()
-        connection = self._connection
-        if connection is None or not connection.is_open:
-            self._uplink += pcm
-            if (over := len(self._uplink) - HELD_BYTES) > 0:
-                del self._uplink[:over]
-                self.dropped_audio += over
-        elif not self._uplink and len(pcm) >= UPLINK_BYTES:
-            self._send_audio(connection, pcm)
-        else:
-            self._uplink += pcm
-            if len(self._uplink) >= UPLINK_BYTES:
-                self._flush_uplink(connection)
+            self._spoke_at = now
+        if self._uplink.add(pcm, speech=speech, now=now):
+            self._memory.caller_begins()
+        self._uplink.send(self._connection, pcm)
 
     def prompt(self, text: str) -> None:
         """Give the model an instruction that it acts on at once."""
@@ -144,6 +171,12 @@ class GeminiAgent:
         elif not result.silent:
             connection.send(messages.text(f"Result of {result.name}: {result.text}"))
 
+    def renew(self, *, fresh: bool) -> None:
+        """Give up the connection, which does not answer, and go on with another one."""
+        if self._connection is not None and not self._closing:
+            self._renewal = fresh
+            self._wake_up()
+
     def close(self) -> None:
         """End the session; ``run`` returns soon after."""
         self._closing = True
@@ -154,6 +187,8 @@ class GeminiAgent:
 
     async def run(self) -> None:
         """Keep the session alive until ``close``; a loss for good is an ``AgentLost`` event."""
+        if self._outage.known():
+            return
         attempt: Attempt | None = Attempt(0.0, resume=False)
         try:
             while attempt is not None and not self._closing:
@@ -166,76 +201,138 @@ class GeminiAgent:
     # ---- connections --------------------------------------------------------------------------
 
     async def _connect_and_stay(self, attempt: Attempt) -> Attempt | None:
-        """Live through one connection and return what to try next."""
+        """Live through connections until one is lost; return what to try next."""
         if not attempt.resume:
             self._handle = None
         resumed = attempt.resume and self._handle is not None
         try:
-            connection = await self._open(attempt)
+            opened = await self._open(attempt.delay_s)
         except AgentError as exc:
-            again = self._recovery.after(exc, lived_s=None, handle=resumed, resumed=resumed)
+            again = self._recovery.after(
+                exc, now=self._loop.time(), lived_s=None, handle=resumed, resumed=resumed
+            )
             self._outage.not_opened(exc, resumed=resumed, last=again is None)
             return again
-        if connection is None:
+        if opened is None:
             return None
-        opened_at = self._loop.time()
-        self._attach(connection, resumed=resumed)
-        error = await self._over(connection)
-        self._detach()
-        if error is None:
-            return None if self._closing else Attempt(0.0, resume=True)
+        while True:
+            current = opened
+            self._attach(current)
+            opened, error = await self._stay(current)
+            self._detach()
+            if opened is None:
+                break
+        if error is None or self._closing:
+            return None
+        if error.code == INVALID_ARGUMENT and self._history_judged(current):
+            self._history_in_setup = True
+        fresh, self._renewal = self._renewal, None
         again = self._recovery.after(
             error,
-            lived_s=self._loop.time() - opened_at,
-            handle=self._handle is not None,
-            resumed=resumed,
+            now=self._loop.time(),
+            lived_s=self._loop.time() - current.at,
+            handle=self._handle is not None and not fresh,
+            resumed=current.handle_at is not None,
         )
         self._outage.lost(error, replying=self._memory.replying, last=again is None)
         return again
 
-    async def _open(self, attempt: Attempt) -> LiveConnection | None:
-        """Open a connection after the attempt's delay; None as soon as nobody wants it any more.
+    async def _open(self, delay_s: float) -> Opened | None:
+        """Open a connection after a delay; None as soon as nobody wants it any more.
 
         Raises:
             AgentError: It could not be opened.
         """
+        handle_at = self._memory.handle_at if self._handle is not None else None
         try:
             async with asyncio.timeout(None) as self._opening:
-                await asyncio.sleep(attempt.delay_s)
-                setup = setup_message(self._config, self._handle)
-                return await LiveConnection.open(self._endpoint, setup)
+                await asyncio.sleep(delay_s)
+                earlier = self._memory.told(handle_at) if self._history_in_setup else []
+                setup = setup_message(self._config, self._handle, earlier)
+                connection = await LiveConnection.open(self._endpoint, setup)
+                return Opened(connection, handle_at, bool(earlier), self._loop.time())
         except TimeoutError:
             return None
         finally:
             self._opening = None
 
-    def _attach(self, connection: LiveConnection, *, resumed: bool) -> None:
+    def _attach(self, opened: Opened) -> None:
+        now, connection = self._loop.time(), opened.connection
         self._outage.opened()
         first = self.connections == 0
         self.connections += 1
         self._connection = connection
-        history, instruction = self._memory.reopened(resumed=resumed)
-        if history:
+        self._rotation = Rotation(opened.at)
+        unheard = self._uplink.unanswered(now) if not first else b""
+        if unheard:
+            self._memory.unsay()
+            self._tell(CallerRepeats())
+        history, instruction = self._memory.reopened(
+            handle_at=opened.handle_at, heard_again=bool(unheard)
+        )
+        if history and not opened.knows_history:
             connection.send(messages.history(history))
+            self._history_sent_at = now
         if instruction:
             connection.send(messages.text(instruction))
-        if self._uplink:
-            self._flush_uplink(connection)
+        self._uplink.begin(connection, unheard)
         self._tell(AgentReady(resumed=not first))
         connection.listen(self._on_message)
 
-    async def _over(self, connection: LiveConnection) -> AgentError | None:
-        """Wait until the connection is lost (its error), due for rotation or unwanted (None)."""
-        connection.lost.add_done_callback(self._wake_up)
-        while not self._closing:
-            if connection.lost.done():
-                return connection.lost.result()
-            if self._rotate_at is not None and (
-                self._loop.time() >= self._rotate_at or not self._busy()
-            ):
-                return None
-            await self._wait_for_wake(ROTATION_POLL_S if self._rotate_at is not None else None)
-        return None
+    async def _stay(self, opened: Opened) -> tuple[Opened | None, AgentError | None]:
+        """Serve until the connection is over.
+
+        Returns:
+            The one that takes over, if one does; else why it ended, or None when it is unwanted.
+        """
+        lost = opened.connection.lost
+        lost.add_done_callback(self._wake_up)
+        following: Opened | None = None
+        try:
+            while not self._closing:
+                now = self._loop.time()
+                if self._renewal is not None:
+                    return None, SILENT_ERROR
+                if following is not None and following.connection.lost.done():
+                    following = None
+                    self._rotation.failed(now)
+                if lost.done():
+                    taken, following = following, None
+                    return taken, None if taken else lost.result()
+                if following is not None and self._may_change(now):
+                    taken, following = following, None
+                    return taken, None
+                if following is None and self._rotation.due(now, quiet=not self._busy()):
+                    following = await self._open_beside()
+                    continue
+                await self._wait_for_wake(self._rotation.look_again_s(now))
+            return None, None
+        finally:
+            if following is not None:
+                following.connection.close()
+
+    async def _open_beside(self) -> Opened | None:
+        """Open the connection that is to take over; the old one serves on meanwhile."""
+        try:
+            opened = await self._open(0.0)
+        except AgentError as exc:
+            _log.warning("agent_rotation_failed", code=exc.code, fault=exc.fault)
+            if exc.code in REFUSALS:
+                self._handle = None  # as a fresh session, next time
+            self._rotation.failed(self._loop.time())
+            return None
+        if opened is not None:
+            opened.connection.lost.add_done_callback(self._wake_up)
+        return opened
+
+    def _may_change(self, now: float) -> bool:
+        if not self._busy():
+            return True
+        return self._rotation.urgent(now) and not self._memory.replying
+
+    def _history_judged(self, opened: Opened) -> bool:
+        sent = self._history_sent_at >= opened.at - QUIET_S
+        return sent and self._loop.time() - self._history_sent_at < HISTORY_JUDGED_S
 
     def _busy(self) -> bool:
         spoke_lately = self._loop.time() - self._spoke_at < QUIET_S
@@ -249,11 +346,10 @@ class GeminiAgent:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self._wake.wait()
-                self._wake.clear()
+        self._wake.clear()
 
     def _detach(self) -> None:
         connection, self._connection = self._connection, None
-        self._rotate_at = None
         if connection is not None:
             connection.close()
 
@@ -261,11 +357,15 @@ class GeminiAgent:
 
     def _on_message(self, message: ServerMessage) -> None:
         if isinstance(message, AgentAudio):
-            self._memory.spoke()
+            if self._memory.spoke():
+                self._acted()
         elif isinstance(message, Control):
             self._obey(message)
             return
         else:
+            if isinstance(message, ToolCall) and not message.id:
+                self._unnamed += 1
+                message = replace(message, id=f"{messages.NO_ID}{self._unnamed}")
             self._track(message)
         self._tell(message)
 
@@ -276,7 +376,7 @@ class GeminiAgent:
                 self._handle = handle
                 self._memory.handle_issued()
             case GoAway(left_s):
-                self._rotate_at = self._loop.time() + max(left_s - ROTATE_BEFORE_S, 0.0)
+                self._rotation.announced(self._loop.time(), left_s)
                 self._wake_up()
                 _log.info("agent_rotation_announced", left_s=round(left_s, 1))
             case TurnRefused(reason):
@@ -289,23 +389,22 @@ class GeminiAgent:
     def _track(self, event: AgentEvent) -> None:
         """Keep what a reconnect must know: what was said, what is owed, which tools run."""
         self._memory.track(event)
-        if isinstance(event, ToolCall):
+        if isinstance(event, CallerSaid):
+            self._uplink.words_came(self._loop.time())
+        elif isinstance(event, ToolCall):
+            self._acted()
             self._calls[event.id] = self._connection
         elif isinstance(event, ToolsCancelled):
             for call_id in event.ids:
                 self._calls.pop(call_id, None)
+
+    def _acted(self) -> None:
+        """The model answers what it heard."""
+        self._uplink.answered(self._loop.time())
+        self._recovery.of_use()
 
     def _tell(self, event: AgentEvent) -> None:
         if self._hear is not None:
             self._hear(event)
         else:
             self._early.append(event)
-
-    def _flush_uplink(self, connection: LiveConnection) -> None:
-        if connection.is_open:
-            self._send_audio(connection, bytes(self._uplink))
-            self._uplink.clear()
-
-    def _send_audio(self, connection: LiveConnection, pcm: bytes) -> None:
-        if not connection.send_audio(messages.audio(pcm)):
-            self.dropped_audio += len(pcm)

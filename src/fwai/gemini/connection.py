@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
 from picows import WSError, WSHandshakeError, ws_connect
 
 from fwai.errors import AgentError, WireError
@@ -20,7 +21,6 @@ from fwai.gemini import messages
 from fwai.gemini.faults import (
     LINK,
     MODEL,
-    QUOTA,
     SETUP,
     TIMEOUT,
     UNREADABLE,
@@ -29,6 +29,7 @@ from fwai.gemini.faults import (
     fault_of_close,
     fault_of_error,
     fault_of_status,
+    masked_words,
 )
 from fwai.gemini.messages import ServerMessage, ServiceError, SetupDone
 from fwai.http.websocket import Socket
@@ -45,6 +46,7 @@ _CLOSE_CODES: Final = {400: 1007, 404: 1008}
 _SETUP_FAULTS: Final = {400: SETUP, 404: MODEL}
 _PATH = f"/ws/google.ai.generativelanguage.{API_VERSION}.GenerativeService.BidiGenerateContent"
 
+_events = structlog.get_logger()
 _log = logging.getLogger("fwai.gemini.socket")
 _log.setLevel(logging.WARNING)
 
@@ -61,7 +63,7 @@ class LiveEndpoint:
 
     base_url: str
     api_key: str = field(repr=False)
-    open_s: float = 10.0
+    open_s: float = 5.0
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     @property
@@ -204,7 +206,9 @@ class LiveConnection:
         if self._socket.stalled:
             self._settle(_again("live: the link takes nothing", LINK, "it takes no audio"))
         else:
-            self._settle(close_error(code, reason, opening=not self._ready.done()))
+            opening = not self._ready.done()
+            _events.info("live_closed", code=code, opening=opening, reason=masked_words(reason))
+            self._settle(close_error(code, reason, opening=opening))
 
     def _settle(self, error: AgentError) -> None:
         if not self.lost.done():
@@ -228,7 +232,7 @@ def close_error(code: int, reason: str, *, opening: bool = False) -> AgentError:
     """
     fault = fault_of_close(code, reason, opening=opening)
     text = f"live: closed by the service ({code})"
-    again = not (fault.lasting or fault is QUOTA)
+    again = not fault.lasting
     return AgentError(
         text if again else f"{text}, {fault.name}",
         code=code,

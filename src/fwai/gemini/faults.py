@@ -7,12 +7,15 @@ fixes stand in docs/FAILURES.md, too.
 Source: Live API reference and observed closes; see the table in docs/adr/0004.
 """
 
+import re
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
+
+from fwai.domain.plain_text import one_line
 
 MAX_CAUSE: Final = 120  # characters of a call's ``cause``
 
@@ -130,6 +133,12 @@ LINK: Final = LiveFault(
     "check the network",
     "check the network and proxies on the way that cut long WebSocket connections",
 )
+SILENT: Final = LiveFault(
+    "silent",
+    "Gemini does not answer although it is connected",
+    "its own fault; look at Google's status page",
+    "nothing here: it is Google's own fault; look at its status page",
+)
 UNREADABLE: Final = LiveFault(
     "unreadable",
     "Gemini's messages cannot be read",
@@ -141,7 +150,7 @@ FAULTS: Final[Mapping[str, LiveFault]] = {
     one.name: one
     for one in (
         KEY, REGION, MODEL, ADDRESS, REQUEST, SETUP, QUOTA,
-        DNS, TLS, UNREACHABLE, TIMEOUT, SERVICE, LINK, UNREADABLE,
+        DNS, TLS, UNREACHABLE, TIMEOUT, SERVICE, LINK, SILENT, UNREADABLE,
     )
 }  # fmt: skip
 
@@ -160,6 +169,10 @@ _NO_MODEL: Final = (
 )  # fmt: skip
 _NAMED: Final = ("voice", "language", "tool", "function", "schema", "modalit", "thinking", "model")
 _CLOSED_BY_LINK: Final = 1006
+# Addresses, mail, what stands in quotes, anything long and unspaced, numbers of more than 4 digits.
+_PRIVATE: Final = re.compile(
+    r"""\w+://\S+|\S+@\S+|"[^"]*"|'[^']*'|`[^`]*`|[\w+/=.-]{25,}|\+?\d[\d -]{3,}\d"""
+)
 
 
 def fault_named(name: str) -> LiveFault:
@@ -176,6 +189,11 @@ def fault_of_words(words: str) -> LiveFault | None:
     if "model" in lower and any(sign in lower for sign in _NO_MODEL):
         return MODEL
     return None
+
+
+def masked_words(words: str) -> str:
+    """Return the service's words for the log: no address, key, number or quotation is left."""
+    return _PRIVATE.sub("…", one_line(words, MAX_CAUSE))
 
 
 def fault_of_close(code: int, words: str, *, opening: bool) -> LiveFault:

@@ -42,7 +42,9 @@ class Memory:
         self._cut = False
         self._owed: dict[str, str] = {}
         self._turns: list[tuple[str, str]] = []
-        self._after_handle = 0
+        self._dropped = 0  # turns that no longer fit
+        self._handle_at = 0
+        self._segment = 0  # characters of the last turn that the caller may have to say again
 
     @property
     def settled(self) -> bool:
@@ -59,15 +61,45 @@ class Memory:
         """What the model says next is about the tool's result that it has been given."""
         self.replying = False
 
-    def spoke(self) -> None:
-        """The model produced speech."""
-        if not self.replying:
-            self.replying = True
-            self._act()
+    def spoke(self) -> bool:
+        """The model produced speech; True when a reply begins with it."""
+        if self.replying:
+            return False
+        self.replying = True
+        self._act()
+        return True
+
+    @property
+    def handle_at(self) -> int:
+        """Where in the conversation the last handle stands; a number for `reopened`."""
+        return self._handle_at
 
     def handle_issued(self) -> None:
         """The service can go on from here."""
-        self._after_handle = 0
+        self._handle_at = self._dropped + len(self._turns)
+
+    def since(self, handle_at: int) -> list[tuple[str, str]]:
+        """Return the turns that a session resumed with the handle of then does not know."""
+        return self._turns[max(handle_at - self._dropped, 0) :]
+
+    def told(self, handle_at: int | None) -> list[tuple[str, str]]:
+        """Return what a session must be told that starts from the handle of then, or afresh."""
+        return list(self._turns) if handle_at is None else self.since(handle_at)
+
+    def caller_begins(self) -> None:
+        """The caller says something new; the words of what they said before are settled."""
+        self._segment = 0
+
+    def unsay(self) -> None:
+        """The caller's unanswered speech is heard again, so its words will come again."""
+        self._owed.pop(_CALLER, None)
+        if self._segment and self._turns and self._turns[-1][0] == "user":
+            left = self._turns[-1][1][: -self._segment]
+            if left.strip():
+                self._turns[-1] = ("user", left)
+            else:
+                del self._turns[-1]
+        self._segment = 0
 
     def track(self, event: AgentEvent) -> None:
         """Take note of an event other than speech."""
@@ -94,20 +126,23 @@ class Memory:
             case _:
                 pass
 
-    def reopened(self, *, resumed: bool) -> tuple[list[tuple[str, str]], str]:
+    def reopened(
+        self, *, handle_at: int | None = None, heard_again: bool = False
+    ) -> tuple[list[tuple[str, str]], str]:
         """Return what a new connection must be told first.
 
         Args:
-            resumed: The service knows everything up to the last handle.
+            handle_at: The service knows everything up to here; None for a fresh session.
+            heard_again: The caller's unanswered speech follows as sound.
 
         Returns:
             Earlier turns as (``user`` or ``model``, text), and an instruction to act on at once;
             either may be empty. A reply that was cut short is asked for once.
         """
-        history = self._turns[len(self._turns) - self._after_handle if resumed else 0 :]
+        history = self.told(handle_at)
         if history and history[-1][0] == "user" and _CALLER in self._owed:
             history.pop()  # said again below
-        if self.replying:
+        if self.replying and not heard_again:
             self.owe(GO_ON)
         self._listen()
         return history, "\n".join(self._owed.values())
@@ -122,30 +157,36 @@ class Memory:
 
     def _caller_said(self, text: str) -> None:
         late = self._acting and not self._cut
-        if late and self._after_handle and self._turns[-1][0] == "model":
+        if late and self._fresh_turn and self._turns[-1][0] == "model":
             reply = self._turns.pop()
-            self._after_handle -= 1
             self._remember("user", text)
             self._turns.append(reply)
-            self._after_handle += 1
+            self._segment = 0
             return
         self._remember("user", text)
+        self._segment += len(text)
         words = self._turns[-1][1].strip()
         if words and not late:
             self.owe(words, _CALLER)
 
+    @property
+    def _fresh_turn(self) -> bool:
+        """Whether the last turn began after the last handle: it may still be added to."""
+        return self._dropped + len(self._turns) > self._handle_at and bool(self._turns)
+
     def _remember(self, role: str, text: str) -> None:
-        if self._after_handle and self._turns[-1][0] == role:
+        if role == "model":
+            self._segment = 0
+        if self._fresh_turn and self._turns[-1][0] == role:
             self._turns[-1] = (role, self._turns[-1][1] + text)
         else:
             self._turns.append((role, text))
-            self._after_handle += 1
         over = sum(len(words) for _, words in self._turns) - HISTORY_CHARS
         while over > 0:
             role, words = self._turns[0]
             if len(words) <= over and len(self._turns) > 1:
                 del self._turns[0]
+                self._dropped += 1
             else:
                 self._turns[0] = (role, words[over:])
             over -= len(words)
-        self._after_handle = min(self._after_handle, len(self._turns))

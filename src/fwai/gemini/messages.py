@@ -206,8 +206,7 @@ def _read_slow(payload: bytes) -> Iterator[ServerMessage]:
         yield SetupDone()
     if content := message.get("serverContent"):
         yield from _content(content)
-    for call in (message.get("toolCall") or {}).get("functionCalls") or ():
-        yield ToolCall(call.get("id") or "", call.get("name") or "", call.get("args") or {})
+    yield from _tool_calls(message)
     cancelled = message.get("toolCallCancellation")
     if cancelled is not None:
         yield ToolsCancelled(tuple(cancelled.get("ids") or ()))
@@ -253,6 +252,18 @@ def _content(content: Mapping[str, Any]) -> Iterator[ServerMessage]:
         yield TurnEnded()
 
 
+def _tool_calls(message: Mapping[str, Any]) -> Iterator[ToolCall]:
+    """Yield what the model asks for, also where it stands only among the turn's parts."""
+    calls = list((message.get("toolCall") or {}).get("functionCalls") or ())
+    turn = (message.get("serverContent") or {}).get("modelTurn") or {}
+    for part in turn.get("parts") or ():
+        call = part.get("functionCall")
+        if call and call not in calls:
+            calls.append(call)
+    for call in calls:
+        yield ToolCall(call.get("id") or "", call.get("name") or "", call.get("args") or {})
+
+
 def _tokens(usage: Mapping[str, Any]) -> dict[str, int]:
     counts = {
         "prompt": usage.get("promptTokenCount"),
@@ -282,6 +293,8 @@ def _seconds(duration: str | None) -> float:
 
 _AUDIO_HEAD = b'{"realtimeInput":{"audio":{"data":"'
 _AUDIO_TAIL = b'","mimeType":"audio/pcm;rate=16000"}}}'
+NO_ID = "without-id-"
+"""Begins what we call a tool call to which the service gave no id."""
 AUDIO_STREAM_END = b'{"realtimeInput":{"audioStreamEnd":true}}'
 
 
@@ -311,7 +324,9 @@ def tool_response(result: ToolResult, *, scheduling: bool) -> bytes:
     outcome: dict[str, Any] = {"output": result.text} if result.ok else {"error": result.text}
     if result.data:
         outcome["data"] = dict(result.data)
-    response: dict[str, Any] = {"id": result.id, "name": result.name, "response": outcome}
+    response: dict[str, Any] = {"name": result.name, "response": outcome}
+    if not result.id.startswith(NO_ID):
+        response = {"id": result.id, **response}
     if scheduling:
         response["scheduling"] = "SILENT" if result.silent else "WHEN_IDLE"
     return _write({"toolResponse": {"functionResponses": [response]}})

@@ -39,6 +39,7 @@ class ModelFamily:
         tool_behaviour: ``NON_BLOCKING`` or ``BLOCKING`` per declaration; empty leaves it out.
         tool_scheduling: Whether a tool result may say when the model should speak about it.
         context_compression: Whether sliding-window compression may be asked for.
+        history: Whether earlier turns may be sent after the set-up; else they stand in it.
     """
 
     thinking_budget: int | None = None
@@ -46,6 +47,7 @@ class ModelFamily:
     tool_behaviour: str = ""
     tool_scheduling: bool = False
     context_compression: bool = True
+    history: bool = True
 
 
 _FAMILIES: tuple[tuple[str, ModelFamily], ...] = (
@@ -55,7 +57,7 @@ _FAMILIES: tuple[tuple[str, ModelFamily], ...] = (
         ModelFamily(thinking_level="LOW", tool_behaviour="NON_BLOCKING", tool_scheduling=True),
     ),
     ("gemini-3.8-live", ModelFamily(tool_behaviour="NON_BLOCKING", tool_scheduling=True)),
-    ("gemini-3.1-flash-live", ModelFamily(thinking_level="MINIMAL")),
+    ("gemini-3.1-flash-live", ModelFamily(thinking_level="MINIMAL", history=False)),
     ("gemini-2.5-flash-native-audio", ModelFamily(thinking_budget=0)),
     ("gemini-live-2.5-flash-native-audio", ModelFamily(thinking_budget=0)),
 )

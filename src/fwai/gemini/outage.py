@@ -30,6 +30,14 @@ class Outage:
         self._failed_opens = 0  # in a row
         self._error: AgentError | None = None
 
+    def known(self) -> bool:
+        """Whether others have just found that no session can be opened; the call is told so."""
+        cause = self._watch.down(self._model) if self._watch is not None else ""
+        if cause:
+            _log.warning("agent_not_tried", cause=cause)
+            self._tell(AgentLost(cause))
+        return bool(cause)
+
     def opened(self) -> None:
         """A connection is open."""
         self._failed_opens = 0

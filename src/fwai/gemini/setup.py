@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fwai.domain.plain_text import one_line
 from fwai.domain.tool import ToolSpec
 from fwai.gemini.json_fields import (
     ListOf,
@@ -24,6 +25,7 @@ from fwai.gemini.json_fields import (
 )
 from fwai.gemini.models import ModelFamily, family_of
 
+_SPEAKERS: Final = {"user": "Caller", "model": "You"}
 INPUT_HZ = 16_000
 OUTPUT_HZ = 24_000
 
@@ -51,22 +53,31 @@ class SessionConfig:
     target_tokens: int = 12_800
 
 
-def setup_message(config: SessionConfig, handle: str | None = None) -> bytes:
+EARLIER: Final = "What was said in this call so far, before the connection was renewed:"
+
+
+def setup_message(
+    config: SessionConfig,
+    handle: str | None = None,
+    earlier: Sequence[tuple[str, str]] = (),
+) -> bytes:
     """Write the set-up message.
 
     Args:
         config: What the session needs to know.
         handle: Where an earlier connection of the same conversation stopped, or None.
+        earlier: Turns as (``user`` or ``model``, text) for a model that takes them nowhere else.
 
     Raises:
         ValueError: A tool's parameters are not in the subset of JSON Schema that Live accepts;
             tool and place are named.
     """
     family = family_of(config.model)
+    instruction = _with_earlier(config.instruction, earlier)
     setup: dict[str, Any] = {
         "model": config.model if config.model.startswith("models/") else f"models/{config.model}",
         "generationConfig": _generation(config, family),
-        "systemInstruction": {"role": "user", "parts": [{"text": config.instruction}]},
+        "systemInstruction": {"role": "user", "parts": [{"text": instruction}]},
         "realtimeInputConfig": {
             # Telephone lines: reluctant to see speech in noise, patient with a thinking caller.
             "automaticActivityDetection": {
@@ -93,6 +104,11 @@ def setup_message(config: SessionConfig, handle: str | None = None) -> bytes:
     return json.dumps({"setup": setup}, ensure_ascii=False, allow_nan=False).encode(
         errors="replace"
     )
+
+
+def _with_earlier(instruction: str, earlier: Sequence[tuple[str, str]]) -> str:
+    said = [f"{_SPEAKERS.get(role, role)}: {one_line(words)}" for role, words in earlier]
+    return "\n".join((instruction, "", EARLIER, *said)) if said else instruction
 
 
 def _generation(config: SessionConfig, family: ModelFamily) -> dict[str, Any]:

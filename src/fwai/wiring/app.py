@@ -169,8 +169,9 @@ async def open_server(
         archive = PublishingArchive(store.calls, live_events)
         sentences = SentenceClips(agent_voices(settings, agents), ShippedSentences.load())
         calls = _call_manager(
-            settings, agents, factory, tools, archive, store, status, failures, alarms, on_over
-        )
+            settings, agents, factory, tools, archive, store, status, failures, alarms, sentences,
+            on_over,
+        )  # fmt: skip
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
         stack.callback(signals.stop)  # once no call writes jobs any more
@@ -301,6 +302,7 @@ def _call_manager(
     status: InstanceStatus,
     failures: FailureRegistry,
     alarms: LimitAlarm,
+    sentences: Sentences,
     on_over: OnOver | None,
 ) -> CallManager:
     limit = settings.max_concurrent_calls
@@ -319,6 +321,7 @@ def _call_manager(
         now=lambda: datetime.now(settings.zone),
         failures=failures,
         admission=Admission(inbound_limits(settings), asyncio.get_running_loop().time, alarms),
+        sentences=sentences,
     )
 
 

@@ -11,6 +11,7 @@ from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog, FakeTools
 from fwai.audio.pcm import silence
 from fwai.calls.limits import GREET, NEARLY_OVER, STAY, STILL_THERE, SessionLimits
 from fwai.calls.pacer import Pacer
+from fwai.calls.sentence_clips import shipped_only
 from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
 from fwai.domain.call import EndReason
@@ -33,8 +34,10 @@ from fwai.domain.events import (
     ToolsCancelled,
     TurnEnded,
 )
+from fwai.domain.sentence import Sentence
 
-SECOND = AgentAudio(b"\x10\x00" * 24_000)
+# As loud as speech, and as uneven: a steady tone would not count as speech.
+SECOND = AgentAudio(b"".join((b"\x00\x20" * 480, b"\x00\x08" * 480)[at % 2] for at in range(50)))
 SPEECH_40_MS = CallerAudio(b"\x00\x20\x00\xe0" * 160)
 SILENCE_40_MS = CallerAudio(silence(40, 8000))
 
@@ -101,6 +104,11 @@ def reply(at: float, seconds: int, text: str = "") -> list[tuple[float, AgentEve
     if text:
         events.insert(1, (at, AgentSaid(text)))
     return [*events, (at, GenerationEnded())]
+
+
+def answer(_: str) -> AgentScript:
+    """Answer a prompt as a model does."""
+    return [*reply(0.5, 1), (0.6, TurnEnded())]
 
 
 # ---- speech ------------------------------------------------------------
@@ -203,7 +211,7 @@ def test_odd_and_empty_audio_from_the_model_does_no_harm() -> None:
 
 
 def test_caller_audio_reaches_the_model_at_16_khz_with_none_lost() -> None:
-    call = carry((), [(0.04 * n, SPEECH_40_MS) for n in range(50)] + [(5.0, HANG_UP)])
+    call = carry((), [(0.04 * n, SPEECH_40_MS) for n in range(50)] + [(2.5, HANG_UP)])
 
     held_by_resampler = 2 * 32  # at most 2 ms
     assert 50 * 1280 - held_by_resampler <= len(call.agent.heard) <= 50 * 1280
@@ -232,11 +240,16 @@ def test_reason_tells_a_broken_stream_from_a_hang_up(
     assert carry((), [(1.0, event)]).reason is reason
 
 
-def test_a_lost_model_ends_the_call_and_the_carriers_call() -> None:
-    call = carry([(2.0, AgentLost())])
+def test_a_lost_model_ends_with_an_apology_that_is_heard_whole() -> None:
+    call = carry([*reply(0.0, 1), (2.0, AgentLost())], [(60.0, HANG_UP)])
+    apology = shipped_only().of(CALL.agent, Sentence.APOLOGY)
 
     assert call.reason is EndReason.AGENT_FAILED
     assert len(call.carrier_hung_up_at) == 1
+    assert call.log.turns()[-1] == ("agent", apology.text)
+    heard_at = 2.0 + len(apology.pcm) / 48_000
+    assert heard_at - 0.01 <= call.at(call.carrier_hung_up_at[0]) <= heard_at + 1.0
+    assert call.agent.closed
 
 
 @pytest.mark.parametrize(
@@ -319,7 +332,7 @@ def test_caller_who_interrupts_the_goodbye_keeps_the_call() -> None:
 def test_agent_is_warned_half_a_minute_before_the_time_limit() -> None:
     talk = [(float(n), SPEECH_40_MS) for n in range(0, 200, 5)]
 
-    call = carry((), talk, limits=SessionLimits(max_call_s=120))
+    call = carry((), talk, limits=SessionLimits(max_call_s=120), on_prompt=answer)
 
     assert call.reason is EndReason.TIME_LIMIT
     assert [call.at(at) for at, text in call.agent.prompts if text == NEARLY_OVER] == [90.0]
@@ -327,7 +340,7 @@ def test_agent_is_warned_half_a_minute_before_the_time_limit() -> None:
 
 
 def test_a_stream_that_brings_no_audio_at_all_is_broken() -> None:
-    call = carry((), [(1.0, SILENCE_40_MS)], limits=SessionLimits(dead_s=15))
+    call = carry(reply(0.0, 1), [(1.0, SILENCE_40_MS)], limits=SessionLimits(dead_s=15))
 
     assert call.reason is EndReason.STREAM_FAILED
     assert 15.0 <= call.at(call.ended) <= 18.0
@@ -336,7 +349,7 @@ def test_a_stream_that_brings_no_audio_at_all_is_broken() -> None:
 def test_the_providers_own_limit_counts_when_it_is_shorter() -> None:
     talk = [(float(n), SPEECH_40_MS) for n in range(0, 200, 5)]
 
-    call = carry((), talk, provider_limit_s=60)
+    call = carry((), talk, provider_limit_s=60, on_prompt=answer)
 
     assert call.at(call.ended) == 60.0
 
@@ -479,7 +492,10 @@ def test_text_of_an_interrupted_reply_that_comes_late_was_never_heard() -> None:
 
 
 def test_text_without_any_sound_is_not_kept_as_heard() -> None:
-    call = carry([(0.0, AgentSaid("Never spoken.")), (0.1, GenerationEnded()), (0.2, TurnEnded())])
+    call = carry(
+        [(0.0, AgentSaid("Never spoken.")), (0.1, GenerationEnded()), (0.2, TurnEnded())],
+        [(1.5, HANG_UP)],
+    )
 
     assert call.log.turns() == []
 

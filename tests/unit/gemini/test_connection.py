@@ -459,8 +459,8 @@ async def test_closing_twice_is_harmless() -> None:
         (1009, "", True, True),
         (1011, "Internal error encountered.", True, True),
         (1011, "Deadline expired before operation could complete.", True, True),
-        (1011, "You exceeded your current quota, please check your plan", False, False),
-        (1008, "RESOURCE_EXHAUSTED", False, False),
+        (1011, "You exceeded your current quota, please check your plan", True, True),
+        (1008, "RESOURCE_EXHAUSTED", True, True),
         (4321, "", True, True),
     ],
 )

@@ -63,7 +63,7 @@ def after(*steps: Step) -> Memory:
 def test_what_a_resumed_connection_is_asked(steps: tuple[Step, ...], owed: str) -> None:
     memory = after(*steps)
 
-    assert memory.reopened(resumed=True)[1] == owed
+    assert memory.reopened(handle_at=memory.handle_at)[1] == owed
 
 
 def test_a_tool_result_is_owed_until_it_is_cancelled_or_spoken_about() -> None:
@@ -72,7 +72,7 @@ def test_a_tool_result_is_owed_until_it_is_cancelled_or_spoken_about() -> None:
     memory.owe("Booked.", "u")
     memory.track(ToolsCancelled(("t", "x")))
 
-    assert memory.reopened(resumed=True)[1] == "Booked."
+    assert memory.reopened(handle_at=memory.handle_at)[1] == "Booked."
 
 
 def test_a_turn_that_asked_for_a_tool_does_not_settle_its_result() -> None:
@@ -80,7 +80,7 @@ def test_a_turn_that_asked_for_a_tool_does_not_settle_its_result() -> None:
     memory.owe("Sent.", "t")
     memory.track(TurnEnded())
 
-    assert memory.reopened(resumed=True)[1] == "Sent."
+    assert memory.reopened(handle_at=memory.handle_at)[1] == "Sent."
 
 
 def test_a_blocking_model_speaks_next_about_its_tool() -> None:
@@ -96,7 +96,7 @@ def test_a_blocking_model_speaks_next_about_its_tool() -> None:
 def test_what_is_owed_is_bounded_and_the_newest_is_kept() -> None:
     memory = after(*[str(number) for number in range(MAX_OWED + 2)])
 
-    assert memory.reopened(resumed=True)[1].split("\n") == [
+    assert memory.reopened(handle_at=memory.handle_at)[1].split("\n") == [
         str(number) for number in range(2, MAX_OWED + 2)
     ]
 
@@ -107,7 +107,7 @@ def test_a_fresh_session_gets_the_transcript_in_order() -> None:
         *(CallerSaid("Which"), SPEECH, AgentSaid("Three"), CallerSaid(" courses?"), TurnEnded()),
     )
 
-    history, instruction = memory.reopened(resumed=False)
+    history, instruction = memory.reopened()
 
     assert history == [("model", "Good day."), ("user", "Which courses?"), ("model", "Three")]
     assert instruction == ""
@@ -116,13 +116,13 @@ def test_a_fresh_session_gets_the_transcript_in_order() -> None:
 def test_late_words_alone_come_before_the_reply() -> None:
     memory = after(SPEECH, AgentSaid("Three."), CallerSaid("Which"), CallerSaid(" courses?"))
 
-    assert memory.reopened(resumed=False)[0] == [("user", "Which courses?"), ("model", "Three.")]
+    assert memory.reopened()[0] == [("user", "Which courses?"), ("model", "Three.")]
 
 
 def test_a_fresh_session_is_not_told_twice_what_the_caller_said() -> None:
     memory = after(AgentSaid("Welcome."), SPEECH, TurnEnded(), CallerSaid("Hello"))
 
-    assert memory.reopened(resumed=False) == ([("model", "Welcome.")], "Hello")
+    assert memory.reopened() == ([("model", "Welcome.")], "Hello")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,9 @@ def test_a_fresh_session_is_not_told_twice_what_the_caller_said() -> None:
 def test_a_resumed_session_is_told_what_its_handle_does_not_know(
     steps: tuple[Step, ...], lost: list[tuple[str, str]]
 ) -> None:
-    assert after(*steps).reopened(resumed=True)[0] == lost
+    memory = after(*steps)
+
+    assert memory.reopened(handle_at=memory.handle_at)[0] == lost
 
 
 @pytest.mark.parametrize(
@@ -159,12 +161,12 @@ def test_a_conversation_is_settled_between_turns(steps: tuple[Step, ...], settle
 
 def test_a_cut_reply_is_asked_for_until_it_goes_on() -> None:
     memory = after(SPEECH)
-    first, second = (memory.reopened(resumed=False)[1] for _ in range(2))
+    first, second = (memory.reopened()[1] for _ in range(2))
     memory.spoke()
     memory.track(TurnEnded())
 
     assert first == second == GO_ON
-    assert memory.reopened(resumed=False)[1] == ""
+    assert memory.reopened()[1] == ""
 
 
 def test_the_history_is_bounded_and_forgets_the_oldest() -> None:
@@ -174,7 +176,7 @@ def test_the_history_is_bounded_and_forgets_the_oldest() -> None:
         memory.track(AgentSaid("!" * 100))
         memory.track(TurnEnded())
 
-    history, _ = memory.reopened(resumed=False)
+    history, _ = memory.reopened()
 
     assert sum(len(words) for _, words in history) == HISTORY_CHARS
     assert history[0][1].startswith(" 70")
@@ -183,6 +185,6 @@ def test_the_history_is_bounded_and_forgets_the_oldest() -> None:
 def test_one_turn_longer_than_the_history_keeps_its_end() -> None:
     memory = after(AgentSaid("a" * 100), AgentSaid("b" * HISTORY_CHARS), AgentSaid("c" * 10))
 
-    history, _ = memory.reopened(resumed=False)
+    history, _ = memory.reopened()
 
     assert history == [("model", "b" * (HISTORY_CHARS - 10) + "c" * 10)]
