@@ -27,7 +27,7 @@ def invalid_outbound(settings: Settings) -> list[str]:
         if code != "*" and not is_country_code(code.removeprefix("+")) and not _is_island(code)
     ]
     problems += own_number_problems(settings)
-    if settings.ai_down == Fallback.TRANSFER and not settings.human_handoff_number:
+    if settings.fallback is Fallback.TRANSFER and not settings.human_handoff_number:
         problems.append(
             "AI_DOWN, HUMAN_HANDOFF_NUMBER: a transfer needs a number; set HUMAN_HANDOFF_NUMBER, "
             "or AI_DOWN to voicemail or apology"

@@ -17,6 +17,10 @@ CALL_ID = CallId("c-1")
 PCM = bytes(range(200)) * 8
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 class Told:
     """What was told of files."""
 
@@ -39,7 +43,7 @@ async def test_it_is_a_wav_that_only_the_service_may_read(tmp_path: Path) -> Non
         assert sound.getparams()[:4] == (1, 2, 16_000, len(PCM) // 2)
         assert sound.readframes(len(PCM)) == PCM
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(folder) == ["c-1.wav"]
+    assert names(folder) == ["c-1.wav"]
     assert told.news == [Flushed(written=(path,))] * 2
 
 
@@ -55,7 +59,7 @@ async def test_a_full_disk_leaves_nothing_and_is_told(
     with pytest.raises(StoreError, match="No space left"):
         await VoiceMessages(tmp_path, told).keep(CALL_ID, PCM, 8000)
 
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
     ((path, error),) = told.news[0].failed.items()
     assert (path.name, error.errno) == ("c-1.wav", 28)
 
@@ -69,7 +73,7 @@ async def test_without_a_folder_or_a_name_none_is_kept(
     with pytest.raises(StoreError):
         await box.keep(CallId(name), PCM, 8000)
 
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_only_messages_of_ours_are_removed(tmp_path: Path) -> None:
@@ -80,7 +84,7 @@ def test_only_messages_of_ours_are_removed(tmp_path: Path) -> None:
     count = voice_messages.remove(tmp_path, ["c-1", "c-2", "link", "../c-1"])
 
     assert (count.files, count.bytes, count.stay) == (1, 4, frozenset())
-    assert os.listdir(tmp_path) == ["link.wav"]
+    assert names(tmp_path) == ["link.wav"]
 
 
 def test_where_none_was_ever_kept_there_is_nothing_to_do(tmp_path: Path) -> None:
