@@ -35,7 +35,7 @@ from fwai.http.access import SessionRenewal
 from fwai.http.front import install as install_front
 from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
-from fwai.interfaces.calls import OutboundLine, ToolRunner
+from fwai.interfaces.calls import CallFallback, OutboundLine, ToolRunner
 from fwai.interfaces.messages import MessageReports
 from fwai.jobs.call_follow_ups import follow_up_jobs
 from fwai.jobs.delivery_reports import (
@@ -59,6 +59,7 @@ from fwai.wiring.access import open_access
 from fwai.wiring.agents import AgentFactory, caller_recall
 from fwai.wiring.api import ApiParts, api
 from fwai.wiring.availability import AvailabilityFile
+from fwai.wiring.fallback import agent_fallback
 from fwai.wiring.front import ACTING, front, inbound_limits
 from fwai.wiring.installation import AVAILABILITY, load_agents, model_warnings
 from fwai.wiring.jobs import (
@@ -97,12 +98,14 @@ class Server:
         calls: All calls.
         store: What is kept.
         agents: The agents by id.
+        fallback: What callers get whose agent cannot be brought back.
     """
 
     app: FastAPI
     calls: CallManager
     store: Store
     agents: Mapping[str, AgentProfile]
+    fallback: CallFallback
 
 
 @asynccontextmanager
@@ -161,6 +164,7 @@ async def open_server(
         tools = tool_registry(settings, agents, store, parts)
         recall = caller_recall(store, settings.zone)
         reads = await stack.enter_async_context(BoundedReads())
+        fallback = agent_fallback(settings, agents, store, parts, reads)
         factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
         calls = _call_manager(
@@ -197,7 +201,7 @@ async def open_server(
             providers,
             reports,
             once,
-            lambda: [*failures.standing(), *quotas.standing()],
+            lambda: [*failures.standing(), *factory.standing(), *quotas.standing()],
             told,
         )
         if media is not None and settings.browser_calls:
@@ -249,7 +253,7 @@ async def open_server(
         for lane in lanes:
             start_enduring(workers, lane.run, "worker", failures)
         factory.check()
-        yield Server(app, calls, store, agents)
+        yield Server(app, calls, store, agents, fallback)
 
 
 def freeze() -> None:
