@@ -143,6 +143,11 @@ class ModelWatch:
         case = self._cases.get(model)
         return "" if case is None or case.down_at is None else _cause(case)
 
+    def look_in_s(self, model: str) -> float:
+        """Return in how many seconds it is looked at again; 0 at once, or when it need not be."""
+        case = self._cases.get(model)
+        return 0.0 if case is None else max(case.look_at - _now(), 0.0)
+
     def all_down(self) -> Sequence[ModelDown]:
         """Return the models that new calls need not try, the first one first."""
         return [

@@ -14,13 +14,15 @@ from fwai.interfaces.store import DoNotCallList
 from fwai.interfaces.tools import ToolContext
 from fwai.tools.callbacks import CallbackScheduler
 
+AFTER: Final = timedelta(minutes=2)
+"""From the promise to the call: their line must be free again."""
 SERVES: Final = timedelta(minutes=30)
 """A promise that fell due so shortly before serves a further call of theirs, too."""
 _WHAT: Final = "callback_soon"
 
 
 class SoonCallbacks:
-    """Promises callbacks at the next moment of the calling hours.
+    """Promises callbacks `AFTER` now, or else when the calling hours begin.
 
     Args:
         scheduler: Whose limits hold.
@@ -66,7 +68,7 @@ class SoonCallbacks:
             raise ToolError("They cannot be called back.")
         if await self._people.do_not_call(call.caller):
             raise ToolError("They are on the list of people we do not call.")
-        at = self._hours.next_open(self._clock(), self._zone).astimezone(self._zone)
+        at = self._hours.next_open(self._clock() + AFTER, self._zone).astimezone(self._zone)
         context = ToolContext(call.caller, call.id, call)
         for one in await self._scheduler.open_for(context):
             if one.state is CallbackState.SCHEDULED and at - SERVES <= one.due_at <= at:

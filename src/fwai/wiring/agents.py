@@ -31,6 +31,7 @@ from fwai.store.open import Store
 from fwai.tools.registry import ToolRegistry
 
 RECALL_S: Final = 0.5  # a caller does not wait longer for what we remember
+LOOK_S: Final = 2.0  # that a look at the model takes, if it answers
 MAX_CONTEXT: Final = 4_000
 MAX_FACTS: Final = 200
 MAX_FACT: Final = 2_000
@@ -109,7 +110,15 @@ class AgentFactory:
 
     def down(self, call: Call) -> str:
         """Return why a call need not wait for its agent now; empty when it should."""
-        return self.watch.down(self._model_of(self._agents.get(call.agent, self._first)))
+        return self.watch.down(self._model_for(call))
+
+    def away_s(self, call: Call) -> float | None:
+        """Return in how many seconds to ask again for a call that need not be placed now.
+
+        None when its agent can be had, as far as that is known.
+        """
+        model = self._model_for(call)
+        return self.watch.look_in_s(model) + LOOK_S if self.watch.down(model) else None
 
     def standing(self) -> Sequence[Failure]:
         """Return of which models new calls are not tried, for those who look."""
@@ -144,6 +153,9 @@ class AgentFactory:
         except (StoreError, TimeoutError) as exc:
             _log.warning("caller_not_recalled", error=type(exc).__name__)
             return ""
+
+    def _model_for(self, call: Call) -> str:
+        return self._model_of(self._agents.get(call.agent, self._first))
 
     def _model_of(self, profile: AgentProfile) -> str:
         return profile.model or self._settings.gemini_model

@@ -240,7 +240,7 @@ async def open_server(
         )
         lanes = await background_jobs(
             settings, agents, store, signals, events, rules, lines, archive, calls.placer,
-            outbound.place, messages, http, failures, alarms,
+            outbound.place, messages, http, failures, alarms, factory.away_s,
         )  # fmt: skip
         api_parts = ApiParts(
             store, calls, tools, agents, events, live_events, archive, rules, outbound.place

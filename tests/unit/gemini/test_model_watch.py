@@ -136,7 +136,8 @@ async def test_what_somebody_must_mend_lets_no_further_call_try(fault: faults.Li
     if fault.lasting:
         assert watch.down(MODEL) == f"{fault.what} (HTTP 403): {fault.check}"
         assert [one.model for one in watch.all_down()] == [MODEL]
-    assert watch.down("other") == ""
+        assert watch.look_in_s(MODEL) == pytest.approx(PROBE_S[0])
+    assert (watch.down("other"), watch.look_in_s("other")) == ("", 0.0)
     watch.opened(MODEL)
     assert (watch.down(MODEL), watch.all_down()) == ("", [])
 

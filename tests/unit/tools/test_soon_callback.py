@@ -15,7 +15,7 @@ from fwai.errors import ToolError
 from fwai.interfaces.messages import MessageQuotas
 from fwai.tools.callbacks import MAX_OPEN, CallbackScheduler
 from fwai.tools.recipient import EVERYWHERE, RecipientRules
-from fwai.tools.soon_callback import SERVES, SoonCallbacks
+from fwai.tools.soon_callback import AFTER, SERVES, SoonCallbacks
 from unit.tools.kit import INDIA, NOW, PHONE, Announced, Quotas
 from unit.tools.test_callbacks import Book, People
 
@@ -45,7 +45,9 @@ class Desk:
 @pytest.mark.parametrize(
     ("now", "at"),
     [
-        (NOW, NOW),
+        (NOW, NOW + AFTER),
+        (NOW.replace(hour=20, minute=58), datetime(2026, 11, 23, 9, tzinfo=INDIA)),
+        (NOW.replace(hour=8, minute=58), datetime(2026, 11, 22, 9, tzinfo=INDIA)),
         (NOW.replace(hour=22), datetime(2026, 11, 23, 9, tzinfo=INDIA)),
         (NOW.replace(hour=3), datetime(2026, 11, 22, 9, tzinfo=INDIA)),
     ],
@@ -84,7 +86,7 @@ async def test_one_that_was_due_long_before_or_comes_later_does_not_serve(
 
     callback = await desk.soon.promise(CALL, "now")
 
-    assert callback.due_at == NOW
+    assert callback.due_at == NOW + AFTER
     assert len(desk.book.times) == 2, "what was agreed stands"
 
 

@@ -17,9 +17,10 @@ from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, Direction
 from fwai.errors import AgentError, StoreError
 from fwai.gemini.agent import GeminiAgent
+from fwai.gemini.model_watch import PROBE_S
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
-from fwai.wiring.agents import LISTEN, MAX_CONTEXT, PLACED, RECALL_S, AgentFactory
+from fwai.wiring.agents import LISTEN, LOOK_S, MAX_CONTEXT, PLACED, RECALL_S, AgentFactory
 
 PROFILE = AgentProfile(
     id="FWAI_Core",
@@ -168,7 +169,7 @@ async def test_who_only_listens_is_told_nothing_and_can_do_nothing() -> None:
 async def test_a_call_need_not_wait_for_a_model_that_is_down() -> None:
     agents = {"FWAI_Core": PROFILE, "Sales": replace(SALES, model="gemini-live-other")}
     factory = a_cast(agents=agents)
-    assert (factory.down(CALL), factory.standing()) == ("", [])
+    assert (factory.down(CALL), factory.away_s(CALL), factory.standing()) == ("", None, [])
 
     refused = AgentError("live: no", fault="key_refused", detail="HTTP 403")
     factory.watch.failed("gemini-live-other", refused)
@@ -177,6 +178,8 @@ async def test_a_call_need_not_wait_for_a_model_that_is_down() -> None:
     assert factory.down(replace(CALL, agent="gone from the file")) == ""
     why = "Gemini refuses the key (HTTP 403): check GOOGLE_API_KEY"
     assert factory.down(replace(CALL, agent="Sales")) == why
+    assert factory.away_s(CALL) is None
+    assert factory.away_s(replace(CALL, agent="Sales")) == pytest.approx(PROBE_S[0] + LOOK_S, abs=1)
     (failure,) = factory.standing()
     assert not failure.trouble.stops_calls
     assert failure.sentence.startswith(
