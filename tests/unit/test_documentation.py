@@ -158,6 +158,7 @@ READ: Mapping[str, tuple[str, Any]] = {
     "owner_phones": ("+91 99999 00001, +919999900002", ("+91 99999 00001", "+919999900002")),
     "owner_emails": ("Desk@example.com, b@example.com", ("Desk@example.com", "b@example.com")),
     "human_handoff_number": ("+919999900009", "+919999900009"),
+    "ai_down": ("voicemail", "voicemail"),
     "business_name": ("FWAI Academy", "FWAI Academy"),
     "outbound_calls_at_once": ("3", 3),
     "outbound_calls_per_second": ("0.5", 0.5),

@@ -12,7 +12,7 @@ A ``callback`` job turns a promise whose time has come into a call.
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -67,6 +67,8 @@ class Dialer:
         clock: The time now, aware.
         wall: Tells how the clock was set; None is the system's.
         daily: How many may begin in a day; None is as many as there are.
+        away_s: In how many seconds to ask again for a call whose agent cannot be had at present;
+            None when it can.
     """
 
     def __init__(
@@ -81,8 +83,10 @@ class Dialer:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wall: WallClock | None = None,
         daily: DailyCap | None = None,
+        away_s: Callable[[Call], float | None] = lambda _: None,
     ) -> None:
         self._daily = daily
+        self._away_s = away_s
         wall = wall or WallClock(time.time, time.monotonic)
         self._carried_elsewhere = carried_elsewhere
         self._rules = rules
@@ -178,6 +182,10 @@ class Dialer:
             await self._put_off(record)
             opens_at = self._rules.hours.next_open(tomorrow, self._rules.zone)
             return Postpone(opens_at, "as many calls as OUTBOUND_CALLS_PER_DAY allows in a day")
+        away_s = self._away_s(call)
+        if away_s is not None:  # nobody is rung up to hear an apology
+            await self._put_off(record)
+            return Postpone(now + timedelta(seconds=away_s), "the model cannot be reached")
         turn = self._slots.closed_until(call.provider)
         if turn is None:
             return None

@@ -181,13 +181,16 @@ class CallSession:
     def _let_go(self) -> None:
         """Stop both directions and write down what was heard to the end."""
         self._goodbye.cancel()
-        if self._falling is not None and self._fallback is not None:
-            if not self._fallback.caller_left():
-                self._falling.cancel()
+        if self._falling is not None and not self._falling_on():
+            self._falling.cancel()
         self.voice.stop()
         self._agent.close()
         self.replies.close_turn()
         self._transcript.finish(self.voice.heard_ms)
+
+    def _falling_on(self) -> bool:
+        """Whether a voice message is still to be kept now that the caller is gone."""
+        return self._fallback is not None and self._fallback.caller_left()
 
     def _guarded(self, handlers: Mapping[type, Callable[[Any], None]]) -> Callable[[object], None]:
         """Return what a leg calls with its events.

@@ -46,6 +46,7 @@ GROUPS: Final = {
         "calls_per_caller",
         "calls_at_once_per_caller",
         "calls_waiting",
+        "ai_down",
         "timezone",
     ),
     "What callers can have sent": (

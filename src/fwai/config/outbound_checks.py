@@ -9,6 +9,7 @@ from fwai.domain.email_address import address
 from fwai.domain.hours import CallingHours
 from fwai.domain.phone import dialable, island_of
 from fwai.domain.phone_plan import is_country_code
+from fwai.domain.sentence import Fallback
 from fwai.integrations.signing import check_secret
 from fwai.integrations.url_guard import UrlGuard
 
@@ -26,6 +27,11 @@ def invalid_outbound(settings: Settings) -> list[str]:
         if code != "*" and not is_country_code(code.removeprefix("+")) and not _is_island(code)
     ]
     problems += own_number_problems(settings)
+    if settings.fallback is Fallback.TRANSFER and not settings.human_handoff_number:
+        problems.append(
+            "AI_DOWN, HUMAN_HANDOFF_NUMBER: a transfer needs a number; set HUMAN_HANDOFF_NUMBER, "
+            "or AI_DOWN to voicemail or apology"
+        )
     problems += _invalid_owners(settings)
     return [*problems, *_invalid_mail(settings), *_invalid_events(settings)]
 

@@ -21,6 +21,7 @@ from fwai.config.own_numbers import exophone, in_one_form
 from fwai.config.values import default_database, parts, tidied
 from fwai.domain.api_key import ApiKey, read_key
 from fwai.domain.phone import CountryAllowList, PhoneError, country_code, island_of
+from fwai.domain.sentence import Fallback
 
 # What makes an installation "configured": with none of these set, the server runs the demo. With
 # the model's key alone it is for this machine only.
@@ -332,6 +333,12 @@ class Settings(BaseSettings):
         description="A human who takes calls over, +91..., or as in the country of TIMEZONE; "
         "enables transfer_call.",
     )
+    ai_down: Literal["transfer", "voicemail", "apology"] | None = Field(
+        default=None,
+        description="What a caller gets while the model cannot be reached: transfer, voicemail (a "
+        "message and a callback) or apology. Unset: transfer with HUMAN_HANDOFF_NUMBER, else "
+        "apology.",
+    )
     business_name: str = Field(
         default="", description="Your name in mails, invitations and text messages."
     )
@@ -518,6 +525,13 @@ class Settings(BaseSettings):
         own = [one for one in lines if one[:1] == "+"]
         islands = [one[1:5] for one in own if island_of(one)]
         return CountryAllowList(frozenset([*map(country_code, own), *islands]))
+
+    @property
+    def fallback(self) -> Fallback:
+        """What callers get while the model cannot be reached, where it is possible."""
+        if self.ai_down is not None:
+            return Fallback(self.ai_down)
+        return Fallback.TRANSFER if self.human_handoff_number else Fallback.APOLOGY
 
     @property
     def event_secrets(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Outage:
         self._tell(AgentAway(self._cause(error)))
         serious = fault_named(error.fault).lasting or error.fault == TIMEOUT.name
         if self._watch is not None and (last or serious or self._failed_opens > 1):
-            self._watch.failed(self._model, error)
+            self._watch.failed(self._model, error, for_good=last)
 
     def lost(self, error: AgentError, *, replying: bool, last: bool) -> None:
         """An open connection was lost."""
@@ -60,7 +60,7 @@ class Outage:
         self._error = error
         self._tell(AgentAway(self._cause(error)))
         if self._watch is not None and last:
-            self._watch.failed(self._model, error)
+            self._watch.failed(self._model, error, for_good=True)
 
     def gave_up(self, connections: int) -> None:
         """No further try is made; so many connections were opened."""

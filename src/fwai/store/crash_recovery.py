@@ -59,6 +59,7 @@ class Folders:
     transcripts: Path | None
     recordings: Path | None
     zone: ZoneInfo
+    messages: Path | None = None
 
 
 class CrashRecovery:

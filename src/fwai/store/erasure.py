@@ -44,6 +44,7 @@ from fwai.store.job_tables import (
 )
 from fwai.store.quota_counts import forget_recipients
 from fwai.store.tables import calls
+from fwai.store.voice_messages import SUFFIX
 
 PORTION: Final = 200
 _FINAL: Final = frozenset(state.value for state in FINAL_STATES)
@@ -75,6 +76,7 @@ class Erasure:
     Args:
         transcripts_dir: None when no transcripts were ever kept.
         recordings_dir: None when nothing was ever recorded.
+        messages_dir: Where voice messages are; None when none was ever kept.
         flush: Writes what still waits to be written into files, which would bring them back.
         noted: Keeps whom was erased, for when an older copy of the database is restored; None
             keeps nothing.
@@ -89,7 +91,10 @@ class Erasure:
         flush: Callable[[], Awaitable[object]] = _nothing,
         noted: ErasureList | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        messages_dir: Path | None = None,
     ) -> None:
+        self._messages_dir = messages_dir
         self._noted = noted
         self._clock = clock
         self._database = database
@@ -195,6 +200,7 @@ class Erasure:
         found = (
             (self._transcripts_dir, call.transcript),
             (self._recordings_dir, call.recording),
+            (self._messages_dir, f"{call.id}{SUFFIX}"),
         )
         return sum(
             _remove(folder, name, call.id)

@@ -31,6 +31,7 @@ from fwai.store.crash_recovery import Folders
 from fwai.store.database import Database
 from fwai.store.job_rows import ONLY_OUTCOME
 from fwai.store.job_tables import jobs
+from fwai.store.keeping_messages import KeepingMessages
 from fwai.store.keeping_people import KeepingPeople
 from fwai.store.portions import rest_after
 from fwai.store.tables import calls, tool_calls, turns
@@ -96,6 +97,7 @@ class Keeping:
         self._folders = folders
         self._flush = flush
         self._people = KeepingPeople(database)
+        self._messages = KeepingMessages(database, folders.messages)
 
     async def expire(self, times: KeepTimes, now: datetime, within_s: float) -> Removed:
         """Remove what is too old at ``now``, for so long; return how much, and log it.
@@ -109,6 +111,7 @@ class Keeping:
             await self._expire_recordings(run)
             await self._expire_calls(run)
             await self._expire_files(run)
+            await self._messages.expire(times.recordings, now, run.removed, run.is_over)
             end = times.calls.end(now)
             if end is not None and not run.is_over():
                 await self._people.expire(end, now, run.removed, run.is_over)
@@ -162,6 +165,8 @@ class Keeping:
                 {one: name for one, name in sounds.items() if one not in staying | blocked},
                 "recordings",
             )
+            going = [row.id for row in rows if row.id not in staying | blocked]
+            blocked |= await self._messages.remove(going, run.removed)
             ids = [row.id for row in rows if row.id not in blocked]
             await self._forget_words(ids)
             await self._remove_calls(run, [one for one in ids if one not in staying])

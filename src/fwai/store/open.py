@@ -18,6 +18,7 @@ from fwai.domain.job import Job, JobState, NewJob
 from fwai.errors import StoreError
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import BookingNotices
+from fwai.store import voice_messages
 from fwai.store.audit import AuditList
 from fwai.store.batch_writer import BatchWriter
 from fwai.store.bookings import Bookings
@@ -55,6 +56,7 @@ from fwai.store.quota_counts import QuotaCounts
 from fwai.store.recording import WavRecorder
 from fwai.store.sent_messages import SentMessages, TellStatus, tell_no_status
 from fwai.store.storage_watch import StorageWatch
+from fwai.store.voice_messages import VoiceMessages
 from fwai.tasks import start_enduring
 
 _log = structlog.get_logger()
@@ -131,6 +133,7 @@ class Store:
     keeping: Keeping
     witness: ClockWitness
     quota_counts: QuotaCounts
+    voice_messages: VoiceMessages
     options: StoreOptions
 
     def recorder(
@@ -200,7 +203,8 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
             options.on_new_jobs(None, None)
 
     writer = BatchWriter(database, on_written=written)
-    storage = _storage_watch(options)
+    messages_dir = None if options.data_dir is None else options.data_dir / voice_messages.FOLDER
+    storage = _storage_watch(options, messages_dir)
     files = FileWriter(on_flushed=storage.flushed)
     owner = Owner(secrets.token_hex(6))
     jobs = Jobs(
@@ -240,6 +244,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         options.old_transcripts_dir or options.transcripts_dir,
         options.old_recordings_dir or options.recordings_dir,
         options.zone,
+        messages_dir,
     )
 
     async def flush() -> None:
@@ -266,6 +271,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         Keeping(database, kept, flush),
         ClockWitness(database),
         QuotaCounts(database, jobs),
+        VoiceMessages(messages_dir, storage.flushed),
         options,
     )
 
@@ -282,16 +288,21 @@ def _erasure(
     database: Database, kept: Folders, flush: Callable[[], Awaitable[object]], folder: Path | None
 ) -> Erasure:
     noted = None if folder is None else ErasureList(database, folder)
-    return Erasure(database, kept.transcripts, kept.recordings, flush, noted)
+    return Erasure(
+        database, kept.transcripts, kept.recordings, flush, noted, messages_dir=kept.messages
+    )
 
 
-def _storage_watch(options: StoreOptions) -> StorageWatch:
+def _storage_watch(options: StoreOptions, messages_dir: Path | None) -> StorageWatch:
     folders: dict[str, tuple[Path, str]] = {}
     if options.recordings_dir is not None:
         folders["recordings"] = options.recordings_dir, "DATA_DIR/recordings"
     if options.transcripts_dir is not None:
         folders["transcripts"] = options.transcripts_dir, "TRANSCRIPTS_DIR"
-    return StorageWatch(options.failures, folders)
+    rarely = {}
+    if messages_dir is not None:
+        rarely["voice messages"] = messages_dir, f"DATA_DIR/{voice_messages.FOLDER}"
+    return StorageWatch(options.failures, folders, rarely=rarely)
 
 
 @asynccontextmanager

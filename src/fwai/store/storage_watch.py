@@ -30,6 +30,7 @@ class StorageWatch:
     Args:
         failures: Who is told.
         folders: By what is kept in them, with the setting that says where each is.
+        rarely: The same, of those that may never be needed: not tried at the start.
         look_s: Between two looks at what fails.
     """
 
@@ -38,11 +39,13 @@ class StorageWatch:
         failures: Failures,
         folders: Mapping[str, tuple[Path, str]],
         *,
+        rarely: Mapping[str, tuple[Path, str]] | None = None,
         look_s: float = LOOK_S,
     ) -> None:
         self._look_s = look_s
         self._failures = failures
-        self._folders = dict(folders)
+        self._rarely = frozenset(rarely or ())
+        self._folders = {**folders, **(rarely or {})}
         self._failing: set[str] = set()
         self._wake = asyncio.Event()
 
@@ -55,8 +58,8 @@ class StorageWatch:
             self._mended(name)
 
     async def try_folders(self) -> None:
-        """Try every folder once."""
-        for name in self._folders:
+        """Try every folder once that will be needed."""
+        for name in self._folders.keys() - self._rarely:
             await self._try(name)
 
     async def run(self, files: FileWriter) -> None:

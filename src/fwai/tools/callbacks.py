@@ -1,7 +1,6 @@
 """Tools ``schedule_callback``, ``cancel_callback`` and ``do_not_call``."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -31,6 +30,10 @@ MAX_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
 MAX_REASON: Final = 200
 _WHATSAPP: Final = "whatsapp"
+_FULL: Final = (
+    f"{MAX_OPEN} callbacks are agreed with them already, so no further one. They can be canceled "
+    "with cancel_callback."
+)
 
 
 class ScheduleCallbackArgs(Args):
@@ -85,17 +88,12 @@ def schedule_callback(
         quotas: The server's limits, for all callbacks that callers ask for.
         clock: The current time, timezone-aware.
     """
-    scheduler = _CallbackScheduler(book, announce, dials, agent, rules, quotas)
+    scheduler = CallbackScheduler(book, announce, dials, agent, rules, quotas)
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
         phone, now = _caller_number(context), clock()
-        # A call on WhatsApp is paid to WhatsApp, wherever the person is.
-        by_telephone = scheduler.provider(context.call) != _WHATSAPP
-        if by_telephone and not rules.reach.allows(phone):
-            raise ToolError(
-                f"No callback can be promised. {rules.reach.refusal(phone)} Say so and offer "
-                "another way."
-            )
+        if refusal := scheduler.refusal(phone, context.call):
+            raise ToolError(f"No callback can be promised. {refusal} Say so and offer another way.")
         at = parse_time(args.when, now, zone)
         if not hours.contains(at, zone):
             raise ToolError(_outside_hours(hours, hours.next_open(at, zone).astimezone(zone), now))
@@ -104,7 +102,7 @@ def schedule_callback(
                 "They are on the list of people we do not call, so no callback can be promised. "
                 "Only our staff can change that; say so."
             )
-        callback, replaced = await scheduler.schedule(phone, at, args.note, context)
+        callback, replaced = await scheduler.schedule(at, args.note, context)
         words = format_spoken_time(at, now)
         instead = " It replaces the earlier time that was agreed in this call." if replaced else ""
         return Outcome(
@@ -165,8 +163,12 @@ def do_not_call(book: CallbackBook, do_not_call_list: EditableDoNotCallList) -> 
     )
 
 
-class _CallbackScheduler:
-    """Schedules callbacks: one per time, at most `MAX_OPEN` per person."""
+class CallbackScheduler:
+    """Schedules callbacks: one per time, at most `MAX_OPEN` per person.
+
+    Attributes:
+        dials: Providers that can place calls.
+    """
 
     def __init__(
         self,
@@ -177,24 +179,53 @@ class _CallbackScheduler:
         rules: RecipientRules,
         quotas: MessageQuotas,
     ) -> None:
+        self.dials = dials
         self._book = book
         self._announce = announce
-        self._dials = dials
         self._agent = agent
         self._rules = rules
         self._quotas = quotas
 
     def provider(self, call: Call | None) -> str:
         """Return the provider of a callback agreed in ``call``; empty for the default."""
-        return call.provider if call is not None and call.provider in self._dials else ""
+        return call.provider if call is not None and call.provider in self.dials else ""
+
+    def refusal(self, phone: str, call: Call | None) -> str:
+        """Return why a person may not be called back, in words for them; empty when they may."""
+        reach = self._rules.reach
+        # A call on WhatsApp is paid to WhatsApp, wherever the person is.
+        by_telephone = self.provider(call) != _WHATSAPP
+        return reach.refusal(phone) if by_telephone and not reach.allows(phone) else ""
+
+    async def open_for(self, context: ToolContext) -> list[Callback]:
+        """Return what is promised to the person already, but for what this very call keeps.
+
+        Raises:
+            StoreError: The database failed.
+        """
+        current = context.call.callback_id if context.call is not None else ""
+        return [one for one in await self._book.open_for(context.to) if one.id != current]
+
+    async def add(self, key: str, at: datetime, note: str, context: ToolContext) -> Callback:
+        """Promise one more, within the limits; the promise of the same key is the same one.
+
+        Raises:
+            ToolError: No further one may be promised, or that one is over.
+            StoreError: The database failed; nothing was promised.
+        """
+        if len(await self.open_for(context)) >= MAX_OPEN:
+            raise ToolError(_FULL)
+        await self._count(context)
+        callback = await self._write(key, at, note, context)
+        if callback.state.final:
+            raise ToolError(f"That callback is over already: it is {callback.state.value}.")
+        return callback
 
     async def schedule(
-        self, phone: str, at: datetime, note: str, context: ToolContext
+        self, at: datetime, note: str, context: ToolContext
     ) -> tuple[Callback, bool]:
         """Return the callback at ``at``, and whether it replaces one of the same call."""
-        call = context.call
-        current = call.callback_id if call is not None else ""  # by this very call
-        open_ = [one for one in await self._book.open_for(phone) if one.id != current]
+        open_ = await self.open_for(context)
         others = [one for one in open_ if one.due_at != at]
         earlier = [
             one for one in others if context.call_id and one.source_call_id == context.call_id
@@ -202,27 +233,42 @@ class _CallbackScheduler:
         callback = next((one for one in open_ if one.due_at == at), None)
         if callback is None:
             if len(others) - len(earlier) >= MAX_OPEN:
-                raise ToolError(
-                    f"{MAX_OPEN} callbacks are agreed with them already, so no further one. They "
-                    "can be canceled with cancel_callback."
-                )
+                raise ToolError(_FULL)
             if not context.allow(SCHEDULE_CALLBACK, MAX_CHANGES_PER_CALL):
                 raise ToolError("The time cannot be changed any more in this call. Say so.")
-            person = self._rules.person(context)
-            if not context.trusted and not person.owner:
-                await take(self._quotas, CALLBACK, context, person)
-            callback = await self._create(phone, at, note, context)
+            await self._count(context)
+            callback = await self._create(at, note, context)
         # Only now: a crash in between leaves one callback too many rather than none.
         for one in earlier:
             await self._book.cancel(one.id)
         return callback, bool(earlier)
 
-    async def _create(self, phone: str, at: datetime, note: str, context: ToolContext) -> Callback:
-        call = context.call
+    async def _count(self, context: ToolContext) -> None:
+        """Count a promise against the server's limit of the day."""
+        person = self._rules.person(context)
+        if not context.trusted and not person.owner:
+            await take(self._quotas, CALLBACK, context, person)
+
+    async def _create(self, at: datetime, note: str, context: ToolContext) -> Callback:
         instant: dict[str, Any] = {"at": at.astimezone(UTC).isoformat()}
+        key = context.key(SCHEDULE_CALLBACK, instant)
+        callback = await self._write(key, at, note, context)
+        # In a live call they may go from five to six o'clock and back; a request that is merely
+        # repeated must not revive what was canceled since.
+        tries = MAX_CHANGES_PER_CALL if context.actions is not None else 0
+        while callback.state is CallbackState.CANCELED and tries:
+            key = context.key(SCHEDULE_CALLBACK, instant | {"anew": tries})
+            callback = await self._write(key, at, note, context)
+            tries -= 1
+        if callback.state.final:
+            raise ToolError(f"That callback is over already: it is {callback.state.value}.")
+        return callback
+
+    async def _write(self, key: str, at: datetime, note: str, context: ToolContext) -> Callback:
+        call = context.call
         new = NewCallback(
-            key=context.key(SCHEDULE_CALLBACK, instant),
-            phone=phone,
+            key=key,
+            phone=context.to,
             provider=self.provider(call),
             agent=call.agent if call is not None else self._agent,
             due_at=at,
@@ -230,17 +276,6 @@ class _CallbackScheduler:
             source_call_id=context.call_id,
         )
         callback, _ = await self._book.schedule(new, lambda one: self._event_jobs(one, at, call))
-        # In a live call they may go from five to six o'clock and back; a request that is merely
-        # repeated must not revive what was canceled since.
-        tries = MAX_CHANGES_PER_CALL if context.actions is not None else 0
-        while callback.state is CallbackState.CANCELED and tries:
-            new = replace(new, key=context.key(SCHEDULE_CALLBACK, instant | {"anew": tries}))
-            callback, _ = await self._book.schedule(
-                new, lambda one: self._event_jobs(one, at, call)
-            )
-            tries -= 1
-        if callback.state.final:
-            raise ToolError(f"That callback is over already: it is {callback.state.value}.")
         return callback
 
     def _event_jobs(self, callback: Callback, at: datetime, call: Call | None) -> Sequence[NewJob]:

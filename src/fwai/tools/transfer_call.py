@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from pydantic import Field
 
-from fwai.domain.call import EndReason
+from fwai.domain.call import Call, EndReason
 from fwai.errors import FwaiError, ToolError
 from fwai.interfaces.calls import CallTransfer
 from fwai.interfaces.tools import ToolContext
@@ -37,14 +37,14 @@ def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
         call, actions = context.call, context.actions
         if call is None or actions is None:
             raise ToolError("There is no live call to transfer.")
-        line = lines.get(call.provider)
-        if line is None or not call.provider_call_id:
+        line = transfer_line(lines, call)
+        if line is None:
             raise ToolError(
                 "This call cannot be connected to a human. Say so and offer a callback instead."
             )
 
         async def transfer() -> bool:
-            return await _transfer(line, call.provider_call_id)
+            return await hand_over(line, call.provider_call_id)
 
         if actions.finish(EndReason.TRANSFERRED, transfer):
             return Outcome("They are connected once your last words were heard.", silent=True)
@@ -59,7 +59,13 @@ def transfer_call(lines: Mapping[str, CallTransfer]) -> Tool[TransferCallArgs]:
     )
 
 
-async def _transfer(line: CallTransfer, provider_call_id: str) -> bool:
+def transfer_line(lines: Mapping[str, CallTransfer], call: Call) -> CallTransfer | None:
+    """Return who can connect a call's caller with a human, or None."""
+    return lines.get(call.provider) if call.provider_call_id else None
+
+
+async def hand_over(line: CallTransfer, provider_call_id: str) -> bool:
+    """Connect a caller with a human once the media stream is closed; False when it failed."""
     try:
         async with asyncio.timeout(TRANSFER_S):
             await line.transfer(provider_call_id)

@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,8 +17,9 @@ from fwai.domain.agent import AgentProfile, fill
 from fwai.domain.call import Call, Direction
 from fwai.domain.callback import MAX_NOTE, CallbackState
 from fwai.domain.caller_memory import flat, recall
-from fwai.domain.failure import UNWATCHED
+from fwai.domain.failure import UNWATCHED, Area, Failure, Trouble
 from fwai.domain.plain_text import one_line
+from fwai.domain.sentence import Fallback
 from fwai.errors import StoreError
 from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
@@ -31,6 +32,7 @@ from fwai.store.open import Store
 from fwai.tools.registry import ToolRegistry
 
 RECALL_S: Final = 0.5  # a caller does not wait longer for what we remember
+LOOK_S: Final = 2.0  # that a look at the model takes, if it answers
 MAX_CONTEXT: Final = 4_000
 MAX_FACTS: Final = 200
 MAX_FACT: Final = 2_000
@@ -40,6 +42,11 @@ PLACED: Final = (
     "You have called this person; they did not call you. Say who you are, that you are an AI "
     "assistant, and why you call, and ask whether it is a good moment."
 )
+_GETS: Final[Mapping[Fallback, str]] = {
+    Fallback.TRANSFER: "a transfer where one is possible",
+    Fallback.VOICEMAIL: "to leave a message where one is possible",
+    Fallback.APOLOGY: "an apology",
+}
 
 _log = structlog.get_logger()
 
@@ -75,7 +82,7 @@ class AgentFactory:
         self._recall = recall
         self._reads = reads
         self._by_line = {line: agent.id for agent in agents.values() for line in agent.numbers}
-        self._default = next(iter(agents))
+        self._first = next(iter(agents.values()))
         url = settings.gemini_live_url
         self._endpoint = LiveEndpoint(
             base_url=url,
@@ -88,12 +95,12 @@ class AgentFactory:
 
     def agent_id_for(self, line: str) -> str:
         """Return the agent that answers a line of ours; the file's first one by default."""
-        return self._by_line.get(line, self._default)
+        return self._by_line.get(line, self._first.id)
 
     async def agent_for(self, call: Call) -> AgentLeg:
         """Make the agent's leg for a call."""
         # An agent that a waiting call names may be gone from the file by now.
-        profile = self._agents.get(call.agent) or self._agents[self._default]
+        profile = self._agents.get(call.agent, self._first)
         config = self._config(profile, call)
         if call.listen_only:
             config = replace(config, instruction=LISTEN, tools=())
@@ -103,6 +110,36 @@ class AgentFactory:
             if known:
                 config = replace(config, instruction=f"{config.instruction}\n\n{known}")
         return GeminiAgent(self._endpoint, config, self.watch)
+
+    def down(self, call: Call) -> str:
+        """Return why a call need not wait for its agent now; empty when it should."""
+        return self.watch.down(self._model_for(call))
+
+    def away_s(self, call: Call) -> float | None:
+        """Return in how many seconds to ask again for a call that need not be placed now.
+
+        None when its agent can be had, as far as that is known.
+        """
+        model = self._model_for(call)
+        return self.watch.look_in_s(model) + LOOK_S if self.watch.down(model) else None
+
+    def standing(self) -> Sequence[Failure]:
+        """Return of which models new calls are not tried, for those who look."""
+        gets = _GETS[self._settings.fallback]
+        return [
+            Failure(
+                Trouble(
+                    Area.MODEL,
+                    f"new calls to {one.model}",
+                    f"callers get {gets} at once ({one.cause})",
+                    "AI_DOWN says what they get; it is tried again by itself, once a minute at "
+                    "least",
+                ),
+                one.since,
+                one.since,
+            )
+            for one in self.watch.all_down()
+        ]
 
     def check(self) -> None:
         """Write each profile's set-up once.
@@ -119,6 +156,9 @@ class AgentFactory:
         except (StoreError, TimeoutError) as exc:
             _log.warning("caller_not_recalled", error=type(exc).__name__)
             return ""
+
+    def _model_for(self, call: Call) -> str:
+        return self._model_of(self._agents.get(call.agent, self._first))
 
     def _model_of(self, profile: AgentProfile) -> str:
         return profile.model or self._settings.gemini_model

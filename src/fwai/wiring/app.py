@@ -36,7 +36,7 @@ from fwai.http.access import SessionRenewal
 from fwai.http.front import install as install_front
 from fwai.http.signed_once import SignedOnce
 from fwai.integrations.webhook_client import webhook_http
-from fwai.interfaces.calls import OutboundLine, Sentences, ToolRunner
+from fwai.interfaces.calls import CallFallback, OutboundLine, Sentences, ToolRunner
 from fwai.interfaces.messages import MessageReports
 from fwai.jobs.call_follow_ups import follow_up_jobs
 from fwai.jobs.delivery_reports import (
@@ -60,6 +60,7 @@ from fwai.wiring.access import open_access
 from fwai.wiring.agents import AgentFactory, caller_recall
 from fwai.wiring.api import ApiParts, api
 from fwai.wiring.availability import AvailabilityFile
+from fwai.wiring.fallback import agent_fallback
 from fwai.wiring.front import ACTING, front, inbound_limits
 from fwai.wiring.installation import AVAILABILITY, load_agents, model_warnings
 from fwai.wiring.jobs import (
@@ -100,6 +101,7 @@ class Server:
         store: What is kept.
         agents: The agents by id.
         sentences: What is said when they cannot.
+        fallback: What callers get whose agent cannot be brought back.
     """
 
     app: FastAPI
@@ -107,6 +109,7 @@ class Server:
     store: Store
     agents: Mapping[str, AgentProfile]
     sentences: Sentences
+    fallback: CallFallback
 
 
 @asynccontextmanager
@@ -165,12 +168,13 @@ async def open_server(
         tools = tool_registry(settings, agents, store, parts)
         recall = caller_recall(store, settings.zone)
         reads = await stack.enter_async_context(BoundedReads())
+        fallback = agent_fallback(settings, agents, store, parts, reads)
         factory = AgentFactory(settings, agents, tools, tls, recall, reads, failures)
         archive = PublishingArchive(store.calls, live_events)
         sentences = SentenceClips(agent_voices(settings, agents), ShippedSentences.load())
         calls = _call_manager(
             settings, agents, factory, tools, archive, store, status, failures, alarms, sentences,
-            on_over,
+            fallback, on_over,
         )  # fmt: skip
 
         workers = await stack.enter_async_context(asyncio.TaskGroup())
@@ -208,7 +212,7 @@ async def open_server(
             providers,
             reports,
             once,
-            lambda: [*failures.standing(), *quotas.standing()],
+            lambda: [*failures.standing(), *factory.standing(), *quotas.standing()],
             told,
         )
         if media is not None and settings.browser_calls:
@@ -247,7 +251,7 @@ async def open_server(
         )
         lanes = await background_jobs(
             settings, agents, store, signals, events, rules, lines, archive, calls.placer,
-            outbound.place, messages, http, failures, alarms,
+            outbound.place, messages, http, failures, alarms, factory.away_s,
         )  # fmt: skip
         api_parts = ApiParts(
             store, calls, tools, agents, events, live_events, archive, rules, outbound.place
@@ -260,7 +264,7 @@ async def open_server(
         for lane in lanes:
             start_enduring(workers, lane.run, "worker", failures)
         factory.check()
-        yield Server(app, calls, store, agents, sentences)
+        yield Server(app, calls, store, agents, sentences, fallback)
 
 
 def freeze() -> None:
@@ -303,6 +307,7 @@ def _call_manager(
     failures: FailureRegistry,
     alarms: LimitAlarm,
     sentences: Sentences,
+    fallback: CallFallback,
     on_over: OnOver | None,
 ) -> CallManager:
     limit = settings.max_concurrent_calls
@@ -322,6 +327,7 @@ def _call_manager(
         failures=failures,
         admission=Admission(inbound_limits(settings), asyncio.get_running_loop().time, alarms),
         sentences=sentences,
+        fallback=fallback,
     )
 
 

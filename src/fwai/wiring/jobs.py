@@ -19,7 +19,7 @@ from fwai.calls.dialer import CallbackDialer, Dialer, DialLimits
 from fwai.calls.hang_up import CarrierHangUp
 from fwai.config.settings import Settings
 from fwai.domain.agent import AgentProfile
-from fwai.domain.call import CallEnding, CallState, EndReason
+from fwai.domain.call import Call, CallEnding, CallState, EndReason
 from fwai.domain.call_event import CALLBACK_MISSED
 from fwai.domain.callback import Callback, CallbackPolicy
 from fwai.domain.demo import DEMO_LINE
@@ -125,6 +125,7 @@ async def background_jobs(
     http: httpx.AsyncClient,
     failures: Failures = UNWATCHED,
     alarms: LimitAlarms = UNHEARD,
+    away_s: Callable[[Call], float | None] = lambda _: None,
 ) -> Sequence[Worker]:
     """Build the handler of every kind of job, and the workers.
 
@@ -143,6 +144,7 @@ async def background_jobs(
         http: For the text model; not closed here.
         failures: Told when the text model cannot be used.
         alarms: Told when a limit was reached.
+        away_s: In how many seconds to ask again for a call whose agent cannot be had now, or None.
 
     Raises:
         StoreError: The database failed.
@@ -166,7 +168,9 @@ async def background_jobs(
         alarms,
     )
     elsewhere = _elsewhere(store.membership)
-    dialer = Dialer(rules, limits, lines, archive, calls, store.contacts, elsewhere, daily=daily)
+    dialer = Dialer(
+        rules, limits, lines, archive, calls, store.contacts, elsewhere, daily=daily, away_s=away_s
+    )
     for provider in lines:
         if (begun_at := await last_dialled(store.database, provider)) is not None:
             dialer.resume(provider, begun_at)

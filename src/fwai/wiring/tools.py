@@ -162,6 +162,11 @@ def recipient_rules(settings: Settings) -> RecipientRules:
     )
 
 
+def call_transfers(providers: Sequence[Provider]) -> Mapping[str, CallTransfer]:
+    """Return who can connect callers with a human, by provider."""
+    return {one.name: one.transfer for one in providers if one.transfer is not None}
+
+
 def tool_registry(
     settings: Settings, agents: Mapping[str, AgentProfile], store: Store, parts: ToolParts
 ) -> ToolRegistry:
@@ -187,9 +192,7 @@ def tool_registry(
             if agent.email_templates:
                 letters = send_email(parts.jobs, agent.email_templates, rules, outbox=mails)
                 own.setdefault(agent.id, []).append(letters)
-    transfers: Mapping[str, CallTransfer] = {
-        one.name: one.transfer for one in parts.providers if one.transfer is not None
-    }
+    transfers = call_transfers(parts.providers)
     unconfigured = _missing(parts.channels)
     if not transfers:
         unconfigured["transfer_call"] = "HUMAN_HANDOFF_NUMBER, with plivo or exotel"

@@ -316,3 +316,19 @@ def test_a_number_is_found_however_it_is_written() -> None:
     assert spellings(PHONE) == spellings(BARE)
     assert {PHONE, BARE} <= set(spellings(PHONE))
     assert OTHER_PHONE not in spellings(PHONE)
+
+
+async def test_their_voice_messages_go_and_those_of_others_stay(
+    database: Database, kept: Kept
+) -> None:
+    folder = kept.recordings.parent / "voice-messages"
+    folder.mkdir()
+    for call_id, phone in (("a-1", PHONE), ("b-1", OTHER_PHONE)):
+        await spoke(kept, call_id, phone)
+        (folder / f"{call_id}.wav").write_bytes(b"RIFF")
+    erasure = Erasure(database, None, None, kept.flush, messages_dir=folder)
+
+    erased = await erasure.erase(PHONE)
+
+    assert (erased.calls, erased.files) == (1, 1)
+    assert [path.name for path in folder.iterdir()] == ["b-1.wav"]

@@ -1,6 +1,7 @@
 """What goes once its time is over, and what stays, on each database."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -39,8 +40,13 @@ FOREVER = KeepTime(0)
 DAY = timedelta(days=1)
 
 
+def messages_in(kept: Kept) -> Path:
+    """Return where voice messages are."""
+    return kept.recordings.parent / "voice-messages"
+
+
 def keeping_of(database: Database, kept: Kept) -> Keeping:
-    folders = Folders(kept.transcripts, kept.recordings, KOLKATA)
+    folders = Folders(kept.transcripts, kept.recordings, KOLKATA, messages_in(kept))
     return Keeping(database, folders, kept.flush)
 
 
@@ -735,3 +741,101 @@ async def test_a_job_that_is_done_is_evidence_without_words(
 
     again = await jobs.enqueue(NewJob("sms", "sms:1", {"text": "Asha"}, call_id="c-1"))
     assert (again.id, again.payload, again.ref) == (first.id, {}, "m-1")
+
+
+# ---- voice messages ------------------------------------------------------------------------------
+
+
+def left(kept: Kept, call_id: str, ago_s: float = 0) -> Path:
+    """Write a call's voice message, of so many seconds ago."""
+    path = messages_in(kept) / f"{call_id}.wav"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"RIFF")
+    os.utime(path, (T0 - ago_s, T0 - ago_s))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("of_calls", "of_recordings", "stays"),
+    [
+        (365, 10, ["new.wav", "open.wav"]),  # the call stays, its message goes
+        (10, 0, ["new.wav", "open.wav"]),  # never longer than its call
+        (10, 365, ["new.wav", "open.wav", "sound.wav"]),  # which its recording keeps
+        (0, 0, ["new.wav", "old.wav", "open.wav", "sound.wav"]),
+    ],
+)
+async def test_a_voice_message_goes_like_a_recording_and_never_after_its_call(
+    keeping: Keeping, kept: Kept, of_calls: int, of_recordings: int, stays: list[str]
+) -> None:
+    await ended(kept, "old", 20 * DAY_S, recording=False)
+    await ended(kept, "sound", 20 * DAY_S)
+    await ended(kept, "new", DAY_S, recording=False)
+    await kept.calls.open(a_call("open"), CallState.IN_PROGRESS, T0 - 20 * DAY_S)
+    for call_id in ("old", "sound", "new", "open"):
+        left(kept, call_id)
+    if (of_calls, of_recordings) == (10, 0):
+        (
+            kept.recordings / call_path(CallId("sound"), T0 - 20 * DAY_S - 60, KOLKATA, ".wav")
+        ).unlink()
+
+    removed = await expire(keeping, days(of_calls, of_recordings))
+
+    assert names(messages_in(kept)) == stays
+    assert removed.failed == 0
+    assert removed.bytes >= 4 * (4 - len(stays))
+
+
+async def test_a_voice_message_without_a_call_is_as_old_as_its_file(
+    keeping: Keeping, kept: Kept
+) -> None:
+    left(kept, "lost", 20 * DAY_S)
+    left(kept, "fresh", DAY_S)
+    (messages_in(kept) / ".lost.0a1b.part").write_bytes(b"RI")
+    (messages_in(kept) / "notes.txt").write_bytes(b"somebody else's")
+    os.utime(messages_in(kept) / ".lost.0a1b.part", (T0 - 2 * DAY_S, T0 - 2 * DAY_S))
+
+    unset = KeepTimes(KeepTime(10), KeepTime(10, NOW - DAY))
+    assert (await expire(keeping, unset)).recordings == 0, "nobody said that older ones may go"
+    removed = await expire(keeping, days(10))
+
+    assert names(messages_in(kept)) == ["fresh.wav", "notes.txt"]
+    assert (removed.recordings, removed.failed) == (1, 0)
+
+
+async def test_a_voice_message_that_cannot_be_removed_keeps_its_call(
+    keeping: Keeping, kept: Kept, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended(kept, "c-1", 20 * DAY_S, recording=False)
+    left(kept, "c-1", 20 * DAY_S)
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == messages_in(kept):
+            raise OSError(30, "read-only")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    removed = await expire(keeping, days(10))
+
+    assert await ids(database) == ["c-1"]
+    assert removed.failed == 2, "with its call, and alone"
+    monkeypatch.undo()
+    assert (await expire(keeping, days(10))).calls == 1
+    assert names(messages_in(kept)) == []
+
+
+async def test_voice_messages_wait_when_there_is_no_time_for_them(
+    keeping: Keeping, kept: Kept
+) -> None:
+    left(kept, "lost", 20 * DAY_S)
+
+    assert (await expire(keeping, days(10), within_s=0)).more
+    assert names(messages_in(kept)) == ["lost.wav"]
+
+
+async def test_a_folder_of_voice_messages_that_cannot_be_read_is_told(
+    keeping: Keeping, kept: Kept
+) -> None:
+    messages_in(kept).write_bytes(b"in the way")
+
+    assert (await expire(keeping, days(10))).failed == 1

@@ -120,6 +120,7 @@ class Desk:
         self.phones = Phones()
         self.forbidden: set[str] = set()
         self.elsewhere: set[str] = set()
+        self.away_s: dict[str, float] = {}  # by agent
         self.mark = Begun()
         self.lines: dict[str, OutboundLine] = {"plivo": object()}  # type: ignore[dict-item]
         self.limits = DialLimits(**limits)  # type: ignore[arg-type]
@@ -135,6 +136,7 @@ class Desk:
             self,
             lambda record: record.call.id in self.elsewhere,
             self.clock,
+            away_s=lambda call: self.away_s.get(call.agent),
         )
         return self.dialer
 
@@ -219,6 +221,32 @@ async def test_outside_calling_hours_it_waits_for_the_morning(desk: Desk) -> Non
     assert outcome.run_at == datetime(2026, 11, 25, 9, 0, tzinfo=KOLKATA)
     assert desk.archive.states[CallId("c-1")] is CallState.SCHEDULED
     assert (desk.phones.orders, desk.mark.times) == ([], 0)
+
+
+async def test_nobody_is_rung_up_while_the_agent_cannot_be_had(desk: Desk) -> None:
+    desk.away_s["FWAI_Core"] = 7.0
+    desk.keep(replace(CALL, id=CallId("c-2"), agent="Sales"))
+
+    assert await desk.dial() == Postpone(in_s(7), "the model cannot be reached")
+    assert desk.archive.states[CallId("c-1")] is CallState.SCHEDULED
+    assert (desk.phones.orders, desk.mark.times) == ([], 0)
+    assert await desk.dial("c-2") == Done(ref="p-1"), "another agent's model is there"
+
+    desk.away_s.clear()
+    desk.clock.move(7)
+    assert await desk.dial() == Done(ref="p-1")
+
+
+async def test_a_call_whose_agent_is_away_for_too_long_is_given_up(desk: Desk) -> None:
+    desk.away_s["FWAI_Core"] = 60.0
+    payload = {"call_id": "c-1", "until": in_s(90).isoformat()}
+
+    for _ in range(2):
+        assert isinstance(await desk.dial(payload=payload), Postpone)
+        desk.clock.move(60)
+    assert isinstance(await desk.dial(payload=payload), Dropped)
+
+    assert desk.ending == (CallState.CANCELED, EndReason.NOT_DIALED, "too_late")
 
 
 async def test_a_provider_that_is_gone_ends_the_call(desk: Desk) -> None:

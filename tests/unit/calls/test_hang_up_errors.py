@@ -28,7 +28,7 @@ from fwai.errors import (
     StoreError,
     WireError,
 )
-from fwai.tools.transfer_call import _transfer
+from fwai.tools.transfer_call import hand_over
 from unit.calls.test_manager import House, inside
 from unit.jobs.kit import a_job, no_mark
 
@@ -141,10 +141,10 @@ async def test_a_transfer_that_fails_is_one_that_did_not_happen(error: Exception
 
     deliberate = type(error).__module__ == "fwai.errors" or isinstance(error, TimeoutError)
     if deliberate:
-        assert not await _transfer(Line(), "carrier-1")
+        assert not await hand_over(Line(), "carrier-1")
     else:  # the goodbye that waits for it takes it for the same
         with pytest.raises(type(error)):
-            await _transfer(Line(), "carrier-1")
+            await hand_over(Line(), "carrier-1")
 
 
 @each_error

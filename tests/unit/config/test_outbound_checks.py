@@ -6,7 +6,9 @@ import pytest
 
 from fwai.config.loading import load_settings
 from fwai.config.outbound_checks import invalid_outbound, mail_sender
+from fwai.domain.sentence import Fallback
 from fwai.errors import ConfigError
+from unit.config.test_values import GOOD
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
 MAIL = {"smtp_host": "mail.example.com", "smtp_sender": "desk@example.com"}
@@ -52,6 +54,8 @@ def test_what_is_right_is_not_objected_to(values: dict[str, Any]) -> None:
         ({"calling_hours": "9-21"}, "CALLING_HOURS"),
         ({"calling_hours": "21:00-09:00"}, "CALLING_HOURS"),
         ({"human_handoff_number": "12345"}, "HUMAN_HANDOFF_NUMBER"),
+        ({"ai_down": "transfer"}, "AI_DOWN, HUMAN_HANDOFF_NUMBER: a transfer needs a number"),
+        ({"ai_down": "music"}, "AI_DOWN: must be 'transfer', 'voicemail' or"),
         ({"smtp_host": "mail.example.com"}, "SMTP_SENDER: missing"),
         ({"smtp_host": "mail.example.com", "smtp_user": "desk"}, "SMTP_SENDER: missing"),
         (MAIL | {"smtp_sender": "Desk <desk@example.com>, x"}, "SMTP_SENDER: must be one"),
@@ -116,3 +120,17 @@ def test_mails_come_from_the_sender_or_the_user(sender: str, user: str, found: s
     settings = load_settings({"smtp_sender": sender, "smtp_user": user}, environment=False)
 
     assert mail_sender(settings) == found
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({}, Fallback.APOLOGY),
+        ({"human_handoff_number": "+919999900001"}, Fallback.TRANSFER),
+        ({"human_handoff_number": "+919999900001", "ai_down": "Apology"}, Fallback.APOLOGY),
+        ({"human_handoff_number": "+919999900001", "ai_down": "transfer"}, Fallback.TRANSFER),
+        ({"ai_down": "VOICEMAIL"}, Fallback.VOICEMAIL),
+    ],
+)
+def test_what_callers_get_without_a_model(values: dict[str, Any], kind: Fallback) -> None:
+    assert load_settings({**GOOD, **values}, environment=False).fallback is kind

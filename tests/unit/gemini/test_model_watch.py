@@ -13,7 +13,7 @@ from fwai.domain.failure import Area
 from fwai.errors import AgentError
 from fwai.gemini import faults
 from fwai.gemini.connection import LiveEndpoint
-from fwai.gemini.model_watch import PROBE_S, ModelWatch
+from fwai.gemini.model_watch import LOST_WITHIN_S, PROBE_S, ModelWatch
 from unit.gemini.fake_live import FakeLive, Plan, talk
 from unit.gemini.jumping_loop import settle
 
@@ -89,7 +89,7 @@ async def test_while_it_is_refused_it_is_looked_at_until_it_is_mended_and_then_n
             watch.failed(MODEL, refusal(faults.KEY))
             began = asyncio.get_running_loop().time()
             await settle(sum(PROBE_S[:2]) + 1)
-            assert [round(at - began) for at in service.attempts] == [30, 90]
+            assert [round(at - began) for at in service.attempts] == [5, 15]
             assert failures.names == ["gemini"]
             await settle(PROBE_S[2])
             assert failures.names == []
@@ -119,6 +119,129 @@ async def test_a_look_that_is_only_refused_its_setup_has_found_the_service() -> 
             watch.failed(MODEL, refusal(faults.UNREACHABLE))
             await settle(4000)
             assert len(service.attempts) == 1
+
+
+# ---- when new calls need not try -----------------------------------------------------------------
+
+SLOW = refusal(faults.UNREACHABLE, "")
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS.values(), ids=lambda one: one.name)
+async def test_what_somebody_must_mend_lets_no_further_call_try(fault: faults.LiveFault) -> None:
+    watch = watch_of(None, SeenFailures(), (MODEL, "other"))
+
+    watch.failed(MODEL, refusal(fault))
+
+    assert bool(watch.down(MODEL)) is fault.lasting
+    if fault.lasting:
+        assert watch.down(MODEL) == f"{fault.what} (HTTP 403): {fault.check}"
+        assert [one.model for one in watch.all_down()] == [MODEL]
+        assert watch.look_in_s(MODEL) == pytest.approx(PROBE_S[0])
+    assert (watch.down("other"), watch.look_in_s("other")) == ("", 0.0)
+    watch.opened(MODEL)
+    assert (watch.down(MODEL), watch.all_down()) == ("", [])
+
+
+async def test_two_calls_in_a_row_without_a_session_let_no_further_one_try() -> None:
+    watch = watch_of(None, SeenFailures())
+
+    watch.failed(MODEL, SLOW)
+    watch.failed(MODEL, SLOW, for_good=True)
+    assert watch.down(MODEL) == ""
+    watch.failed(MODEL, SLOW, for_good=True)
+
+    assert watch.down(MODEL).startswith("Gemini cannot be reached: ")
+
+
+async def test_two_calls_with_a_session_or_with_time_between_them_are_not_in_a_row() -> None:
+    watch = watch_of(None, SeenFailures())
+
+    watch.failed(MODEL, SLOW, for_good=True)
+    watch.opened(MODEL)
+    watch.failed(MODEL, SLOW, for_good=True)
+    assert watch.down(MODEL) == ""
+    await settle(LOST_WITHIN_S + 1)
+    watch.failed(MODEL, SLOW, for_good=True)
+
+    assert watch.down(MODEL) == ""
+
+
+async def test_a_setup_that_is_refused_for_good_stops_no_other_agent() -> None:
+    watch = watch_of(None, SeenFailures())
+
+    for _ in range(9):
+        watch.failed(MODEL, refusal(faults.SETUP), for_good=True)
+
+    assert watch.down(MODEL) == ""
+
+
+async def test_after_one_lost_call_a_look_at_once_decides() -> None:
+    async with FakeLive(Plan("refuse", status=503)) as service:
+        watch = watch_of(service, SeenFailures())
+        async with looking(watch):
+            watch.failed(MODEL, SLOW, for_good=True)
+            began = asyncio.get_running_loop().time()
+            await settle(1)
+            assert watch.down(MODEL).startswith("Gemini failed (HTTP 503)")
+            await settle(5)
+            assert watch.down(MODEL) == "", "the next look is let in, and so are calls"
+            assert [round(at - began) for at in service.attempts] == [0, 5]
+
+    async with FakeLive() as service:
+        failures = SeenFailures()
+        watch = watch_of(service, failures)
+        async with looking(watch):
+            watch.failed(MODEL, SLOW, for_good=True)
+            await settle(1)
+            assert (watch.down(MODEL), failures.names) == ("", [])
+
+
+async def test_looks_become_rarer_up_to_one_a_minute_and_one_success_ends_it() -> None:
+    refused = [Plan("refuse", status=403)] * 6
+    async with FakeLive(*refused) as service:
+        watch = watch_of(service, SeenFailures())
+        async with looking(watch):
+            watch.failed(MODEL, refusal(faults.KEY))
+            began = asyncio.get_running_loop().time()
+            await settle(184)
+            assert watch.down(MODEL)
+            await settle(62)
+            assert [round(at - began) for at in service.attempts] == [5, 15, 35, 65, 125, 185, 245]
+            assert watch.down(MODEL) == ""
+
+
+async def test_who_is_not_reached_for_as_long_as_a_call_waits_is_down_without_a_call() -> None:
+    async with FakeLive(*[Plan("refuse", status=503)] * 9) as service:
+        watch = watch_of(service, SeenFailures())
+        async with looking(watch):
+            watch.failed(MODEL, SLOW)
+            await settle(16)
+            assert watch.down(MODEL) == ""
+            await settle(20)
+            assert watch.down(MODEL)
+
+
+async def test_a_look_that_is_only_refused_its_setup_lets_calls_try() -> None:
+    async with FakeLive(Plan("close", code=1007, reason="invalid argument")) as service:
+        watch = watch_of(service, SeenFailures())
+        async with looking(watch):
+            watch.failed(MODEL, refusal(faults.REQUEST))
+            assert watch.down(MODEL)
+            await settle(6)
+            assert watch.down(MODEL) == ""
+
+
+async def test_a_call_that_opens_a_session_during_a_look_is_believed() -> None:
+    failures = SeenFailures()
+    async with FakeLive(Plan("silent")) as service:
+        watch = watch_of(service, failures)
+        async with looking(watch):
+            watch.failed(MODEL, refusal(faults.KEY))
+            await settle(6)
+            assert len(service.attempts) == 1
+            watch.opened(MODEL)
+            await settle(60)
+            assert (watch.down(MODEL), failures.names) == ("", [])
 
 
 # ---- what a call tells ---------------------------------------------------------------------------

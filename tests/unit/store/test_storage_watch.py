@@ -129,3 +129,20 @@ async def test_a_file_of_no_folder_of_ours_is_told_and_mended_by_the_next_one(
         await until(lambda: disk.failures.names == [OTHER])
         disk.watch.flushed(Flushed([path]))
     assert disk.failures.names == []
+
+
+async def test_a_folder_that_is_rarely_needed_is_made_by_nobody_and_looked_at_once_it_fails(
+    tmp_path: Path,
+) -> None:
+    disk, folder = Disk(tmp_path), tmp_path / "messages"
+    rarely = {"voice messages": (folder, "DATA_DIR/voice-messages")}
+    disk.watch = StorageWatch(disk.failures, {}, rarely=rarely, look_s=0.02)
+    await disk.watch.try_folders()
+    assert not folder.exists()
+
+    async with served(disk):
+        folder.write_text("in the way")
+        disk.watch.flushed(Flushed(failed={folder / "c-1.wav": OSError(errno.ENOTDIR, "no")}))
+        assert disk.failures.names == ["voice messages"]
+        folder.unlink()
+        await until(lambda: not disk.failures.names)

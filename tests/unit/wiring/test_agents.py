@@ -15,11 +15,12 @@ from fwai.calls.listening_agent import ListeningAgent
 from fwai.config.loading import load_settings
 from fwai.domain.agent import AgentProfile
 from fwai.domain.call import Call, Direction
-from fwai.errors import StoreError
+from fwai.errors import AgentError, StoreError
 from fwai.gemini.agent import GeminiAgent
+from fwai.gemini.model_watch import PROBE_S
 from fwai.tools.end_call import end_call
 from fwai.tools.registry import ToolRegistry
-from fwai.wiring.agents import LISTEN, MAX_CONTEXT, PLACED, RECALL_S, AgentFactory
+from fwai.wiring.agents import LISTEN, LOOK_S, MAX_CONTEXT, PLACED, RECALL_S, AgentFactory
 
 PROFILE = AgentProfile(
     id="FWAI_Core",
@@ -160,3 +161,27 @@ async def test_who_only_listens_is_told_nothing_and_can_do_nothing() -> None:
     assert isinstance(agent, ListeningAgent)
     config = agent._model._config  # type: ignore[attr-defined]
     assert (config.instruction, config.tools) == (LISTEN, ())
+
+
+# ---- without a model -----------------------------------------------------------------------------
+
+
+async def test_a_call_need_not_wait_for_a_model_that_is_down() -> None:
+    agents = {"FWAI_Core": PROFILE, "Sales": replace(SALES, model="gemini-live-other")}
+    factory = a_cast(agents=agents)
+    assert (factory.down(CALL), factory.away_s(CALL), factory.standing()) == ("", None, [])
+
+    refused = AgentError("live: no", fault="key_refused", detail="HTTP 403")
+    factory.watch.failed("gemini-live-other", refused)
+
+    assert factory.down(CALL) == ""
+    assert factory.down(replace(CALL, agent="gone from the file")) == ""
+    why = "Gemini refuses the key (HTTP 403): check GOOGLE_API_KEY"
+    assert factory.down(replace(CALL, agent="Sales")) == why
+    assert factory.away_s(CALL) is None
+    assert factory.away_s(replace(CALL, agent="Sales")) == pytest.approx(PROBE_S[0] + LOOK_S, abs=1)
+    (failure,) = factory.standing()
+    assert not failure.trouble.stops_calls
+    assert failure.sentence.startswith(
+        f"model: new calls to gemini-live-other: callers get an apology at once ({why}), since 20"
+    )
