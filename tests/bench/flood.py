@@ -193,7 +193,7 @@ def show(rows: list[Row]) -> None:
     """Print the table, as docs/SECURITY.md has it."""
     print(
         "| beside 20 live calls | ended | Plivo: gaps > 20 ms | WebRTC: lost in, lost out, late "
-        "| loop still, its own work | longest answer | new caller "
+        "| loop late, its own work | longest answer | new caller "
         "| MB before, in it, afterwards | what came of it |"
     )
     print("|---|---|---|---|---|---|---|---|---|")

@@ -81,6 +81,7 @@ class WebPhone:
 
         Raises:
             RuntimeError: It was refused.
+            TimeoutError: No media, or no model.
         """
         way = MediaTransport(
             UdpPorts(*PORTS),
@@ -91,10 +92,14 @@ class WebPhone:
         local = sdp.Local(*way.credentials, way.fingerprint, way.announced, SSRC, "caller")
         text = await _begin(base_url, key, sdp.write_offer(local, 16_000))
         way.listen(self._hear, self._read_report, self._lost_connection)
-        async with asyncio.timeout(CONNECT_S):
-            await way.connect(sdp.read(json.loads(text)["sdp"]), offered=True)
-            while self.model is None:  # noqa: ASYNC110 - the model's side of this process
-                await asyncio.sleep(0.01)
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await way.connect(sdp.read(json.loads(text)["sdp"]), offered=True)
+                while self.model is None:  # noqa: ASYNC110 - the model's side of this process
+                    await asyncio.sleep(0.01)
+        except BaseException:
+            await way.close()
+            raise
         self._first_frame = round(into_cycle_s / script.FRAME_S)
         self._way = way
 
