@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import random
 import socket
 import struct
+import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ FRAME_BYTES: Final = 8 * 1024 * 1024
 PINGS: Final = 100_000
 HOLD_S: Final = 8.0
 AT_ONCE: Final = 20
+STRANGERS: Final = 8
 
 Attack = Callable[[Target], Awaitable[str]]
 
@@ -62,23 +65,52 @@ async def signed_answers(target: Target) -> str:
 
 
 async def garbage_datagrams(target: Target) -> str:
-    """Datagrams of every kind, to each UDP port that the process has bound."""
+    """Datagrams of every kind, ten thousand a second."""
+    return await _send_datagrams(target, rest_s=0.01)
+
+
+async def datagrams_at_once(target: Target) -> str:
+    """The same as fast as a process can send them."""
+    return await _send_datagrams(target, rest_s=0.0)
+
+
+async def _send_datagrams(target: Target, rest_s: float) -> str:
+    """Send from other addresses to each UDP port that the process has bound."""
     ports = await asyncio.to_thread(udp_ports, target.process.pid)
-    kinds = [
-        b"",
-        b"\0",
-        b"\xff" * 1200,
-        struct.pack("!HHI12x", 1, 40, 0x2112A442),
-        b"\x16\xfe" * 90,
-    ]
-    kinds += [bytes([20 + n]) * (13 + n) for n in range(44)] + [b"\x80\x00" + b"x" * 20]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        for n in range(DATAGRAMS):
+    kinds, sent, began = datagrams(), 0, time.monotonic()
+    with ExitStack() as stack:
+        senders = []
+        for n in range(STRANGERS):
+            udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            udp.setblocking(False)
+            udp.bind((f"127.0.0.{2 + n}", 0))
+            senders.append(udp)
+        for n in range(DATAGRAMS if ports else 0):
+            place = n // len(ports)
             with suppress(OSError):
-                sender.sendto(kinds[n % len(kinds)], ("127.0.0.1", ports[n % len(ports)]))
+                udp = senders[place % STRANGERS]
+                udp.sendto(kinds[place % len(kinds)], ("127.0.0.1", ports[n % len(ports)]))
+                sent += 1
             if n % 100 == 0:
-                await asyncio.sleep(0.01)
-    return f"to {len(ports)} ports"
+                await asyncio.sleep(rest_s)
+    return f"{sent} to {len(ports)} ports in {time.monotonic() - began:.1f} s"
+
+
+def datagrams() -> list[bytes]:
+    """Return one of each kind: nothing, noise, and what looks like STUN, DTLS, RTP or RTCP."""
+    chance = random.Random(7)
+    cookie = struct.pack("!I12x", 0x2112A442)
+    check = struct.pack("!HH", 1, 12) + cookie + struct.pack("!HH8s", 6, 8, b"some:one")
+    kinds = [b"", b"\0", b"\xff" * 1200]
+    kinds += [chance.randbytes(1 + chance.randrange(1_400)) for _ in range(8)]
+    kinds += [struct.pack("!HH", 1, 40) + cookie, check, struct.pack("!HH", 0x101, 0) + cookie]
+    kinds += [b"\x16\xfe" * 90]
+    for version in (0xFEFF, 0xFEFD):
+        for content, body in ((21, b"\2\x28"), (21, b"\1\0"), (22, b"\1" + chance.randbytes(200))):
+            kinds.append(struct.pack("!BHH6xH", content, version, 0, len(body)) + body)
+    kinds += [bytes([20 + n]) * (13 + n) for n in range(44)]
+    kinds += [b"\x80\x6f" + chance.randbytes(size) for size in (10, 80, 160)]
+    return [*kinds, b"\x80\xc8" + chance.randbytes(60), b"\x80\x00" + b"x" * 20]
 
 
 async def idle_connections(target: Target) -> str:
@@ -179,7 +211,7 @@ async def _on_a_stream(target: Target, throw: Callable[[WSTransport], None], hol
 
 
 def udp_ports(pid: int) -> list[int]:
-    """Return the UDP ports that a process has bound; those of its range where there are none."""
+    """Return the UDP ports that a process has bound."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(OSError):
@@ -192,13 +224,14 @@ def udp_ports(pid: int) -> list[int]:
             fields = line.split()
             if fields[9] in inodes:
                 found.append(int(fields[1].rpartition(":")[2], 16))
-    return found or list(range(10_000, 10_010))
+    return found
 
 
 ATTACKS: Final[dict[str, Attack]] = {
     f"{UNSIGNED} unsigned POSTs": unsigned_posts,
     f"{SIGNED} signed answers without a stream": signed_answers,
     f"{DATAGRAMS} garbage datagrams": garbage_datagrams,
+    f"{DATAGRAMS} of them at once": datagrams_at_once,
     f"{IDLE} idle connections": idle_connections,
     "one header of 32 MB": one_large_header,
     "frames of 8 MB": large_frames,

@@ -77,12 +77,21 @@ def _must_be_good(status: int) -> None:
 
 async def post(url: str, form: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
     """Post a form on a connection of its own; return status and body."""
-    parts = urlsplit(url)
     body = urlencode(form).encode()
+    return await _post(url, body, {"Content-Type": "application/x-www-form-urlencoded", **headers})
+
+
+async def post_json(url: str, said: dict[str, str], headers: dict[str, str]) -> tuple[int, str]:
+    """Post JSON on a connection of its own; return status and body."""
+    body = json.dumps(said).encode()
+    return await _post(url, body, {"Content-Type": "application/json", **headers})
+
+
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    parts = urlsplit(url)
     lines = [
         f"POST {parts.path}?{parts.query} HTTP/1.1",
         f"Host: {parts.netloc}",
-        "Content-Type: application/x-www-form-urlencoded",
         f"Content-Length: {len(body)}",
         "Connection: close",
         *(f"{name}: {value}" for name, value in headers.items()),

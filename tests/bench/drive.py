@@ -40,6 +40,7 @@ def drive(
     provider: str = "plivo",
     message_ms: int = 20,
     api_rate: float = 0.0,
+    web_calls: int = 0,
 ) -> Row:
     """Run one load against a target; see `bench.load.Plan` for what it is told.
 
@@ -51,7 +52,7 @@ def drive(
     command += ["--calls", str(calls), "--seconds", str(seconds), "--settle-s", str(settle_s)]
     command += ["--provider", provider, "--account", ACCOUNTS[provider]]
     command += ["--secret", target.secret, "--message-ms", str(message_ms)]
-    command += ["--api-rate", str(api_rate)]
+    command += ["--api-rate", str(api_rate), "--web-calls", str(web_calls)]
     output = run(cores()[1], command, calls + seconds + settle_s + 60)
     row: Row = json.loads(output.splitlines()[-1])
     left = _rest(target)

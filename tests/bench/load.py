@@ -12,6 +12,7 @@ import heapq
 import json
 import os
 import sys
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,12 +23,14 @@ from bench import script
 from bench.api_client import ApiClient
 from bench.dialling import Dialler
 from bench.measure import Spread, cpu_s, major_faults, memory_kb, now_s, steal_s, waited_s
-from bench.peers import SAMPLES_PER_FRAME, WITHHELD, Marks, Model, Phone
+from bench.peers import SAMPLES_PER_FRAME, WITHHELD, Marks, Model, Phone, Telephone
+from bench.web_phone import WebPhone, encoded, figures
 from bench.wires import WIRES
 
 GROUPS: Final = 10
 TICK_S: Final = script.FRAME_S / GROUPS
 RAMP_PER_S: Final = 20.0
+WEB_S: Final = 0.5  # for one call from a browser to connect
 REFUSED_TRIES: Final = 5
 GAP_S: Final = 0.020
 
@@ -39,6 +42,7 @@ class Plan:
     Attributes:
         message_ms: How much of a caller's voice is in one message, a multiple of 20 ms.
         api_rate: Calls placed by the API in each second of the window; the key is the secret.
+        web_calls: Calls from browsers, besides.
     """
 
     base_url: str
@@ -52,6 +56,7 @@ class Plan:
     secret: str
     message_ms: int
     api_rate: float
+    web_calls: int
 
 
 class Load:
@@ -62,10 +67,13 @@ class Load:
         self.marks = Marks()
         wire, per_message = WIRES[plan.provider], plan.message_ms // 20
         self.phones = [Phone(i, self.marks, wire, per_message) for i in range(plan.calls)]
+        voice = encoded() if plan.web_calls else []
+        self.browsers = [WebPhone(plan.calls + i, voice) for i in range(plan.web_calls)]
+        self._calling = deque[Telephone]()
         linear = plan.provider == "exotel"
         self._script = script.build(linear=linear, per_message=per_message)
         self._dialler = Dialler(plan.base_url, plan.provider, plan.secret)
-        self._groups: list[list[Phone]] = [[] for _ in range(GROUPS)]
+        self._groups: list[list[Phone | WebPhone]] = [[] for _ in range(GROUPS)]
         self._agenda: list[tuple[float, int, int, int]] = []  # due, call, turn, step
         self._origin = 0.0
         self._tick_no = 0
@@ -78,7 +86,7 @@ class Load:
         loop = asyncio.get_running_loop()
 
         def session(_: WSUpgradeRequest) -> Model:
-            return Model(self.phones, self.marks)
+            return Model(self.phones, self._calling)
 
         server = await ws_create_server(session, "127.0.0.1", plan.model_port)
         gc.collect()
@@ -87,6 +95,7 @@ class Load:
         self._origin = now_s()
         self._tick(loop)
         opened = await self._ramp()
+        await self._call_from_browsers()
         await asyncio.sleep(plan.settle_s)
         figures = await self._measure(opened)
         await self._hang_up()
@@ -100,11 +109,16 @@ class Load:
         started, server_s, own_s, steal = now_s(), cpu_s(plan.server_pid), cpu_s(own_pid), steal_s()
         faults = major_faults(plan.server_pid)
         waited, own_waited = waited_s(plan.server_pid), waited_s(own_pid)
+        for phone in self.browsers:
+            phone.begin_window()
         marks.on = True
         api = await self._pass_window()
         marks.on = False
+        for phone in self.browsers:
+            phone.end_window()
         elapsed_s = now_s() - started
         used_s = cpu_s(plan.server_pid) - server_s
+        every = len(opened) + len(self.browsers)
         per_s = WIRES[plan.provider].bytes_per_s * max(len(opened), 1)
         return {
             "provider": plan.provider,
@@ -112,7 +126,7 @@ class Load:
             "api": api,
             "calls": len(opened),
             "seconds": round(elapsed_s, 2),
-            "cpu_ms_per_call_s": round(used_s * 1000 / elapsed_s / max(len(opened), 1), 3),
+            "cpu_ms_per_call_s": round(used_s * 1000 / elapsed_s / max(every, 1), 3),
             "server_core": round(used_s / elapsed_s, 3),
             "load_core": round((cpu_s(own_pid) - own_s) / elapsed_s, 3),
             "server_waited": round((waited_s(plan.server_pid) - waited) / elapsed_s, 3),
@@ -134,6 +148,7 @@ class Load:
             "play_messages_per_call_s": round(marks.media_in / elapsed_s / max(len(opened), 1), 1),
             "model_messages_per_call_s": round(marks.model_in / elapsed_s / max(len(opened), 1), 1),
             "dropped_calls": sum(phone.closed for phone in opened),
+            "web": figures(self.browsers),
         }
 
     async def _pass_window(self) -> dict[str, Any] | None:
@@ -178,11 +193,33 @@ class Load:
         # Cycles are spread evenly, so that at any time half of the calls hear a reply.
         into_cycle_s = script.SPEECH_S * (1 - phone.index / self.plan.calls)
         phone.start(self.plan.account, into_cycle_s)
+        self._begin(phone, into_cycle_s)
+        return True
+
+    async def _call_from_browsers(self) -> None:
+        """Let one after the other call: nothing but their order tells the model who is who."""
+        ready_s = now_s() + WEB_S * self.plan.web_calls
+        for number, phone in enumerate(self.browsers):
+            into_cycle_s = script.SPEECH_S * (1 - number / len(self.browsers))
+            for last in (False, True):
+                self._calling.clear()
+                self._calling.append(phone)
+                try:
+                    await phone.dial(self.plan.base_url, self.plan.secret, into_cycle_s)
+                except TimeoutError:  # on a machine that is busy
+                    if last:
+                        raise
+                else:
+                    break
+            self._begin(phone, into_cycle_s)
+        await asyncio.sleep(max(ready_s - now_s(), 0.0))
+
+    def _begin(self, phone: Phone | WebPhone, into_cycle_s: float) -> None:
+        """Let a phone and its model speak from now on."""
         self._groups[phone.index % GROUPS].append(phone)
         first = self._script.turn(phone.index, 0)[0].at_s
         due = now_s() + 0.5 - into_cycle_s + first
         heapq.heappush(self._agenda, (due, phone.index, 0, 0))
-        return True
 
     async def _hang_up(self) -> None:
         for group in self._groups:
@@ -193,6 +230,8 @@ class Load:
             if phone.transport is not None:
                 phone.transport.send_close()
                 phone.transport.disconnect()
+        for browser in self.browsers:
+            await browser.hang_up()
         await asyncio.sleep(0.5)
 
     # ---- time ---------------------------------------------------------------------------------
@@ -217,7 +256,7 @@ class Load:
             due, index, turn, place = heapq.heappop(agenda)
             steps = self._script.turn(index, turn)
             step = steps[place]
-            model = self.phones[index].model
+            model = self._telephone(index).model
             if model is not None:
                 model.say(step)
             if place + 1 < len(steps):
@@ -227,6 +266,10 @@ class Load:
                 wait_s = script.CYCLE_S - step.at_s + after[0].at_s
                 following = (due + wait_s, index, turn + 1, 0)
             heapq.heappush(agenda, following)
+
+    def _telephone(self, index: int) -> Telephone:
+        own = len(self.phones)
+        return self.phones[index] if index < own else self.browsers[index - own]
 
 
 def main() -> int:
@@ -243,6 +286,7 @@ def main() -> int:
     parser.add_argument("--secret", required=True)
     parser.add_argument("--message-ms", type=int, default=20)
     parser.add_argument("--api-rate", type=float, default=0.0)
+    parser.add_argument("--web-calls", type=int, default=0)
     plan = Plan(**vars(parser.parse_args()))
     print(json.dumps(uvloop.run(Load(plan).run())))
     return 0

@@ -3,9 +3,10 @@
 import asyncio
 import re
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
@@ -17,6 +18,7 @@ WITHHELD: Final = 32  # samples at 16 kHz that the resampler holds back: 2 ms
 SAMPLES_PER_FRAME: Final = 320
 RING: Final = 512
 NUMBER: Final = re.compile(rb"\+9170000(\d{5})")
+NO_NUMBER: Final = b"caller's number is ."
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Phone(WSListener):
         self.closed = False
         self.frames = 0
         self.sent_at = [0.0] * RING
-        self._marks = marks
+        self.marks = marks
         self._per_message = per_message
         self._gathered = 0
         self._first_frame = 0  # of the cycle
@@ -103,7 +105,7 @@ class Phone(WSListener):
 
     def begin_reply(self) -> None:
         """The model is about to send the first sound of a reply."""
-        marks = self._marks
+        marks = self.marks
         if marks.on:
             marks.replies += 1
             # 60 ms: what a resampler that is never flushed and a last frame may keep.
@@ -138,7 +140,7 @@ class Phone(WSListener):
 
     def _play(self, message: bytes) -> None:
         now = now_s()
-        marks = self._marks
+        marks = self.marks
         start = message.index(b'"payload":"') + 11
         size = message.index(b'"', start) - start
         n_bytes = size // 4 * 3 - message.count(b"=", start + size - 2, start + size)
@@ -157,8 +159,8 @@ class Phone(WSListener):
 
     def _clear(self) -> None:
         now = now_s()
-        if self._marks.on and self.interrupted_at:
-            self._marks.barge_in.append(now - self.interrupted_at)
+        if self.marks.on and self.interrupted_at:
+            self.marks.barge_in.append(now - self.interrupted_at)
         self.interrupted_at = 0.0
         self.until = now
         self.cleared = True
@@ -168,15 +170,42 @@ class Phone(WSListener):
             self.transport.send(WSMsgType.TEXT, self.wire.played(name))
 
 
-class Model(WSListener):
-    """One session of the Live model."""
+class Telephone(Protocol):
+    """What a session of the model knows of its telephone."""
 
-    def __init__(self, phones: Sequence[Phone], marks: Marks) -> None:
+    marks: Marks
+    model: "Model | None"
+    due: int
+    sent_at: list[float]
+
+    @property
+    def wire(self) -> "Wire | type[Wire]":
+        """How fast its line takes sound."""
+        ...
+
+    def begin_reply(self) -> None:
+        """The model is about to send the first sound of a reply."""
+        ...
+
+    def interrupt(self) -> None:
+        """The model is about to say that the caller interrupted it."""
+        ...
+
+
+class Model(WSListener):
+    """One session of the Live model.
+
+    Args:
+        phones: Those of the carrier, by the number that they call with.
+        browsers: Those that have none, in the order in which they call.
+    """
+
+    def __init__(self, phones: Sequence[Phone], browsers: "deque[Telephone]") -> None:
         super().__init__()
         self._phones = phones
-        self._marks = marks
+        self._browsers = browsers
         self.transport: WSTransport | None = None
-        self.phone: Phone | None = None
+        self.phone: Telephone | None = None
         self.samples = 0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -197,6 +226,9 @@ class Model(WSListener):
             match = NUMBER.search(message)
             if match is not None:
                 self.phone = self._phones[int(match[1])]
+            elif NO_NUMBER in message and self._browsers:
+                self.phone = self._browsers.popleft()
+            if self.phone is not None:
                 self.phone.model = self
             transport.send(WSMsgType.BINARY, b'{"setupComplete":{}}')
 
@@ -205,10 +237,10 @@ class Model(WSListener):
         start = message.index(b'"data":"') + 8
         size = message.index(b'"', start) - start
         n_bytes = size // 4 * 3 - message.count(b"=", start + size - 2, start + size)
-        if self._marks.on and self.phone is not None:
+        if self.phone is not None and self.phone.marks.on:
             oldest = (self.samples + WITHHELD) // SAMPLES_PER_FRAME
-            self._marks.to_model.append(now - self.phone.sent_at[oldest % RING])
-            self._marks.model_in += 1
+            self.phone.marks.to_model.append(now - self.phone.sent_at[oldest % RING])
+            self.phone.marks.model_in += 1
         self.samples += n_bytes // 2
 
     def say(self, step: script.Step) -> None:

@@ -71,13 +71,13 @@ def build(*, linear: bool = False, per_message: int = 1) -> Script:
         per_message: How many frames of 20 ms one message of the carrier holds.
     """
     clips = ClipLibrary.load()
-    speech = pcm_to_ulaw(_spoken(clips, "caller", 8_000))
+    speech = pcm_to_ulaw(spoken(clips, "caller", 8_000))
     hush = bytes((0xFF, 0xFE, 0x7F, 0xFF)) * (len(speech) // 4)  # a quiet line, not a dead one
     voice, size = speech + hush, ULAW_FRAME * per_message
     if linear:
         voice, size = ulaw_to_pcm(voice), 2 * size
     frames = tuple(base64.b64encode(voice[at : at + size]) for at in range(0, len(voice), size))
-    reply = _reply(_spoken(clips, "agent", 24_000), _words(clips))
+    reply = _reply(spoken(clips, "agent", 24_000), _words(clips))
     heard = [_words_step(0.6 + 0.45 * i, "inputTranscription", f" word{i}") for i in range(9)]
     end = _end(SPEECH_S + 4.9)
     complete = _step(SPEECH_S + 5.0 / SPEED + 0.02, {"serverContent": {"generationComplete": True}})
@@ -94,7 +94,8 @@ def build(*, linear: bool = False, per_message: int = 1) -> Script:
     )
 
 
-def _spoken(clips: ClipLibrary, role: Role, rate_hz: int) -> bytes:
+def spoken(clips: ClipLibrary, role: Role, rate_hz: int) -> bytes:
+    """Return as much of what callers or agents say as one of them speaks in a cycle."""
     size = round(SPEECH_S * rate_hz) * 2
     sound = b"".join(islice((c.pcm(rate_hz) for c in cycle(clips.by_role(role))), 6))
     return sound[:size].ljust(size, b"\0")

@@ -27,6 +27,7 @@ NOBODY: Final = "http://127.0.0.1:9"  # the discard port: nobody listens
 START_S: Final = 30.0
 STOP_S: Final = 15.0
 POLL_S: Final = 0.01
+LOOP_FILE: Final = "loop.jsonl"
 
 TARGETS: Final = ("fwai", "floor", "picows-floor")
 
@@ -114,6 +115,7 @@ def start(
     fresh: bool = True,
     providers: Sequence[str] = ("plivo",),
     browser: bool = False,
+    watched: bool = False,
 ) -> Target:
     """Start a target and wait until it is ready.
 
@@ -123,6 +125,7 @@ def start(
         fresh: Without the database of an earlier start; the schema is then made first.
         providers: What the product carries calls of.
         browser: The product offers calls from a browser, too.
+        watched: Late beats of the product's loop are noted, see `loop_watch`.
 
     Raises:
         RuntimeError: It did not get ready; its output is shown.
@@ -136,7 +139,10 @@ def start(
         _make_folder(folder, fresh=fresh)
         env |= _settings(folder, port, model_port, token)
         env |= _accounts(token, providers) | {"BROWSER_CALLS": str(browser).lower()}
-        command = [sys.executable, str(ROOT / "run.py"), "serve"]
+        program = [str(ROOT / "run.py")]
+        if watched:
+            program = [str(ROOT / "tests/bench/loop_watch.py"), str(folder / LOOP_FILE)]
+        command = [sys.executable, *program, "serve"]
     else:
         kind = "picows" if name.startswith("picows") else "uvicorn"
         env |= children.environment() | {"OPENBLAS_NUM_THREADS": "1"}

@@ -6,16 +6,23 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import psutil
 import pytest
 
 from contract.webrtc.lab import FRAME_S, PORTS, RATE, RECOGNIZER, Ear, Lab, packets, schedule
 from fwai.adapters.webrtc import peer
+from fwai.adapters.webrtc.datagrams import DroppedDatagrams
+from fwai.adapters.webrtc.ports import Address, UdpPorts
+from fwai.adapters.webrtc.transport import MediaTransport
+from unit.adapters.media_server import on_uvloop
 from unit.adapters.webrtc.test_datagrams import attributes, record, request
 
 CLIP = "ask_ai"
 CHANCE = random.Random(3)
+FLOOD = 150  # what the kernel holds for a port
+MOST_IN_A_TURN = 32
 HOSTILE = {
     "empty": b"",
     "one byte": b"\x16",
@@ -136,3 +143,24 @@ async def test_a_handshake_that_came_early_is_not_lost(lab: Lab) -> None:
 
     assert first._transport._connection._early == {}  # type: ignore[attr-defined]
     assert second._transport._connection._early == {}  # type: ignore[attr-defined]
+
+
+@on_uvloop
+async def test_one_turn_of_the_loop_takes_few_datagrams_of_a_port() -> None:
+    """So a flood takes turns with everybody else, whatever one datagram of it costs."""
+    drops = DroppedDatagrams(lambda: 0.0)
+    way = MediaTransport(UdpPorts(*PORTS), [Address("127.0.0.1", "127.0.0.1")], drops)
+    await way.open()
+    taken = [0]
+    try:
+        with stranger() as send:
+            for _ in range(FLOOD):
+                send(b"\xc8")
+        async with asyncio.timeout(5):
+            while taken[-1] < FLOOD:
+                await asyncio.sleep(0)
+                taken.append(drops.counts["other"])
+    finally:
+        await way.close()
+
+    assert max(after - before for before, after in pairwise(taken)) <= MOST_IN_A_TURN
