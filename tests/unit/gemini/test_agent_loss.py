@@ -29,7 +29,7 @@ from unit.gemini.fake_live import (
     talk,
     tool_call,
 )
-from unit.gemini.jumping_loop import settle
+from fwai.simulator.common.jumping_loop import settle
 
 GREET = "Greet the caller."
 REFUSED = Plan("close", code=1008, reason="session not found")

@@ -37,7 +37,7 @@ from unit.gemini.fake_live import (
     talk,
     tool_call,
 )
-from unit.gemini.jumping_loop import settle
+from fwai.simulator.common.jumping_loop import settle
 
 
 async def test_a_prompt_given_before_the_connection_is_sent_once_it_is_there() -> None:

@@ -11,7 +11,7 @@ from fwai.errors import AgentError
 from fwai.gemini.connection import LiveConnection, LiveEndpoint, close_error
 from fwai.gemini.messages import HandleIssued, ServerMessage
 from unit.gemini.fake_live import TURN_DONE, FakeLive, Plan, agent_said, audio, handle
-from unit.gemini.jumping_loop import settle
+from fwai.simulator.common.jumping_loop import settle
 
 METHOD = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 SETUP = b'{"setup":{"model":"models/m","sessionResumption":{}}}'

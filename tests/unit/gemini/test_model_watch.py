@@ -15,7 +15,7 @@ from fwai.gemini import faults
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.model_watch import PROBE_S, ModelWatch
 from unit.gemini.fake_live import FakeLive, Plan, talk
-from unit.gemini.jumping_loop import settle
+from fwai.simulator.common.jumping_loop import settle
 
 MODEL = "m"
 

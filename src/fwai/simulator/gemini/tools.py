@@ -98,6 +98,32 @@ class ToolCalls:
             self.record.keep(self.record.cancelled, call_id)
         return ids
 
+    def cancel_one(self) -> list[str]:
+        """Take back the latest call that is not answered; return its id, or none."""
+        ids = [i for i in self._names if i in self._batches[i].pending][-1:]
+        for call_id in ids:
+            self._batches[call_id].pending.discard(call_id)
+            self._cancelled.add(call_id)
+            self.record.keep(self.record.cancelled, call_id)
+        return ids
+
+    def ask_again(self, *, new_id: bool) -> Json | None:
+        """Ask for the latest call once more; return it for the wire, or None when there is none.
+
+        A second answer to the same id is no violation then.
+        """
+        if not self.record.tool_calls:
+            return None
+        call = dict(self.record.tool_calls[-1])
+        before = str(call["id"])
+        if new_id:
+            call["id"] = f"{before}-again"
+            self._batches[str(call["id"])] = Batch(self._batches[before].reply, False, {call["id"]})
+            self._names[str(call["id"])] = str(call["name"])
+        self._answered.discard(before)
+        self.record.keep(self.record.tool_calls, call)
+        return call
+
     def close(self) -> None:
         """The client left: what it owes is a violation."""
         for call_id, batch in self._batches.items():
