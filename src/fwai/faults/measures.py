@@ -29,6 +29,8 @@ class Measures:
         owed_ms: Longest silence in which the caller waited for a first sound.
         next_ms: Longest one after a local sentence, while the answer was still owed.
         answer_ms: Longest time from the caller's words to the model's answer.
+        barge_ms: Longest time that the model was heard on, once the caller spoke over it.
+        connections: How many connections the service saw.
         hang_up_ms: From the last sound to the end of the call.
         words_lost: Words that were said and heard and do not stand in the transcript.
         unheard: Words of the agent in the transcript that nobody heard.
@@ -47,6 +49,8 @@ class Measures:
     owed_ms: float = 0.0
     next_ms: float = 0.0
     answer_ms: float = 0.0
+    barge_ms: float = 0.0
+    connections: int = 0
     hang_up_ms: float = 0.0
     words_lost: list[str] = field(default_factory=list)
     unheard: int = 0
@@ -71,6 +75,7 @@ def measure(trace: CallTrace) -> Measures:
     _measure_effects(trace, measures)
     measures.said = [run.what for run in heard if run.what != MODEL]
     notes = [what for what, _ in trace.log.notes]
+    measures.connections = len(trace.sessions)
     measures.steps = notes.count("agent_silent") + len(measures.said)
     logged = [str(entry["event"]) for entry in trace.logs if entry["log_level"] != "debug"]
     events = [event for event in logged if event.startswith(("agent_", "model_", "call_"))]
@@ -92,6 +97,9 @@ def _measure_silence(trace: CallTrace, heard: Sequence[Run], measures: Measures)
             owed.append(begin)
         elif not any(begin < said.end and said.begin < over for said in trace.caller.said):
             measures.gap_ms = max(measures.gap_ms, _ms(over - begin) - NATURAL_MS)
+    for said in trace.caller.said:
+        over = [run.end - said.begin for run in heard if run.begin < said.begin < run.end]
+        measures.barge_ms = max([measures.barge_ms, *map(_ms, over)])
     for since in owed:
         _follow(trace, heard, since, end, measures)
     measures.gap_ms = max(0.0, round(measures.gap_ms))
@@ -99,17 +107,21 @@ def _measure_silence(trace: CallTrace, heard: Sequence[Run], measures: Measures)
 
 def _pauses(heard: Sequence[Run], end: float) -> Iterable[tuple[float, float]]:
     """Yield the pauses after speech of the model, to the next sound or the end."""
-    for run, following in zip(heard, [*heard[1:], None], strict=True):
+    for run, following in zip(heard, [*heard[1:], None], strict=False):
         if run.what == MODEL:
             yield run.end, following.begin if following is not None else end
 
 
 def _open_at(trace: CallTrace, at: float) -> bool:
     """Say whether an answer was not said to its end when its sound ended."""
-    before = [what for when, what in trace.tap.told if when <= at and what in _ANSWERS]
-    return bool(before) and before[-1] == "audio"
+    before = [(when, what) for when, what in trace.tap.told if when <= at and what in _ANSWERS]
+    cuts = [when for when, what in before if what == "interrupted" and at - when < _SOON_S]
+    if cuts and not any(said.begin - _SOON_S < cuts[-1] < said.end for said in trace.caller.said):
+        return True  # cut off, and the caller had said nothing
+    return bool(before) and before[-1][1] == "audio"
 
 
+_SOON_S: Final = 0.4
 _ANSWERS: Final = ("audio", "ended", "interrupted")
 
 
@@ -169,17 +181,16 @@ def _measure_words(trace: CallTrace, heard: Sequence[Run], measures: Measures) -
     wanted = _words(" ".join(match.clip.text for match in whole))
     written = _words(" ".join(trace.log.agent))
     missing = wanted - written
+    reached = {name for record in trace.sessions for name in record.heard}
     said = [said.clip for said in trace.caller.said]
-    missing += _words(" ".join(_CLIPS[name].text for name in said)) - _words(
-        " ".join(trace.log.caller)
-    )
+    asked = _words(" ".join(_CLIPS[name].text for name in said if name in reached))
+    missing += asked - _words(" ".join(trace.log.caller))
     measures.words_lost = sorted(missing.elements())
     possible: Counter[str] = Counter()
     for match in matches:
         possible += _words(" ".join(_spoken(match)))
     sentences = Counter(word for word in written.elements() if word.startswith("["))
     measures.unheard = (written - possible - sentences).total()
-    reached = {name for record in trace.sessions for name in record.heard}
     measures.lost_clips = [name for name in said if name not in reached]
     measures.greetings = sum(
         match.clip.name == "greeting" and match.heard_ms > match.clip.duration_ms / 2

@@ -83,6 +83,8 @@ class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         owed_ms: Silence in which the caller waits for the first sound.
         next_ms: Silence from a local sentence to the next sound, while an answer is still owed.
         answer_ms: From the end of the caller's words to the model's answer.
+        barge_ms: How long the model is heard on once the caller speaks over it.
+        connections: How many connections the service sees.
         hang_up_ms: From the last sound to the end of a call that we end.
         ends: How the call may end.
         words_lost: Words missing in the transcript.
@@ -97,6 +99,8 @@ class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     owed_ms: float | None = None
     next_ms: float | None = None
     answer_ms: float | None = None
+    barge_ms: float | None = None
+    connections: int | None = None
     hang_up_ms: float | None = None
     ends: tuple[str, ...] | None = None
     words_lost: int | None = None

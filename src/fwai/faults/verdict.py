@@ -57,6 +57,8 @@ _LIMITS = {
     "owed_ms": "owed silence",
     "next_ms": "silence after a sentence",
     "answer_ms": "answer late",
+    "barge_ms": "heard on after a barge-in",
+    "connections": "connections",
     "hang_up_ms": "hang-up late",
     "unheard": "unheard words written",
     "steps": "watchdog steps",

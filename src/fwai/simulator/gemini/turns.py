@@ -96,7 +96,7 @@ class TurnConductor:
         tasks: asyncio.TaskGroup,
         strike_due: FaultHook,
     ) -> None:
-        self.tool_calls = ToolCalls(link.record, self._tools_finished)
+        self.tool_calls = ToolCalls(link.record, self._tools_finished, shared.memory)
         self._link = link
         self._record = link.record
         self._shared = shared
