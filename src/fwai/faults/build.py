@@ -74,9 +74,7 @@ def build_session(
 ) -> CallSession:
     """Build the session; nothing of it runs yet.
 
-    Args:
-        now: Unix time, in seconds.
-        hang_up: Ends the carrier's call.
+    ``now`` is Unix time in seconds; ``hang_up`` ends the carrier's call.
     """
     call = Call(
         id=CallId("call-1"),

@@ -183,7 +183,7 @@ async def _left(before: Iterable[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
     """Return the tasks of the call that still run a second after it."""
     await asyncio.sleep(1.0)
     own = {task for task in asyncio.all_tasks() if not _of_simulator(task)}
-    return own - set(before) - {asyncio.current_task()}  # type: ignore[arg-type]
+    return own - set(before) - {asyncio.current_task()}
 
 
 def _of_simulator(task: asyncio.Task[Any]) -> bool:

@@ -94,10 +94,18 @@ class Caller:
             self.moments.happened("agent_speaks", now)
         if self._speaking and not self.line.speaking:
             quiet = now - self.line.audible_until
-            if quiet >= (CUT_OFF_S if self.tap.open else DONE_S):
+            unfinished = self.tap.open or self._cut_for_nothing()
+            if quiet >= (CUT_OFF_S if unfinished else DONE_S):
                 self._speaking = False
                 self._answer_from = now
                 self.moments.happened("agent_done", now)
+
+    def _cut_for_nothing(self) -> bool:
+        """Say whether the agent stopped as if interrupted though the caller had said nothing."""
+        cut_at, since = self.tap.cut_at, self.tap.spoke_at
+        if cut_at is None or since is None or cut_at < since:
+            return False
+        return not any(said.begin - 0.4 < cut_at < said.end + 0.4 for said in self.said)
 
     def _nth(self, step: Step) -> int:
         """Return which moment a step waits for."""

@@ -1,22 +1,19 @@
 """Measures of a call that is over: what was heard, owed, lost and done."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from fwai.faults.build import scenario
 from fwai.faults.call import CallTrace
 from fwai.faults.hearing import MODEL, Run, runs
-from fwai.faults.line import RATE
+from fwai.faults.words import heard_clips, plain
 from fwai.simulator.common.clips import ClipLibrary
-from fwai.simulator.common.recognizer import Match, Recognizer
 
 NATURAL_MS: Final = 260.0  # between two words; nobody hears that as a gap
-WHOLE: Final = 0.9  # of a clip was heard: all of its words were
-_JOIN_S: Final = 0.4
 _CLIPS: Final = ClipLibrary.load()
-_RECOGNIZER: Final = Recognizer(_CLIPS)
+_SCENARIO: Final = scenario()
 _PLANNED: Final = "goaway"
 
 
@@ -71,7 +68,7 @@ def measure(trace: CallTrace) -> Measures:
     measures = Measures(seconds=round(trace.line.ended_at or 0.0, 1))
     measures.ended = trace.ended.value if trace.ended is not None else trace.broke or "nothing"
     _measure_silence(trace, heard, measures)
-    _measure_words(trace, heard, measures)
+    _measure_words(trace, measures)
     _measure_effects(trace, measures)
     measures.said = [run.what for run in heard if run.what != MODEL]
     notes = [what for what, _ in trace.log.notes]
@@ -88,18 +85,24 @@ def measure(trace: CallTrace) -> Measures:
 
 def _measure_silence(trace: CallTrace, heard: Sequence[Run], measures: Measures) -> None:
     end = trace.line.ended_at or 0.0
-    measures.hang_up_ms = _ms(end - (heard[-1].end if heard else 0.0))
+    by_us = measures.ended != "caller_hung_up"
+    measures.hang_up_ms = by_us * _ms(end - (heard[-1].end if heard else 0.0))
     owed = [0.0] + [said.end for said in trace.caller.said if said.answer]
-    for begin, over in _pauses(heard, end):
+    for begin, to in _pauses(heard, end):
+        over = min([to, *(said.begin for said in trace.caller.said if said.begin > begin)])
         if not _open_at(trace, begin):
             continue
         if _gone(trace, begin, over) and trace.plan.row.group != _PLANNED:
             owed.append(begin)
-        elif not any(begin < said.end and said.begin < over for said in trace.caller.said):
+        elif over == to:
             measures.gap_ms = max(measures.gap_ms, _ms(over - begin) - NATURAL_MS)
-    for said in trace.caller.said:
-        over = [run.end - said.begin for run in heard if run.begin < said.begin < run.end]
-        measures.barge_ms = max([measures.barge_ms, *map(_ms, over)])
+    spoken_over = [
+        run.end - said.begin
+        for said in trace.caller.said
+        for run in heard
+        if run.begin < said.begin < run.end
+    ]
+    measures.barge_ms = _ms(max(spoken_over, default=0.0))
     for since in owed:
         _follow(trace, heard, since, end, measures)
     measures.gap_ms = max(0.0, round(measures.gap_ms))
@@ -114,8 +117,9 @@ def _pauses(heard: Sequence[Run], end: float) -> Iterable[tuple[float, float]]:
 
 def _open_at(trace: CallTrace, at: float) -> bool:
     """Say whether an answer was not said to its end when its sound ended."""
-    before = [(when, what) for when, what in trace.tap.told if when <= at and what in _ANSWERS]
-    cuts = [when for when, what in before if what == "interrupted" and at - when < _SOON_S]
+    answers = [(when, what) for when, what in trace.tap.told if what in _ANSWERS]
+    before = [(when, what) for when, what in answers if when <= at]
+    cuts = [when for when, what in answers if what == "interrupted" and abs(at - when) < _SOON_S]
     if cuts and not any(said.begin - _SOON_S < cuts[-1] < said.end for said in trace.caller.said):
         return True  # cut off, and the caller had said nothing
     return bool(before) and before[-1][1] == "audio"
@@ -128,9 +132,7 @@ _ANSWERS: Final = ("audio", "ended", "interrupted")
 def _gone(trace: CallTrace, begin: float, over: float) -> bool:
     """Say whether the answer was cut off: its connection went, or nothing more came of it."""
     audio = [when for when, what in trace.tap.told if what == "audio" and when <= begin]
-    later = [
-        (when, what) for when, what in trace.tap.told if audio[-1] < when <= over + 0.05  # noqa: PLR2004
-    ]
+    later = [(when, what) for when, what in trace.tap.told if audio[-1] < when <= over + 0.05]
     lost = any(what in ("away", "ready", "renewed") for _, what in later)
     return lost or not any(what == "audio" for _, what in later)
 
@@ -175,56 +177,29 @@ def _tools_ran(trace: CallTrace, begin: float, end: float) -> float:
 # ---- words --------------------------------------------------------------------------------------
 
 
-def _measure_words(trace: CallTrace, heard: Sequence[Run], measures: Measures) -> None:
-    matches = [match for run in _joined(heard) if (match := _recognised(trace, run)) is not None]
-    whole = [m for m in matches if m.heard_ms >= WHOLE * m.clip.duration_ms - 100]
-    wanted = _words(" ".join(match.clip.text for match in whole))
+def _measure_words(trace: CallTrace, measures: Measures) -> None:
+    replies = {name for record in trace.sessions for name in record.replies}
+    clips = {_SCENARIO.replies[name].clip for name in replies}
+    heard = heard_clips(trace.line.heard, [clip for clip in _CLIPS if clip.name in clips])
     written = _words(" ".join(trace.log.agent))
-    missing = wanted - written
+    wanted: Counter[str] = Counter()
+    possible: Counter[str] = Counter(word for word in written if word.startswith("["))
+    for clip in heard:
+        wanted += clip.words(whole=True)
+        possible += clip.words(whole=False)
+        if clip.clip.name == "greeting":
+            measures.greetings = clip.mostly
+    measures.unheard = (written - possible).total() if heard else 0
     reached = {name for record in trace.sessions for name in record.heard}
     said = [said.clip for said in trace.caller.said]
     asked = _words(" ".join(_CLIPS[name].text for name in said if name in reached))
-    missing += asked - _words(" ".join(trace.log.caller))
+    missing = (wanted - written) + (asked - _words(" ".join(trace.log.caller)))
     measures.words_lost = sorted(missing.elements())
-    possible: Counter[str] = Counter()
-    for match in matches:
-        possible += _words(" ".join(_spoken(match)))
-    sentences = Counter(word for word in written.elements() if word.startswith("["))
-    measures.unheard = (written - possible - sentences).total()
     measures.lost_clips = [name for name in said if name not in reached]
-    measures.greetings = sum(
-        match.clip.name == "greeting" and match.heard_ms > match.clip.duration_ms / 2
-        for match in matches
-    )
-
-
-def _joined(heard: Sequence[Run]) -> list[Run]:
-    """Return the model's speech, joined over pauses within a phrase."""
-    found: list[Run] = []
-    for run in heard:
-        if run.what != MODEL:
-            continue
-        if found and run.begin - found[-1].end <= _JOIN_S:
-            found[-1] = Run(found[-1].begin, run.end, MODEL)
-        else:
-            found.append(run)
-    return found
-
-
-def _recognised(trace: CallTrace, run: Run) -> Match | None:
-    pcm = trace.line.heard[int(run.begin * RATE) : int(run.end * RATE)].tobytes()
-    return _RECOGNIZER.identify(pcm, RATE)
-
-
-def _spoken(match: Match) -> Sequence[str]:
-    """Return the words of a clip that were heard of it, rounded up."""
-    words = match.clip.words
-    share = min(1.0, (match.heard_ms + 300) / match.clip.duration_ms)
-    return words[: math.ceil(share * len(words)) + 1]
 
 
 def _words(text: str) -> Counter[str]:
-    return Counter(word.strip(".,!?").lower() for word in text.split() if word.strip(".,!?"))
+    return Counter(plain(word) for word in text.split() if plain(word))
 
 
 # ---- effects ------------------------------------------------------------------------------------
@@ -251,10 +226,15 @@ _EFFECTS: Final = {
 
 
 def _asked_for(trace: CallTrace) -> dict[str, int]:
-    """Return what the tools should have done: each thing the caller asked for, once."""
-    return Counter(
-        tool for said in trace.caller.said for tool in _EFFECTS.get(said.clip, ())
-    )
+    """Return what tools should have done: what the caller wanted and the model asked for, once."""
+    asked = {
+        call["name"]
+        for record in trace.sessions
+        for call in record.tool_calls
+        if call["id"] not in record.cancelled
+    }
+    wanted = (tool for said in trace.caller.said for tool in _EFFECTS.get(said.clip, ()))
+    return Counter(tool for tool in wanted if tool in asked)
 
 
 def _ms(seconds: float) -> float:

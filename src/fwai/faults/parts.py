@@ -1,4 +1,4 @@
-"""What a call of the matrix is built of besides the real parts: tools, the log, what to do at last."""
+"""What a call of the matrix is built of besides the real parts."""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
 """The rows of the matrix as data: what is done to the model, and what may come of it.
 
-A file holds ``[scripts]`` (what callers do), ``[states]`` (moments of a call), ``[bounds]`` (what is
-allowed, by group) and ``[[row]]``. A row with ``each`` stands for one row per combination of the
+A file holds ``[scripts]`` (what callers do), ``[states]`` (moments of a call), ``[bounds]`` (what
+is allowed, by group) and ``[[row]]``. A row with ``each`` stands for one row per combination of the
 values there; ``$name`` in its other values is replaced. See docs/RELIABILITY.md.
 """
 
@@ -234,7 +234,7 @@ class _Where:
     def says(self, field: str, what: str) -> str:
         """Return a problem with line and field."""
         name = re.split(r"[.\[]", field)[0]
-        inner = field.rsplit(".", 1)[-1].split("[")[0]
+        inner = field.rsplit(".", 1)[-1].split("[", maxsplit=1)[0]
         for wanted in (inner, name):
             for at, line in enumerate(self._lines, self._line + 1):
                 if re.search(rf"\b{re.escape(wanted)}\s*=", line):

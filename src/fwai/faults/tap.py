@@ -19,6 +19,7 @@ from fwai.domain.events import (
 )
 from fwai.interfaces.media import AgentLeg
 
+AUDIO_S: Final = 0.2
 _AUDIBLE_RMS: Final = 150.0
 _BLOCK: Final = 240  # 10 ms
 _STEADY_SHARE: Final = 0.05
@@ -33,9 +34,10 @@ class AgentTap:
     Attributes:
         agent: The leg.
         now: The time of the call, in seconds.
-        told: When which event came; ``audio`` only where the one before was none.
+        told: When which event came; ``audio`` at most every `AUDIO_S`.
         spoke_at: When audible sound of the model last came, or None.
         open: Whether the model has begun an answer and not said that it has ended.
+        cut_at: When the service last said that the caller interrupted, or None.
         causes: Why the agent was away.
     """
 
@@ -44,6 +46,7 @@ class AgentTap:
     told: list[tuple[float, str]] = field(default_factory=list)
     spoke_at: float | None = None
     open: bool = False
+    cut_at: float | None = None
     causes: list[str] = field(default_factory=list)
 
     def listen(self, hear: Callable[[AgentEvent], None]) -> None:
@@ -91,6 +94,8 @@ class AgentTap:
                 self.open = True
         elif isinstance(event, _ENDS):
             self.open = False
+            if isinstance(event, Interrupted):
+                self.cut_at = self.now()
             self._tell("interrupted" if isinstance(event, Interrupted) else "ended")
         elif isinstance(event, _LOSSES):
             if isinstance(event, AgentAway | AgentLost) and event.cause:
@@ -98,8 +103,10 @@ class AgentTap:
             self._tell("away" if not isinstance(event, AgentReady) else "ready")
 
     def _tell(self, what: str) -> None:
-        if what != "audio" or not self.told or self.told[-1][1] != "audio":
-            self.told.append((self.now(), what))
+        now = self.now()
+        last, before = self.told[-1] if self.told else (0.0, "")
+        if what != before or what != "audio" or now - last > AUDIO_S:
+            self.told.append((now, what))
 
 
 def _is_speech(pcm: bytes) -> bool:

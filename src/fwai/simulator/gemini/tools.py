@@ -112,7 +112,7 @@ class ToolCalls:
         return ids
 
     def ask_again(self, *, new_id: bool) -> Json | None:
-        """Ask for the latest call of any session once more; return it for the wire, or None when there is none.
+        """Ask for the latest call of any session once more; return it, or None: there is none.
 
         A second answer to the same id is no violation then.
         """
