@@ -15,6 +15,14 @@ _MOMENTS: Final[tuple[On, ...]] = (
     "caller_done",
 )
 _CODES: Final = (1000, 1006, 1007, 1008, 1011)
+_TURN_FAULTS: Final[tuple[TurnFault, ...]] = (
+    "mute",
+    "refused",
+    "near_silence",
+    "unknown_fields",
+    "twice",
+    "words_late",
+)
 _AWAY_MS: Final = (1_000.0, 2_500.0, 4_000.0, 8_000.0)
 BOUNDS: Final = Bounds(
     owed_ms=5_000,
@@ -85,13 +93,5 @@ def _hit(chance: random.Random) -> list[Fault]:
 def _in_turns(chance: random.Random) -> tuple[Fault, ...]:
     if chance.random() < 0.6:
         return ()
-    kinds: tuple[TurnFault, ...] = (
-        "mute",
-        "refused",
-        "near_silence",
-        "unknown_fields",
-        "twice",
-        "words_late",
-    )
-    kind = chance.choice(kinds)
+    kind = chance.choice(_TURN_FAULTS)
     return (Fault(kind=kind, from_turn=chance.randint(0, 3), times=chance.randint(1, 2)),)
