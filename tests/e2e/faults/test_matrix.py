@@ -33,6 +33,44 @@ def test_a_row_holds(name: str) -> None:
     assert verdict.problems == ()
 
 
+# One of each kind of fault, held or not: the call ends, and nothing is left of it.
+KINDS = [
+    "every session mute, with a human",
+    "half_open while agent_speaking",
+    "HTTP 503 in mid-call while listening, nobody to connect to",
+    "handshake_hang for ever, from listening on, nobody to connect to",
+    "reset for ever, from agent_speaking on, nobody to connect to",
+    "setup_hang once, from listening on",
+    "set-up refused once with 1011 in mid-call while listening",
+    "network cut for 5000 ms while agent_speaking",
+    "goAway without a time while listening, closed after 5000 ms",
+    "one refused turn",
+    "one tone turn",
+    "one near_silence turn",
+    "phantom interruption while agent_speaking",
+    "one malformed message while listening",
+    "error_frame, 4 times, while listening",
+    "turns with unknown_fields",
+    "turns with twice",
+    "turns with words_late",
+    "turns with words_mixed",
+    "a turn without an end",
+    "transcripts of the caller after the reply has begun",
+    "audio at 0.6 of real time",
+    "asked again under a new id, tool_was_done",
+    "asked again by the resumed session, new id False, tool_was_told",
+    "barge-in after close 1011, before_barge_in, set-up 0 ms",
+]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_call_ends_and_nothing_is_left(name: str) -> None:
+    verdict = matrix.verdict(PLANS[name])
+
+    assert verdict.measures.ended
+    assert not [problem for problem in verdict.problems if problem.startswith(("broke", "tasks"))]
+
+
 def judged(plan: Plan, bounds: Bounds) -> str:
     return "; ".join(matrix.verdict(msgspec.structs.replace(plan, bounds=bounds)).problems)
 

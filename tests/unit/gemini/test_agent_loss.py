@@ -9,6 +9,7 @@ from fwai.domain.events import AgentAudio, AgentLost, AgentReady, AgentSaid
 from fwai.gemini.agent import HELD_BYTES
 from fwai.gemini.memory import GO_ON
 from fwai.gemini.setup import SessionConfig
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import (
     BLOCKING,
     CONFIG,
@@ -29,7 +30,6 @@ from unit.gemini.fake_live import (
     talk,
     tool_call,
 )
-from fwai.simulator.common.jumping_loop import settle
 
 GREET = "Greet the caller."
 REFUSED = Plan("close", code=1008, reason="session not found")
