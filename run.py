@@ -22,4 +22,5 @@ sys.path.insert(0, os.path.join(HERE, "src"))  # noqa: PTH118
 
 from fwai.cli.entry import run  # noqa: E402 - not before Python is known to be new enough
 
-sys.exit(run())
+if __name__ == "__main__":  # not in the processes that a command starts
+    sys.exit(run())

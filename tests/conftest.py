@@ -20,6 +20,7 @@ REAL_TIME = (
     "contract/whatsapp/test_outbound.py",
     "e2e",
 )
+VIRTUAL_TIME = ("e2e/faults",)
 # Tests of what must happen once, survive a crash, leave nothing behind or stay private: to fail
 # once in three runs is to fail.
 NEVER_AGAIN = (
@@ -46,7 +47,7 @@ hypothesis.settings.load_profile("house")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         where = item.path.relative_to(TESTS).as_posix() + "::" + item.nodeid.partition("::")[2]
-        if where.startswith(REAL_TIME):
+        if where.startswith(REAL_TIME) and not where.startswith(VIRTUAL_TIME):
             item.add_marker(pytest.mark.real_time)
         if not where.startswith(NEVER_AGAIN):
             item.add_marker(RUN_AGAIN)

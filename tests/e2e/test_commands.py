@@ -181,9 +181,17 @@ async def demo(folder: Path) -> None:
     assert told["ok"]
 
 
+async def faults(folder: Path) -> None:
+    """Hold the calls that are named, in several processes."""
+    told = json.loads(await run(folder, "faults", "--only", "no fault: t", "--json"))
+
+    assert (told["ok"], told["holds"]) == (True, 3)
+
+
 RUNS: Mapping[str, Callable[[Path], Awaitable[None]]] = {
     "call": call,
     "demo": demo,
+    "faults": faults,
     "init": init,
     "jobs": jobs,
     "serve": serve,

@@ -15,13 +15,12 @@ DETACHED = {"asyncio.create_task", "asyncio.ensure_future", "loop.create_task"}
 READS_ENVIRONMENT = {"loading.py"}
 UNIT_TESTS = sorted((ROOT / "tests" / "unit").rglob("*.py"))
 # Whoever imports one of these has a clock that jumps.
-JUMPING_CLOCKS = {"virtual_time", "unit.gemini.jumping_loop"}
+JUMPING_CLOCKS = {"virtual_time", "fwai.simulator.common.jumping_loop"}
 SLEEPS = {"asyncio.sleep", "time.sleep", "sleep"}
 # What sleeps in real time in spite of that, and why it must.
 SLEEPS_FOR_A_REASON = {
     "adapters/browser/test_routes.py": "heartbeats between two events, beside a peer of aiortc's",
     "adapters/whatsapp/kit.py": "its tests run on a clock that jumps",
-    "gemini/jumping_loop.py": "the clock that jumps",
     "store/crashing.py": "a process that works until it is killed",
     "store/test_database.py": "a lock that another connection holds: SQLite sets no event",
 }

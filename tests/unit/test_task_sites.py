@@ -14,7 +14,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "fwai"
 # The simulated world stands for other processes: it is never loaded beside real calls.
-OTHER_PROCESSES = ("simulator/", "demo/")
+OTHER_PROCESSES = ("simulator/", "demo/", "faults/")
 STARTS = {
     "create_task",
     "ensure_future",

@@ -24,8 +24,32 @@ def parser() -> argparse.ArgumentParser:
     simulator = commands.add_parser("simulator", help="the Gemini Live simulator by itself")
     simulator.add_argument("--port", type=int, default=8003)
     simulator.add_argument("--verbose", action="store_true")
+    _add_faults(commands)
     _add_remote(commands)
     return top
+
+
+def _add_faults(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    faults = commands.add_parser("faults", help="calls in which the model misbehaves, judged")
+    faults.add_argument("--only", default="", metavar="WORD", help="rows with it in their name")
+    faults.add_argument("--json", action="store_true", help="print one JSON document")
+    faults.add_argument("--random", type=_count, default=0, metavar="COUNT", help="random faults")
+    faults.add_argument("--seed", type=int, default=1, help="of the random faults")
+    faults.add_argument(
+        "--rounds", type=_count, default=1, help="how often calls without a fault are held"
+    )
+    faults.add_argument("--jobs", type=_count, default=0, help="processes; one per processor")
+    faults.add_argument("--rows", nargs="*", default=[], metavar="FILE", help="rows of your own")
+    faults.add_argument(
+        "--write", metavar="FILE", help="where the table goes; docs/RELIABILITY.md for all rows"
+    )
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise ValueError
+    return count
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -46,6 +46,10 @@ def _run(args: argparse.Namespace, started: float) -> int:
             from fwai.cli.demo import simulator
 
             return simulator(args)
+        case "faults":
+            from fwai.cli.faults import faults
+
+            return faults(args)
         case "init":
             from fwai.cli.init import init
 

@@ -23,9 +23,9 @@ from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.setup import SessionConfig
 from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.jumping_loop import settle
 from fwai.simulator.gemini.scenario import Fault, Reply, ToolRequest, demo
 from fwai.simulator.gemini.server import GeminiLiveSimulator
-from unit.gemini.jumping_loop import settle
 
 CLIPS = ClipLibrary.load()
 TOOLS = (ToolSpec("send_sms", "d", {}), ToolSpec("book_demo", "d", {}))

@@ -24,9 +24,9 @@ from fwai.domain.tool import ToolSpec
 from fwai.gemini.messages import GoAway, HandleIssued
 from fwai.gemini.setup import SessionConfig
 from fwai.simulator.common.clips import ClipLibrary
+from fwai.simulator.common.jumping_loop import settle
 from fwai.simulator.gemini.scenario import Fault, Reply, Scenario, ToolRequest, demo
 from fwai.simulator.gemini.server import GeminiLiveSimulator
-from unit.gemini.jumping_loop import settle
 
 CLIPS = ClipLibrary.load()
 TOOLS = (ToolSpec("send_sms", "d", {}), ToolSpec("book_demo", "d", {}))

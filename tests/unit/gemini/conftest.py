@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 import pytest_asyncio
 
-from unit.gemini.jumping_loop import JumpingLoop, tasks_left
+from fwai.simulator.common.jumping_loop import JumpingLoop, tasks_left
 
 
 def pytest_asyncio_loop_factories(

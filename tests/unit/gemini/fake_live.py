@@ -18,7 +18,7 @@ from fwai.gemini.agent import GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.model_watch import LiveWatch
 from fwai.gemini.setup import SessionConfig
-from unit.gemini.jumping_loop import settle
+from fwai.simulator.common.jumping_loop import settle
 
 Json = dict[str, Any]
 

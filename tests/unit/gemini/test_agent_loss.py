@@ -20,6 +20,7 @@ from fwai.gemini.recovery import WAIT_S
 from fwai.gemini.rotation import OLD_S
 from fwai.gemini.setup import SessionConfig
 from fwai.gemini.uplink import HELD_BYTES
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import (
     BLOCKING,
     CONFIG,
@@ -40,7 +41,6 @@ from unit.gemini.fake_live import (
     talk,
     tool_call,
 )
-from unit.gemini.jumping_loop import settle
 
 GREET = "Greet the caller."
 REFUSED = Plan("close", code=1008, reason="session not found")

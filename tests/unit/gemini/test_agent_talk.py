@@ -21,6 +21,7 @@ from fwai.domain.events import (
 from fwai.gemini.agent import EARLY_EVENTS, GeminiAgent
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.odd_messages import MAX_TOLD
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import (
     BLOCKING,
     CONFIG,
@@ -37,7 +38,6 @@ from unit.gemini.fake_live import (
     talk,
     tool_call,
 )
-from unit.gemini.jumping_loop import settle
 
 
 async def test_a_prompt_given_before_the_connection_is_sent_once_it_is_there() -> None:

@@ -10,8 +10,8 @@ from fwai.domain.events import AgentAudio, AgentSaid, TurnEnded
 from fwai.errors import AgentError
 from fwai.gemini.connection import LiveConnection, LiveEndpoint, close_error
 from fwai.gemini.messages import HandleIssued, ServerMessage
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import TURN_DONE, FakeLive, Plan, agent_said, audio, handle
-from unit.gemini.jumping_loop import settle
 
 METHOD = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 SETUP = b'{"setup":{"model":"models/m","sessionResumption":{}}}'

@@ -14,8 +14,8 @@ from fwai.errors import AgentError
 from fwai.gemini import faults
 from fwai.gemini.connection import LiveEndpoint
 from fwai.gemini.model_watch import LOST_WITHIN_S, PROBE_S, ModelWatch
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import FakeLive, Plan, talk
-from unit.gemini.jumping_loop import settle
 
 MODEL = "m"
 

@@ -3,6 +3,9 @@
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
+
+from fwai.simulator.gemini.scenario import Reply
 
 MAX_HANDLES = 4_096
 """Handles kept; the oldest are forgotten."""
@@ -45,9 +48,14 @@ class Conversation:
 
 
 class Memory:
-    """Keeps snapshots of conversations by handle; every handle stays good, not only the newest."""
+    """Keeps snapshots of conversations by handle; every handle stays good, not only the newest.
+
+    Attributes:
+        asked: The latest tool call of any session and the reply it is of, or None.
+    """
 
     def __init__(self) -> None:
+        self.asked: tuple[dict[str, Any], Reply] | None = None
         self._kept: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
 
     def keep(self, model: str, conversation: Conversation) -> str:

@@ -1,17 +1,20 @@
 """Sends one reply of the simulated agent: audio, its transcript, then tool calls."""
 
 import asyncio
+import functools
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fwai.simulator.common.clips import Clip, ClipLibrary
+from fwai.simulator.gemini.fault_book import FaultBook
 from fwai.simulator.gemini.link import Link
-from fwai.simulator.gemini.scenario import Moment, Reply, Scenario
+from fwai.simulator.gemini.scenario import Fault, Moment, Reply, Scenario, TurnFault
 from fwai.simulator.gemini.setup import Setup
 from fwai.simulator.gemini.tools import Batch, ToolCalls
-from fwai.simulator.gemini.wire import OUTPUT_HZ, audio_turn, content, tool_call
+from fwai.simulator.gemini.wire import OUTPUT_HZ, Json, audio_turn, content, tool_call
 
 MAX_CHAIN = 8
 """Replies that may follow one another in one turn."""
@@ -19,6 +22,7 @@ MAX_CHAIN = 8
 TOOL_LIMIT_S = 60.0
 """A conversation that waits longer for a tool goes on without it; the service would hang."""
 
+_TONE_HZ = 440
 _BYTES_PER_MS = OUTPUT_HZ * 2 // 1000
 
 
@@ -49,7 +53,7 @@ class Replier:
 
     Attributes:
         link: The session's socket.
-        scenario: What to say and how fast.
+        faults: What goes wrong, in the scenario that says what to say and how fast.
         setup: What the client asked for.
         clips: The sounds.
         tool_calls: Where tools are asked for.
@@ -57,12 +61,17 @@ class Replier:
     """
 
     link: Link
-    scenario: Scenario
+    faults: FaultBook
     setup: Setup
     clips: ClipLibrary
     tool_calls: ToolCalls
     strike_due: FaultHook
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def scenario(self) -> Scenario:
+        """What to say and how fast."""
+        return self.faults.scenario
 
     async def reply(self, name: str, spoken: Spoken) -> None:
         """Say a reply and what follows from its tools, up to generationComplete."""
@@ -75,47 +84,49 @@ class Replier:
             if reply.clip is not None:
                 await self._speak(self.clips[reply.clip], spoken)
             following = await self._use_tools(reply, spoken)
-        await self.link.send(content(generationComplete=True))
+        if self.faults.turn_fault(self.link.record.index, spoken.turn, "no_end") is None:
+            await self.link.send(content(generationComplete=True))
 
     def settled(self) -> None:
         """A batch of tools was answered: look whether it is the awaited one."""
         self._settled.set()
 
     async def _speak(self, clip: Clip, spoken: Spoken) -> None:
-        fault = self.scenario.turn_fault
-        session, turn = self.link.record.index, spoken.turn
-        pcm = clip.pcm(OUTPUT_HZ)
-        if fault(session, turn, "near_silence"):
-            samples = np.frombuffer(pcm, "<i2") // 8192
-            pcm = samples.astype("<i2").tobytes()
-        slow = fault(session, turn, "slow")
+        fault = functools.partial(self.faults.turn_fault, self.link.record.index, spoken.turn)
+        pcm = _coloured(clip.pcm(OUTPUT_HZ), fault)
+        slow = fault("slow")
         speed = slow.speed if slow else self.scenario.pace.speed
         clock = self.link.clock
         start, sent_ms = clock.ms(), 0.0
-        words = iter(_word_times(clip))
-        word = next(words, None)
+        words = _Words(clip, late=bool(fault("words_late")), mixed=bool(fault("words_mixed")))
+        odd = fault("odd_length") is not None
+        bare = fault("missing_fields") is not None
         for number, chunk in enumerate(self._chunks(pcm)):
             await clock.until(start + sent_ms / speed)
             sent_ms += len(chunk) / _BYTES_PER_MS
-            text = ""
-            while word is not None and word[0] <= sent_ms:
-                text += word[1]
-                word = next(words, None)
-            await self._send_chunk(chunk, text, together=number % 2 == 0)
+            text = words.until(sent_ms)
+            sound = audio_turn(chunk[:-1] if odd and number % 2 else chunk)
+            if bare:
+                sound = {
+                    "parts": [{"inlineData": {"data": sound["parts"][0]["inlineData"]["data"]}}]
+                }
+            self.link.record.sent_ms += len(chunk) / _BYTES_PER_MS
+            await self._send_chunk(sound, text, together=number % 2 == 0)
             spoken.sent_ms += len(chunk) / _BYTES_PER_MS
             spoken.playback_end = max(spoken.playback_end, clock.ms()) + len(chunk) / _BYTES_PER_MS
             await self.strike_due("audio", spoken)
+        if (rest := words.rest()) and self.setup.transcribe_output:
+            await self.link.send(content(outputTranscription={"text": rest}))
 
-    async def _send_chunk(self, chunk: bytes, text: str, *, together: bool) -> None:
+    async def _send_chunk(self, sound: Json, text: str, *, together: bool) -> None:
         """Send audio and its words; in one message or two, as the service does both."""
-        self.link.record.sent_ms += len(chunk) / _BYTES_PER_MS
         words = {"outputTranscription": {"text": text}}
         if not text or not self.setup.transcribe_output:
-            await self.link.send(content(modelTurn=audio_turn(chunk)))
+            await self.link.send(content(modelTurn=sound))
         elif together:
-            await self.link.send(content(modelTurn=audio_turn(chunk), **words))
+            await self.link.send(content(modelTurn=sound, **words))
         else:
-            await self.link.send(content(modelTurn=audio_turn(chunk)))
+            await self.link.send(content(modelTurn=sound))
             await self.link.send(content(**words))
 
     def _chunks(self, pcm: bytes) -> Iterator[bytes]:
@@ -162,7 +173,39 @@ class Replier:
             batch.pending.clear()
 
 
-def _word_times(clip: Clip) -> Iterator[tuple[float, str]]:
-    """Yield when each word is said, in ms from the clip's start, words being equally long."""
-    step = clip.duration_ms / (len(clip.words) + 1)
-    return ((step * number, word) for number, word in enumerate(clip.words, 1))
+class _Words:
+    """The words of a clip, each said at its time, being equally long.
+
+    ``late``: all come after the sound. ``mixed``: each comes before its sound by half the clip.
+    """
+
+    def __init__(self, clip: Clip, *, late: bool, mixed: bool) -> None:
+        step = clip.duration_ms / (len(clip.words) + 1)
+        early_ms = clip.duration_ms / 2 if mixed else 0.0
+        self._timed = deque(
+            (float("inf") if late else step * number - early_ms, word)
+            for number, word in enumerate(clip.words, 1)
+        )
+
+    def until(self, ms: float) -> str:
+        """Return what is said by then and was not returned before."""
+        text = ""
+        while self._timed and self._timed[0][0] <= ms:
+            text += self._timed.popleft()[1]
+        return text
+
+    def rest(self) -> str:
+        """Return what is left."""
+        text = "".join(word for _, word in self._timed)
+        self._timed.clear()
+        return text
+
+
+def _coloured(pcm: bytes, fault: Callable[[TurnFault], Fault | None]) -> bytes:
+    """Return a reply's sound as a fault of its turn makes it."""
+    if fault("near_silence"):
+        return (np.frombuffer(pcm, "<i2") // 8192).astype("<i2").tobytes()
+    if fault("tone"):
+        at = np.arange(len(pcm) // 2) / OUTPUT_HZ
+        return (6000 * np.sin(2 * np.pi * _TONE_HZ * at)).astype("<i2").tobytes()
+    return pcm

@@ -8,22 +8,47 @@ count in the simulator's time, which may run faster than the clock on the wall.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 
 from fwai.errors import ConfigError
 from fwai.simulator.common.clips import ClipLibrary
 
-TurnFault = Literal["mute", "near_silence", "slow", "unknown_fields"]
+TurnFault = Literal[
+    "mute",
+    "refused",
+    "near_silence",
+    "tone",
+    "slow",
+    "unknown_fields",
+    "missing_fields",
+    "twice",
+    "odd_length",
+    "words_late",
+    "words_mixed",
+    "no_end",
+]
 """Faults that colour a whole turn."""
 
 Strike = Literal[
-    "close", "abort", "go_away", "stall", "phantom_interrupted", "error_frame", "unknown_message"
+    "close",
+    "abort",
+    "go_away",
+    "stall",
+    "half_open",
+    "slow_pongs",
+    "phantom_interrupted",
+    "error_frame",
+    "unknown_message",
+    "malformed",
+    "stray_audio",
+    "cancel_tool",
+    "ask_again",
 ]
 """Faults that happen at one moment."""
 
-SessionFault = Literal["refuse", "setup_hang", "refuse_handle"]
+SessionFault = Literal["refuse", "reset", "handshake_hang", "setup_hang", "refuse_handle"]
 """Faults of the opening handshake."""
 
 FaultKind = TurnFault | Strike | SessionFault
@@ -89,25 +114,42 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         kind: What happens.
         session: In which connection, counted from 0 over the simulator's life; None is in all.
         turn: In which turn of the conversation, 0 being the greeting; None is in all.
+        from_turn: In no turn before this one.
+        times: In at most so many turns or connections, over the simulator's life; None: no limit.
+        from_ms: Handshake faults: not before so long after the first connection ...
+        for_ms: ... and how long from then on; of ``stall`` and ``half_open`` how long they last;
+            None is for ever.
         at: At which moment, for faults that happen at one.
         after_ms: How long after that moment.
         code: Close code; None is what the service uses.
         reason: Close reason; None is what the service says.
         status: HTTP status of ``refuse``.
         time_left_ms: What ``go_away`` announces before it closes, in time of the clock.
+        leave_ms: When it closes; None is when it said.
+        untimed: ``go_away`` does not say how much time is left.
         speed: How much faster than real time a ``slow`` turn's audio comes; below 1 is slower.
+        delay_ms: By how much pongs are late.
+        new_id: ``ask_again`` asks under an id of its own.
     """
 
     kind: FaultKind
     session: int | None = None
     turn: int | None = None
+    from_turn: int = 0
+    times: int | None = None
+    from_ms: float = 0.0
+    for_ms: float | None = None
     at: Moment = "open"
     after_ms: float = 0.0
     code: int | None = None
     reason: str | None = None
     status: int = 503
     time_left_ms: float = 2_000.0
+    leave_ms: float | None = None
+    untimed: bool = False
     speed: float = 0.5
+    delay_ms: float = 0.0
+    new_id: bool = False
 
     @property
     def close_code(self) -> int:
@@ -152,6 +194,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         late_transcript: The caller's words are sent after the reply has begun, as happens.
         undeclared_tools: Also ask for tools that the client did not declare; the service would not.
         unknown_handle_code: What a resumption handle that was never issued is closed with.
+        setup_ms: From the setup message to setupComplete.
     """
 
     replies: dict[str, Reply]
@@ -164,6 +207,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     late_transcript: bool = False
     undeclared_tools: bool = False
     unknown_handle_code: int = 1008
+    setup_ms: float = 0.0
 
     def reply_to_text(self, text: str, *, greeted: bool) -> str:
         """Choose the reply to a typed instruction."""
@@ -174,26 +218,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def reply_to_clip(self, clip: str | None) -> str:
         """Choose the reply to an utterance; None was not understood."""
         return self.heard.get(clip or "", self.fallback)
-
-    def strikes(self, session: int, moment: Moment, turn: int | None = None) -> list[Fault]:
-        """Return the faults that happen at this moment."""
-        kinds = get_args(Strike)
-        return [f for f in self._faults(session, turn) if f.at == moment and f.kind in kinds]
-
-    def turn_fault(self, session: int, turn: int, kind: TurnFault) -> Fault | None:
-        """Return the fault of this kind that colours this turn, or None."""
-        return next((f for f in self._faults(session, turn) if f.kind == kind), None)
-
-    def session_fault(self, session: int, kind: SessionFault) -> Fault | None:
-        """Return the handshake fault of this kind of this connection, or None."""
-        return next((f for f in self._faults(session, None) if f.kind == kind), None)
-
-    def _faults(self, session: int, turn: int | None) -> list[Fault]:
-        return [
-            fault
-            for fault in self.faults
-            if fault.session in (None, session) and (turn is None or fault.turn in (None, turn))
-        ]
 
     def with_faults(self, *faults: Fault) -> "Scenario":
         """Return this scenario with faults added."""

@@ -29,17 +29,28 @@ from websockets.http11 import Request, Response
 from fwai.errors import ConfigError
 from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.recognizer import Recognizer
+from fwai.simulator.gemini.fault_book import FaultBook, FaultHistory
 from fwai.simulator.gemini.http_port import HttpOnSamePort, SharedConnection
-from fwai.simulator.gemini.link import SimClock
+from fwai.simulator.gemini.link import SimClock, wait_closed
 from fwai.simulator.gemini.memory import Memory
 from fwai.simulator.gemini.record import SessionRecord
-from fwai.simulator.gemini.scenario import Fault, Scenario, Strike, demo, load_scenario
+from fwai.simulator.gemini.scenario import (
+    Fault,
+    Scenario,
+    SessionFault,
+    Strike,
+    demo,
+    load_scenario,
+)
 from fwai.simulator.gemini.session import LiveSession
 from fwai.simulator.gemini.text import TextService
 from fwai.simulator.gemini.turns import SharedState
 
 MAX_RECORDS = 1_000
 """Records kept; the oldest are forgotten."""
+
+OPEN_LIMIT_S = 60.0
+"""A handshake that takes longer is given up, one that a fault delays, too."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 _LOG = logging.getLogger(__name__)
@@ -89,11 +100,12 @@ class GeminiLiveSimulator:
         problems = self.scenario.problems(self._clips)
         if problems:
             raise ConfigError(problems)
-        self._recognizer = Recognizer(self._clips)
+        self._recognizer = _recognizer(self._clips)
         self._host, self._port, self._ssl = host, port, ssl
         self._clock = SimClock(clock_scale)
         self._api_key = api_key
         self._memory = Memory()
+        self._history = FaultHistory()
         self._count = 0
         self._live: dict[int, LiveSession] = {}
         self._news = asyncio.Event()
@@ -110,7 +122,8 @@ class GeminiLiveSimulator:
             process_request=self._admit,
             create_connection=functools.partial(_Connection, http=self._http),  # type: ignore[arg-type]  # makes one all the same
             max_size=MAX_FRAME_BYTES,
-            open_timeout=10,
+            open_timeout=OPEN_LIMIT_S,
+            ping_interval=None,
             close_timeout=2,
             logger=_LOG,
         )
@@ -156,6 +169,16 @@ class GeminiLiveSimulator:
             raise LookupError(f"session {session} is not open")
         self._live[session].strike_soon(fault)
 
+    def begin(self, fault: Fault) -> None:
+        """Let a fault of the handshake hold from now on, for its ``for_ms``.
+
+        Raises:
+            ValueError: A fault of this kind is none of the handshake.
+        """
+        if fault.kind not in get_args(SessionFault):
+            raise ValueError(f"{fault.kind} is no fault of the handshake")
+        self._history.begun.append((fault, self._clock.ms()))
+
     def forget(self) -> None:
         """Forget all resumable conversations, so that no handle is good any more."""
         self._memory.forget()
@@ -171,7 +194,7 @@ class GeminiLiveSimulator:
                 self._news.clear()
                 await self._news.wait()
 
-    def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Look at the opening handshake: refuse it, or begin a record."""
         url = urlsplit(request.path)
         auth, key = _credentials(request, url.query)
@@ -179,7 +202,11 @@ class GeminiLiveSimulator:
         self._count += 1
         self.sessions.append(record)
         del self.sessions[:-MAX_RECORDS]
-        refuse = self.scenario.session_fault(record.index, "refuse")
+        now_ms = self._clock.ms()
+        if self._history.began_ms is None:
+            self._history.began_ms = now_ms
+        faults = FaultBook(self.scenario, self._history)
+        refuse = faults.session_fault(record.index, "refuse", now_ms)
         if refuse is not None:
             record.refused = refuse.status
         elif not key or self._api_key not in (None, key):
@@ -187,6 +214,11 @@ class GeminiLiveSimulator:
         self._news.set()
         if record.refused is not None:
             return connection.respond(record.refused, "refused by the simulator\n")
+        if faults.session_fault(record.index, "reset", now_ms):
+            connection.transport.abort()
+            return None
+        if hang := faults.session_fault(record.index, "handshake_hang", now_ms):
+            await wait_closed(connection, self._clock, faults.over_ms(hang, now_ms))
         if isinstance(connection, _Connection):
             connection.record = record
         return None
@@ -202,6 +234,7 @@ class GeminiLiveSimulator:
             self._clock,
             self._memory,
             self._news.set,
+            FaultBook(self.scenario, self._history),
         )
         session = self._live[record.index] = LiveSession(connection, record, shared)
         _LOG.info("session %d opened", record.index)
@@ -211,6 +244,12 @@ class GeminiLiveSimulator:
             del self._live[record.index]
             _LOG.info("session %d closed: %s", record.index, record.close_code)
             self._news.set()
+
+
+@functools.lru_cache(maxsize=4)
+def _recognizer(clips: ClipLibrary) -> Recognizer:
+    """Return what knows the phrases of a library; made once for each."""
+    return Recognizer(clips)
 
 
 def _credentials(request: Request, query: str) -> tuple[str | None, str]:

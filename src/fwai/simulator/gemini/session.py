@@ -11,14 +11,15 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from fwai.simulator.gemini.ear import Ear
-from fwai.simulator.gemini.link import Link, LinkAbort
+from fwai.simulator.gemini.link import Link, LinkAbort, wait_closed
 from fwai.simulator.gemini.memory import Conversation
 from fwai.simulator.gemini.record import SessionRecord
 from fwai.simulator.gemini.reply import Spoken
 from fwai.simulator.gemini.scenario import Fault, Moment
 from fwai.simulator.gemini.setup import Setup, read_setup
+from fwai.simulator.gemini.strikes import Striker
 from fwai.simulator.gemini.turns import SharedState, TurnConductor
-from fwai.simulator.gemini.wire import LiveClose, content, invalid, read_client, seconds
+from fwai.simulator.gemini.wire import LiveClose, invalid, read_client
 
 SETUP_LIMIT_S = 30.0
 SESSION_LIMIT_S = 3_480.0
@@ -43,7 +44,7 @@ class LiveSession:
         self._scenario = shared.scenario
         self._link = Link(socket, shared.clock, record)
         self._tasks = asyncio.TaskGroup()
-        self._conductor: TurnConductor | None = None
+        self._striker = Striker(self._link, self._tasks)
 
     async def run(self) -> None:
         """Serve until the connection is over; never raises what a client can cause."""
@@ -58,39 +59,15 @@ class LiveSession:
         except* ConnectionClosed as group:
             by_client = _closed_by_client(group)
             self._record.closed_by = "client" if by_client else "server"
-            if by_client and self._conductor is not None:
-                self._conductor.tool_calls.close()
+            if by_client and self._striker.conductor is not None:
+                self._striker.conductor.tool_calls.close()
         except* TimeoutError:
             verdict = LiveClose(1011, "Deadline expired before operation could complete.")
         await self._hang_up(verdict)
 
     async def strike(self, fault: Fault) -> None:
-        """Let a fault happen now, whatever moment it names.
-
-        Raises:
-            LiveClose: It closes the session.
-            LinkAbort: It cuts the wire.
-        """
-        match fault.kind:
-            case "close":
-                raise LiveClose(fault.close_code, fault.close_reason)
-            case "abort":
-                raise LinkAbort
-            case "stall":
-                self._link.stalled = True
-            case "go_away":
-                await self._link.send({"goAway": {"timeLeft": seconds(fault.time_left_ms)}})
-                self._tasks.create_task(self._leave(fault), name="go_away")
-            case "phantom_interrupted":
-                if self._conductor is None or not self._conductor.interrupt():
-                    await self._link.send(content(interrupted=True))
-            case "error_frame":
-                error = {"code": 503, "message": "Overloaded.", "status": "UNAVAILABLE"}
-                await self._link.send({"error": error})
-            case "unknown_message":
-                await self._link.send({"futureSignal": {"level": 1}})
-            case _:
-                raise ValueError(f"{fault.kind} is no fault of a moment")
+        """Let a fault happen now, whatever moment it names; what it raises ends the session."""
+        await self._striker.strike(fault)
 
     def strike_soon(self, fault: Fault) -> None:
         """Let a fault happen from outside; the session must be running."""
@@ -100,13 +77,16 @@ class LiveSession:
         """Take the setup message, answer it, and return who listens and who conducts."""
         setup = await self._take_setup()
         index = self._record.index
-        if self._scenario.session_fault(index, "setup_hang"):
-            await self._socket.wait_closed()
-        for fault in self._scenario.strikes(index, "setup"):
+        faults, clock = self._shared.faults, self._link.clock
+        if hang := faults.session_fault(index, "setup_hang", clock.ms()):
+            over_ms = faults.over_ms(hang, clock.ms())
+            await wait_closed(self._socket, clock, over_ms)
+        await clock.sleep(self._scenario.setup_ms)
+        for fault in faults.strikes(index, "setup"):
             await self._link.clock.sleep(fault.after_ms)
             await self.strike(fault)
         conversation = self._recall(setup)
-        conductor = self._conductor = TurnConductor(
+        conductor = self._striker.conductor = TurnConductor(
             self._link, self._shared, setup, conversation, self._tasks, self._strike_due
         )
         history_due = setup.history_first and not self._record.resumed
@@ -132,7 +112,8 @@ class LiveSession:
         """Return the conversation of the client's handle, or a new one, or refuse the handle."""
         if setup.handle is None:
             return Conversation()
-        fault = self._scenario.session_fault(self._record.index, "refuse_handle")
+        now_ms = self._link.clock.ms()
+        fault = self._shared.faults.session_fault(self._record.index, "refuse_handle", now_ms)
         if fault:
             raise LiveClose(fault.close_code, fault.close_reason)
         remembered = self._shared.memory.recall(setup.handle)
@@ -154,7 +135,7 @@ class LiveSession:
     async def _strike_due(self, moment: Moment, spoken: Spoken | None) -> None:
         """Let the faults of this moment, and of this turn if it is one, happen."""
         turn = spoken.turn if spoken else None
-        for fault in self._scenario.strikes(self._record.index, moment, turn):
+        for fault in self._shared.faults.strikes(self._record.index, moment, turn):
             if moment == "audio" and spoken is not None:
                 if spoken.judged_ms < fault.after_ms <= spoken.sent_ms:
                     await self.strike(fault)
@@ -168,10 +149,6 @@ class LiveSession:
     async def _later(self, fault: Fault) -> None:
         await self._link.clock.sleep(fault.after_ms)
         await self.strike(fault)
-
-    async def _leave(self, fault: Fault) -> None:
-        await asyncio.sleep(fault.time_left_ms / 1000)
-        raise LiveClose(fault.close_code, fault.close_reason)
 
     async def _hang_up(self, verdict: LiveClose | LinkAbort | None) -> None:
         if verdict is not None and self._record.closed_by is None:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from fwai.simulator.gemini.memory import Memory
 from fwai.simulator.gemini.record import SessionRecord
 from fwai.simulator.gemini.scenario import Reply, ToolRequest
 from fwai.simulator.gemini.wire import Json
@@ -40,10 +41,12 @@ class ToolCalls:
     Attributes:
         record: Where calls, answers and violations are kept.
         finished: Called with each batch when its last answer has come.
+        memory: What sessions remember of each other.
     """
 
     record: SessionRecord
     finished: Callable[[Batch], None]
+    memory: Memory = field(default_factory=Memory)
     _batches: dict[str, Batch] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _answered: set[str] = field(default_factory=set)
@@ -71,6 +74,7 @@ class ToolCalls:
             self._batches[str(call["id"])] = batch
             self._names[str(call["id"])] = str(call["name"])
             self.record.keep(self.record.tool_calls, call)
+            self.memory.asked = call, reply
         return batch, calls
 
     def answer(self, response: Json) -> None:
@@ -97,6 +101,32 @@ class ToolCalls:
             self._cancelled.add(call_id)
             self.record.keep(self.record.cancelled, call_id)
         return ids
+
+    def cancel_one(self) -> list[str]:
+        """Take back the latest call that is not answered; return its id, or none."""
+        ids = [i for i in self._names if i in self._batches[i].pending][-1:]
+        for call_id in ids:
+            self._batches[call_id].pending.discard(call_id)
+            self._cancelled.add(call_id)
+            self.record.keep(self.record.cancelled, call_id)
+        return ids
+
+    def ask_again(self, *, new_id: bool) -> Json | None:
+        """Ask for the latest call of any session once more; return it, or None: there is none.
+
+        A second answer to the same id is no violation then.
+        """
+        if self.memory.asked is None:
+            return None
+        latest, reply = self.memory.asked
+        call, before = dict(latest), str(latest["id"])
+        call["id"] = f"{before}-again" if new_id else before
+        if call["id"] not in self._batches:
+            self._batches[call["id"]] = Batch(reply, False, {call["id"]})
+            self._names[call["id"]] = str(call["name"])
+        self._answered.discard(before)
+        self.record.keep(self.record.tool_calls, call)
+        return call
 
     def close(self) -> None:
         """The client left: what it owes is a violation."""

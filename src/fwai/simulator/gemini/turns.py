@@ -6,12 +6,14 @@ is the cancelling of that task and nothing else.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from fwai.simulator.common.clips import ClipLibrary
 from fwai.simulator.common.recognizer import Recognizer
 from fwai.simulator.gemini.endpointing import SpeechEnded
+from fwai.simulator.gemini.fault_book import FaultBook
 from fwai.simulator.gemini.link import Link, SimClock
 from fwai.simulator.gemini.memory import Conversation, Memory
 from fwai.simulator.gemini.reply import FaultHook, Replier, Spoken
@@ -58,6 +60,7 @@ class SharedState:
         clock: The simulator's time.
         memory: Conversations that can be resumed.
         changed: Called when a record has changed.
+        faults: Which of the scenario's faults are due.
     """
 
     scenario: Scenario
@@ -66,6 +69,7 @@ class SharedState:
     clock: SimClock
     memory: Memory
     changed: Callable[[], None]
+    faults: FaultBook
 
 
 class TurnConductor:
@@ -92,7 +96,7 @@ class TurnConductor:
         tasks: asyncio.TaskGroup,
         strike_due: FaultHook,
     ) -> None:
-        self.tool_calls = ToolCalls(link.record, self._tools_finished)
+        self.tool_calls = ToolCalls(link.record, self._tools_finished, shared.memory)
         self._link = link
         self._record = link.record
         self._shared = shared
@@ -102,7 +106,7 @@ class TurnConductor:
         self._tasks = tasks
         self._strike_due = strike_due
         self._replier = Replier(
-            link, shared.scenario, setup, shared.clips, self.tool_calls, strike_due
+            link, shared.faults, setup, shared.clips, self.tool_calls, strike_due
         )
         self._work: asyncio.Queue[Work] = asyncio.Queue(MAX_WAITING)
         self._quiet = asyncio.Event()
@@ -175,7 +179,9 @@ class TurnConductor:
         spoken, scenario = self._spoken, self._scenario
         session = self._record.index
         thought_over = self._link.clock.ms() + scenario.pace.thinking_ms
-        self._link.odd = scenario.turn_fault(session, spoken.turn, "unknown_fields") is not None
+        fault = functools.partial(self._shared.faults.turn_fault, session, spoken.turn)
+        self._link.odd = fault("unknown_fields") is not None
+        self._link.twice = fault("twice") is not None
         if self._setup.resumption:
             await self._link.send({"sessionResumptionUpdate": {"resumable": False}})
         reply, words = self._understand(work)
@@ -185,10 +191,12 @@ class TurnConductor:
         await self._strike_due("turn_start", spoken)
         if scenario.late_transcript and words:
             self._tasks.create_task(self._transcribe_late(words), name="late_transcript")
-        if scenario.turn_fault(session, spoken.turn, "mute") is None:
+        refused = fault("refused") is not None
+        if not refused and fault("mute") is None:
             await self._replier.reply(reply, spoken)
             await self._link.clock.until(spoken.playback_end)
-        await self._end_turn()
+        if fault("no_end") is None:
+            await self._end_turn(refused=refused)
 
     def _understand(self, work: Work) -> tuple[str, tuple[str, ...]]:
         """Choose the reply; return its name and the caller's words."""
@@ -232,15 +240,16 @@ class TurnConductor:
             await self._link.send({"toolCallCancellation": {"ids": cancelled}})
         await self._end_turn()
 
-    async def _end_turn(self) -> None:
+    async def _end_turn(self, *, refused: bool = False) -> None:
         """Send turnComplete with the bill, then a handle to what the conversation is now."""
         self._ending_turn = True
         prompt, response = self._conversation.bill(self._spoken.sent_ms, self._setup.compression)
         bill = {"usageMetadata": usage(prompt, response)}
-        await self._link.send({**content(turnComplete=True), **bill})
+        why = {"turnCompleteReason": "RESPONSE_REJECTED"} if refused else {}
+        await self._link.send({**content(turnComplete=True, **why), **bill})
         if self._setup.resumption:
             handle = self._shared.memory.keep(self._setup.model, self._conversation)
             self._record.keep(self._record.handles, handle)
             update = {"newHandle": handle, "resumable": True}
             await self._link.send({"sessionResumptionUpdate": update})
-        self._link.odd = False
+        self._link.odd = self._link.twice = False

@@ -129,9 +129,11 @@ def content(**fields: object) -> Json:
     return {"serverContent": fields}
 
 
-def audio_turn(pcm: bytes) -> Json:
-    """Return a modelTurn that carries s16le at 24 kHz."""
+def audio_turn(pcm: bytes, *, bare: bool = False) -> Json:
+    """Return a modelTurn that carries s16le at 24 kHz; ``bare`` without role and type."""
     data = base64.b64encode(pcm).decode()
+    if bare:
+        return {"parts": [{"inlineData": {"data": data}}]}
     blob = {"mimeType": f"audio/pcm;rate={OUTPUT_HZ}", "data": data}
     return {"role": "model", "parts": [{"inlineData": blob}]}
 

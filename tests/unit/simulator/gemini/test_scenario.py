@@ -91,20 +91,6 @@ def test_references_to_nothing_are_all_found() -> None:
     assert len(scenario.problems(CLIPS)) == 7
 
 
-def test_faults_are_found_by_session_turn_and_moment() -> None:
-    cut = Fault(kind="close", session=1, turn=2, at="audio", after_ms=300)
-    scenario = demo().with_faults(cut, Fault(kind="mute", turn=3), Fault(kind="refuse", session=0))
-
-    assert scenario.strikes(1, "audio", 2) == [cut]
-    assert scenario.strikes(1, "audio", 1) == []
-    assert scenario.strikes(0, "audio", 2) == []
-    assert scenario.strikes(1, "turn_start", 2) == []
-    assert scenario.turn_fault(7, 3, "mute") is not None
-    assert scenario.turn_fault(7, 4, "mute") is None
-    assert scenario.session_fault(0, "refuse") is not None
-    assert scenario.session_fault(1, "refuse") is None
-
-
 def test_a_fault_closes_as_the_service_does_unless_told_otherwise() -> None:
     assert Fault(kind="go_away").close_code == 1011
     assert Fault(kind="refuse_handle").close_code == 1008
