@@ -7,6 +7,7 @@ import pytest
 from fwai.config.loading import load_settings
 from fwai.config.outbound_checks import invalid_outbound, mail_sender
 from fwai.errors import ConfigError
+from tables import each_row
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
 MAIL = {"smtp_host": "mail.example.com", "smtp_sender": "desk@example.com"}
@@ -46,7 +47,7 @@ def test_what_is_right_is_not_objected_to(values: dict[str, Any]) -> None:
     assert problems(**values) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "names"),
     [
         ({"calling_hours": "9-21"}, "CALLING_HOURS"),
