@@ -38,16 +38,21 @@ demo: runtime
 run: runtime
 	@$(BIN)/python run.py
 
-PYTEST := $(BIN)/python -m pytest -q -rfEs --numprocesses 3 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -q -rfEs --dist loadfile
+# The one half computes, and each process reads all tests first; the other half mostly waits.
+FAST := $(PYTEST) -m "not real_time" --numprocesses logical
+REAL_TIME := $(PYTEST) -m real_time --numprocesses 3
+# Without compiled modules each process of a test, and each it starts, compiles the sources anew.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 # Branches are counted without what takes real time: counting would make gaps in conversations.
 test: dev
-	$(PYTEST) -m "not real_time" --cov --cov-report=json:.coverage/report.json
-	$(PYTEST) -m real_time
+	$(FAST) --cov --cov-report=json:.coverage/report.json
+	$(REAL_TIME)
 	$(BIN)/python scripts/check_coverage.py
 
 test-fast: dev
-	$(PYTEST) -m "not real_time" $(TESTS)
+	$(FAST) $(TESTS)
 
 audit: dev
 	$(BIN)/python scripts/audit.py

@@ -32,6 +32,7 @@ from fwai.cli.main import main
 from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
 from fwai.domain import call_event
+from tables import each_row
 
 # ---- events -------------------------------------------------------------------------------------
 
@@ -186,7 +187,7 @@ READ: Mapping[str, tuple[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_row("page", PAGES, ids=lambda page: page.name)
 def test_a_page_names_no_setting_that_does_not_exist(page: Path) -> None:
     ours = {name.upper() for name in Settings.model_fields}
     words = {
@@ -281,7 +282,7 @@ def test_what_a_target_runs_exists(target: str) -> None:
             parser().parse_args(words[words.index("run.py") + 1 :])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@each_row("page", PAGES, ids=lambda page: page.name)
 def test_every_script_that_a_page_names_exists(page: Path) -> None:
     for snippet in snippets(page):
         for script in re.findall(r"(?<![\w/])(?:scripts|tests|src)/[\w/]+\.(?:py|sh)", snippet):

@@ -49,7 +49,8 @@ def torn_call(clip: str | None = "greeting", ended_by: str = "caller") -> CallRe
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Return what a run of `SUITE` prints, under this project's own `conftest.py`."""
     folder = tmp_path_factory.mktemp("suite")
-    (folder / "test_suite.py").write_text(SUITE)
+    (folder / "e2e").mkdir()  # as all conversations in real time
+    (folder / "e2e" / "test_suite.py").write_text(SUITE)
     # As `make test` distributes; with one worker the order stays.
     spread = ["-n1", "--dist", "loadfile"] if request.param == "distributed" else []
     return run_tests(folder, *spread).splitlines()
@@ -59,9 +60,9 @@ def test_every_gap_that_was_heard_is_reported(told: list[str]) -> None:
     reported = [line for line in told if line.startswith("reran ")]
 
     assert reported == [
-        "reran for a gap in the sound: test_suite.py::test_a_gap 1 times",
-        "reran for a gap in the sound: test_suite.py::test_a_gap_for_ever 2 times",
-        "reran for a gap in the sound: test_suite.py::test_a_gap_in_a_task 1 times",
+        "reran for a gap in the sound: e2e/test_suite.py::test_a_gap 1 times",
+        "reran for a gap in the sound: e2e/test_suite.py::test_a_gap_for_ever 2 times",
+        "reran for a gap in the sound: e2e/test_suite.py::test_a_gap_in_a_task 1 times",
     ]
     assert "reruns: 4" in told
 
@@ -69,7 +70,10 @@ def test_every_gap_that_was_heard_is_reported(told: list[str]) -> None:
 def test_whatever_else_fails_has_failed(told: list[str]) -> None:
     failed = {line.split()[1] for line in told if line.startswith("FAILED ")}
 
-    assert failed == {"test_suite.py::test_something_else", "test_suite.py::test_a_gap_for_ever"}
+    assert failed == {
+        "e2e/test_suite.py::test_something_else",
+        "e2e/test_suite.py::test_a_gap_for_ever",
+    }
     assert any(line.startswith("2 failed, 2 passed") for line in told)
 
 

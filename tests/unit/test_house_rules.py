@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grimp
-import pytest
+
+from tables import each_row
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src" / "fwai").rglob("*.py"))
@@ -50,7 +51,7 @@ def named_in_the_tree() -> list[str]:
     return paths
 
 
-@pytest.mark.parametrize("path", named_in_the_tree())
+@each_row("path", named_in_the_tree())
 def test_every_path_drawn_in_the_architecture_exists(path: str) -> None:
     assert (ROOT / path).exists()
 
@@ -59,14 +60,14 @@ def test_the_drawing_is_read_at_all() -> None:
     assert "src/fwai/adapters/plivo" in named_in_the_tree()
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@each_row("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_task_has_an_owner(path: Path) -> None:
     found = [call for call in calls(path) if call in DETACHED or call.endswith("_loop.create_task")]
 
     assert found == [], "start tasks in a TaskGroup"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@each_row("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_environment_is_read_in_one_place(path: Path) -> None:
     if path.name not in READS_ENVIRONMENT:
         assert "os.environ" not in path.read_text(encoding="utf-8")
@@ -92,7 +93,7 @@ def sleeps(path: Path) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+@each_row("path", UNIT_TESTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_unit_test_sleeps(path: Path) -> None:
     allowed = path.relative_to(ROOT / "tests" / "unit").as_posix() in SLEEPS_FOR_A_REASON
 

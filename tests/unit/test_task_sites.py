@@ -7,6 +7,7 @@ it; `test_tasks` shows what the two do, and the tests of faults named here raise
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,7 +76,13 @@ class Site(NamedTuple):
     call: ast.Call
 
 
-def sites() -> Iterator[Site]:
+@cache
+def all_sites() -> tuple[Site, ...]:
+    """Read the sources once, and by the process only that looks at them."""
+    return tuple(_all_sites())
+
+
+def _all_sites() -> Iterator[Site]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE).as_posix()
         if not name.startswith(OTHER_PROCESSES):
@@ -96,9 +103,6 @@ def _sites(file: str, inside: str, node: ast.AST) -> Iterator[Site]:
             yield from _sites(file, inside, child)
 
 
-ALL = list(sites())
-
-
 def _method(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
 
@@ -117,7 +121,7 @@ def _of_isolated(file: str) -> set[str]:
 
 
 def test_no_task_is_started_in_another_way() -> None:
-    found = {place for place, call in ALL if _method(call) in STARTS}
+    found = {place for place, call in all_sites() if _method(call) in STARTS}
 
     assert found == RAW.keys()
 
@@ -125,7 +129,7 @@ def test_no_task_is_started_in_another_way() -> None:
 def test_what_belongs_to_one_call_or_message_cannot_end_another() -> None:
     found = {
         place: ast.unparse(call.args[1]).removeprefix("f").strip("'\"")
-        for place, call in ALL
+        for place, call in all_sites()
         if isinstance(call.func, ast.Attribute)
         and call.func.attr == "start"
         and ast.unparse(call.func.value) in _of_isolated(place.split()[0])
@@ -138,7 +142,7 @@ def test_what_belongs_to_one_call_or_message_cannot_end_another() -> None:
 
 def test_what_the_process_needs_is_begun_again() -> None:
     found: dict[str, set[str]] = {}
-    for place, call in ALL:
+    for place, call in all_sites():
         direct = _method(call) == "start_enduring" and "name" not in map(ast.unparse, call.args)
         if direct or (place == "store/open.py _running" and _method(call) == "start"):
             names = {

@@ -11,6 +11,7 @@ from fwai.adapters.exotel.codec import ExotelCodec, ExotelStarted
 from fwai.adapters.media_codec import StreamStarted
 from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import WireError
+from tables import each_row
 
 HERE = Path(__file__).parent
 
@@ -53,7 +54,7 @@ def plain(event: bytes | StreamStarted | CallerEvent | None) -> dict[str, object
     raise AssertionError(event)
 
 
-@pytest.mark.parametrize("case", recorded("start"), ids=lambda case: case["note"])
+@each_row("case", recorded("start"), ids=lambda case: case["note"])
 def test_a_start_settles_call_and_format(case: dict[str, Any]) -> None:
     codec = ExotelCodec()
 
@@ -64,9 +65,7 @@ def test_a_start_settles_call_and_format(case: dict[str, Any]) -> None:
     assert codec.started is event
 
 
-@pytest.mark.parametrize(
-    "case", [*recorded("media"), *recorded("events")], ids=lambda case: case["note"]
-)
+@each_row("case", [*recorded("media"), *recorded("events")], ids=lambda case: case["note"])
 def test_a_message_becomes_its_event(case: dict[str, Any]) -> None:
     codec = ExotelCodec()
     codec.decode(wire(recorded("start")[0]))
@@ -99,7 +98,7 @@ def test_every_recording_says_where_it_is_from(name: str) -> None:
 VARIANTS = json.loads((HERE / "variants.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", VARIANTS["starts"], ids=lambda case: case["note"])
+@each_row("case", VARIANTS["starts"], ids=lambda case: case["note"])
 def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str, Any]) -> None:
     codec = ExotelCodec()
 
@@ -109,7 +108,7 @@ def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str,
     assert {**plain(event), "rate": codec.sample_rate, "law": law} == case["expect"]
 
 
-@pytest.mark.parametrize("case", VARIANTS["messages"], ids=lambda case: case["note"])
+@each_row("case", VARIANTS["messages"], ids=lambda case: case["note"])
 def test_a_message_that_differs_is_read_or_passed_over(case: dict[str, Any]) -> None:
     codec = ExotelCodec()
     codec.decode(wire(recorded("start")[0]))

@@ -23,6 +23,7 @@ from contract.gemini.sdk import known, meaning, scripted
 from fwai.errors import WireError
 from fwai.gemini import messages
 from fwai.gemini.messages import ServerMessage
+from tables import each_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* is not a valid ")
 
@@ -80,7 +81,7 @@ def ours(raw: bytes) -> list[ServerMessage] | None:
 # ---- the corpus ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("raw", "events"), CORPUS)
+@each_row(("raw", "events"), CORPUS)
 def test_our_reader_finds_what_the_corpus_says(raw: bytes, events: list[object] | None) -> None:
     found = ours(raw)
 
@@ -100,7 +101,7 @@ async def test_the_sdk_finds_the_same(
     assert found == events
 
 
-@pytest.mark.parametrize(("raw", "events"), CORPUS)
+@each_row(("raw", "events"), CORPUS)
 def test_a_view_of_a_buffer_is_read_like_its_bytes(raw: bytes, events: list[object] | None) -> None:
     buffer = bytearray(b"x" + raw + b"x")
     try:
@@ -112,7 +113,7 @@ def test_a_view_of_a_buffer_is_read_like_its_bytes(raw: bytes, events: list[obje
     assert found == events
 
 
-@pytest.mark.parametrize(("raw", "events"), list(odd_cases()))
+@each_row(("raw", "events"), list(odd_cases()))
 def test_a_frame_that_is_odd_is_read_or_passed_over_and_said_to_be_odd(
     raw: bytes, events: list[object]
 ) -> None:

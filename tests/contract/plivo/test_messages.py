@@ -11,6 +11,7 @@ from fwai.adapters.media_codec import StreamStarted
 from fwai.adapters.plivo.codec import PlivoCodec
 from fwai.domain.events import CallerEvent, CallerHungUp, DtmfPressed, MarkReached
 from fwai.errors import WireError
+from tables import each_row
 
 HERE = Path(__file__).parent
 
@@ -54,9 +55,7 @@ def test_a_start_settles_the_format(case: dict[str, Any]) -> None:
     assert {**plain(event), "rate": codec.sample_rate} == case["expect"]
 
 
-@pytest.mark.parametrize(
-    "case", [*recorded("media"), *recorded("events")], ids=lambda case: case["note"]
-)
+@each_row("case", [*recorded("media"), *recorded("events")], ids=lambda case: case["note"])
 def test_a_message_becomes_its_event(case: dict[str, Any]) -> None:
     codec = PlivoCodec()
     codec.decode(wire(recorded("start")[0]))
@@ -64,7 +63,7 @@ def test_a_message_becomes_its_event(case: dict[str, Any]) -> None:
     assert plain(codec.decode(wire(case))) == case["expect"]
 
 
-@pytest.mark.parametrize("case", recorded("malformed"), ids=lambda case: case["note"])
+@each_row("case", recorded("malformed"), ids=lambda case: case["note"])
 def test_a_malformed_message_is_an_error_that_shows_nothing_of_it(case: dict[str, Any]) -> None:
     codec = PlivoCodec()
 
@@ -131,7 +130,7 @@ def test_counting_that_is_not_plivos_is_taken_as_it_is(chunks: list[object]) -> 
 VARIANTS = json.loads((HERE / "variants.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("case", VARIANTS["starts"], ids=lambda case: case["note"])
+@each_row("case", VARIANTS["starts"], ids=lambda case: case["note"])
 def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str, Any]) -> None:
     codec = PlivoCodec()
 
@@ -141,7 +140,7 @@ def test_a_start_that_differs_is_read_in_the_one_way_it_can_mean(case: dict[str,
     assert {**plain(event), "rate": codec.sample_rate, "law": law} == case["expect"]
 
 
-@pytest.mark.parametrize("case", VARIANTS["messages"], ids=lambda case: case["note"])
+@each_row("case", VARIANTS["messages"], ids=lambda case: case["note"])
 def test_a_message_that_differs_is_read_or_passed_over(case: dict[str, Any]) -> None:
     codec = PlivoCodec()
     codec.decode(wire(recorded("start")[0]))

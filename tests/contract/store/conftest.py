@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,15 +9,22 @@ from fwai.store.database import Database
 from fwai.store.job_tables import metadata
 from fwai.store.jobs import Jobs
 from postgres import drop_database, fresh_database
-from unit.store.kit import Clock, Kept, a_database, jobs_in, kept_in, sqlite_url
+from unit.store.kit import Clock, Kept, a_database, empty, jobs_in, kept_in, sqlite_url
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL database that no other test process uses."""
+    """The URL of a PostgreSQL database, with all tables, that no other test process uses."""
     url = fresh_database("store")
+    with ThreadPoolExecutor(1) as thread:  # this one may be in a loop
+        thread.submit(asyncio.run, _create_tables(url)).result()
     yield url
     drop_database(url)
+
+
+async def _create_tables(url: str) -> None:
+    async with a_database(url) as database, database.write() as connection:
+        await connection.run_sync(metadata.create_all)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -25,8 +34,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
         url = request.getfixturevalue("postgresql")
     async with a_database(url) as opened:
         yield opened
-        async with opened.write() as connection:
-            await connection.run_sync(metadata.drop_all)
+        await empty(opened)
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from fwai.domain.call_permission import CallPermission, Grant
 from fwai.interfaces.store import CallPermissionStore
 from fwai.store.call_permissions import CallPermissions
 from fwai.store.database import Database
-from fwai.store.job_tables import metadata
-from unit.store.kit import PHONE, T0, a_database, sqlite_url
+from unit.store.kit import PHONE, T0, a_database, empty, sqlite_url
 
 Change = Callable[[CallPermission], CallPermission]
 
@@ -57,8 +56,7 @@ async def store(
         url = request.getfixturevalue("postgresql")
     async with a_database(url) as opened:
         yield CallPermissions(opened)
-        async with opened.write() as connection:
-            await connection.run_sync(metadata.drop_all)
+        await empty(opened)
 
 
 async def test_of_a_user_who_is_unknown_nothing_is_kept(store: CallPermissionStore) -> None:

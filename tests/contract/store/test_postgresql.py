@@ -1,6 +1,7 @@
 """What the words of a DATABASE_URL do at a real server."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -8,6 +9,15 @@ from sqlalchemy import text
 from fwai.errors import StoreError
 from fwai.store.database import Database
 from fwai.store.migrate import ensure_schema
+from postgres import drop_database, fresh_database
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """The URL of a database without tables: they come by migrations here."""
+    url = fresh_database("urls")
+    yield url
+    drop_database(url)
 
 
 async def shown(url: str, name: str) -> str:

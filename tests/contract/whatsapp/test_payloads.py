@@ -11,6 +11,7 @@ import pytest
 from fwai.adapters.whatsapp.events import Event
 from fwai.adapters.whatsapp.webhook import read
 from fwai.errors import WireError
+from tables import each_row
 
 HERE = Path(__file__).parent
 
@@ -43,7 +44,7 @@ def plain(event: Event) -> dict[str, object]:
     return facts
 
 
-@pytest.mark.parametrize("case", [*ALL, *recorded("variants")], ids=lambda case: case["note"])
+@each_row("case", [*ALL, *recorded("variants")], ids=lambda case: case["note"])
 def test_a_payload_becomes_its_events(case: dict[str, Any]) -> None:
     raw = case["raw"] if "raw" in case else json.dumps(case["message"])
 
@@ -67,7 +68,7 @@ def test_what_is_no_object_is_a_wire_error(body: bytes) -> None:
     assert "\xff" not in str(caught.value)
 
 
-@pytest.mark.parametrize("case", ALL, ids=lambda case: case["note"])
+@each_row("case", ALL, ids=lambda case: case["note"])
 def test_no_field_is_taken_for_granted(case: dict[str, Any]) -> None:
     """Each value of the payload in turn becomes something else; nothing may raise."""
     for junk in JUNK:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import pytest
-
 import virtual_time
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog
 from fwai.calls.limits import SessionLimits
@@ -32,6 +30,7 @@ from fwai.domain.events import (
 )
 from fwai.domain.read_back import MAX_ANSWER, MAX_READ_BACK, Confirmation, ReadBack
 from fwai.interfaces.calls import CallActions
+from tables import each_row
 
 A: Final = "+919999900009"
 B: Final = "+919999900008"
@@ -197,7 +196,7 @@ TABLE: Final = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", TABLE)
+@each_row("what", TABLE)
 def test_what_confirms_a_recipient_and_what_does_not(what: str) -> None:
     agent, caller, expected = TABLE[what]
 

@@ -10,6 +10,7 @@ from fwai.config.loading import inspect_settings, load_settings, setting_warning
 from fwai.config.names import MAX_TOLD, SettingWarning, name_warnings
 from fwai.config.settings import Settings
 from fwai.errors import ConfigError
+from tables import each_row
 
 SECRET = "sk-very-secret-value"
 ORDINARY = [
@@ -42,17 +43,17 @@ def in_file(folder: Path, text: str, environ: Mapping[str, str] | None = None) -
 # ---- the environment ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ORDINARY)
+@each_row("name", ORDINARY)
 def test_an_ordinary_environment_is_not_spoken_of(name: str) -> None:
     assert in_environment(name) == ()
 
 
-@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+@each_row("name", sorted(Settings.model_fields))
 def test_our_own_names_are_known_in_any_case(name: str) -> None:
     assert in_environment(name.upper()) == in_environment(name) == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "meant"),
     [
         ("CALL_PROVIDR", "CALL_PROVIDER"),

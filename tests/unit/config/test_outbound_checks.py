@@ -8,6 +8,7 @@ from fwai.config.loading import load_settings
 from fwai.config.outbound_checks import invalid_outbound, mail_sender
 from fwai.domain.sentence import Fallback
 from fwai.errors import ConfigError
+from tables import each_row
 from unit.config.test_values import GOOD
 
 SECRET = "whsec_" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
@@ -48,7 +49,7 @@ def test_what_is_right_is_not_objected_to(values: dict[str, Any]) -> None:
     assert problems(**values) == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "names"),
     [
         ({"calling_hours": "9-21"}, "CALLING_HOURS"),

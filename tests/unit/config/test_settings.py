@@ -14,6 +14,7 @@ from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
 from fwai.domain.host import is_loopback
 from fwai.errors import ConfigError
+from tables import each_row
 
 ROOT = Path(__file__).resolve().parents[3]
 GOOD = {
@@ -183,7 +184,7 @@ def test_one_wrong_value_on_a_bare_machine_is_the_only_problem() -> None:
 # ---- what is wrong ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "problem"),
     [
         ({"call_provider": "skype"}, PROVIDER_UNKNOWN),

@@ -10,6 +10,7 @@ from fwai.config.loading import load_settings
 from fwai.config.settings import Settings
 from fwai.errors import ConfigError
 from fwai.store.database_url import parse_url, sqlite_file
+from tables import each_row
 
 GOOD = {
     "call_provider": "plivo",
@@ -55,7 +56,7 @@ def problems_of(values: Mapping[str, Any]) -> tuple[str, ...]:
 # ---- around a value -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "written",
     [
         f" {URL}", f"{URL} ", f"{URL}\r", f"{URL}\n", f"\t{URL}\t", f'"{URL}"', f"'{URL}'",
@@ -321,7 +322,7 @@ def test_the_endpoint_of_the_model_is_a_websocket(url: str) -> None:
 # ---- secrets ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value", "told"),
     [
         ("exotel_webhook_secret", "a", "at least 16 characters"),

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwai.domain.email_address import address
+from tables import each_row
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_what_people_say_becomes_an_address(said: str, meant: str | None) -> Non
         assert address(said) == meant
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("said", "sentence"),
     [
         ("", "no @"),
@@ -233,12 +234,12 @@ ASKED = [
 ]
 
 
-@pytest.mark.parametrize(("said", "meant"), SPELT)
+@each_row(("said", "meant"), SPELT)
 def test_what_is_spelt_is_read(said: str, meant: str) -> None:
     assert address(said) == meant
 
 
-@pytest.mark.parametrize(("said", "sentence"), ASKED)
+@each_row(("said", "sentence"), ASKED)
 def test_what_has_several_readings_is_asked(said: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         address(said)

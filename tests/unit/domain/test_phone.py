@@ -28,6 +28,7 @@ from fwai.domain.phone import (
     region_of,
     spellings,
 )
+from tables import each_row
 
 A: Final = "+919999900000"
 B: Final = "+919999900009"
@@ -223,7 +224,7 @@ def rows_of_the_documentation() -> list[tuple[str, ...]]:
     return [tuple(cell.strip(" `") for cell in row) for row in rows]
 
 
-@pytest.mark.parametrize(("written", "called", "ours", "exotel"), rows_of_the_documentation())
+@each_row(("written", "called", "ours", "exotel"), rows_of_the_documentation())
 def test_the_documentation_says_what_is_read(
     written: str, called: str, ours: str, exotel: str
 ) -> None:
@@ -249,7 +250,7 @@ def test_the_documentation_counts_the_table() -> None:
     assert f"{len(TABLE) - read} are refused by name" in text
 
 
-@pytest.mark.parametrize(("written", "expected"), [(row[0], row[1]) for row in TABLE])
+@each_row(("written", "expected"), [(row[0], row[1]) for row in TABLE])
 def test_who_is_to_be_called_is_read_in_one_way_or_refused_by_name(
     written: str, expected: str
 ) -> None:
@@ -263,17 +264,17 @@ def test_who_is_to_be_called_is_read_in_one_way_or_refused_by_name(
         assert not any(run in told for run in ("99999 0", "999900000", "55512"))
 
 
-@pytest.mark.parametrize(("written", "expected"), [(row[0], row[2]) for row in TABLE])
+@each_row(("written", "expected"), [(row[0], row[2]) for row in TABLE])
 def test_a_caller_of_exotel_has_their_number_or_none(written: str, expected: str) -> None:
     assert caller_number(written, "IN", national_first=True) == expected
 
 
-@pytest.mark.parametrize(("written", "expected"), [(row[0], row[3]) for row in TABLE])
+@each_row(("written", "expected"), [(row[0], row[3]) for row in TABLE])
 def test_a_caller_of_plivo_has_their_number_or_none(written: str, expected: str) -> None:
     assert caller_number(written, "IN") == expected
 
 
-@pytest.mark.parametrize(("written", "expected"), [(row[0], row[4]) for row in TABLE])
+@each_row(("written", "expected"), [(row[0], row[4]) for row in TABLE])
 def test_our_own_number_is_one_of_our_country_when_it_names_none(
     written: str, expected: str
 ) -> None:
@@ -284,7 +285,7 @@ def test_our_own_number_is_one_of_our_country_when_it_names_none(
             own_number(written, ["IN"])
 
 
-@pytest.mark.parametrize("written", [row[0] for row in TABLE])
+@each_row("written", [row[0] for row in TABLE])
 def test_one_text_is_never_two_numbers(written: str) -> None:
     """Where more than one policy reads it, all read the same; bare ten digits are the exception."""
     found = {caller_number(written, "IN", national_first=True), caller_number(written)} - {""}

@@ -15,6 +15,7 @@ from fwai.domain.phone import (
     island_of,
     own_number,
 )
+from tables import each_row
 
 PREMIUM: Final = "premium"
 SHARED: Final = "shared-cost"
@@ -84,7 +85,7 @@ TABLE: Final = [
 EVERYWHERE: Final = [frozenset[str](), frozenset({"*"}), frozenset({"*", "1", "91", "44"})]
 
 
-@pytest.mark.parametrize(("written", "why"), TABLE)
+@each_row(("written", "why"), TABLE)
 def test_a_number_with_its_own_tariff_is_refused_by_name(written: str, why: str) -> None:
     with pytest.raises(PhoneError, match=why):
         dialable(written)

@@ -17,6 +17,7 @@ from fwai.domain.sms_template import (
     offered,
     parse_sms_templates,
 )
+from tables import each_row
 
 TEXT = "Dear {#var#}, details of the {#var#} course: {#var#} - ACMEAC"
 NAMED = ["name", "course", "link"]
@@ -58,7 +59,7 @@ def test_a_template_is_taken_as_it_was_registered() -> None:
     assert templates["hello"].dlt == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("raw", "problem"),
     [
         ([], ": must be an object in { }: a name and a template for each"),

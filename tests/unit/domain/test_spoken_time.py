@@ -14,6 +14,7 @@ from fwai.domain.spoken_time import (
     format_spoken_time,
     parse_spoken_time,
 )
+from tables import each_row
 
 INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -40,7 +41,7 @@ def refused(words: str, now: datetime = NOW, zone: ZoneInfo = INDIA) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("words", "expected"),
     [
         ("tomorrow 5 pm", "11-23 17:00"),
@@ -85,7 +86,7 @@ def test_english(words: str, expected: str) -> None:
     assert at(words) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("words", "expected"),
     [
         ("kal shaam 5 baje", "11-23 17:00"),
@@ -258,7 +259,7 @@ def test_what_is_too_far_ahead(words: str) -> None:
     assert refused(words) == TOO_FAR
 
 
-@pytest.mark.parametrize(
+@each_row(
     "words",
     [
         "", " ", "pm", "5 6 baje", "das gyarah baje", "10-11 am", "10, 11 am", "5-6 pm",
@@ -275,7 +276,7 @@ def test_what_is_not_understood_is_not_guessed(words: str) -> None:
     refused(words)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("words", "sentence"),
     [
         (

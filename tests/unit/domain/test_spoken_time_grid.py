@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fwai.domain.spoken_time import LONGEST_TEXT, SpokenTimeError, parse_spoken_time
 from fwai.domain.spoken_time_kinds import Kind
 from fwai.domain.spoken_time_words import tokenize
+from tables import each_row
 
 INDIA = ZoneInfo("Asia/Kolkata")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -74,7 +75,7 @@ ANSWERED = [case for case in CASES if case.expected != ASK]
 NEEDLESSLY_ASKED = frozenset({"i think tomorrow at 4 should work"})
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.moment}: {case.words}")
+@each_row("case", CASES, ids=lambda case: f"{case.moment}: {case.words}")
 def test_every_phrase_of_the_grid(case: Case) -> None:
     expected = ASK if case.words in NEEDLESSLY_ASKED else case.expected
     assert answer(case.words, case.moment) == expected
@@ -193,7 +194,7 @@ def test_what_is_spoken_of_moves_no_time(case: Case, word: str, place: int) -> N
 DEVANAGARI_DIGITS = str.maketrans("0123456789", "०१२३४५६७८९")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "case",
     [case for case in CASES if "T" not in case.words],
     ids=lambda case: f"{case.moment}: {case.words}",
@@ -270,7 +271,7 @@ def choices(words: str, moment: str) -> list[str]:
     return offered(str(refused.value))
 
 
-@pytest.mark.parametrize(("moment", "refusal"), refusals())
+@each_row(("moment", "refusal"), refusals())
 def test_what_a_refusal_offers_is_understood(moment: str, refusal: str) -> None:
     """At 13:37 "at 10 o'clock" is one of two times; then both are offered, and either is taken."""
     found = [one for words in offered(refusal) for one in followed(words, moment)]

@@ -16,6 +16,7 @@ from fwai.domain.webhook_tool import (
     parse_webhook_tool,
     validate_args,
 )
+from tables import each_row
 
 WHERE = "prompts.json: Core.webhooks.0"
 SECRET_PATH = "/webhook/5e0f-secret"
@@ -89,7 +90,7 @@ def test_a_tool_may_take_no_arguments(parameters: object) -> None:
     assert validate_args(read, {"made": "up"}) == {}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "problem"),
     [
         ({"name": ...}, "name: use 2 to 63"),
@@ -125,7 +126,7 @@ def test_a_wrong_entry_is_refused_with_its_path(changes: Json, problem: str) -> 
     assert SECRET_PATH not in str(refusal.value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("schema", "problem"),
     [
         ({}, 'x: give it one "type"'),
@@ -236,7 +237,7 @@ def test_defaults_are_filled_in() -> None:
     assert validate_args(spec(ORDER), {"city": "Pune"}) == {"city": "Pune", "count": 1}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("args", "sentence"),
     [
         ({}, "city: missing; it is needed"),

@@ -19,6 +19,7 @@ from fwai.gemini.sentence_speaker import (
     SentenceSpeaker,
     same_words,
 )
+from fwai.simulator.common.jumping_loop import settle
 from unit.gemini.fake_live import (
     GENERATED,
     INTERRUPTED,
@@ -31,7 +32,6 @@ from unit.gemini.fake_live import (
     audio,
     content,
 )
-from unit.gemini.jumping_loop import settle
 
 ENGLISH = AgentVoice("gemini-3.8-live", "Puck", "en-IN")
 TAMIL = AgentVoice("gemini-3.8-live", "Kore", "ta-IN")

@@ -7,6 +7,7 @@ import pytest
 from starlette.requests import Request
 
 from fwai.http.body import BodyTooLargeError, read_body
+from tables import each_row
 
 PACKAGE = Path(__file__).parents[3] / "src" / "fwai"
 READS = {"body", "json", "form", "stream"}
@@ -51,7 +52,7 @@ async def test_what_turns_out_too_large_is_read_no_further() -> None:
     assert left == [b"never read"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [path for folder in ("web", "adapters", "http") for path in (PACKAGE / folder).rglob("*.py")],
     ids=lambda path: str(path.relative_to(PACKAGE)),

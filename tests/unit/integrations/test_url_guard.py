@@ -10,6 +10,7 @@ import pytest
 import virtual_time
 from fwai.errors import ApiError
 from fwai.integrations.url_guard import LOOKUP_S, MAX_ADDRESSES, UrlGuard
+from tables import each_row
 
 PUBLIC = "8.8.4.4"
 PUBLIC_V6 = "2606:4700::1"
@@ -69,7 +70,7 @@ def test_a_url_of_an_allowed_host_passes(url: str) -> None:
     ).check(url)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "why"),
     [
         ("", "must begin with https://"),

@@ -17,6 +17,8 @@ from scripts.n8n import build, draw
 from scripts.n8n.check import FLOWS, findings, findings_together, kind_of, load, texts_of
 from scripts.n8n.shared import EVENT, READ_RAW, SIGNED
 
+from tables import each_row
+
 Flow = dict[str, Any]
 SHIPPED: dict[str, Flow] = {name: dict(flow) for name, flow in load().items()}
 RECEIVING = "04-missed-call-callback.json"
@@ -160,7 +162,7 @@ BREAKS: list[tuple[str, Callable[[Flow], Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("named", "break_it"), BREAKS)
+@each_row(("named", "break_it"), BREAKS)
 def test_the_checker_names_what_is_broken(named: str, break_it: Callable[[Flow], Any]) -> None:
     flow = copy.deepcopy(SHIPPED[RECEIVING])
 

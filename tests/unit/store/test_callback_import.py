@@ -15,6 +15,7 @@ from fwai.store.callback_import import import_once, parse_old_callbacks
 from fwai.store.callbacks import Callbacks
 from fwai.store.database import Database
 from fwai.store.jobs import Jobs
+from tables import each_row
 from unit.store.kit import KOLKATA, NOW, OTHER_PHONE, PHONE, T0, Clock, at, jobs_in
 
 DUE = at(3600)
@@ -149,7 +150,7 @@ def test_times_that_are_not_clear_are_told_and_not_guessed(time: object) -> None
     assert "time" in problem
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("phone", "read"),
     [
         ("+91 99999 00001", PHONE),

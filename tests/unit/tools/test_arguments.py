@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwai.tools.arguments import contradiction, lenient
+from tables import each_row
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -156,7 +157,7 @@ TWO_READINGS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "sent", "read"), ONE_READING)
+@each_row(("name", "sent", "read"), ONE_READING)
 def test_what_has_one_reading_is_read(name: str, sent: object, read: object) -> None:
     found = lenient(SCHEMA, {name: sent})
 
@@ -164,7 +165,7 @@ def test_what_has_one_reading_is_read(name: str, sent: object, read: object) -> 
     assert type(found.get(name)) is type(read) or read == "absent"
 
 
-@pytest.mark.parametrize(("name", "sent"), TWO_READINGS)
+@each_row(("name", "sent"), TWO_READINGS)
 def test_what_has_two_readings_is_left_for_the_check(name: str, sent: object) -> None:
     found = lenient(SCHEMA, {name: sent})[name]
 

@@ -190,7 +190,8 @@ async def house(
 
 def served(services: ApiServices, access: Access) -> FastAPI:
     app = FastAPI(title="FWAI", version="1.0.0", openapi_url=None, redirect_slashes=False)
-    app.include_router(router(services, access))
+    # Like `include_router`, which would look at each route again: 20 ms of every test.
+    app.router.routes.extend(router(services, access).routes)
     document(app)
     app.include_router(docs_router(app, access))
 

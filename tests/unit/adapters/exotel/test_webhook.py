@@ -21,6 +21,7 @@ from fwai.adapters.exotel.webhook import (
     stream_url,
 )
 from fwai.domain.call import CallState, Direction
+from tables import each_row
 
 LINE = "08047100000"
 PIECES = [
@@ -132,7 +133,7 @@ def test_what_is_nested_too_deep_is_left_out() -> None:
 # ---- who is who ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("written", "number"),
     [
         ("09812345678", "+919812345678"),

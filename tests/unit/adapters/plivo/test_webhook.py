@@ -26,6 +26,7 @@ from fwai.adapters.plivo.webhook import (
 from fwai.domain.call import CallState
 from fwai.errors import SignatureError
 from fwai.simulator.plivo.signature import sign_v2, sign_v3
+from tables import each_row
 
 TOKEN = "testtoken0000"
 NONCE = "n1"
@@ -185,7 +186,7 @@ def test_any_configured_token_may_have_signed() -> None:
     verify_v2(ANSWER, nonce=NONCE, signatures=(V2_SIGNATURE,), tokens=("new", TOKEN))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changed",
     [
         {"method": "GET"},
@@ -333,7 +334,7 @@ ANSWERED = {"AnswerTime": "2026-11-22 10:00:00", "Duration": "63"}
 UNANSWERED = {"AnswerTime": "", "Duration": "0"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "state"),
     [
         ({"CallStatus": "completed", "HangupCause": "NORMAL_CLEARING", **ANSWERED}, "completed"),

@@ -17,6 +17,7 @@ from fwai.adapters.webrtc.datagrams import (
     kind_of,
     stun_fault,
 )
+from tables import each_row
 
 USER = b"ufrag"
 COOKIE = b"\x21\x12\xa4\x42"
@@ -87,7 +88,7 @@ def test_the_checks_of_a_peer_are_sound(data: bytes) -> None:
     assert stun_fault(data, USER) == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "fault"),
     [
         (b"\0", "stun_size"),
@@ -118,7 +119,6 @@ def test_the_checks_of_a_peer_are_sound(data: bytes) -> None:
         (attributes((0x0019, b"")), "stun_attributes"),
         (attributes((0x7777, b"")), "stun_attributes"),
     ],
-    ids=named,
 )
 def test_a_strangers_stun_is_dropped(data: bytes, fault: str) -> None:
     assert stun_fault(data, USER) == fault

@@ -4,6 +4,7 @@ import pytest
 
 from fwai.simulator.gemini.setup import read_setup, read_tools
 from fwai.simulator.gemini.wire import LiveClose
+from tables import each_row
 
 MODEL = {"model": "models/gemini-3.8-live"}
 SCHEMA = {"type": "OBJECT", "properties": {"text": {"type": "STRING", "min_length": 1}}}
@@ -65,7 +66,7 @@ def test_everything_a_telephone_agent_asks_for_is_read() -> None:
     assert setup.history_first
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("fields", "code"),
     [
         ({"model": ""}, 1007),
