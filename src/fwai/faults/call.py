@@ -85,7 +85,7 @@ async def _run(plan: Plan) -> CallTrace:
         endpoint = LiveEndpoint(simulator.url, "K")
         agent = GeminiAgent(endpoint, build.session_config(blocking=row.blocking), watch)
         line, moments = PhoneLine(), Moments()
-        tap = AgentTap(agent, line.now)  # type: ignore[arg-type]  # until it can be renewed
+        tap = AgentTap(agent, line.now)
         caller = Caller(line, tap, moments, _CLIPS)
         line.ticked = caller.watch
         tools = LabTools(line.now, moments, row.tool_s)

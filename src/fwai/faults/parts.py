@@ -140,7 +140,7 @@ class LabWatch:
     def opened(self, model: str) -> None:
         """A session was opened."""
 
-    def failed(self, model: str, error: AgentError) -> None:  # noqa: ARG002
+    def failed(self, model: str, error: AgentError, *, for_good: bool = False) -> None:  # noqa: ARG002
         """No session could be opened."""
         self.failures.append(error.fault)
 
