@@ -84,7 +84,7 @@ async def holding(tokens: StreamTokens, token: str, said: list[str]) -> None:
     with tokens.admission(PLIVO, token) as admitted:
         said.append("admitted" if admitted else "refused")
         try:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         finally:
             said.append("dropped")
     said.append("ended")

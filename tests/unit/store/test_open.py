@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes import SeenFailures
 from fwai.domain.call import CallState, Direction
 from fwai.domain.callback import NewCallback
+from fwai.domain.failure import Area
 from fwai.errors import StoreError
+from fwai.store.erasure_list import LIST_FILE
 from fwai.store.open import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import ENDING, KOLKATA, NOW, PHONE, T0, a_call, sqlite_url, until
@@ -161,3 +164,15 @@ async def fail_in(folder: Path) -> None:
     async with open_store(options(folder)) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
         raise ZeroDivisionError
+
+
+async def test_a_list_of_erasures_that_cannot_be_read_is_told_and_stops_nothing(
+    tmp_path: Path,
+) -> None:
+    failures = SeenFailures()
+    (tmp_path / "data" / LIST_FILE).mkdir()
+    spoilt = replace(options(tmp_path), data_dir=tmp_path / "data", failures=failures)
+
+    async with open_store(spoilt) as store:
+        assert failures.standing.keys() == {(Area.STORAGE, "erasures")}
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
