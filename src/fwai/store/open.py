@@ -264,7 +264,7 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),
         ClockWitness(database),
-        QuotaCounts(database, jobs),
+        QuotaCounts(database),
         options,
     )
 

@@ -13,6 +13,7 @@ from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, format_clock
 from fwai.domain.job import CALLBACK, NewJob
+from fwai.domain.outbound import out_of_reach
 from fwai.domain.quota import UNLIMITED
 from fwai.domain.spoken_time import format_spoken_time
 from fwai.errors import ToolError
@@ -30,7 +31,6 @@ DO_NOT_CALL: Final = "do_not_call"
 MAX_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
 MAX_REASON: Final = 200
-_WHATSAPP: Final = "whatsapp"
 
 
 class ScheduleCallbackArgs(Args):
@@ -65,7 +65,7 @@ def schedule_callback(
     *,
     zone: ZoneInfo,
     hours: CallingHours,
-    dials: Collection[str],
+    dials: Sequence[str],
     agent: str,
     rules: RecipientRules = ANYBODY,
     quotas: MessageQuotas = UNLIMITED,
@@ -79,7 +79,8 @@ def schedule_callback(
         announce: Builds the event jobs.
         zone: Time zone of the callers.
         hours: When calls may be made.
-        dials: Providers that can place calls; callers of others are called back by the default one.
+        dials: Providers that can place calls, the default one first; callers of others are called
+            back by that.
         agent: Agent of a callback that was scheduled outside of a call.
         rules: Where callers may be called back by telephone, and who the owner is.
         quotas: The server's limits, for all callbacks that callers ask for.
@@ -89,13 +90,9 @@ def schedule_callback(
 
     async def run(args: ScheduleCallbackArgs, context: ToolContext) -> Outcome:
         phone, now = _caller_number(context), clock()
-        # A call on WhatsApp is paid to WhatsApp, wherever the person is.
-        by_telephone = scheduler.provider(context.call) != _WHATSAPP
-        if by_telephone and not rules.reach.allows(phone):
-            raise ToolError(
-                f"No callback can be promised. {rules.reach.refusal(phone)} Say so and offer "
-                "another way."
-            )
+        provider = scheduler.provider(context.call)
+        if refusal := out_of_reach(phone, rules.reach, provider, dials):
+            raise ToolError(f"No callback can be promised. {refusal} Say so and offer another way.")
         at = parse_time(args.when, now, zone)
         if not hours.contains(at, zone):
             raise ToolError(_outside_hours(hours, hours.next_open(at, zone).astimezone(zone), now))
