@@ -1,7 +1,8 @@
 """All settings: names, types, defaults and descriptions.
 
 Only ``cli`` and ``wiring`` see `Settings`; everything else gets plain values. Each field's
-description is its comment in ``.env.example``; a test compares the two.
+description is its comment in ``.env.example``; a test compares the two. They are declared in four
+parts by subject, each of which adds to the one before, so that their order is one.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,9 @@ from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    SettingsConfigDict,
-)
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from fwai.config.call_settings import CallSettings
 from fwai.config.own_numbers import exophone, in_one_form
 from fwai.config.values import default_database, parts, tidied
 from fwai.domain.api_key import ApiKey, read_key
@@ -50,312 +48,15 @@ def is_set(value: object) -> bool:
     return bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
-class Settings(BaseSettings):
+class Settings(CallSettings):
     """All of the server's settings; names are the environment's, in lower case."""
 
-    model_config = SettingsConfigDict(
+    model_config = SettingsConfigDict(  # type: ignore[mutable-override]  # pydantic merges it
         env_file=".env",
         env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
         extra="ignore",
         frozen=True,
         env_ignore_empty=True,
-    )
-
-    call_provider: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Who carries calls: plivo, exotel, whatsapp. Several by commas.",
-    )
-    host: str = Field(default="0.0.0.0", description="Address to listen on.")  # noqa: S104
-    port: int = Field(default=3000, ge=1, le=65535, description="Port to listen on.")
-    debug: bool = Field(default=False, description="Development only: more detail in logs.")
-    public_url: str = Field(
-        default="",
-        description="This server as providers see it: https://voice.example.com. "
-        "PLIVO_CALLBACK_URL means the same.",
-    )
-    plivo_callback_url: str = Field(default="", description="Older name of PUBLIC_URL.")
-    allow_unsigned_webhooks: bool = Field(
-        default=False, description="Development only: accept webhooks without a valid signature."
-    )
-
-    google_api_key: SecretStr = Field(
-        default=SecretStr(""), description="Key of the Gemini API, from Google AI Studio."
-    )
-    gemini_model: str = Field(default="gemini-3.8-live", description="Any Live model.")
-    gemini_live_url: str = Field(
-        default="wss://generativelanguage.googleapis.com",
-        description="Live endpoint; ws://127.0.0.1:8003 is the bundled simulator.",
-    )
-    tts_voice: str = Field(default="Puck", description="Voice of agents that name none.")
-
-    plivo_auth_id: str = Field(default="", description="Plivo's Auth ID: MA... or SA...")
-    plivo_auth_token: SecretStr = Field(
-        default=SecretStr(""),
-        description="Its Auth Token. While you rotate it: new,old.",
-    )
-    plivo_phone_number: str = Field(
-        default="", description="Your Plivo number, +91..., or as in the country of TIMEZONE."
-    )
-    plivo_api_url: str = Field(default="https://api.plivo.com", description="Plivo's REST API.")
-    plivo_audio: Literal["mulaw8k", "l16_16k"] = Field(
-        default="mulaw8k", description="mulaw8k, or l16_16k for wideband."
-    )
-    plivo_l16_byteorder: Literal["little", "big"] = Field(
-        default="little", description="Change only if l16_16k sounds like loud noise."
-    )
-    plivo_ws_signature: Literal["off", "log", "require"] = Field(
-        default="log",
-        description="off, log or require the signature of the stream's handshake.",
-    )
-
-    plivo_dlt_entity_id: str = Field(
-        default="", description="India: the registered sender of text messages."
-    )
-    plivo_dlt_template_id: str = Field(
-        default="", description="India: the registered wording of text messages."
-    )
-    plivo_dlt_template_category: str = Field(
-        default="", description="India: its category, such as service_implicit."
-    )
-
-    exotel_sid: str = Field(default="", description="Exotel's account SID.")
-    exotel_api_key: SecretStr = Field(default=SecretStr(""), description="Exotel's API key.")
-    exotel_api_token: SecretStr = Field(default=SecretStr(""), description="Its API token.")
-    exotel_caller_id: str = Field(default="", description="Your ExoPhone, such as 08047100000.")
-    exotel_webhook_secret: SecretStr = Field(
-        default=SecretStr(""),
-        description="Unguessable part of every address given to Exotel: openssl rand -hex 24",
-    )
-    exotel_basic_user: str = Field(
-        default="", description="When set, Exotel must send it when it opens a stream."
-    )
-    exotel_basic_password: SecretStr = Field(
-        default=SecretStr(""), description="Its password; never the API token."
-    )
-    exotel_sample_rate: Literal[8000, 16000, 24000] = Field(
-        default=8000, description="8000, 16000 or 24000 Hz."
-    )
-    exotel_chunk_bytes: int = Field(
-        default=0,
-        ge=0,
-        le=100_000,
-        description="Audio of one message to Exotel, a multiple of 320; 0 takes what suits.",
-    )
-    exotel_dlt_entity_id: str = Field(
-        default="", description="India: the registered sender of text messages."
-    )
-    exotel_dlt_template_id: str = Field(
-        default="", description="India: the registered wording of text messages."
-    )
-    exotel_api_url: str = Field(
-        default="https://api.exotel.com",
-        description="Exotel's REST API; accounts in India: https://api.in.exotel.com",
-    )
-
-    phone_number_id: str = Field(default="", description="WhatsApp: id of your number at Meta.")
-    meta_access_token: SecretStr = Field(
-        default=SecretStr(""), description="A system user's token, best one that never expires."
-    )
-    meta_app_id: str = Field(default="", description="Meta app; needed to inspect the token.")
-    meta_app_secret: SecretStr = Field(default=SecretStr(""), description="Signs Meta's webhooks.")
-    meta_verify_token: SecretStr = Field(
-        default=SecretStr(""), description="Your word for verifying the webhook."
-    )
-    meta_graph_url: str = Field(
-        default="https://graph.facebook.com", description="Meta's Graph API."
-    )
-    meta_graph_version: str = Field(default="v25.0", description="Its version.")
-    whatsapp_use_pre_accept: bool = Field(
-        default=True, description="false accepts calls before the media is connected."
-    )
-
-    browser_calls: bool = Field(
-        default=False,
-        description="Offer /console/talk: talk to an agent with a browser. Loads WebRTC (30 MB).",
-    )
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(),
-        description="Keys, by commas: KEY, or name:role:KEY with role admin (the default), "
-        "operator, n8n, metrics or mcp. Without one and with a telephone the API is off.",
-    )
-    allow_local_without_key: bool = Field(
-        default=False,
-        description="Whoever is on this machine needs no key, though a proxy may be there, too.",
-    )
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Proxies on other machines that say whose a request is, by commas: "
-        "10.0.0.0/24. One on this machine needs no mention.",
-    )
-    requests_per_minute: int = Field(
-        default=600,
-        ge=10,
-        le=1_000_000,
-        description="Requests to the API and the pages, of one key and of one address.",
-    )
-    refused_requests_per_minute: int = Field(
-        default=60,
-        ge=5,
-        le=1_000_000,
-        description="Refused requests of one address, such as wrong keys, before it has to wait.",
-    )
-    api_calls_per_minute: int = Field(
-        default=60,
-        ge=1,
-        le=1_000_000,
-        description="Calls and callbacks that one key may ask for.",
-    )
-    public_ip: str = Field(
-        default="", description="This server's public IPv4 address, for WebRTC behind a NAT."
-    )
-    rtc_udp_port_min: int = Field(
-        default=10_000, ge=1024, le=65_535, description="First UDP port of WebRTC calls."
-    )
-    rtc_udp_port_max: int = Field(
-        default=20_000,
-        ge=1024,
-        le=65_535,
-        description="Last one; a call takes one port per network card.",
-    )
-
-    database_url: str = Field(
-        default=default_database(Path("data")),
-        repr=False,  # it may hold a password
-        description="Without it: DATA_DIR/fwai.db. "
-        "Or postgresql+asyncpg://user:password@host/name. Words of libpq's may follow,"
-        " such as ?sslmode=require&connect_timeout=5; behind pgbouncer ?prepared_statements=off.",
-    )
-    data_dir: Path = Field(
-        default=Path("data"),
-        description="Database, recordings, availability.json and the callbacks.json of before.",
-    )
-    transcripts_dir: Path = Field(default=Path("transcripts"), description="Transcripts.")
-    prompts_file: Path = Field(default=Path("prompts.json"), description="The agents.")
-    enable_transcripts: bool = Field(
-        default=True, description="false writes no word of any call anywhere."
-    )
-    record_calls: bool = Field(
-        default=False, description="Two-channel recordings under DATA_DIR/recordings."
-    )
-    transcripts_keep_days: int | None = Field(
-        default=None,
-        ge=0,
-        le=36_500,
-        description="Days until a call that is over is removed with its transcript; 0 keeps for "
-        "ever. Unset: 365, and 0 where an older version was upgraded.",
-    )
-    recordings_keep_days: int | None = Field(
-        default=None,
-        ge=0,
-        le=36_500,
-        description="Days until its recording is removed; 0 keeps for ever. "
-        "Unset: 90, and 0 where an older version was upgraded.",
-    )
-    max_concurrent_calls: Literal["auto"] | int = Field(
-        default="auto", description="A number, or auto for what this machine can carry."
-    )
-    max_call_seconds: int = Field(
-        default=900, ge=30, le=14_400, description="Longest call; the agent is told 30 s before."
-    )
-    calls_per_caller: int = Field(
-        default=12,
-        ge=1,
-        le=10_000,
-        description="Calls taken from one number in ten minutes, then it hears busy. Callers "
-        "without a number are one with five times as many.",
-    )
-    calls_at_once_per_caller: int = Field(
-        default=4,
-        ge=1,
-        le=1_000,
-        description="Calls of one number at the same time; without a number five times as many.",
-    )
-    calls_waiting: int = Field(
-        default=20,
-        ge=1,
-        le=1_000,
-        description="Calls taken whose sound has not come yet; each holds a model session.",
-    )
-    timezone: str = Field(default="Asia/Kolkata", description="Where you are.")
-    calling_hours: str = Field(
-        default="09:00-21:00",
-        description="Outbound calls and callbacks stay inside; 00:00-24:00 is always.",
-    )
-    calling_countries: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Country codes that may be called, and texted for a caller, by commas: "
-        "91,971. Empty takes those of your own numbers; * is everywhere. An API key may text "
-        "anywhere. Islands under code 1 only by name: 1876.",
-    )
-    daily_sms_limit: int = Field(
-        default=100,
-        ge=0,
-        le=1_000_000,
-        description="Texts a day to numbers that callers dictated, of this server; 0 sends none.",
-    )
-    daily_email_limit: int = Field(
-        default=100, ge=0, le=1_000_000, description="The same of e-mails."
-    )
-    daily_new_recipients: int = Field(
-        default=50,
-        ge=0,
-        le=1_000_000,
-        description="Of all these, a day: people who were never written to before.",
-    )
-    daily_whatsapp_limit: int = Field(
-        default=500,
-        ge=0,
-        le=1_000_000,
-        description="WhatsApp messages a day that callers ask for, by the number that they show.",
-    )
-    daily_callback_limit: int = Field(
-        default=200,
-        ge=0,
-        le=1_000_000,
-        description="Callbacks a day that are promised to callers, by the number that they show.",
-    )
-    owner_phones: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Your own numbers, +91..., by commas: never limited."
-    )
-    owner_emails: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description="Your own addresses, by commas: never limited, and agents may write them "
-        "anything; callers get prepared e-mails only.",
-    )
-    human_handoff_number: str = Field(
-        default="",
-        description="A human who takes calls over, +91..., or as in the country of TIMEZONE; "
-        "enables transfer_call.",
-    )
-    business_name: str = Field(
-        default="", description="Your name in mails, invitations and text messages."
-    )
-    outbound_calls_at_once: int = Field(
-        default=10, ge=1, le=1_000, description="Calls placed that ring or run, per provider."
-    )
-    outbound_calls_per_second: float = Field(
-        default=1.0, ge=0.001, le=100, description="Calls begun in a second, per provider."
-    )
-    outbound_calls_per_day: int = Field(
-        default=1_000,
-        ge=1,
-        le=1_000_000,
-        description="Calls placed in a day, in all; further ones wait for the next day.",
-    )
-    ring_seconds: int = Field(
-        default=45, ge=10, le=120, description="How long an outbound call rings."
-    )
-    callback_attempts: int = Field(
-        default=3, ge=1, le=10, description="Calls made for one callback until it is reached."
-    )
-    callback_retry_minutes: int = Field(
-        default=15, ge=1, le=1_440, description="Between two of them."
-    )
-    callback_window_minutes: int = Field(
-        default=120,
-        ge=1,
-        le=10_080,
-        description="How late a callback is still made after a breakdown, not counting nights.",
     )
 
     smtp_host: str = Field(default="", description="Mail server; enables send_email.")

@@ -438,13 +438,8 @@ async def test_reach_is_that_of_whoever_places_the_callback(
 ) -> None:
     """Outside of a call the default provider does, as the API has it."""
     outside = tool(Book(), reach=CountryAllowList(frozenset({"91"})), dials=dials)
-    rules = DialRules(
-        dict.fromkeys(dials, ""),
-        (),
-        CallingHours(time(9), time(21)),
-        INDIA,
-        CountryAllowList(frozenset({"91"})),
-    )
+    hours, reach = CallingHours(time(9), time(21)), CountryAllowList(frozenset({"91"}))
+    rules = DialRules(dict.fromkeys(dials, ""), (), hours, INDIA, reach)
 
     result = await use(outside, {"when": "tomorrow 6 pm"}, to="+882160000001")
 
