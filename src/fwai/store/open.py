@@ -178,10 +178,10 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         await claim(database)
         store = _build(database, contact, options)
         await store.witness.look(file_written)
-        closed = await store.membership.open()
-        await store.storage.try_folders()
-        _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
         try:
+            closed = await store.membership.open()
+            await store.storage.try_folders()
+            _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
             async with _running(store):
                 yield store
         finally:
