@@ -78,7 +78,7 @@ def check_counts_from_now(words: WordCursor, start: int) -> bool:
     if _says_before(before):
         beside = [*around, *behind[:1]]
         if _then_call(words.peek(ahead), words.peek(-1), behind, words.peek()):
-            beside = around
+            beside = list(around)
         if any(word.kind is Kind.THING and word.value == LASTING for word in beside):
             refuse(NOT_FROM_NOW)  # "in a 30 minute demo"
         return True
