@@ -18,9 +18,6 @@ BUILD_PRODUCTS: Final = (".whl", ".egg", ".pyc", ".so", ".tar.gz", ".zip", ".log
 
 # What is longer for a reason: path, or path:name.
 LONG: Final[dict[str, str]] = {
-    "src/fwai/config/settings.py": "declarative: every setting with its description",
-    "src/fwai/config/settings.py:Settings": "declarative: every setting with its description",
-    "src/fwai/web/models.py": "declarative: every body of the API",
     "src/fwai/wiring/app.py:open_server": "the one visible order in which a server is built",
     "src/fwai/wiring/jobs.py:background_jobs": "declarative: the handler of every kind of job",
     "src/fwai/store/open.py:_build": "declarative: one object per thing that is kept",

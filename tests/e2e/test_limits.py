@@ -8,6 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from e2e.house import House
 from e2e.test_http_edges import BEARER, KEY, Asked, routes, serving
@@ -100,6 +103,39 @@ async def test_a_flood_of_signed_answers_opens_few_model_sessions(tmp_path: Path
     assert sum('reason="busy"' in one.text for one in answers) == 296
     assert open_sessions <= 4
     assert "<Stream" in other.text
+
+
+async def test_a_flood_of_bad_stream_tokens_counts_and_says_little(tmp_path: Path) -> None:
+    """It hears 429 where nothing can be the provider's; a handshake with a token is looked at."""
+    statuses: dict[str, list[int]] = {"token": [], "none": [], "elsewhere": [], "page": []}
+    async with serving(tmp_path) as (house, _), httpx.AsyncClient() as client:
+        base = house.url.replace("http", "ws", 1)
+        with capture_logs() as logs:
+            asked = [("token", "/plivo/stream?t=guess")] * 100
+            asked += [("none", "/plivo/stream"), ("elsewhere", "/exotel/guess/stream/x")] * 3
+            for name, path in asked:
+                with pytest.raises(InvalidStatus) as refusal:
+                    await connect(base + path, additional_headers=FLOODER)
+                statuses[name].append(refusal.value.response.status_code)
+        other = await client.get(f"{house.url}/", headers=FLOODER)
+
+    assert statuses["token"] == [403] * 100
+    assert statuses["none"] == statuses["elsewhere"] == [429] * 3
+    assert other.status_code == 429
+    told = [log for log in logs if log["event"] == "stream_refused"]
+    assert [(log["reason"], log["address"]) for log in told] == [("token or signature", "ipv4")]
+
+
+async def test_a_websocket_to_nowhere_counts_as_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, refused_requests_per_minute=5) as (house, _):
+        url = f"{house.url.replace('http', 'ws', 1)}/nowhere"
+        statuses = []
+        for _ in range(7):
+            with pytest.raises(InvalidStatus) as refusal:
+                await connect(url, additional_headers=FLOODER)
+            statuses.append(refusal.value.response.status_code)
+
+    assert statuses == [403] * 5 + [429] * 2
 
 
 async def test_a_key_that_asks_too_often_learns_when_to_come_again(tmp_path: Path) -> None:

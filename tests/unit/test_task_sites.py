@@ -61,6 +61,7 @@ ENDURING = {
     "calls/manager.py CallManager.run": {"call_records"},
     "store/open.py _running": {
         "file_writer", "database_writer", "database_log", "membership", "storage_watch",
+        "erasing_again",
     },
     "wiring/app.py open_server": {
         "failures", "limit_alarms", "model_watch", "message_reports", "session_secret", "worker",

@@ -26,6 +26,7 @@ CLOSE_S: Final = 2.0
 MAX_WIRE_ERRORS: Final = 3  # in a row
 EARLY_EVENTS: Final = 500
 MAX_AWAITED_MARKS: Final = 1000  # as many as Plivo holds
+OWN_CODES: Final = 3_000  # from here on close codes mean what a peer wants them to mean
 BUFFERED_MS: Final = 2_000  # of speech that may wait for a slow peer
 
 _log = structlog.get_logger()
@@ -209,7 +210,8 @@ class WebSocketLeg:
 
     def _closed(self, code: int, reason: str) -> None:  # noqa: ARG002 - a peer's words stay out
         if not self._started.done():
-            self._started.set_exception(WireError(f"the stream closed before it started ({code})"))
+            said = code if code < OWN_CODES else "own code"
+            self._started.set_exception(WireError(f"the stream closed before it started ({said})"))
         stalled = self._socket is not None and self._socket.stalled
         if stalled:
             _log.warning("stream_stalled", dropped=self.dropped_messages)

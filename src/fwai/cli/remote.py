@@ -16,7 +16,7 @@ from fwai.config.settings import Settings
 from fwai.domain.api_key import Permission
 from fwai.domain.call_event import format_clock_time
 from fwai.errors import StoreError
-from fwai.http.secret_file import LOCAL_KEY_FILE, read_secret
+from fwai.secret_file import LOCAL_KEY_FILE, read_secret
 
 TIMEOUT_S: Final = 20.0
 POLL_S: Final = 1.0

@@ -1,6 +1,6 @@
 """Outbound calls: requests, accepted calls, and the rules for dialling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -85,6 +85,20 @@ class DialRules:
         Raises:
             FieldError: It is in no country that may be called.
         """
-        carrier = provider or next(iter(self.providers), "")
-        if carrier != WHATSAPP and not self.reach.allows(number):
-            raise FieldError("to", f"{self.reach.refusal(number)} CALLING_COUNTRIES has the list")
+        if refusal := out_of_reach(number, self.reach, provider, self.providers):
+            raise FieldError("to", f"{refusal} CALLING_COUNTRIES has the list")
+
+
+def out_of_reach(
+    number: str, reach: CountryAllowList, provider: str, providers: Iterable[str]
+) -> str:
+    """Return why a number may not be called, in one sentence; empty when it may be.
+
+    Args:
+        number: E.164.
+        reach: Countries that may be called by telephone.
+        provider: Who carries the call; empty is the default one.
+        providers: Those that can place calls, the default one first.
+    """
+    carrier = provider or next(iter(providers), "")
+    return "" if carrier == WHATSAPP or reach.allows(number) else reach.refusal(number)

@@ -1,8 +1,9 @@
 """Parses lengths of time: "2 hours", "sava do ghante", "an hour and a half"."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from fwai.domain.spoken_time_cursor import WordCursor
+from fwai.domain.spoken_time_cursor import END, WordCursor
 from fwai.domain.spoken_time_figures import decimal_sixtieths, is_hundreds
 from fwai.domain.spoken_time_kinds import DAY_S, HOUR_S, LASTING, Kind, Word
 from fwai.domain.spoken_time_refusals import NOT_FROM_NOW, refuse
@@ -76,6 +77,8 @@ def check_counts_from_now(words: WordCursor, start: int) -> bool:
         refuse(NOT_FROM_NOW)  # a length "of" something
     if _says_before(before):
         beside = [*around, *behind[:1]]
+        if _then_call(words.peek(ahead), words.peek(-1), behind, words.peek()):
+            beside = list(around)
         if any(word.kind is Kind.THING and word.value == LASTING for word in beside):
             refuse(NOT_FROM_NOW)  # "in a 30 minute demo"
         return True
@@ -86,6 +89,16 @@ def check_counts_from_now(words: WordCursor, start: int) -> bool:
     if words.named or (clock and unit.text in HOURS_OF_CLOCK):
         refuse(NOT_FROM_NOW)  # "17 hrs" may be 17:00
     return False
+
+
+def _then_call(first: Word, unit: Word, behind: Sequence[Word], following: Word) -> bool:
+    """Whether "call" behind a duration is what to do then: "in 10 minutes call".
+
+    "In a 10 minute call" is how long it lasts; of several minutes nobody says "in 10 minutes call"
+    of a call's length.
+    """
+    several = first.kind is Kind.NUMBER and unit.text.endswith("s")
+    return several and [word.text for word in behind] == ["call"] and following is END
 
 
 def _says_before(word: Word) -> bool:

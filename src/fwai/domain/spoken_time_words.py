@@ -18,6 +18,16 @@ _TOKEN = re.compile(
 )
 _INNER_PUNCTUATION = re.compile(rf"(?<=[{_LETTERS}])[-'’.]+(?=[{_LETTERS}])")  # noqa: RUF001
 _SPACED_COLON = re.compile(r"(?<![\d:])(\d{1,2})(?: *: +| +: *)(?=\d\d(?![\d:]))")
+# An ISO date and time with AM or PM behind it, and "5th.12": the fifth of the twelfth month.
+_ISO_T = re.compile(r"(?<![\d-])(\d{4}-\d\d-\d\d)t(?=\d{1,2}:\d\d)")
+_NTH_OF_MONTH = re.compile(
+    r"(?<![\d.:/-])(\d{1,2})(?:st|nd|rd|th)[./](0?[1-9]|1[0-2])(?![\d.:/-]*\d)"
+    r"(?! *(?:[ap]\.? ?m\b|baje|bje|o ?'?clock|बजे))"
+)
+_MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
 _BREAKS = frozenset(",.;!?()-–—।\"“”‘’'")  # noqa: RUF001
 _LONGEST_PHRASE = 5
 _LONGEST_NUMBER = 6
@@ -28,9 +38,11 @@ _Table = dict[str, tuple[Word, ...]]
 
 def tokenize(text: str) -> list[Word]:
     """Tokenize ``text``; every word is kept, those that say nothing about when as asides."""
-    plain = _INNER_PUNCTUATION.sub(
-        lambda found: " " if "-" in found[0] else "", _normalize(text.translate(_FULL_WIDTH))
+    plain = _NTH_OF_MONTH.sub(
+        lambda found: f"{found[1]}th {_MONTH_NAMES[int(found[2]) - 1]}",
+        _ISO_T.sub(r"\1 ", _normalize(text.translate(_FULL_WIDTH))),
     )
+    plain = _INNER_PUNCTUATION.sub(lambda found: " " if "-" in found[0] else "", plain)
     tokens = _TOKEN.findall(_SPACED_COLON.sub(r"\1:", plain))
     words: list[Word] = []
     at = 0

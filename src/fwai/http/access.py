@@ -28,8 +28,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fwai.domain.api_key import GRANTS, LOCAL_KEY, LOOPBACK, ApiKey, Permission, Role, roles_with
 from fwai.domain.wall_clock import WallClock
 from fwai.http.problem import ProblemError
-from fwai.http.secret_file import SessionSecret
 from fwai.http.wrong_keys import WrongKeys
+from fwai.secret_file import SessionSecret
 
 COOKIE: Final = "fwai_session"
 SESSION_S: Final = 8 * 3600

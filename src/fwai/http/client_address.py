@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from fwai.domain.host import Network
@@ -77,3 +78,11 @@ def counted(address: Address) -> str:
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+def address_kind(connection: HTTPConnection) -> str:
+    """Return what may be said in a log of whose a request is: ``ipv4``, ``ipv6``, ``unproven``."""
+    address: str = getattr(connection.state, "client_address", "")
+    if not address:
+        return "unproven"
+    return "ipv6" if ":" in address else "ipv4"

@@ -10,6 +10,9 @@ and comes from an address of which we know that it is the client's own. Whatever
 is looked at, always, and a verified request is answered as if there were no limits here; what it
 may begin is bounded elsewhere (`calls/admission`).
 
+A handshake of a WebSocket is a request like any other: refused, it counts, and one that cannot be a
+provider's media stream is told to wait where its address is.
+
 Everybody else has a limit per address and per key, and one on what was refused: keys that were
 tried, pages that are not there. An address that is not proven (`client_address`) has none: it may
 be everybody's.
@@ -18,12 +21,13 @@ be everybody's.
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from fastapi import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fwai.http.access import presented
@@ -47,11 +51,12 @@ class Webhook:
 
     Attributes:
         path: What they begin with.
-        claims: Whether a request says that it is the provider's: it has a signature, good or not.
+        claims: Whether a request says that it is the provider's: it has a signature, good or not;
+            a handshake of a WebSocket may have a token instead.
     """
 
     path: str
-    claims: Callable[[Request], bool]
+    claims: Callable[[HTTPConnection], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class RateLimits:
 
 
 class RateLimiter:
-    """ASGI middleware that answers 429. WebSockets go through as they are.
+    """ASGI middleware that answers 429.
 
     Args:
         app: The routes.
@@ -101,23 +106,36 @@ class RateLimiter:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         address = self._addresses.of(scope)
         scope.setdefault("state", {})["client_address"] = address
-        problem = self._refusal(Request(scope), address)
+        if scope["type"] == "websocket":
+            problem = self._refusal_of_handshake(HTTPConnection(scope), address)
+        else:
+            problem = self._refusal(Request(scope), address)
         if problem is not None:
             await problem.response()(scope, receive, send)
             return
         refusals = _REFUSALS_OF_KEYS if scope["path"].startswith(_WITH_KEYS) else _REFUSALS
 
         async def watched(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in refusals:
+            if _refuses(message, refusals):
                 self._rates.count(self._limits.refused, address)
             await send(message)
 
         await self._app(scope, receive, watched if address else send)
+
+    def _refusal_of_handshake(self, handshake: HTTPConnection, address: str) -> ProblemError | None:
+        """Return why a WebSocket is refused unseen; None when it is passed on."""
+        if not address or any(
+            handshake.scope["path"].startswith(webhook.path) and webhook.claims(handshake)
+            for webhook in self._limits.webhooks
+        ):
+            return None
+        refused = self._limits.refused
+        return self._problem(refused, self._rates.full(refused, address))
 
     def _refusal(self, request: Request, address: str) -> ProblemError | None:
         """Return why a request is refused; None when it is passed on."""
@@ -165,3 +183,11 @@ class RateLimiter:
         if now - self._reported.get(reason, -REPORT_S) >= REPORT_S:
             self._reported[reason] = now
             _log.warning("requests_limited", reason=reason, refused=self.refused[reason])
+
+
+def _refuses(message: Message, refusals: Collection[int]) -> bool:
+    """Whether an application's message refuses the request or the handshake."""
+    kind = message["type"]
+    if kind == "websocket.close":  # what was accepted is closed by picows, past this place
+        return True
+    return kind.endswith("http.response.start") and message["status"] in refusals

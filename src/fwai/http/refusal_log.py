@@ -1,4 +1,4 @@
-"""Counts refused requests, and tells of each reason at most once a minute."""
+"""Counts refused requests, and tells of each reason and kind of address at most once a minute."""
 
 import time
 from collections import Counter
@@ -21,26 +21,30 @@ class RefusalLog:
         now: Monotonic time in seconds.
 
     Attributes:
-        counts: By reason, since the start; reasons are ours, so they are few.
+        counts: By reason and kind of address, since the start; reasons are ours, so they are few.
     """
 
     def __init__(self, event: str, now: Callable[[], float] = time.monotonic) -> None:
         self._event = event
         self._now = now
-        self._reported: dict[str, float] = {}
-        self.counts: Counter[str] = Counter()
+        self._reported: dict[tuple[str, str], float] = {}
+        self.counts: Counter[tuple[str, str]] = Counter()
 
-    def add(self, reason: str, **facts: object) -> None:
+    def add(self, reason: str, address: str = "", **facts: object) -> None:
         """Count one, and log it unless one of the same reason was within the last minute.
 
         Args:
             reason: One of few; nothing that a stranger wrote.
+            address: The kind of its address (`client_address.address_kind`); empty: not told apart.
             facts: Further values of the line.
         """
-        if reason not in self.counts and len(self.counts) >= MAX_REASONS:
-            reason = "other"
-        self.counts[reason] += 1
+        key = (reason, address)
+        if key not in self.counts and len(self.counts) >= MAX_REASONS:
+            key = ("other", "")
+        self.counts[key] += 1
         now = self._now()
-        if now - self._reported.get(reason, -REPORT_S) >= REPORT_S:
-            self._reported[reason] = now
-            _log.warning(self._event, reason=reason, refused=self.counts[reason], **facts)
+        if now - self._reported.get(key, -REPORT_S) >= REPORT_S:
+            self._reported[key] = now
+            if address:
+                facts["address"] = address
+            _log.warning(self._event, reason=key[0], refused=self.counts[key], **facts)

@@ -164,7 +164,8 @@ class CallHandler(Protocol):
         """Hold a token for one connection, as long as the context lasts.
 
         The value says whether a stream with this token may be accepted at all: it is good, it was
-        given to ``provider``, and no other connection holds it.
+        given to ``provider``, and no other connection holds it. The context ends early when a newer
+        connection takes over the token of one that was silent.
         """
         ...
 

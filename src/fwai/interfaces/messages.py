@@ -1,11 +1,10 @@
 """Messages out, and what is kept of them: providers' reports, who was invited."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
 from fwai.domain.delivery import MessageReport, SentMessage
-from fwai.domain.job import NewJob
 
 
 class SmsSender(Protocol):
@@ -134,7 +133,6 @@ class QuotaStore(Protocol):
         self,
         day: str,
         most: Mapping[str, int],
-        told: Mapping[str, Iterable[NewJob]],
         *,
         recipient: str = "",
         asked_by: str = "",
@@ -145,7 +143,6 @@ class QuotaStore(Protocol):
         Args:
             day: ISO 8601.
             most: How many there may be, by limit.
-            told: Jobs that are written once a limit is reached.
             recipient: Remembered from now on as somebody who was written to.
             asked_by: Who asked for that.
             if_new: The limit that counts only when the recipient was not known.

@@ -2,19 +2,23 @@
 
 What is refused because of a limit comes in floods, so each limit is told of once an hour at most,
 and whoever reaches one is not held up: what is to be told waits here until the database takes it.
+A daily limit belongs to the whole installation and is told once a day: its event has the same key
+in each process and after each start.
 """
 
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from fwai.domain.call_event import LIMIT_REACHED
+from fwai.domain.quota import Quota, quota_data
 from fwai.errors import StoreError
 from fwai.interfaces.jobs import JobQueue
 from fwai.jobs.events import Events
@@ -28,8 +32,17 @@ STOP_S: Final = 2.0
 _log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What is to be told."""
+
+    key: str
+    data: Mapping[str, Any]
+    at: datetime
+
+
 class LimitAlarm:
-    """Implements ``LimitAlarms``.
+    """Implements ``LimitAlarms`` and ``DailyLimitAlarms``.
 
     Args:
         zone: Whose days are meant.
@@ -45,7 +58,8 @@ class LimitAlarm:
         self._zone = zone
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, tuple[int, datetime]] = {}
+        self._waiting: dict[str, _Waiting] = {}
+        self._days: dict[str, str] = {}  # of each daily limit: the last one that was told
         self._told: dict[str, float] = {}
         self._logged: dict[str, float] = {}
         self._wake = asyncio.Event()
@@ -64,8 +78,15 @@ class LimitAlarm:
             _log.warning("limit_reached", limit=limit, most=most, times=self.times[limit])
         if now - self._told.get(limit, -TELL_S) >= TELL_S:
             self._told[limit] = now
-            self._waiting[limit] = (most, self._clock())
-            self._wake.set()
+            self._wait(limit, *self._hourly(limit, most))
+
+    def used_up(self, quota: Quota, day: str) -> None:
+        """Tell of a daily limit that is reached, once a day."""
+        if self._days.get(quota.name) == day:
+            return
+        self._days[quota.name] = day
+        _log.warning("limit_reached", limit=quota.name, most=quota.most, setting=quota.setting)
+        self._wait(quota.name, f"{day}:{quota.name}", quota_data(quota, day))
 
     async def run(self, queue: JobQueue, events: Events) -> None:
         """Tell of what was reached until `stop`."""
@@ -86,20 +107,28 @@ class LimitAlarm:
 
     async def _tell(self, queue: JobQueue, events: Events) -> bool:
         """Tell what waits; False when the database failed."""
-        for limit, (most, at) in list(self._waiting.items()):
-            data = {
-                "limit": limit.lower(),
-                "most": most,
-                "day": at.astimezone(self._zone).date().isoformat(),
-                "setting": limit,
-                "fix": f"look on the list of calls whose they are; raise {limit} if that is right",
-            }
-            key = f"{limit}:{self._process}:{int(at.timestamp())}"
+        for limit, one in list(self._waiting.items()):
             try:
-                for job in events.new(LIMIT_REACHED, key, data, at=at):
+                for job in events.new(LIMIT_REACHED, one.key, one.data, at=one.at):
                     await queue.enqueue(job)
             except StoreError as exc:
                 _log.error("limit_not_told", limit=limit, error=str(exc))
                 return False
-            self._waiting.pop(limit, None)
+            if self._waiting.get(limit) is one:
+                del self._waiting[limit]
         return True
+
+    def _hourly(self, limit: str, most: int) -> tuple[str, Mapping[str, Any]]:
+        """Return the key and the data of an event of this process."""
+        at = self._clock()
+        return f"{limit}:{self._process}:{int(at.timestamp())}", {
+            "limit": limit.lower(),
+            "most": most,
+            "day": at.astimezone(self._zone).date().isoformat(),
+            "setting": limit,
+            "fix": f"look on the list of calls whose they are; raise {limit} if that is right",
+        }
+
+    def _wait(self, limit: str, key: str, data: Mapping[str, Any]) -> None:
+        self._waiting[limit] = _Waiting(key, data, self._clock())
+        self._wake.set()

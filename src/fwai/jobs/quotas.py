@@ -3,29 +3,22 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, tzinfo
 
-import structlog
-
-from fwai.domain.call_event import LIMIT_REACHED
 from fwai.domain.failure import Area, Failure, Trouble
-from fwai.domain.job import NewJob
-from fwai.domain.quota import NEW_RECIPIENTS, Quota, quota_data
+from fwai.domain.quota import NEW_RECIPIENTS, Quota
+from fwai.interfaces.limits import UNHEARD, DailyLimitAlarms
 from fwai.interfaces.messages import QuotaStore
-from fwai.jobs.events import Events
-
-_log = structlog.get_logger()
 
 
 class Quotas:
     """Counts what is sent on behalf of callers. Implements ``MessageQuotas``.
 
-    A limit that is reached is told once a day by an event, and stands on ``/readyz`` until the day
-    is over.
+    A limit that is reached stands on ``/readyz`` until the day is over.
 
     Args:
         store: Counts, for all processes of this installation.
         quotas: The limits; what has none is not counted.
         zone: Whose days are meant.
-        events: Makes the jobs of the event.
+        alarms: Told of limits that are reached.
         clock: The time now, aware.
     """
 
@@ -34,13 +27,13 @@ class Quotas:
         store: QuotaStore,
         quotas: Iterable[Quota],
         zone: tzinfo,
-        events: Events,
+        alarms: DailyLimitAlarms = UNHEARD,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._quotas = {one.name: one for one in quotas}
         self._zone = zone
-        self._events = events
+        self._alarms = alarms
         self._clock = clock
         self._reached: dict[str, tuple[str, Failure]] = {}  # by limit: the day, what to tell
 
@@ -73,7 +66,6 @@ class Quotas:
         full, reached = await self._store.take(
             day,
             {one.name: one.most for one in wanted},
-            {one.name: self._event(one, day) for one in wanted},
             recipient=recipient,
             asked_by=asked_by,
             if_new=NEW_RECIPIENTS,
@@ -106,7 +98,4 @@ class Quotas:
         quota, now = self._quotas[name], self._clock()
         cause = f"the {quota.most} {quota.label} of today are used up"
         self._reached[name] = day, Failure(Trouble(Area.LIMITS, name, cause, quota.fix), now, now)
-        _log.warning("limit_reached", limit=name, most=quota.most, setting=quota.setting)
-
-    def _event(self, quota: Quota, day: str) -> Sequence[NewJob]:
-        return self._events.new(LIMIT_REACHED, f"{day}:{quota.name}", quota_data(quota, day))
+        self._alarms.used_up(quota, day)

@@ -65,15 +65,37 @@ def load_prompts(
 ) -> Mapping[str, AgentProfile]:
     """Load every agent of the file; ids that begin with ``_`` are templates and skipped.
 
+    Args: Those of `read_prompts`.
+
+    Raises:
+        ConfigError: Every problem of the file, each with agent, key and fix.
+    """
+    agents, problems = read_prompts(
+        path, voices=voices, tools=tools, languages=languages, regions=regions
+    )
+    if problems:
+        raise ConfigError(problems)
+    return agents
+
+
+def read_prompts(
+    path: Path,
+    *,
+    voices: Collection[str],
+    tools: Collection[str],
+    languages: Mapping[str, str] | None = None,
+    regions: Sequence[str] = (),
+) -> tuple[Mapping[str, AgentProfile], list[str]]:
+    """Return the agents as far as they can be read, and every problem of the file.
+
+    What is wrong in itself is left out of an agent, so that the rest can still be judged.
+
     Args:
         path: The file.
         voices: Names a ``voice`` may have.
         tools: Names ``tools`` may have, whether configured or not.
         languages: English names of the languages ``language`` may have, by code; None is any.
         regions: Country of ``numbers`` that are written as at home, ISO 3166.
-
-    Raises:
-        ConfigError: Every problem of the file, each with agent, key and fix.
     """
     body, problems = read_json_file(path)
     agents: dict[str, AgentProfile] = {}
@@ -100,9 +122,7 @@ def load_prompts(
     if not agents and not problems:
         problems.append(f"{path.name}: no agent in it; add one with name and prompt")
     problems += _duplicate_numbers(path.name, agents)
-    if problems:
-        raise ConfigError(problems)
-    return agents
+    return agents, problems
 
 
 def _read_agent(raw: object, where: str, problems: list[str]) -> _Agent | None:

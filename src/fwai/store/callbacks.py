@@ -22,6 +22,7 @@ from fwai.store.calls import Calls
 from fwai.store.database import Database
 from fwai.store.job_tables import callbacks
 from fwai.store.jobs import Jobs
+from fwai.store.tables import calls
 from fwai.store.transcript_files import clean_text
 
 _OPEN: Final = [state.value for state in CallbackState if not state.final]
@@ -189,7 +190,8 @@ class Callbacks:
         """Write what became of it after a call; None when that call is not the one being made.
 
         ``state`` is final, or scheduled, which writes the job of the next call, due at
-        ``retry_at``. The promised time stays as it was.
+        ``retry_at``. The promised time stays as it was. A call that was refused before it was kept
+        is none: the promise neither names nor counts it.
 
         Raises:
             ValueError: The state and ``retry_at`` do not fit.
@@ -200,7 +202,8 @@ class Callbacks:
         here = (callbacks.c.id == callback_id) & (callbacks.c.last_call_id == call_id)
         here &= _is(CallbackState.CALLING)
         async with self._database.write() as connection:
-            settled = await self._step(connection, here, {"state": state.value})
+            values = await _settled(connection, call_id, state)
+            settled = await self._step(connection, here, values)
             for callback in settled:
                 following = [_call_job(callback, retry_at)] if retry_at else []
                 await self._jobs.add(connection, [*following, *also(callback)])
@@ -286,6 +289,16 @@ class Callbacks:
 async def _first(connection: AsyncConnection, query: Select[Any]) -> Callback | None:
     row = (await connection.execute(query)).mappings().first()
     return None if row is None else _callback(row)
+
+
+async def _settled(
+    connection: AsyncConnection, call_id: str, state: CallbackState
+) -> Mapping[str, Any]:
+    """Return what a callback becomes after a call, which may never have been kept."""
+    kept = select(calls.c.id).where(calls.c.id == call_id)
+    if state is CallbackState.MISSED and await connection.scalar(kept) is None:
+        return {"state": state.value, "last_call_id": "", "attempts": callbacks.c.attempts - 1}
+    return {"state": state.value}
 
 
 def _is(state: CallbackState) -> ColumnElement[bool]:

@@ -12,30 +12,32 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-import structlog
 from sqlalchemy import select
 
 from fwai.errors import StoreError
+from fwai.secret_file import kept_secret
 from fwai.store.database import Database
 from fwai.store.folders import make_folder
 from fwai.store.job_tables import erasures
 
-KEY_BYTES: Final = 32
-KEY_MODE: Final = 0o600
 LIST_MODE: Final = 0o640
 KEY_FILE: Final = "erasure_key"
 LIST_FILE: Final = "erased.jsonl"
 DIGEST_CHARS: Final = 64
+LOST_KEY: Final = (
+    f"put it back from a backup, or remove both {KEY_FILE} and {LIST_FILE}: then a restored backup "
+    "brings back who was erased"
+)
 
-_log = structlog.get_logger()
+
+class ErasureListError(StoreError):
+    """The list or its key cannot be used; the text names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class ErasureList:
                 file.flush()
                 os.fsync(handle)
         except OSError as exc:
-            raise StoreError(f"the list of erasures {path}: {exc.strerror}") from exc
+            raise ErasureListError(f"the list of erasures {path}: {exc.strerror}") from exc
         return digest
 
     def _read(self) -> dict[str, datetime]:
@@ -123,48 +125,20 @@ class ErasureList:
         except FileNotFoundError:
             return {}
         except OSError as exc:
-            raise StoreError(f"the list of erasures {path}: {exc.strerror}") from exc
+            raise ErasureListError(f"the list of erasures {path}: {exc.strerror}") from exc
         return dict(entry for line in lines if (entry := _entry(line)) is not None)
 
     def _key(self) -> bytes:
         path = self.folder / KEY_FILE
         try:
             make_folder(self.folder)
-            key = _read_key(path) or _make_key(path)
+            return bytes.fromhex(kept_secret(path, LOST_KEY))
+        except ValueError:
+            raise ErasureListError(f"{path} holds no key; {LOST_KEY}") from None
         except OSError as exc:
-            raise StoreError(f"the key of the list of erasures {path}: {exc.strerror}") from exc
-        return key
-
-
-def _read_key(path: Path) -> bytes | None:
-    try:
-        return bytes.fromhex(path.read_text("ascii").strip()) or None
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise StoreError(
-            f"{path} is no key of the list of erasures; put it back from a backup, or remove both "
-            f"{KEY_FILE} and {LIST_FILE}: then a restored backup brings back who was erased"
-        ) from None
-
-
-def _make_key(path: Path) -> bytes:
-    """Make the key; of two processes that begin together one makes it."""
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, KEY_MODE)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(KEY_BYTES) + "\n")
-            file.flush()
-            os.fsync(handle)
-        with suppress(FileExistsError):
-            path.hardlink_to(scratch)
-    finally:
-        scratch.unlink()
-    key = _read_key(path)
-    if key is None:
-        raise StoreError(f"the key of the list of erasures {path} vanished")
-    return key
+            raise ErasureListError(f"{path} cannot be made: {exc.strerror}") from exc
+        except StoreError as exc:
+            raise ErasureListError(f"the list of erasures has no key: {exc}") from exc
 
 
 def _digest(key: bytes, phone: str) -> str:

@@ -33,6 +33,7 @@ WATCH_S: Final = 6.0
 CONTACT_S: Final = 5.0  # for one heartbeat
 LOOK_S: Final = 30.0  # for one look, with what is taken over
 STOP_S: Final = 2.0
+FIRST_EPOCH: Final = 1
 
 _log = structlog.get_logger()
 
@@ -128,9 +129,10 @@ class Membership:
 
     async def stop(self) -> None:
         """Say that nothing is left behind; what cannot be said the others find out."""
+        epoch = self._owner.epoch or FIRST_EPOCH  # cut short while it registered
         try:
             async with asyncio.timeout(STOP_S):
-                await self.instances.stop(self._owner.id, self._owner.epoch)
+                await self.instances.stop(self._owner.id, epoch)
         except (StoreError, TimeoutError) as exc:
             _log.warning("instance_stop_not_written", error=type(exc).__name__)
 

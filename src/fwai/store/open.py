@@ -15,7 +15,6 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState
 from fwai.domain.failure import UNWATCHED
 from fwai.domain.instance import InstanceStatus, Owner
 from fwai.domain.job import Job, JobState, NewJob
-from fwai.errors import StoreError
 from fwai.interfaces.failures import Failures
 from fwai.interfaces.store import BookingNotices
 from fwai.store import voice_messages
@@ -39,6 +38,7 @@ from fwai.store.crash_recovery import (
 from fwai.store.database import Database
 from fwai.store.database_watch import DatabaseWatch
 from fwai.store.demo_guard import claim
+from fwai.store.erasing_again import ErasingAgain
 from fwai.store.erasure import Erasure
 from fwai.store.erasure_list import ErasureList
 from fwai.store.file_writer import FileWriter
@@ -181,12 +181,11 @@ async def open_store(options: StoreOptions) -> AsyncIterator[Store]:
         await claim(database)
         store = _build(database, contact, options)
         await store.witness.look(file_written)
-        closed = await store.membership.open()
-        await store.storage.try_folders()
-        _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
         try:
+            closed = await store.membership.open()
+            await store.storage.try_folders()
+            _log.info("store_opened", database=database.place, dangling_calls_closed=closed)
             async with _running(store):
-                await _finish_erasures(store)
                 yield store
         finally:
             await store.membership.stop()
@@ -270,18 +269,10 @@ def _build(database: Database, contact: Database, options: StoreOptions) -> Stor
         _erasure(database, kept, flush, options.data_dir),
         Keeping(database, kept, flush),
         ClockWitness(database),
-        QuotaCounts(database, jobs),
+        QuotaCounts(database),
         VoiceMessages(messages_dir, storage.flushed),
         options,
     )
-
-
-async def _finish_erasures(store: Store) -> None:
-    """Erase whom a crash or a restored backup has left; calls are answered all the same."""
-    try:
-        await store.erasure.erase_again()
-    except StoreError as exc:
-        _log.error("erasures_not_finished", error=str(exc), fix="mend it and restart the server")
 
 
 def _erasure(
@@ -311,6 +302,7 @@ async def _running(store: Store) -> AsyncIterator[None]:
     tasks = asyncio.TaskGroup()
     await tasks.__aenter__()
     failures = store.options.failures
+    again = ErasingAgain(store.erasure, failures)
 
     def start(run: Callable[[], Coroutine[Any, Any, None]], name: str) -> asyncio.Task[None]:
         return start_enduring(tasks, run, name, failures)
@@ -321,8 +313,10 @@ async def _running(store: Store) -> AsyncIterator[None]:
         start(store.database.keep_small, "database_log"),
         start(store.membership.run, "membership"),
         start(lambda: store.storage.run(store.files), "storage_watch"),
+        start(again.run, "erasing_again"),
     ]
     try:
+        await again.wait()
         yield
     finally:
         for task in others:

@@ -9,18 +9,16 @@ who asked: enough to know that somebody is not new, and to forget them.
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fwai.domain.job import NewJob
 from fwai.store.database import Database
 from fwai.store.installation import Installation
 from fwai.store.job_tables import daily_counts, installation, recipients
-from fwai.store.jobs import Jobs
 
 KEY: Final = "recipients_key"
 COUNTS_KEEP_DAYS: Final = 31
@@ -34,9 +32,8 @@ class _Full(Exception):  # noqa: N818 - it only leaves a transaction
 class QuotaCounts:
     """Implements ``QuotaStore``."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._jobs = jobs
         self._installation = Installation(database)
         self._key = ""
 
@@ -44,7 +41,6 @@ class QuotaCounts:
         self,
         day: str,
         most: Mapping[str, int],
-        told: Mapping[str, Iterable[NewJob]],
         *,
         recipient: str = "",
         asked_by: str = "",
@@ -70,10 +66,6 @@ class QuotaCounts:
         except _Full:
             used = {full: most[full]}
         reached = [name for name, count in used.items() if count >= most[name]]
-        if reached:
-            async with self._database.write() as connection:
-                await self._jobs.add(connection, [job for name in reached for job in told[name]])
-            self._jobs.notify()
         return full, reached
 
     async def give_back(self, day: str, name: str) -> None:

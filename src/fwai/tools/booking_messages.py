@@ -8,6 +8,7 @@ from fwai.domain.booking import Booking
 from fwai.domain.call import Call
 from fwai.domain.call_event import DEMO_BOOKED
 from fwai.domain.job import SEND_EMAIL, SEND_SMS, SEND_WHATSAPP, NewJob
+from fwai.domain.outbound import EVERYWHERE
 from fwai.domain.phone import CountryAllowList
 from fwai.domain.sms_template import (
     BOOKING_CONFIRMED,
@@ -17,7 +18,6 @@ from fwai.domain.sms_template import (
 )
 from fwai.templates.whatsapp_templates import TemplateError, render
 from fwai.tools.message_jobs import Announce
-from fwai.tools.recipient import EVERYWHERE
 from fwai.tools.times import format_short_time, format_time
 
 TEMPLATE: Final = "demo_booked"

@@ -1,6 +1,6 @@
 """Tools ``schedule_callback``, ``cancel_callback`` and ``do_not_call``."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from fwai.domain.call_event import CALLBACK_SCHEDULED, callback_data
 from fwai.domain.callback import MAX_NOTE, Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours, format_clock
 from fwai.domain.job import CALLBACK, NewJob
+from fwai.domain.outbound import out_of_reach
 from fwai.domain.quota import UNLIMITED
 from fwai.domain.spoken_time import format_spoken_time
 from fwai.errors import ToolError
@@ -29,7 +30,6 @@ DO_NOT_CALL: Final = "do_not_call"
 MAX_OPEN: Final = 3
 MAX_CHANGES_PER_CALL: Final = 6
 MAX_REASON: Final = 200
-_WHATSAPP: Final = "whatsapp"
 _FULL: Final = (
     f"{MAX_OPEN} callbacks are agreed with them already, so no further one. They can be canceled "
     "with cancel_callback."
@@ -68,7 +68,7 @@ def schedule_callback(
     *,
     zone: ZoneInfo,
     hours: CallingHours,
-    dials: Collection[str],
+    dials: Sequence[str],
     agent: str,
     rules: RecipientRules = ANYBODY,
     quotas: MessageQuotas = UNLIMITED,
@@ -82,7 +82,8 @@ def schedule_callback(
         announce: Builds the event jobs.
         zone: Time zone of the callers.
         hours: When calls may be made.
-        dials: Providers that can place calls; callers of others are called back by the default one.
+        dials: Providers that can place calls, the default one first; callers of others are called
+            back by that.
         agent: Agent of a callback that was scheduled outside of a call.
         rules: Where callers may be called back by telephone, and who the owner is.
         quotas: The server's limits, for all callbacks that callers ask for.
@@ -174,7 +175,7 @@ class CallbackScheduler:
         self,
         book: CallbackBook,
         announce: Announce,
-        dials: Collection[str],
+        dials: Sequence[str],
         agent: str,
         rules: RecipientRules,
         quotas: MessageQuotas,
@@ -192,10 +193,7 @@ class CallbackScheduler:
 
     def refusal(self, phone: str, call: Call | None) -> str:
         """Return why a person may not be called back, in words for them; empty when they may."""
-        reach = self._rules.reach
-        # A call on WhatsApp is paid to WhatsApp, wherever the person is.
-        by_telephone = self.provider(call) != _WHATSAPP
-        return reach.refusal(phone) if by_telephone and not reach.allows(phone) else ""
+        return out_of_reach(phone, self._rules.reach, self.provider(call), self.dials)
 
     async def open_for(self, context: ToolContext) -> list[Callback]:
         """Return what is promised to the person already, but for what this very call keeps.

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from fwai.domain.email_address import address
+from fwai.domain.outbound import EVERYWHERE
 from fwai.domain.phone import CountryAllowList, PhoneError, dialable
 from fwai.domain.read_back import Confirmation, ReadBack
 from fwai.errors import FieldError, ToolError
 from fwai.interfaces.tools import ToolContext
 
-EVERYWHERE: Final = CountryAllowList()
 CONFIRMED_DESCRIPTION: Final = (
     "Leave it out at first: the result asks you to read {what} back. True once the caller said "
     "that {what} is right."

@@ -10,9 +10,9 @@ from fwai.domain.call_event import call_data, call_summary, format_utc
 from fwai.domain.outbound import CallRequest
 from fwai.domain.record import CallRecord
 from fwai.web import paging
+from fwai.web.call_models import CallAccepted, CallData, CallPage, NewCall
 from fwai.web.errors import not_found, problem_responses
 from fwai.web.idempotency import Idempotency, Key, KeyUse, Reply
-from fwai.web.models import CallAccepted, CallData, CallPage, NewCall
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
 from fwai.web.values import is_safe_id, parse_asked_phone, parse_moment

@@ -151,7 +151,7 @@ def _from_http_exception(exc: HTTPException) -> ProblemError:
 def _from_validation_errors(errors: Sequence[Mapping[str, Any]]) -> ProblemError:
     if any(error["type"] == "json_invalid" for error in errors):
         return ProblemError("unreadable", "Unreadable", 400, "The body is not JSON.")
-    named = [{"field": _path(error["loc"]), "detail": _printable(hint(error))} for error in errors]
+    named = [{"field": _path(error["loc"]), "detail": printable(hint(error))} for error in errors]
     named = named[:MAX_ERRORS]
     problem = invalid_field(named[0]["field"], named[0]["detail"])
     if len(named) > 1:
@@ -163,9 +163,9 @@ def _path(loc: Sequence[str | int]) -> str:
     parts = [str(part) for part in loc]
     if len(parts) > 1 and parts[0] in _LOCATIONS:
         parts = parts[1:]
-    return ".".join(_printable(part) for part in parts)
+    return ".".join(printable(part) for part in parts)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return ``text`` without what UTF-8 cannot hold: field names come from the client."""
     return text.encode(errors="replace").decode()[:200]

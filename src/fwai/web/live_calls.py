@@ -10,10 +10,11 @@ from fwai.http.problem import ProblemError
 from fwai.http.sse import EventStreams
 from fwai.interfaces.calls import LiveSession
 from fwai.interfaces.tools import ToolContext
+from fwai.web.call_models import CallActionAccepted, SayRequest, TransferRequest
 from fwai.web.calls import CallPath, get_call
 from fwai.web.errors import conflict, problem_responses
 from fwai.web.event_streams import end_event, end_event_finder
-from fwai.web.models import CallActionAccepted, SayRequest, ToolAnswer, TransferRequest
+from fwai.web.models import ToolAnswer
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
 from fwai.web.tools import result_json, run_tool

@@ -2,22 +2,25 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from fwai.domain.api_key import Permission
+from fwai.domain.near_miss import nearest
+from fwai.errors import FieldError
 from fwai.http.access import Access
 from fwai.http.body import BodyTooLargeError, read_body
 from fwai.http.problem import ProblemError
 from fwai.interfaces.audit import AuditTrail
 from fwai.web.audit import audit_entry
-from fwai.web.errors import to_problem
+from fwai.web.errors import printable, to_problem
 from fwai.web.fallback import allowed_methods, no_such_address, wrong_method
 from fwai.web.permissions import rule_of
 
@@ -39,10 +42,12 @@ def api_route_class(access: Access, audit: AuditTrail) -> type[APIRoute]:
         def get_route_handler(self) -> Handler:
             handle = super().get_route_handler()
             rule = rule_of("".join(self.methods or ()), self.path)
+            known = list(_query_names(self.dependant))
 
             async def answered(request: Request) -> Response:
                 try:
                     request.state.client.require(rule.permission)
+                    _refuse_unknown(request.query_params, known)
                     if request.method != "GET":
                         request = await _buffer_body(request)
                     return await handle(request)
@@ -91,6 +96,33 @@ class NotFoundApp:
     def _problem(self, scope: Scope) -> ProblemError:
         methods = allowed_methods(self._routes(), scope)
         return wrong_method(methods) if methods else no_such_address()
+
+
+def _query_names(needs: Dependant) -> Iterator[str]:
+    """Yield the query parameters that a route reads, itself or by what it depends on."""
+    for parameter in needs.query_params:
+        yield parameter.alias
+    for inner in needs.dependencies:
+        yield from _query_names(inner)
+
+
+def _refuse_unknown(given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse query parameters that a route does not have: a filter with a typing error filters not.
+
+    Raises:
+        FieldError: Names them, and those that there are.
+    """
+    unknown = [name for name in given if name not in known]
+    if not unknown:
+        return
+    there = f"use {', '.join(known)}" if known else "this address takes none"
+    found = []
+    for name in unknown:
+        near = nearest(name, known)
+        meant = f"; did you mean {near}?" if near else ""
+        found.append(FieldError(printable(name), f"Unknown query parameter; {there}{meant}"))
+    found[0].others = tuple(found[1:])
+    raise found[0]
 
 
 async def _buffer_body(request: Request) -> Request:

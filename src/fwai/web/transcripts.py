@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from fwai.domain.call_event import format_clock_time, format_utc
 from fwai.domain.record import CallRecord, TurnRecord, joined
 from fwai.http.problem import ProblemError
+from fwai.web.call_models import Transcript
 from fwai.web.calls import CallPath, get_call
 from fwai.web.errors import conflict, not_found, problem_responses
-from fwai.web.models import Transcript
 from fwai.web.responses import json_response
 from fwai.web.services import ApiServices
 

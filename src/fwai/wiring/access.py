@@ -8,7 +8,7 @@ from fwai.config.secrets import MAKE_ONE
 from fwai.config.settings import Settings
 from fwai.errors import StoreError
 from fwai.http.access import Access
-from fwai.http.secret_file import LOCAL_KEY_FILE, SESSION_SECRET_FILE, SessionSecret, kept_secret
+from fwai.secret_file import LOCAL_KEY_FILE, SESSION_SECRET_FILE, SessionSecret, kept_secret
 
 _log = structlog.get_logger()
 

@@ -160,7 +160,7 @@ async def open_server(
         store = await stack.enter_async_context(open_store(options))
 
         jobs = JobSubmission(store.jobs, signals)
-        quotas = daily_quotas(settings, store, events)
+        quotas = daily_quotas(settings, store, alarms)
         await quotas.open()
         parts = ToolParts(
             providers, channels, jobs, announce, bookings, availability, webhooks, quotas

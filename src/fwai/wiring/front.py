@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from fwai.calls.admission import InboundLimits
 from fwai.config.settings import Settings
@@ -24,7 +24,7 @@ _PLIVO_SIGNS: Final = (
 )
 _META_SIGNS: Final = ("x-hub-signature-256",)
 
-Claims = Callable[[Request], bool]
+Claims = Callable[[HTTPConnection], bool]
 
 
 def front(settings: Settings) -> Front:
@@ -72,14 +72,19 @@ def _webhooks(settings: Settings) -> Iterator[Webhook]:
         yield Webhook("/webhook", _anybody if unsigned else _bears(*_META_SIGNS))
 
 
-def _anybody(_: Request) -> bool:
+def _anybody(_: HTTPConnection) -> bool:
     return True
 
 
 def _bears(*headers: str) -> Claims:
-    """Return whether a request has one of these headers."""
+    """Return whether a request has one of these headers, or a handshake a stream's token.
 
-    def claims(request: Request) -> bool:
+    Plivo does not sign every handshake; what admits a stream is the token that it was given.
+    """
+
+    def claims(request: HTTPConnection) -> bool:
+        if request.scope["type"] == "websocket" and request.query_params.get("t"):
+            return True
         return any(name in request.headers for name in headers)
 
     return claims
@@ -89,7 +94,7 @@ def _knows(secret: str) -> Claims:
     """Return whether a request's path has Exotel's secret."""
     from fwai.adapters.exotel.webhook import secrets_equal
 
-    def claims(request: Request) -> bool:
+    def claims(request: HTTPConnection) -> bool:
         given = request.scope["path"].split("/")[2]
         return bool(secret) and secrets_equal(given, secret)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from fwai.domain.agent import AgentProfile
 from fwai.domain.availability import read_availability
 from fwai.errors import ConfigError, StoreError
 from fwai.gemini.models import LANGUAGES, VOICES, has_known_family, live_model_problem
-from fwai.prompts.loader import load_prompts
+from fwai.prompts.loader import read_prompts
 from fwai.store.database_url import parse_url, sqlite_file
 from fwai.wiring.tools import TOOL_NAMES
 from fwai.wiring.webhooks import webhook_problems
@@ -74,18 +75,13 @@ def model_warnings(settings: Settings, agents: Mapping[str, AgentProfile]) -> li
 def _installation_problems(
     settings: Settings,
 ) -> tuple[Mapping[str, AgentProfile], list[str]]:
-    problems: list[str] = []
-    agents: Mapping[str, AgentProfile] = {}
-    try:
-        agents = load_prompts(
-            settings.prompts_file,
-            voices=VOICES,
-            tools=TOOL_NAMES,
-            languages=LANGUAGES,
-            regions=home_regions(settings.timezone),
-        )
-    except ConfigError as exc:
-        problems += exc.problems
+    agents, problems = read_prompts(
+        settings.prompts_file,
+        voices=VOICES,
+        tools=TOOL_NAMES,
+        languages=LANGUAGES,
+        regions=home_regions(settings.timezone),
+    )
     file = settings.prompts_file.name
     for agent in agents.values():
         problems += [f"{file}: {agent.id}.{problem}" for problem in _agent_faults(agent, settings)]
@@ -131,7 +127,8 @@ def _folder_problems(settings: Settings) -> list[str]:
     folders = {"DATA_DIR": settings.data_dir}
     if settings.enable_transcripts:
         folders["TRANSCRIPTS_DIR"] = settings.transcripts_dir
-    if file := _database_file(settings.database_url):
+    file = _database_file(settings.database_url)
+    if file and settings.database_chosen:  # else it follows from DATA_DIR, and so does its fault
         folders["DATABASE_URL"] = file.parent
     if file and file.is_dir():
         return [f"DATABASE_URL: {file} is a folder; name a file"]
@@ -152,6 +149,18 @@ def _folder_problem(folder: Path) -> str | None:
             return f"{nearest} cannot be written to; {owner}"
     except (OSError, StopIteration, ValueError) as exc:
         return f"{str(folder)[:200]} cannot be used ({type(exc).__name__}); name another one"
+    return None if nearest == folder else _making_problem(folder, nearest)
+
+
+def _making_problem(folder: Path, nearest: Path) -> str | None:
+    """Return why a folder that is missing cannot be made; what its mode bits say is not all."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".fwai-", dir=nearest)).rmdir()
+    except OSError as exc:
+        return (
+            f"{str(folder)[:200]} cannot be made, for {nearest} takes no folder ({exc.strerror}); "
+            "name another one"
+        )
     return None
 
 

@@ -3,14 +3,14 @@
 from fwai.config.settings import Settings
 from fwai.domain.job import ASK_CALL_PERMISSION, CALLBACK, SEND_EMAIL, SEND_SMS, SEND_WHATSAPP
 from fwai.domain.quota import NEW_RECIPIENTS, Quota
-from fwai.jobs.events import Events
+from fwai.interfaces.limits import DailyLimitAlarms
 from fwai.jobs.quotas import Quotas
 from fwai.store.open import Store
 
 
-def daily_quotas(settings: Settings, store: Store, events: Events) -> Quotas:
+def daily_quotas(settings: Settings, store: Store, alarms: DailyLimitAlarms) -> Quotas:
     """Build what limits the messages and callbacks of a day, for the whole installation."""
-    return Quotas(store.quota_counts, _limits(settings), settings.zone, events)
+    return Quotas(store.quota_counts, _limits(settings), settings.zone, alarms)
 
 
 def _limits(settings: Settings) -> list[Quota]:

@@ -196,6 +196,23 @@ async def test_a_call_that_is_over_is_not_started_again(callbacks: Callbacks) ->
     assert waiting.state is CallbackState.SCHEDULED
 
 
+@pytest.mark.parametrize("placed", [True, False])
+async def test_a_missed_promise_names_its_call_only_where_there_was_one(
+    callbacks: Callbacks, kept: Kept, placed: bool
+) -> None:
+    """It may have been refused before anything of it was kept: no such country, or not to call."""
+    callback = await calling(callbacks)
+    if placed:
+        await kept.calls.open(a_call("call-1"), CallState.IN_PROGRESS, T0)
+        await kept.flush()
+
+    missed = await callbacks.settle(callback.id, "call-1", CallbackState.MISSED, None, tell)
+
+    assert missed is not None
+    assert missed.state is CallbackState.MISSED
+    assert (missed.last_call_id, missed.attempts) == (("call-1", 1) if placed else ("", 0))
+
+
 @pytest.mark.parametrize("state", [CallbackState.DONE, CallbackState.FAILED])
 async def test_a_call_ends_a_callback_once(
     callbacks: Callbacks, jobs: Jobs, state: CallbackState

@@ -85,7 +85,7 @@ class People:
         self.contacts = Contacts(database, clock=clock)
         self.standings = CallPermissions(database)
         self.requests = IdempotencyKeys(database, clock=clock)
-        self.quotas = QuotaCounts(database, jobs)
+        self.quotas = QuotaCounts(database)
         self.jobs = jobs
         self.database = database
 
@@ -104,7 +104,7 @@ class People:
             await connection.execute(writing.values(written_at=NOW))
         await self.jobs.enqueue(NewJob("sms", f"sms:{phone}", phone=phone))
         await self.jobs.enqueue(NewJob("summary", f"summary:{call_id}", call_id=call_id))
-        await self.quotas.take(DAY, {"new": 9}, {}, recipient=phone, if_new="new")
+        await self.quotas.take(DAY, {"new": 9}, recipient=phone, if_new="new")
 
 
 @pytest.fixture

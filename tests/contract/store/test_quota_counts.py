@@ -12,15 +12,11 @@ from fwai.store.erasure import Erasure
 from fwai.store.job_tables import daily_counts, recipients
 from fwai.store.jobs import Jobs
 from fwai.store.quota_counts import QuotaCounts
-from unit.store.kit import PHONE, Clock, Kept, jobs_in
+from unit.store.kit import PHONE, Kept
 
 DAY = "2026-11-24"
 A, B, C = "+919999900011", "+919999900012", "asha@example.com"
 SMS, NEW = "send_sms", "new_recipients"
-
-
-def told(*names: str, day: str = DAY) -> dict[str, list[NewJob]]:
-    return {name: [NewJob("event", f"event:limit.reached:{day}:{name}:0")] for name in names}
 
 
 async def take(
@@ -29,7 +25,6 @@ async def take(
     full, reached = await counts.take(
         day,
         {SMS: sms, NEW: new},
-        told(SMS, NEW, day=day),
         recipient=to,
         asked_by=PHONE,
         if_new=NEW,
@@ -38,8 +33,8 @@ async def take(
 
 
 @pytest.fixture
-def counts(database: Database, jobs: Jobs) -> QuotaCounts:
-    return QuotaCounts(database, jobs)
+def counts(database: Database) -> QuotaCounts:
+    return QuotaCounts(database)
 
 
 async def test_a_limit_has_room_for_so_many_and_no_more(counts: QuotaCounts) -> None:
@@ -79,22 +74,21 @@ async def test_of_what_one_limit_refuses_no_other_counts_and_nobody_is_known(
     assert await counts.used(DAY) == {SMS: 1, NEW: 1}
 
 
-async def test_an_event_is_written_once_a_day_whoever_finds_the_limit_reached(
-    counts: QuotaCounts, jobs: Jobs, other_database: Database, clock: Clock
+async def test_whoever_finds_a_limit_reached_is_told_so(
+    counts: QuotaCounts, other_database: Database
 ) -> None:
-    other = QuotaCounts(other_database, jobs_in(other_database, clock, "b"))
+    other = QuotaCounts(other_database)
 
-    for one in (counts, counts, other, counts, other):
-        await take(one, sms=2)
+    found = [(await take(one, sms=2))[1] for one in (counts, counts, other, counts, other)]
 
-    assert [job.key for job in await jobs.page()] == [f"event:limit.reached:{DAY}:{SMS}:0"]
+    assert found == [[], [SMS], [SMS], [SMS], [SMS]]
 
 
 async def test_two_processes_together_send_no_more_than_one(
-    counts: QuotaCounts, other_database: Database, clock: Clock
+    counts: QuotaCounts, other_database: Database
 ) -> None:
     """Both count at the same time, each many times at once."""
-    other = QuotaCounts(other_database, jobs_in(other_database, clock, "b"))
+    other = QuotaCounts(other_database)
     people = [f"+9199999{number:05}" for number in range(20)]
 
     found = await asyncio.gather(
@@ -109,7 +103,7 @@ async def test_two_processes_together_send_no_more_than_one(
 
 async def test_a_restart_forgets_nothing(counts: QuotaCounts, database: Database) -> None:
     await take(counts, sms=2)
-    later = QuotaCounts(database, jobs_in(database, Clock(), "later"))
+    later = QuotaCounts(database)
 
     assert (await take(later, sms=2, new=1))[0] == "", "they are known still"
     assert (await take(later, sms=2))[0] == SMS

@@ -5,7 +5,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from fwai.adapters.media_socket import MAX_MESSAGE_BYTES, MAX_READ_BYTES
 from fwai.adapters.sound_allowance import AHEAD_S, MESSAGE_S
-from fwai.calls.stream_tokens import StreamTokens
+from fwai.calls.stream_tokens import TAKE_OVER_S, StreamTokens
 from fwai.domain.call import CallId
 from fwai.domain.events import CallerAudio, DtmfPressed
 from fwai.interfaces.media import CallerLeg
@@ -207,9 +207,10 @@ async def test_a_flood_of_small_frames_takes_turns_with_everybody_else(small: by
 class Tokens(Calls):
     """Calls whose tokens are the real ones."""
 
-    out: StreamTokens = field(default_factory=lambda: StreamTokens(lambda: 0.0))
+    now: float = 0.0
 
     def __post_init__(self) -> None:
+        self.out = StreamTokens(lambda: self.now)
         self.token = self.out.mint(CallId("20261122-ab"), "plivo", "c-1")
 
     def admission(self, provider: str, token: str) -> AbstractContextManager[bool]:
@@ -254,6 +255,25 @@ async def test_a_carrier_whose_connection_was_lost_may_try_again(said: str) -> N
             await until(lambda: calls.calls[0].heard)
 
         assert len(calls.calls) == 1
+
+
+@on_uvloop
+async def test_a_carrier_whose_connection_vanished_is_admitted_before_that_is_given_up() -> None:
+    """No FIN came: the older socket is dropped when the newer one is let in, not ten seconds on."""
+    calls = Tokens()
+    async with serving(calls=calls) as server:
+        url = server.url_for(calls.token)
+        async with server.connect(url) as vanished:
+            with pytest.raises(InvalidStatus):
+                await server.connect(url)
+            calls.now += TAKE_OVER_S
+            async with server.connect(url) as again:
+                await vanished.wait_closed()
+                await server.call(again)
+                await again.send(KEY)
+                await until(lambda: calls.calls[0].heard)
+
+    assert len(calls.calls) == 1
 
 
 @on_uvloop

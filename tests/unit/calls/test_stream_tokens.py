@@ -1,11 +1,12 @@
 """Which stream a token admits, and how often."""
 
+import asyncio
 from contextlib import ExitStack
 
 import pytest
 
 from fwai.calls import stream_tokens
-from fwai.calls.stream_tokens import LIFE_S, StreamTokens
+from fwai.calls.stream_tokens import LIFE_S, TAKE_OVER_S, StreamTokens
 from fwai.domain.call import CallId
 
 CALL = CallId("20261122-ab")
@@ -76,6 +77,101 @@ def test_one_connection_at_a_time_holds_a_token(tokens: StreamTokens) -> None:
         assert good(tokens, other), "what one token's connection does is no other's concern"
 
     assert good(tokens, token)
+
+
+async def holding(tokens: StreamTokens, token: str, said: list[str]) -> None:
+    """Hold a token as a connection does whose first message does not come."""
+    with tokens.admission(PLIVO, token) as admitted:
+        said.append("admitted" if admitted else "refused")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            said.append("dropped")
+    said.append("ended")
+
+
+async def test_a_connection_that_stays_silent_gives_way_to_a_newer_one(
+    tokens: StreamTokens, clock: Clock
+) -> None:
+    """Its carrier has lost it, and tries again."""
+    token, said = tokens.mint(CALL, PLIVO, "c-1"), list[str]()
+    async with asyncio.TaskGroup() as group:
+        lost = group.create_task(holding(tokens, token, said))
+        await asyncio.sleep(0)
+        clock.now += TAKE_OVER_S - 0.01
+        assert not good(tokens, token)
+
+        clock.now += 0.01
+        with tokens.admission(PLIVO, token) as admitted:
+            assert admitted
+            ended, _ = await asyncio.wait([lost], timeout=5)
+            assert ended
+            assert not good(tokens, token), "the one that was dropped gives nothing back"
+            assert tokens.redeem(token, "c-1") == CALL
+
+    assert said == ["admitted", "dropped", "ended"]
+    assert not lost.cancelled(), "its route ends as if the peer had left"
+
+
+async def test_a_first_message_at_the_moment_of_the_take_over_starts_nothing(
+    tokens: StreamTokens, clock: Clock
+) -> None:
+    """One token, one stream: the older connection may not redeem it behind the newer one."""
+    token, came = tokens.mint(CALL, PLIVO, "c-1"), asyncio.Event()
+    redeemed = []
+
+    async def older() -> None:
+        with tokens.admission(PLIVO, token):
+            await came.wait()
+            redeemed.append(tokens.redeem(token, "c-1"))
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(older())
+        await asyncio.sleep(0)
+        clock.now += TAKE_OVER_S
+        came.set()
+        with tokens.admission(PLIVO, token) as admitted:
+            await asyncio.wait([task], timeout=5)
+            assert admitted
+
+    assert redeemed == []
+
+
+async def test_a_stream_that_has_started_is_never_taken_over(
+    tokens: StreamTokens, clock: Clock
+) -> None:
+    token, over = tokens.mint(CALL, PLIVO, "c-1"), asyncio.Event()
+
+    async def call() -> None:
+        with tokens.admission(PLIVO, token):
+            assert tokens.redeem(token, "c-1") == CALL
+            await over.wait()
+
+    async with asyncio.TaskGroup() as group:
+        carried = group.create_task(call())
+        await asyncio.sleep(0)
+        clock.now += TAKE_OVER_S
+        assert not good(tokens, token)
+        await asyncio.sleep(0)
+        assert not carried.done()
+        over.set()
+
+
+async def test_a_cancellation_by_others_is_not_swallowed(
+    tokens: StreamTokens, clock: Clock
+) -> None:
+    """The server stops, alone or in the moment of a take-over."""
+    for taken_over in (False, True):
+        token = tokens.mint(CALL, PLIVO, "c-1")
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(holding(tokens, token, []))
+            await asyncio.sleep(0)
+            clock.now += TAKE_OVER_S
+            if taken_over:
+                assert good(tokens, token)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
 
 
 def test_a_connection_that_fails_gives_the_token_back(tokens: StreamTokens) -> None:

@@ -14,7 +14,7 @@ from fwai.http.access import (
     is_local,
 )
 from fwai.http.problem import ProblemError
-from fwai.http.secret_file import SessionSecret
+from fwai.secret_file import SessionSecret
 from unit.adapters.browser.kit import KEY, client, desk
 
 SESSION = "/console/talk/session"

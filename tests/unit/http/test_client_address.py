@@ -1,9 +1,10 @@
 """Whose request it is, and that nobody can say they are somebody else."""
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from fwai.domain.host import networks
-from fwai.http.client_address import MAX_HOPS, ClientAddresses
+from fwai.http.client_address import MAX_HOPS, ClientAddresses, address_kind
 
 ADDRESSES = ClientAddresses(networks(["10.0.0.0/24", "2001:db8:ffff::/48"]))
 
@@ -99,3 +100,13 @@ def test_what_is_no_network_is_named_with_the_fix(text: str) -> None:
         networks([text])
 
     assert repr(text) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [("203.0.113.7", "ipv4"), ("2001:db8:1:2::/64", "ipv6"), ("", "unproven"), (None, "unproven")],
+)
+def test_a_log_may_tell_the_kind_of_an_address(address: str | None, kind: str) -> None:
+    state = {} if address is None else {"client_address": address}
+
+    assert address_kind(HTTPConnection({"type": "websocket", "state": state})) == kind

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
@@ -18,7 +18,7 @@ OTHER = "198.51.100.1"
 REQUESTS, REFUSED, PLACED = Rate("requests", 20), Rate("refused", 5), Rate("placed", 3)
 
 
-def signed(request: Request) -> bool:
+def signed(request: HTTPConnection) -> bool:
     return "x-signature" in request.headers
 
 
@@ -246,14 +246,91 @@ async def test_invented_keys_and_addresses_cost_bounded_memory(door: Door) -> No
     assert len(windows) <= 50_000
 
 
-async def test_a_websocket_passes_untouched(door: Door) -> None:
+# ---- handshakes of WebSockets -------------------------------------------------------------------
+
+
+async def handshake(
+    door: Door, path: str = "/hook/stream", answer: int = 403, **headers: str
+) -> Message | None:
+    """Shake hands; returns the first message of a refusal, None when the socket is open."""
+    sent: list[Message] = []
+    raw = [(key.replace("_", "-").encode(), value.encode()) for key, value in headers.items()]
+
+    async def app(scope: Scope, receive: object, send: object) -> None:
+        door.seen.append(scope["path"])
+        if answer != 101:
+            await send({"type": "websocket.close", "code": 1008})  # type: ignore[operator]
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    door.limiter._app = app
+    scope = {"type": "websocket", "path": path, "client": (STRANGER, 1), "headers": raw}
+    await door.limiter({**scope, "query_string": b""}, None, send)  # type: ignore[arg-type]
+    return sent[0] if sent else None
+
+
+async def test_refused_handshakes_count_like_any_refused_request(door: Door) -> None:
+    refused = [await handshake(door) for _ in range(8)]
+
+    kinds = [message and message["type"] for message in refused]
+    assert kinds == ["websocket.close"] * 5 + ["websocket.http.response.start"] * 3
+    assert refused[-1] is not None
+    assert refused[-1]["status"] == 429
+    assert len(door.seen) == 5
+    assert await door.statuses(1, "/hook/answer", 403) == [429]
+
+
+async def test_a_handshake_is_refused_unseen_after_other_requests_were(door: Door) -> None:
+    await door.statuses(5, "/hook/answer", 403)
+
+    refused = await handshake(door, "/nowhere", x_signature="s")
+
+    assert refused is not None
+    assert refused["status"] == 429
+
+
+async def test_a_carriers_handshake_is_looked_at_however_many_were_refused(door: Door) -> None:
+    for _ in range(50):
+        refused = await handshake(door, x_signature="forged")
+        assert refused is not None
+        assert refused["type"] == "websocket.close"
+
+    assert await handshake(door, answer=101, x_signature="good") is None
+    assert len(door.seen) == 51
+
+
+async def test_streams_that_are_carried_never_count(door: Door) -> None:
+    assert [await handshake(door, answer=101) for _ in range(50)] == [None] * 50
+    assert await handshake(door) == {"type": "websocket.close", "code": 1008}
+
+
+async def test_of_an_address_that_is_not_proven_no_handshake_counts() -> None:
     passed: Sequence[Scope] = []
 
     async def app(scope: Scope, receive: object, send: object) -> None:
         passed.append(scope)  # type: ignore[attr-defined]
+        await send({"type": "websocket.close"})  # type: ignore[operator]
+
+    async def send(message: Message) -> None:
+        assert message["type"] == "websocket.close"
 
     limiter = RateLimiter(app, RateLimits(REQUESTS, REFUSED, {}), ClientAddresses())
-    scope = {"type": "websocket", "path": "/plivo/stream"}
-    await limiter(scope, None, None)  # type: ignore[arg-type]
+    scope = {"type": "websocket", "path": "/plivo/stream", "headers": []}
+    for _ in range(20):
+        await limiter({**scope, "client": ("127.0.0.1", 1)}, None, send)  # type: ignore[arg-type]
 
-    assert passed == [scope]
+    assert len(passed) == 20
+
+
+async def test_what_is_neither_passes_untouched(door: Door) -> None:
+    scope = {"type": "lifespan"}
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: object, send: object) -> None:
+        seen.append(scope)
+
+    door.limiter._app = app
+    await door.limiter(scope, None, None)  # type: ignore[arg-type]
+
+    assert seen == [{"type": "lifespan"}]

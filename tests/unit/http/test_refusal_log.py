@@ -33,3 +33,15 @@ def test_reasons_that_somebody_makes_up_take_no_more_room() -> None:
 
     assert len(refusals.counts) <= MAX_REASONS + 1
     assert sum(refusals.counts.values()) == MAX_REASONS + 100
+
+
+def test_each_kind_of_address_is_told_of_by_itself() -> None:
+    refusals = RefusalLog("stream_refused", lambda: 100.0)
+
+    with capture_logs() as lines:
+        for address in ("ipv4", "ipv6", "unproven") * 300:
+            refusals.add("token", address, provider="plivo")
+
+    told = [(line["address"], line["refused"]) for line in lines]
+    assert told == [("ipv4", 1), ("ipv6", 1), ("unproven", 1)]
+    assert set(refusals.counts.values()) == {300}

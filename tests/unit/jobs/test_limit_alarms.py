@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 from structlog.testing import capture_logs
 
+from fwai.domain.quota import Quota
+from fwai.interfaces.limits import UNHEARD
 from fwai.jobs.events import Events
 from fwai.jobs.limit_alarms import MOST_LIMITS, PAUSE_S, LimitAlarm
 from unit.jobs.kit import MemoryJobs, loop_clock
@@ -90,3 +92,39 @@ def test_what_is_remembered_has_a_bound() -> None:
         assert len(alarm.times) == MOST_LIMITS
 
     assert len(story(act)) == MOST_LIMITS
+
+
+SMS = Quota("send_sms", 2, "text messages to dictated numbers", "DAILY_SMS_LIMIT")
+
+
+def test_a_daily_limit_is_told_once_a_day() -> None:
+    async def act(alarm: LimitAlarm, _: MemoryJobs) -> None:
+        for day in ("2026-11-24", "2026-11-24", "2026-11-25"):
+            alarm.used_up(SMS, day)
+            await asyncio.sleep(7_200)
+
+    with capture_logs() as logs:
+        told = story(act)
+
+    common = {"limit": "send_sms", "most": 2, "setting": "DAILY_SMS_LIMIT", "fix": SMS.fix}
+    assert told == [{**common, "day": "2026-11-24"}, {**common, "day": "2026-11-25"}]
+    assert [log["event"] for log in logs] == ["limit_reached"] * 2
+
+
+def test_a_daily_limit_is_told_once_by_whichever_process_and_after_a_restart() -> None:
+    async def main() -> list[str]:
+        clock = loop_clock()
+        queue = MemoryJobs(clock)
+        for _ in range(3):
+            alarm = LimitAlarm(ZoneInfo("Asia/Kolkata"), clock)
+            alarm.used_up(SMS, "2026-11-24")
+            alarm.stop()
+            await alarm.run(queue, EVENTS)
+        return [job.key for job in queue.rows.values()]
+
+    assert virtual(main()) == ["event:limit.reached:2026-11-24:send_sms:0"]
+
+
+def test_who_hears_of_no_limit_is_told_nothing() -> None:
+    UNHEARD.reached("ONE", 1)
+    UNHEARD.used_up(SMS, "2026-11-24")

@@ -1,20 +1,16 @@
 """A daily limit that is reached is told once, stands until the day is over, and has its fix."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from structlog.testing import capture_logs
 
-from fwai.domain.job import NewJob
 from fwai.domain.quota import NEW_RECIPIENTS, UNLIMITED, Quota
 from fwai.errors import StoreError
-from fwai.jobs.events import Events
 from fwai.jobs.quotas import Quotas
 
 INDIA = ZoneInfo("Asia/Kolkata")
-EVENTS = Events("https://n8n.example.com", None, None)  # type: ignore[arg-type]
 SMS = Quota("send_sms", 2, "text messages to dictated numbers", "DAILY_SMS_LIMIT")
 NEW = Quota(NEW_RECIPIENTS, 1, "messages to people we have not written to before", "DAILY_NEW")
 TO = "+919999900009"
@@ -26,14 +22,12 @@ class Memory:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], int] = {}
         self.known: set[str] = set()
-        self.jobs: dict[str, NewJob] = {}
         self.error: StoreError | None = None
 
     async def take(
         self,
         day: str,
         most: Mapping[str, int],
-        told: Mapping[str, Iterable[NewJob]],
         *,
         recipient: str = "",
         asked_by: str = "",
@@ -48,7 +42,6 @@ class Memory:
         if not full and recipient:
             self.known.add(recipient)
         reached = [one for one in wanted if self.counts.get((day, one), 0) >= most[one]]
-        self.jobs |= {job.key: job for name in reached for job in told[name]}
         return full, reached
 
     async def give_back(self, day: str, name: str) -> None:
@@ -58,14 +51,25 @@ class Memory:
         return {name: count for (of, name), count in self.counts.items() if of == day}
 
 
+class Alarms:
+    """Remembers which were told to be used up. Implements ``DailyLimitAlarms``."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Quota, str]] = []
+
+    def used_up(self, quota: Quota, day: str) -> None:
+        self.told.append((quota, day))
+
+
 class Desk:
     """The limits of a server, at a time that is moved."""
 
     def __init__(self, store: Memory | None = None, *quotas: Quota) -> None:
         self.store = store or Memory()
         self.now = datetime(2026, 11, 24, 12, 0, tzinfo=INDIA).astimezone(UTC)
+        self.alarms = Alarms()
         self.quotas = Quotas(
-            self.store, quotas or (SMS, NEW), INDIA, EVENTS, clock=lambda: self.now
+            self.store, quotas or (SMS, NEW), INDIA, self.alarms, clock=lambda: self.now
         )
 
     @property
@@ -113,24 +117,14 @@ async def test_reached_limits_stand_with_their_fix_until_the_day_is_over_where_w
 async def test_a_reached_limit_is_told_once_a_day() -> None:
     desk = Desk()
 
-    with capture_logs() as logs:
-        for _ in range(5):
-            await desk.quotas.take("send_sms")
+    for _ in range(5):
+        await desk.quotas.take("send_sms")
+    assert desk.alarms.told == [(SMS, "2026-11-24")]
 
-    assert [entry["event"] for entry in logs] == ["limit_reached"]
-    (job,) = desk.store.jobs.values()
-    assert job.payload["body"]["type"] == "limit.reached"
-    assert job.payload["body"]["data"] == {
-        "limit": "send_sms",
-        "most": 2,
-        "day": "2026-11-24",
-        "setting": "DAILY_SMS_LIMIT",
-        "fix": SMS.fix,
-    }
     desk.now += timedelta(days=1)
     for _ in range(3):
         await desk.quotas.take("send_sms")
-    assert len(desk.store.jobs) == 2
+    assert desk.alarms.told == [(SMS, "2026-11-24"), (SMS, "2026-11-25")]
 
 
 async def test_a_process_that_starts_knows_what_was_reached_before() -> None:
@@ -142,6 +136,7 @@ async def test_a_process_that_starts_knows_what_was_reached_before() -> None:
     await second.quotas.open()
 
     assert [one.trouble.what for one in second.quotas.standing()] == ["send_sms"]
+    assert second.alarms.told == [(SMS, "2026-11-24")]
     assert not any(one.trouble.stops_calls for one in second.quotas.standing())
 
 

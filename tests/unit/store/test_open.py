@@ -1,15 +1,20 @@
 import asyncio
 import gc
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fakes import SeenFailures
 from fwai.domain.call import CallState, Direction
 from fwai.domain.callback import NewCallback
+from fwai.domain.failure import Area, Trouble
 from fwai.errors import StoreError
+from fwai.store.erasure_list import LIST_FILE
 from fwai.store.open import StoreOptions, open_store
 from fwai.store.transcript_files import read_transcript
 from unit.store.kit import ENDING, KOLKATA, NOW, PHONE, T0, a_call, sqlite_url, until
@@ -149,6 +154,24 @@ async def test_a_database_that_cannot_be_used_is_said_before_anything_starts(
             pytest.fail("it must not open")
 
 
+async def test_a_start_that_is_cut_short_leaves_no_instance_that_seems_to_live(
+    tmp_path: Path,
+) -> None:
+    """Else the next start would tell of a takeover."""
+    (tmp_path / "transcripts").write_text("in the way")
+
+    class Interrupted(SeenFailures):
+        def seen(self, trouble: Trouble) -> None:
+            raise asyncio.CancelledError  # Ctrl-C, at this very moment
+
+    with pytest.raises(asyncio.CancelledError):
+        async with open_store(replace(options(tmp_path), failures=Interrupted())):
+            pytest.fail("it must not open")
+
+    with closing(sqlite3.connect(tmp_path / "data" / "fwai.db")) as database:
+        assert database.execute("SELECT state FROM instances").fetchall() == [("stopped",)]
+
+
 async def test_an_error_of_the_block_comes_out_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         await fail_in(tmp_path)
@@ -161,3 +184,15 @@ async def fail_in(folder: Path) -> None:
     async with open_store(options(folder)) as store:
         await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)
         raise ZeroDivisionError
+
+
+async def test_a_list_of_erasures_that_cannot_be_read_is_told_and_stops_nothing(
+    tmp_path: Path,
+) -> None:
+    failures = SeenFailures()
+    (tmp_path / "data" / LIST_FILE).mkdir()
+    spoilt = replace(options(tmp_path), data_dir=tmp_path / "data", failures=failures)
+
+    async with open_store(spoilt) as store:
+        assert failures.standing.keys() == {(Area.STORAGE, "erasures")}
+        await store.calls.open(a_call(), CallState.IN_PROGRESS, T0)

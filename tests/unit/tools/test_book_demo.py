@@ -14,6 +14,7 @@ from fwai.domain.booking import Booking, BookingState, NewBooking
 from fwai.domain.call import Call, CallId
 from fwai.domain.email_text import EmailText
 from fwai.domain.job import NewJob
+from fwai.domain.outbound import EVERYWHERE
 from fwai.domain.phone import CountryAllowList
 from fwai.domain.quota import UNLIMITED
 from fwai.errors import FieldError
@@ -28,7 +29,6 @@ from fwai.tools.book_demo import (
 )
 from fwai.tools.booking_messages import BookingMessages
 from fwai.tools.message_jobs import DayLimit
-from fwai.tools.recipient import EVERYWHERE
 from fwai.tools.send_email import (
     MAX_EMAILS_PER_DAY,
     email_limit,

@@ -1,6 +1,7 @@
 """A promise to call back is an instant that is read back, one for each time, within hours."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 
@@ -11,6 +12,7 @@ from fwai.domain.call import CallId
 from fwai.domain.callback import Callback, CallbackState, NewCallback
 from fwai.domain.hours import CallingHours
 from fwai.domain.job import NewJob
+from fwai.domain.outbound import EVERYWHERE, DialRules
 from fwai.domain.phone import CountryAllowList
 from fwai.domain.quota import UNLIMITED
 from fwai.errors import FieldError, StoreError
@@ -24,7 +26,7 @@ from fwai.tools.callbacks import (
     do_not_call,
     schedule_callback,
 )
-from fwai.tools.recipient import EVERYWHERE, RecipientRules
+from fwai.tools.recipient import RecipientRules
 from unit.tools.kit import INDIA, NOW, PHONE, Actions, Announced, Quotas, noon, run, use
 
 OPEN = (CallbackState.SCHEDULED, CallbackState.CALLING)
@@ -426,6 +428,24 @@ async def test_a_caller_out_of_reach_is_promised_no_callback() -> None:
     assert (await run(indian, {"when": "tomorrow 5 pm"})).ok
     by_operator = await use(indian, {"when": "tomorrow 6 pm"}, to=satellite)
     assert not by_operator.ok, "nobody could dial it for an operator either"
+
+
+@pytest.mark.parametrize(
+    ("dials", "ok"), [(("plivo",), False), (("whatsapp",), True), (("whatsapp", "plivo"), True)]
+)
+async def test_reach_is_that_of_whoever_places_the_callback(
+    dials: tuple[str, ...], ok: bool
+) -> None:
+    """Outside of a call the default provider does, as the API has it."""
+    outside = tool(Book(), reach=CountryAllowList(frozenset({"91"})), dials=dials)
+    hours, reach = CallingHours(time(9), time(21)), CountryAllowList(frozenset({"91"}))
+    rules = DialRules(dict.fromkeys(dials, ""), (), hours, INDIA, reach)
+
+    result = await use(outside, {"when": "tomorrow 6 pm"}, to="+882160000001")
+
+    assert result.ok is ok
+    with nullcontext() if ok else pytest.raises(FieldError):
+        rules.check_reach("+882160000001")
 
 
 @pytest.mark.parametrize("dials", [("plivo", "whatsapp"), ("plivo",)])

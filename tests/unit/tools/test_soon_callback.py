@@ -9,12 +9,13 @@ from fakes import CALL
 from fwai.domain.call import Call, CallId
 from fwai.domain.callback import CallbackState
 from fwai.domain.hours import CallingHours
+from fwai.domain.outbound import EVERYWHERE
 from fwai.domain.phone import CountryAllowList
 from fwai.domain.quota import UNLIMITED
 from fwai.errors import ToolError
 from fwai.interfaces.messages import MessageQuotas
 from fwai.tools.callbacks import MAX_OPEN, CallbackScheduler
-from fwai.tools.recipient import EVERYWHERE, RecipientRules
+from fwai.tools.recipient import RecipientRules
 from fwai.tools.soon_callback import AFTER, SERVES, SoonCallbacks
 from unit.tools.kit import INDIA, NOW, PHONE, Announced, Quotas
 from unit.tools.test_callbacks import Book, People

@@ -222,3 +222,29 @@ async def test_text_that_nothing_can_keep_is_refused(home: House, text: str) -> 
 
         assert answer.status_code == 422, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+# ---- query parameters ---------------------------------------------------------------------------
+
+
+async def test_a_query_parameter_that_nobody_reads_is_named_with_those_that_there_are(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path) as home:
+        one = await home.client.get("/api/calls?cursr=5&agent=Core")
+        detail = problem(one, 422, "invalid", "cursr")
+        assert detail.startswith("Unknown query parameter; use ")
+        assert detail.endswith("did you mean cursor?")
+
+        two = await home.client.get("/api/agents?a=1&b=2&a=3")
+        detail = problem(two, 422, "invalid", "a")
+        assert detail == "Unknown query parameter; this address takes none"
+        assert [error["field"] for error in two.json()["errors"]] == ["a", "b"]
+
+
+async def test_every_route_refuses_them_before_it_does_anything(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        for method, path in operations(home):
+            if path.startswith("/api/"):
+                found = await home.client.request(method, f"{path}?no_such=%ff%00")
+                problem(found, 422, "invalid", "no_such")

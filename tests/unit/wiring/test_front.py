@@ -2,6 +2,7 @@
 
 import pytest
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from fwai.config.settings import Settings
 from fwai.wiring.front import front, inbound_limits
@@ -39,6 +40,34 @@ def test_what_bears_a_signature_is_looked_at(path: str, headers: list[str]) -> N
 )
 def test_what_bears_none_need_not_be(path: str) -> None:
     assert not claims(path, "X-Signature", "Authorization")
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "found"),
+    [
+        ("/plivo/stream", b"call=x&t=token", True),
+        ("/plivo/stream", b"call=x&t=", False),
+        ("/plivo/stream", b"", False),
+        ("/plivo/answer", b"t=token", True),
+        (f"/exotel/{SECRET}/stream", b"", True),
+        ("/exotel/guess/stream/token", b"t=token", False),
+        ("/webhook", b"", False),
+    ],
+)
+def test_a_handshake_is_looked_at_for_its_token(path: str, query: bytes, found: bool) -> None:
+    chosen = Settings(_env_file=None, **ALL)  # type: ignore[call-arg, arg-type]
+    scope = {"type": "websocket", "path": path, "headers": [], "query_string": query}
+    (webhook,) = [one for one in front(chosen).limits.webhooks if path.startswith(one.path)]
+
+    assert webhook.claims(HTTPConnection(scope)) is found
+
+
+def test_a_token_is_no_signature_of_a_request() -> None:
+    chosen = Settings(_env_file=None, **ALL)  # type: ignore[call-arg, arg-type]
+    scope = {"type": "http", "path": "/plivo/answer", "headers": [], "query_string": b"t=token"}
+    (webhook,) = [one for one in front(chosen).limits.webhooks if one.path == "/plivo/"]
+
+    assert not webhook.claims(HTTPConnection(scope))
 
 
 def test_without_a_secret_nobody_knows_it() -> None:

@@ -262,6 +262,39 @@ def test_a_folder_without_permission_is_named(folder: Path) -> None:
     assert "DATA_DIR: data cannot be written to" in faults()[0]
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_folder_that_nobody_can_make_is_a_fault_of_its_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where mode bits say nothing, as for root or in a file system of the kernel's."""
+    monkeypatch.setenv("DATA_DIR", "/proc/fwai/data")
+
+    (fault,) = faults()
+    assert fault.startswith("DATA_DIR: /proc/fwai/data cannot be made, for /proc takes no folder")
+    assert fault.endswith("name another one")
+
+
+def test_looking_whether_a_folder_can_be_made_leaves_nothing(folder: Path) -> None:
+    load_installation()
+
+    assert [one.name for one in folder.iterdir()] == ["prompts.json"]
+
+
+def test_a_fault_of_an_agent_hides_no_other(folder: Path) -> None:
+    """Of the file itself, and of what it needs of the settings."""
+    write(
+        folder,
+        {
+            "Core": {**AGENT, "summary": True, "voice": "Nobody", "prompt": 7},
+            "Other": {**AGENT, "extract": {"topic": {"type": "string"}}, "webhooks": [HOOK]},
+        },
+    )
+
+    told = "\n".join(faults())
+    for place in ("Core.prompt:", "Core.voice:", "Core.summary:", "Other.extract:"):
+        assert place in told
+
+
 # ---- the database that DATA_DIR moved -----------------------------------------------------------
 
 

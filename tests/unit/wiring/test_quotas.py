@@ -7,9 +7,10 @@ from typing import Any, cast
 import pytest
 
 from fwai.config.settings import Settings
+from fwai.interfaces.limits import UNHEARD
 from fwai.jobs.quotas import Quotas
 from fwai.wiring.quotas import daily_quotas
-from unit.jobs.test_quotas import EVENTS, Memory
+from unit.jobs.test_quotas import Memory
 
 LIMITED = {
     "send_sms": "daily_sms_limit",
@@ -23,7 +24,7 @@ LIMITED = {
 
 def quotas(**limits: int) -> Quotas:
     store: Any = SimpleNamespace(quota_counts=Memory())
-    return daily_quotas(Settings.model_construct(**cast("Any", limits)), store, EVENTS)
+    return daily_quotas(Settings.model_construct(**cast("Any", limits)), store, UNHEARD)
 
 
 @pytest.mark.parametrize(("name", "setting"), LIMITED.items())

@@ -11,6 +11,7 @@ from fwai.adapters.webrtc import peer
 from fwai.adapters.webrtc.leg import WebRtcLeg
 from fwai.domain.call import CallId, CallOffer, CallState, Direction, StreamTicket
 from fwai.errors import BusyError, WireError
+from fwai.http.refusal_log import RefusalLog
 from fwai.interfaces.calls import CallHandler
 from fwai.tasks import IsolatedTasks
 
@@ -53,6 +54,7 @@ class BrowserLine:
         self._tasks = IsolatedTasks(tasks)
         self._active: dict[str, _BrowserCall] = {}
         self._owners: dict[CallId, tuple[str, str]] = {}
+        self._refused = RefusalLog("stream_refused")
 
     @property
     def active(self) -> int:
@@ -148,7 +150,7 @@ class BrowserLine:
             call.connecting = None
             call.leg.release()
             if not await self._calls.carry(call.ticket.token, call.provider_call_id, call.leg):
-                _log.warning("stream_refused", reason="the call is over")
+                self._refused.add("the call is over", provider=PROVIDER)
 
     async def _failed(self, call: _BrowserCall, cause: str) -> None:
         await self._calls.ended(PROVIDER, call.provider_call_id, CallState.FAILED, cause)

@@ -31,7 +31,9 @@ from fwai.adapters.exotel.webhook import (
 )
 from fwai.domain.call import CallId, CallOffer, Direction, StreamTicket
 from fwai.errors import ApiError, BusyError, StoreError, WireError
+from fwai.http.client_address import address_kind
 from fwai.http.get_or_post import get_or_post
+from fwai.http.refusal_log import RefusalLog
 from fwai.http.slashes import accept_trailing_slash
 from fwai.interfaces.calls import CallHandler
 from fwai.interfaces.messages import MessageReports
@@ -152,6 +154,7 @@ class _RequestHandler:
         self._line = line
         self._reports = reports
         self._accounts = AccountLog(PROVIDER, hooks.account_id)
+        self._refused = RefusalLog("stream_refused")
 
     async def voicebot(self, fields: Fields) -> Response:
         """Answer with the URL of the call's stream."""
@@ -234,7 +237,7 @@ class _RequestHandler:
         reason = self._refusal_reason(websocket, secret)
         with self._admission(token) as admitted:
             if reason or not admitted:
-                _log.warning("stream_refused", reason=reason or "token")
+                self._refuse(websocket, reason or "token")
                 await websocket.close(REFUSED)  # before the accept: HTTP 403
             else:
                 await self._open(websocket, token)
@@ -245,7 +248,7 @@ class _RequestHandler:
         try:
             leg, _ = await ExotelLeg.open(websocket, codec, MAX_CALL_S)
         except WireError as exc:
-            _log.warning("stream_refused", reason=str(exc))
+            self._refuse(websocket, str(exc))
             return
         if requested and codec.sample_rate != requested:
             _log.warning("stream_rate_differs", asked=requested, sample_rate=codec.sample_rate)
@@ -254,8 +257,9 @@ class _RequestHandler:
         said = "" if token else parameters.get("t", "")
         with self._admission(said) as admitted:
             if admitted:
-                code = await self._carry(leg, codec.started, token or said)
+                code = await self._carry(websocket, leg, codec.started, token or said)
             else:
+                self._refuse(websocket, "token")
                 code = REFUSED
         if code is not None:
             await leg.close(code)
@@ -273,17 +277,22 @@ class _RequestHandler:
             return "basic credentials"
         return ""
 
-    async def _carry(self, leg: ExotelLeg, started: ExotelStarted, token: str) -> int | None:
+    def _refuse(self, websocket: WebSocket, reason: str) -> None:
+        self._refused.add(reason, address_kind(websocket), provider=PROVIDER)
+
+    async def _carry(
+        self, websocket: WebSocket, leg: ExotelLeg, started: ExotelStarted, token: str
+    ) -> int | None:
         """Carry the call of an open stream; return the close code when that failed."""
         # A token says whose the stream is; without one the account and the call must.
         ours = self._accounts.is_ours(started.account_id)
         if not token and not (ours and started.provider_call_id):
-            _log.warning("stream_refused", reason="account or call")
+            self._refuse(websocket, "account or call")
             return REFUSED
         self._accounts.note(started.account_id)
         if not token:
             try:
-                ticket = await self._admit(started, listening=leg.listening)
+                ticket = await self._admit(websocket, started, listening=leg.listening)
             except BusyError as exc:
                 _log.warning("call_refused", reason=str(exc))
                 return TRY_AGAIN
@@ -292,10 +301,12 @@ class _RequestHandler:
             token = ticket.token
         if await self._calls.carry(token, started.provider_call_id, leg):
             return None
-        _log.warning("stream_refused", reason="call does not match the token")
+        self._refuse(websocket, "call does not match the token")
         return REFUSED
 
-    async def _admit(self, started: ExotelStarted, *, listening: bool) -> StreamTicket | None:
+    async def _admit(
+        self, websocket: WebSocket, started: ExotelStarted, *, listening: bool
+    ) -> StreamTicket | None:
         """Offer a call that only its stream announced."""
         numbers = (started.from_number, started.to_number)
         offer = self._offer(started.provider_call_id, *numbers, listening=listening)
@@ -303,7 +314,7 @@ class _RequestHandler:
             return None
         ticket = await self._calls.offer(offer, self._line)
         if ticket is None:
-            _log.warning("stream_refused", reason="call is over or has its stream")
+            self._refuse(websocket, "call is over or has its stream")
         return ticket
 
     # ---- calls ----------------------------------------------------------------------------------

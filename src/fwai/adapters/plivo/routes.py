@@ -27,6 +27,7 @@ from fwai.domain import phone
 from fwai.domain.call import CallId, CallOffer, Direction
 from fwai.errors import BusyError, SignatureError, StoreError, WireError
 from fwai.http.body import read_body
+from fwai.http.client_address import address_kind
 from fwai.http.get_or_post import get_or_post
 from fwai.http.refusal_log import RefusalLog
 from fwai.http.signed_once import SignedOnce
@@ -99,7 +100,7 @@ def router(
         once: Remembers which signed requests were taken; None remembers them in memory.
     """
     api = APIRouter(prefix="/plivo", tags=["plivo"])
-    accounts = AccountLog(PROVIDER, hooks.account_id)
+    streams = _Streams(hooks, calls)
     verified = _Verifier(hooks, once or SignedOnce())
     voice = Annotated[dict[str, str], Depends(verified.by(V3, _check_v3(hooks)))]
 
@@ -116,7 +117,7 @@ def router(
 
     @api.websocket("/stream")
     async def stream(websocket: WebSocket, t: str = "") -> None:
-        await _stream(websocket, t, hooks, calls, accounts)
+        await streams.admit(websocket, t)
 
     _add_notifications(api, hooks, calls, reports, verified)
     return accept_trailing_slash(api)
@@ -234,39 +235,39 @@ def _call_id_of(form: Fields) -> CallId:
     return CallId(form.get("call", "")[:MAX_ID_CHARS])
 
 
-async def _stream(
-    websocket: WebSocket,
-    token: str,
-    hooks: PlivoWebhooks,
-    calls: CallHandler,
-    accounts: AccountLog,
-) -> None:
-    """Admit a stream by its token, read its ``start`` message and carry its call."""
-    with calls.admission(PROVIDER, token) as admitted:
-        if not admitted or not _is_handshake_allowed(websocket, hooks):
-            _log.warning("stream_refused", reason="token or signature")
-            await websocket.close(1008)  # before the accept: HTTP 403
+class _Streams:
+    """Admits media streams."""
+
+    def __init__(self, hooks: PlivoWebhooks, calls: CallHandler) -> None:
+        self._hooks = hooks
+        self._calls = calls
+        self._accounts = AccountLog(PROVIDER, hooks.account_id)
+        self._refused = RefusalLog("stream_refused")
+
+    async def admit(self, websocket: WebSocket, token: str) -> None:
+        """Admit a stream by its token, read its ``start`` message and carry its call."""
+        with self._calls.admission(PROVIDER, token) as admitted:
+            if not admitted or not _is_handshake_allowed(websocket, self._hooks):
+                self._refuse(websocket, "token or signature")
+                await websocket.close(1008)  # before the accept: HTTP 403
+                return
+            await self._carry(websocket, token)
+
+    async def _carry(self, websocket: WebSocket, token: str) -> None:
+        hooks = self._hooks
+        codec = PlivoCodec(asked=CONTENT_TYPES[hooks.audio], big_endian_l16=hooks.big_endian_l16)
+        try:
+            leg, started = await WebSocketLeg.open(websocket, codec)
+        except WireError as exc:
+            self._refuse(websocket, str(exc))
             return
-        await _carry_stream(websocket, token, hooks, calls, accounts)
+        self._accounts.note(started.account_id)
+        if not await self._calls.carry(token, started.provider_call_id, leg):
+            self._refuse(websocket, "call does not match the token")
+            await leg.close(1008)
 
-
-async def _carry_stream(
-    websocket: WebSocket,
-    token: str,
-    hooks: PlivoWebhooks,
-    calls: CallHandler,
-    accounts: AccountLog,
-) -> None:
-    codec = PlivoCodec(asked=CONTENT_TYPES[hooks.audio], big_endian_l16=hooks.big_endian_l16)
-    try:
-        leg, started = await WebSocketLeg.open(websocket, codec)
-    except WireError as exc:
-        _log.warning("stream_refused", reason=str(exc))
-        return
-    accounts.note(started.account_id)
-    if not await calls.carry(token, started.provider_call_id, leg):
-        _log.warning("stream_refused", reason="call does not match the token")
-        await leg.close(1008)
+    def _refuse(self, websocket: WebSocket, reason: str) -> None:
+        self._refused.add(reason, address_kind(websocket), provider=PROVIDER)
 
 
 class _Verifier:

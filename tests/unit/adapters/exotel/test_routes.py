@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from fastapi import WebSocket
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -150,7 +151,8 @@ async def test_a_stream_is_ours_by_its_token_or_its_account(
         client = ExotelClient(rest, "acme1", "key", "token", HOOKS.line, "https://api")
         line = ExotelLine(client, HOOKS.line, HOOKS.public_url, SECRET, HOOKS.stream_url)
         requests = _RequestHandler(HOOKS, calls, client, line, FakeReports())
-        code = await requests._carry(ExotelLeg(ExotelCodec(8000)), started, token)
+        socket = WebSocket({"type": "websocket"}, None, None)  # type: ignore[arg-type]
+        code = await requests._carry(socket, ExotelLeg(ExotelCodec(8000)), started, token)
 
     assert code == (None if carried else REFUSED)
     assert len(calls.offers) == (1 if carried and not token else 0)

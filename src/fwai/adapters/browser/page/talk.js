@@ -33,7 +33,7 @@ const ERRORS = {
   media: ["No connection for sound", "The server's UDP ports cannot be reached from here. Check its firewall and PUBLIC_IP, or try another network."],
   lost: ["The connection was lost", "Check your network, then call again."],
   busy: ["All lines are busy", "Please call again in a little while."],
-  "key-needed": ["Sign in to call", "Enter one of this server's API keys below."],
+  "key-needed": ["You are not signed in any more", "Sign in below, then call again."],
   "key-wrong": ["This key is not right", "Check it and try again."],
   "unknown-agent": ["This agent is no longer there", "Reload the page to see who is."],
   "not-allowed": ["Calling is not allowed from here", "This server takes browser calls only from its own machine until API_KEYS is set."],
@@ -79,11 +79,15 @@ function chosen() {
 
 function complain(kind, detail) {
   const [title, text] = ERRORS[kind] || ERRORS.other;
+  const signedOut = kind.startsWith("key-");
+  // At the first look nobody has done anything wrong yet: the form says what is wanted.
+  const first = kind === "key-needed" && app.dataset.access === "asked";
+  if (signedOut || kind === "not-allowed") app.dataset.access = "closed";
   $("error-title").textContent = title;
   $("error-text").textContent = ERRORS[kind] ? text : detail || text;
-  $("error").hidden = false;
-  $("sign-in").hidden = !kind.startsWith("key-");
-  if (kind.startsWith("key-")) $("key").focus();
+  $("error").hidden = first;
+  $("sign-in").hidden = !signedOut;
+  if (signedOut) $("key").focus();
 }
 
 function calm() {
@@ -319,6 +323,8 @@ async function enter() {
   $("agents").classList.toggle("alone", agents.length === 1);
   $("agents").hidden = agents.length === 0;
   $("scripted").hidden = !scripted;
+  $("hint").hidden = scripted;
+  app.dataset.access = "open";
   entitle();
 }
 
@@ -375,4 +381,7 @@ $("sign-in").addEventListener("submit", async (event) => {
 });
 
 show("ready");
-enter().catch((error) => complain(error.kind || "other", error.detail));
+enter().catch((error) => {
+  complain(error.kind || "other", error.detail);
+  if (app.dataset.access === "asked") app.dataset.access = "open"; // the next call may work
+});

@@ -16,6 +16,7 @@ LOCAL_KEY_FILE: Final = "local_key"
 SESSION_SECRET_FILE: Final = "session_secret"  # noqa: S105 - a file's name
 """In the data folder: what signs session cookies. Deleted, it ends all sessions."""
 SECRET_BYTES: Final = 32
+MAKE_ANEW: Final = "delete it, and a new one is made"
 LOOK_S: Final = 5.0
 _MODE: Final = 0o600
 _OTHERS: Final = 0o077
@@ -23,8 +24,13 @@ _OTHERS: Final = 0o077
 _log = structlog.get_logger()
 
 
-def read_secret(path: Path) -> str:
+def read_secret(path: Path, fix: str = "") -> str:
     """Return the secret in a file; empty when there is no such file.
+
+    Args:
+        path: The file.
+        fix: What to do about a file that holds none, where making a new one would lose something;
+            a file that others could read is then closed to them and used on.
 
     Raises:
         StoreError: It cannot be read, is no file of one, or others could have read it.
@@ -32,31 +38,41 @@ def read_secret(path: Path) -> str:
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
+            if fix and stat.S_IMODE(mode) & _OTHERS:
+                mode &= ~_OTHERS
+                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+                _log.warning("secret_file_closed", file=path.name)
             text = file.read(4 * SECRET_BYTES).decode("ascii").strip()
     except FileNotFoundError:
         return ""
     except OSError as exc:
         raise StoreError(f"{path} cannot be read: {exc.strerror}") from None
     except UnicodeDecodeError:
-        raise StoreError(f"{path} holds no secret; delete it, and a new one is made") from None
+        raise StoreError(f"{path} holds no secret; {fix or MAKE_ANEW}") from None
     if not stat.S_ISREG(mode) or len(text) != 2 * SECRET_BYTES:
-        raise StoreError(f"{path} holds no secret; delete it, and a new one is made")
+        raise StoreError(f"{path} holds no secret; {fix or MAKE_ANEW}")
     if stat.S_IMODE(mode) & _OTHERS:
-        raise StoreError(f"{path} can be read by others; delete it, and a new one is made")
+        raise StoreError(f"{path} can be read by others; {MAKE_ANEW}")
     return text
 
 
-def kept_secret(path: Path) -> str:
+def kept_secret(path: Path, fix: str = "") -> str:
     """Return the secret in a file, after making one when there is none or others could read it.
 
     Of several processes that make it at once all return the same.
+
+    Args:
+        path: The file; its folder is made, too.
+        fix: Given for a secret that must not be replaced: what to do when its file is unusable.
 
     Raises:
         StoreError: It can be neither read nor made.
     """
     try:
-        found = read_secret(path)
+        found = read_secret(path, fix)
     except StoreError as exc:
+        if fix:
+            raise
         _log.warning("secret_file_replaced", file=path.name, cause=str(exc))
         found = ""
         _remove(path)
@@ -100,6 +116,8 @@ def _make(path: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w") as file:
             file.write(f"{value}\n")
+            file.flush()
+            os.fsync(file.fileno())  # what it protects may be written at once, and outlive a crash
         try:
             path.hardlink_to(mine)
         except FileExistsError:

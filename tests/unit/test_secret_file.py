@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 import virtual_time
 from fwai.errors import StoreError
-from fwai.http.secret_file import LOOK_S, SessionSecret, kept_secret, read_secret
+from fwai.secret_file import LOOK_S, SessionSecret, kept_secret, read_secret
 
 
 def test_a_missing_one_is_made_for_the_owner_alone_and_stays(tmp_path: Path) -> None:
@@ -169,3 +169,31 @@ def test_a_folder_that_takes_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="Not a directory"):
         kept_secret(tmp_path / "file" / "local_key")
+
+
+# ---- one that must not be replaced --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"short\n", b"\xff\xfe", b"a" * 5_000])
+def test_one_that_must_not_be_replaced_stays_and_the_fix_is_told(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "erasure_key"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreError, match="holds no secret; put it back"):
+        kept_secret(path, "put it back")
+
+    assert path.read_bytes() == content
+
+
+def test_one_that_must_not_be_replaced_is_closed_to_others_and_used_on(tmp_path: Path) -> None:
+    path = tmp_path / "erasure_key"
+    made = kept_secret(path, "put it back")
+    path.chmod(0o644)
+
+    with capture_logs() as logs:
+        assert kept_secret(path, "put it back") == made
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [log["event"] for log in logs] == ["secret_file_closed"]
