@@ -1,5 +1,6 @@
 """What holds for all tests."""
 
+import gc
 import socket
 from collections import Counter
 from pathlib import Path
@@ -52,6 +53,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.real_time)
             if not where.startswith(NEVER_AGAIN):  # on a clock that jumps no sound has a gap
                 item.add_marker(RUN_AGAIN)
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage look at all tests: it would stop others for half a second."""
+    gc.freeze()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
