@@ -13,7 +13,7 @@ from fuzz.judge import Prepared, Wire
 from fuzz.mutator import Mutator
 from fwai.adapters.webrtc.datagrams import DroppedDatagrams
 from fwai.adapters.webrtc.ports import UdpPorts
-from fwai.adapters.webrtc.transport import MediaConnection, MediaProtocol
+from fwai.adapters.webrtc.transport import PEER_ADDRESSES, MediaConnection, MediaProtocol
 
 MAX_BYTES: Final = 65_507  # the longest datagram of UDP
 PEER: Final = ("127.0.0.1", 40_000)
@@ -71,7 +71,7 @@ class _Port:
             connection._queue.get_nowait()
         self._count += 1
         accepted = connection.drops.counts.total() == dropped
-        assert len(connection._remote_candidates) <= 200, "candidates without end"
+        assert len(connection.remote_candidates) <= PEER_ADDRESSES, "candidates without end"
         await asyncio.sleep(0.05 if self._count % 5 == 0 else 0)
         if self._count > DATAGRAMS_OF_ONE:
             await self.end()

@@ -19,7 +19,7 @@ from fwai.adapters.webrtc.datagrams import MAX_RTP_BYTES, DroppedDatagrams
 from fwai.adapters.webrtc.leg import LegLimits, WebRtcLeg
 from fwai.adapters.webrtc.ports import UdpPorts
 from fwai.adapters.webrtc.rtcp import ReceptionReport, SenderInfo
-from fwai.adapters.webrtc.transport import MediaTransport
+from fwai.adapters.webrtc.transport import SOURCES, MediaTransport
 
 RATE: Final = 24_000
 PEER: Final = 99  # its SSRC
@@ -115,6 +115,7 @@ class _Media:
         else:
             leg._receive(data)
         self._count += 1
+        assert len(transport._sources) <= SOURCES, "sources without end"
         await self._go_on()
         bad = leg._in.inbound.refused + leg._in.undecodable > refused
         readable = rtp.is_rtcp(data) or rtp.parse(data) is not None
