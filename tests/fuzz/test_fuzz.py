@@ -9,7 +9,7 @@ from fuzz.wires import WIRES
 SEED = 20_261_129
 MESSAGES = 600
 # Those behind a whole server with its database, or with a certificate for each, cost more.
-FEWER = dict.fromkeys(("sdp", "plivo-forms", "exotel-forms", "meta", "api"), 200)
+FEWER = dict.fromkeys(("sdp", "plivo-forms", "exotel-forms", "meta", "api"), 128)
 # Counting coverage makes everything slower, and a short run hardly warms up: what `make fuzz` holds
 # to milliseconds is here held to an order of magnitude.
 LENIENT = Limits(stall_ms=1_000.0, growth_kb=64 * 1024)
