@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo run test test-fast test-n8n mutants audit check bench flood fix clean
+.PHONY: help demo run test test-fast test-n8n mutants audit check bench flood fuzz fix clean
 
 help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   lint, format, types, import rules, spelling"
 	@echo "make bench   speed and memory beside their targets (about twelve minutes); PART=calls,idle"
 	@echo "make flood   attacks beside twenty live calls, and what they did (about five minutes); ONLY=idle"
+	@echo "make fuzz    hostile messages into every way in (about half an hour); WIRE=live COUNT=1000 SEED=7"
 	@echo "make test-n8n  a call started, heard and followed up by n8n, or by a client like it"
 	@echo "make fix     let the linter and the formatter mend what they can"
 
@@ -73,6 +74,9 @@ test-n8n: dev
 
 flood: dev
 	$(BIN)/python tests/bench/flood.py $(if $(ONLY),--only "$(ONLY)")
+
+fuzz: dev
+	$(BIN)/python tests/fuzz/run.py $(if $(WIRE),--wire $(WIRE)) $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 bench: dev
 	$(BIN)/python tests/bench/run.py $(if $(PART),--part $(PART))

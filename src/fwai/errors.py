@@ -27,12 +27,17 @@ class ConfigError(FwaiError):
     """The configuration is wrong; the process must not start.
 
     Attributes:
-        problems: One sentence each, naming the variable or file and the fix.
+        problems: One sentence each, naming the variable or file and the fix. What a file holds may
+            stand in them; what cannot be shown, or written at all, is a question mark.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_shown, problems))
+        super().__init__("; ".join(self.problems))
+
+
+def _shown(problem: str) -> str:
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in problem)
 
 
 class WireError(FwaiError):

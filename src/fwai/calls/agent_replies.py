@@ -43,6 +43,7 @@ class AgentReplies:
         self._turn_open = False
         self._drop_audio_until = 0.0
         self._judge = AudibleSpeech(MODEL_HZ)
+        self._counts = True  # what is played is speech
         self._heard_before = 0.0
         self.audio_at = 0.0
         self.turns: list[TurnTimes] = []
@@ -61,8 +62,7 @@ class AgentReplies:
     @property
     def heard_until(self) -> float:
         """Until when the caller hears something that is speech; the loop's time."""
-        spoken = self._judge.heard or self._turn.model_audio is None
-        return self._voice.heard_until if spoken else self._heard_before
+        return self._voice.heard_until if self._counts else self._heard_before
 
     def say_locally(self, sentence: SpokenSentence, then: bytes = b"") -> None:
         """Say something without the model, in place of what it has not said.
@@ -72,10 +72,10 @@ class AgentReplies:
             then: Sound right after it, s16le at 24 kHz.
         """
         now = self._loop.time()
-        if self._turn.model_audio is not None:
-            if not self._judge.heard and self._voice.playing:
-                self._voice.cut(now)  # nobody waits for near-silence to end
-            self.end_turn()
+        if not self._counts and self._voice.playing:
+            self._voice.cut(now)  # nobody waits for near-silence to end
+        self._counts = True
+        self.end_turn()
         self._transcript.agent_begins()
         self._transcript.agent_text(sentence.text)
         for pcm in (sentence.pcm, then):
@@ -105,7 +105,8 @@ class AgentReplies:
         self._voice.say(pcm, now)
         if self._turn.played is None:
             self._turn.played = self._voice.sent_at
-        return self._judge.add(pcm)
+        self._counts = self._counts or self._judge.add(pcm)
+        return self._counts
 
     def text(self, words: str) -> None:
         """Add a piece of the reply's transcript; words nobody will hear are dropped."""
@@ -128,6 +129,7 @@ class AgentReplies:
         """
         now = self._loop.time()
         heard = self._turn.model_audio is not None and self._judge.ended()
+        self._counts |= heard
         if self._turn.model_audio is not None:
             self._voice.end_reply(now)
             self._turn.ended = now
@@ -169,7 +171,8 @@ class AgentReplies:
     def _begin(self, now: float) -> None:
         self.read_backs.reply_began()
         self._turn.model_audio = now
-        self._heard_before = self._voice.heard_until
+        self._heard_before = self.heard_until
+        self._counts = False
         self._judge.reset()
         if self._turn.asked is None:
             self._turn.caller_stopped = self._caller.stopped_at

@@ -108,9 +108,12 @@ class AnswerKeeper:
             self.watch.asked(now)
 
     def back(self, now: float) -> None:
-        """A connection serves."""
+        """A connection serves; what the one before has not finished is owed."""
         self.watch.back(now)
         self._unowned |= self._voice.playing
+        if self._transcript.agent_replying:
+            self.watch.asked(now)
+        self._replies.end_turn()
 
     def look(self, now: float) -> None:
         """Do what is due."""

@@ -278,6 +278,7 @@ class CallSession:
         now = self._loop.time()
         self._silence.caller_spoke(now)
         self._answers.watch.caller_words(now)
+        self._tools.caller_said()
         self.replies.caller_text(event.text)
 
     def _start_tool(self, event: ToolCall) -> None:

@@ -24,10 +24,11 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Asked:
-    """One tool call, of which connection it was, and what came of it when."""
+    """One tool call: of which connection, after how many words of the caller, what came of it."""
 
     request: ToolCall
     connection: int
+    words: int
     result: ToolResult | None = None
     done_at: float | None = None
 
@@ -69,6 +70,7 @@ class SessionTools:
         self._asked: dict[str, Asked] = {}
         self._waiting: dict[str, tuple[ToolCall, Asked]] = {}
         self._connection = 0
+        self._words = 0
         self._uses: dict[str, int] = {}
 
     @property
@@ -84,9 +86,10 @@ class SessionTools:
     def start(self, request: ToolCall) -> None:
         """Run a tool, unless the model has asked for the same already.
 
-        One that runs or has been answered under the same id is not started again. After a
-        reconnect the model may ask anew for what it asked for before, because its memory ends
-        before that: it gets the outcome of then.
+        One that runs or has been answered under the same id is not started again, nor one with
+        the same arguments while the caller has not said a word since. After a reconnect the model
+        may ask anew for what it asked for before, because its memory ends before that: it gets
+        the outcome of then.
         """
         if request.id in self._running or request.id in self._waiting:
             return
@@ -101,13 +104,17 @@ class SessionTools:
             else:
                 self._answer(request, same.result)
             return
-        asked = self._asked[request.id] = Asked(request, self._connection)
+        asked = self._asked[request.id] = Asked(request, self._connection, self._words)
         if len(self._asked) > MAX_KEPT:
             del self._asked[next(iter(self._asked))]
         self._started[request.id] = self._loop.time()
         self._running[request.id] = self._tasks.create_task(
             self._run(request, asked), name=f"tool:{request.name}"
         )
+
+    def caller_said(self) -> None:
+        """The caller said something: from now on the same may be wanted once more."""
+        self._words += 1
 
     def reconnected(self) -> None:
         """Another connection serves: it may ask again for what was done for an earlier one."""
@@ -127,13 +134,13 @@ class SessionTools:
         return used < limit
 
     def _asked_before(self, request: ToolCall) -> Asked | None:
-        """Return the same call of an earlier connection, if it is not long ago."""
+        """Return the same call if it is not long ago and nobody can have asked for it anew."""
         now = self._loop.time()
         for asked in reversed(self._asked.values()):
             recent = asked.done_at is None or now - asked.done_at <= ASKED_AGAIN_S
             if (
                 recent
-                and asked.connection != self._connection
+                and (asked.connection != self._connection or asked.words == self._words)
                 and asked.request.name == request.name
                 and asked.request.args == request.args
             ):

@@ -15,7 +15,7 @@ All times are seconds on one monotonic clock.
 import enum
 from typing import Final
 
-GONE_SAY_S: Final = 1.5
+GONE_SAY_S: Final = 1.3
 """Of silence, while the connection is known to be gone."""
 SILENT_SAY_S: Final = 4.2
 """Of silence, while it is open: answers may take three and a half seconds."""

@@ -63,17 +63,21 @@ def _problems(value: object, where: str) -> Iterator[str]:
             place = f"{where}.{printable(key)}".removeprefix(".")
             yield f"{place}: is written twice; keep one, only the last one would count"
         for key, inner in value.items():
-            yield from _problems(inner, f"{where}.{printable(key)}".removeprefix("."))
+            place = f"{where}.{printable(key)}".removeprefix(".")
+            if words := fault(key):
+                yield f"{place}: its name is unusable: {words}"
+            yield from _problems(inner, place)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _problems(inner, f"{where}.{index}")
-    elif isinstance(value, str) and not _can_be_sent(value):
+    elif isinstance(value, str) and not can_be_sent(value):
         yield f"{where}: holds half a character (\\ud800 to \\udfff); type it again"
     elif isinstance(value, str) and (words := fault(value.translate(_LINE_ENDS))):
         yield f"{where}: {words}"
 
 
-def _can_be_sent(text: str) -> bool:
+def can_be_sent(text: str) -> bool:
+    """Whether a text can be written at all: it holds no half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ from fwai.domain.webhook_tool import (
     parse_webhook_tool,
 )
 from fwai.errors import ConfigError
-from fwai.prompts.json_file import printable, read_json_file
+from fwai.prompts.json_file import can_be_sent, printable, read_json_file
 from fwai.prompts.languages import find_language
 
 # Values every call can fill in; a call's own context adds to them.
@@ -131,6 +131,8 @@ def _read_agent(raw: object, where: str, problems: list[str]) -> _Agent | None:
     What is wrong in itself is left out of the agent, so that the rest of it is judged, too. None
     when nothing of it can be.
     """
+    if isinstance(raw, dict):  # a key with half a character: the file's reader has named it
+        raw = {key: value for key, value in raw.items() if can_be_sent(key)}
     try:
         return _Agent.model_validate(raw)
     except ValidationError as exc:

@@ -467,3 +467,25 @@ def test_the_templates_that_the_documentation_shows_are_right(file: Path) -> Non
     assert list(agent.sms_templates) == ["course_details", "booking_confirmed"]
     for tag in re.findall(r"\{#(\w+)#\}", page):
         load(file, {"A": {**AGENT, "sms_templates": {"t": {"text": f"Yours: {{#{tag}#}}"}}}})
+
+
+@pytest.mark.parametrize("key", ["\ud800", "x\udfff", "a\x00", "\x1b[2J", "\u202e"])
+@pytest.mark.parametrize("place", ["file", "agent", "webhook", "sms_templates", "email_templates"])
+def test_a_key_that_is_no_text_is_named_and_every_problem_can_be_printed(
+    file: Path, key: str, place: str
+) -> None:
+    number = {"numbers": ["+91 88888 00000"]}
+    bodies: dict[str, dict[str, object]] = {
+        "file": {"Desk": AGENT | number, key: AGENT | number},
+        "agent": {"Desk": {**AGENT, key: 1, "voice": 7}},
+        "webhook": {"Desk": {**AGENT, "webhooks": [{**HOOK, key: 1}]}},
+        "sms_templates": {"Desk": {**AGENT, "sms_templates": {key: {key: 1}}}},
+        "email_templates": {"Desk": {**AGENT, "email_templates": {key: {key: 1}}}},
+    }
+
+    found = problems(file, bodies[place])
+
+    assert any("its name is unusable" in problem for problem in found)
+    assert all(problem.isprintable() for problem in found)
+    if place == "agent":  # the rest of it is judged, too
+        assert any(".voice: must be text" in problem for problem in found)

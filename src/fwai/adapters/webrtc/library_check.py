@@ -40,6 +40,7 @@ def missing() -> list[str]:
 
     expected: list[tuple[object, str, tuple[str, ...]]] = [
         (Connection, "get_component_candidates", ("self", "component", "addresses", "timeout")),
+        (Connection, "check_incoming", ("self", "message", "addr", "protocol")),
         (Connection, "close", ("self",)),
         (Connection, "gather_candidates", ("self",)),
         (StunProtocol, "datagram_received", ("self", "data", "addr")),

@@ -9,6 +9,8 @@ Anybody can send to these ports. What is not sound is dropped before a library s
 (`datagrams`), what a library makes of the rest is caught for each datagram, and once a pair of
 addresses is nominated, DTLS and RTP are taken from that address only. A peer may begin its
 handshake before we know which address is its: the first datagrams of each address wait until then.
+A peer itself may be hostile, too: aioice checks each address back from which it is checked, and
+libsrtp keeps a state for each source, both for as long as the call. So both are bounded.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pylibsrtp
-from aioice import Candidate, Connection
+from aioice import Candidate, Connection, stun
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
 from aiortc import (
@@ -47,6 +49,8 @@ UNSENT_BYTES: Final = 16_384  # more than the kernel's own buffer must not pile 
 EARLY_ADDRESSES: Final = 16
 EARLY_DATAGRAMS: Final = 4  # a handshake's first flight
 QUEUED_DATAGRAMS: Final = 64
+PEER_ADDRESSES: Final = 64  # that a peer may name, or check us from
+SOURCES: Final = 32  # that may send in one call: a peer that begins anew has another number
 
 
 class MediaProtocol(StunProtocol):
@@ -131,6 +135,16 @@ class MediaConnection(Connection):
         early, self._early = self._early, {}
         for data in early.get(pair.remote_addr, ()) if pair is not None else ():
             self._queue_dtls(data)
+
+    def check_incoming(
+        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        """Check back an address from which the peer has checked us."""
+        known = self.remote_candidates
+        if len(known) >= PEER_ADDRESSES and all((one.host, one.port) != addr for one in known):
+            self.drops.add("stun_addresses")
+        else:
+            super().check_incoming(message, addr, protocol)
 
     def _keep_early(self, data: bytes, addr: tuple[Any, ...]) -> None:
         if addr not in self._early and len(self._early) >= EARLY_ADDRESSES:
@@ -224,6 +238,7 @@ class MediaTransport:
         self._on_closed: Callable[[bool], None] = _ignore
         self._rx: Any = None
         self._tx: Any = None
+        self._sources: set[bytes] = set()
         self.undecipherable = 0
 
     @property
@@ -325,11 +340,16 @@ class MediaTransport:
 
     def _receive(self, data: bytes) -> None:
         control = is_rtcp(data)
+        source = data[4:8] if control else data[8:12]
+        if source not in self._sources and len(self._sources) >= SOURCES:
+            self._connection.drops.add("rtp_sources")
+            return
         try:
             plain = self._rx.unprotect_rtcp(data) if control else self._rx.unprotect(data)
         except (pylibsrtp.Error, ValueError):
             self.undecipherable += 1
             return
+        self._sources.add(source)  # now that it is known to be the peer's
         (self._on_rtcp if control else self._on_rtp)(plain)
 
     def _state_changed(self) -> None:
