@@ -12,6 +12,7 @@ from fwai.domain.call import Call, CallEnding, CallId, CallState, Direction
 from fwai.domain.call_permission import CallPermission
 from fwai.domain.events import (
     AgentEvent,
+    AgentReady,
     CallerEvent,
     CallerHungUp,
     MarkReached,
@@ -173,6 +174,7 @@ class FakeAgent:
 
     def listen(self, hear: Callable[[AgentEvent], None]) -> None:
         self._hear = hear
+        hear(AgentReady())
         self._schedule(self._script)
 
     async def run(self) -> None:

@@ -17,6 +17,7 @@ from fwai.interfaces.media import AgentLeg
 ASK: Final = "The caller is waiting for you to speak. Answer them now."
 LOOK_S: Final = 0.25  # while an answer is owed
 BARGE_IN_MS: Final = 240.0  # of the caller's speech over speech that no connection stands behind
+STALLED_S: Final = 1.5  # without sound of a reply that is not over
 PHANTOM_S: Final = 1.5  # without a sound of the caller's, before an interruption
 
 _log = structlog.get_logger()
@@ -90,7 +91,7 @@ class AnswerKeeper:
         """The model says that the caller spoke over it; if they did not, it owes the rest."""
         self.watch.alive(now)
         if now - self._caller_at >= PHANTOM_S:
-            self.watch.asked(now)
+            self.watch.asked(now, soon=True)
 
     def turn_over(self, now: float, *, heard: bool) -> None:
         """The model's turn ended."""
@@ -119,6 +120,7 @@ class AnswerKeeper:
         """Do what is due."""
         if not self.active:
             return
+        self._end_stalled_reply(now)
         heard_until, tool_since = self._replies.heard_until, self._tools.since
         step = self.watch.step(now, heard_until, tool_since)
         if self.watch.must_say(now, heard_until, tool_since):
@@ -134,6 +136,17 @@ class AnswerKeeper:
                 self._agent.renew(fresh=step is Step.FRESH)
             case Step.GIVE_UP:
                 self._give_up()
+
+    def _end_stalled_reply(self, now: float) -> None:
+        """End a reply of which nothing comes any more; what stopped in a sentence is owed."""
+        if not self._transcript.agent_replying or self._voice.playing or self._tools.running:
+            return
+        if now - max(self._replies.audio_at, self._voice.heard_until) < STALLED_S:
+            return
+        whole = self._transcript.reply_ends_sentence
+        if self._replies.turn_ms and not whole:
+            self.watch.asked(now, soon=True)
+        self._replies.end_turn()
 
     def _say(self, now: float) -> None:
         spoken = self._sentence(Sentence.ONE_MOMENT)

@@ -7,6 +7,8 @@ from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.transcript import AgentTranscript, CallerSpeech, Heard
 from fwai.interfaces.store import CallLog
 
+SENTENCE_ENDS = (".", "!", "?", "।", "॥", "۔", "؟", "…", "。")
+
 
 class TranscriptWriter:
     """Turns the legs' pieces of text into lines of the call's log.
@@ -37,6 +39,11 @@ class TranscriptWriter:
     def agent_replying(self) -> bool:
         """Whether the agent is producing a reply."""
         return self._agent.replying
+
+    @property
+    def reply_ends_sentence(self) -> bool:
+        """Whether the newest reply's text, as far as it came, ends a sentence."""
+        return self._agent.text.rstrip(" \"')»”").endswith(SENTENCE_ENDS)
 
     def caller_text(self, text: str, at: float, *, late: bool) -> None:
         """Add a piece of the caller's transcript.

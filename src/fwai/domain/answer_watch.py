@@ -25,6 +25,8 @@ SAY_AGAIN_S: Final = 5.5
 """From the end of one sentence to the next."""
 STEP_S: Final = 4.0
 """What each step on the ladder is given to show an effect, and a new connection to answer."""
+CUT_SHORT_S: Final = 0.6
+"""After an answer that stopped in the middle: what is due is done now."""
 EMPTY_TURN_S: Final = 1.5
 """After a turn in which nothing was said: what is due is done now."""
 UNSURE_ASK_S: Final = 3.5
@@ -66,7 +68,7 @@ class AnswerWatch:
         self._rung = 0
         self._rung_at = now
         self._hasten_at: float | None = None
-        self._gone_at: float | None = None
+        self._gone_at: float | None = now  # no connection was opened yet
         self._speech_began = self._spoke_at = -MOST_SPEECH_S
         self._alive_at = now
         self._unsure_at = -UNSURE_AGAIN_S
@@ -85,9 +87,16 @@ class AnswerWatch:
 
     # ---- what happens ---------------------------------------------------------------------------
 
-    def asked(self, now: float) -> None:
-        """The model was told to speak, or was cut short: it owes an answer."""
+    def asked(self, now: float, *, soon: bool = False) -> None:
+        """The model was told to speak, or was cut short: it owes an answer.
+
+        Args:
+            now: The time.
+            soon: It was in the middle of one, so that no long silence is needed to judge it.
+        """
         self._owe(now, certain=True)
+        if soon:
+            self._hasten_at = now + CUT_SHORT_S
 
     def caller_sound(self, now: float, *, over_agent: bool) -> None:
         """The caller can be heard; called for each piece of audio with speech in it.
@@ -156,8 +165,8 @@ class AnswerWatch:
         if owed_at is None:
             return False
         quiet_from = max(owed_at, self._spoke_at, heard_until)
-        if self._said_until and quiet_from <= self._said_until:
-            return now - self._said_until >= SAY_AGAIN_S
+        if self.said:
+            return now - self._said_until >= SAY_AGAIN_S and now - self._spoke_at >= PAUSE_S
         if self._gone_at is not None:
             return now - max(quiet_from, self._gone_at) >= GONE_SAY_S and self._speechlike
         if tool_since is not None:

@@ -74,6 +74,11 @@ class AgentTranscript:
         return bool(self._replies) and not self._replies[-1].over
 
     @property
+    def text(self) -> str:
+        """The newest reply's text."""
+        return self._replies[-1].text if self._replies else ""
+
+    @property
     def takes_text(self) -> bool:
         """Whether new text belongs to the newest reply; it may come after the audio."""
         return bool(self._replies) and not self._replies[-1].closed
