@@ -22,6 +22,8 @@ SLEEPS = {"asyncio.sleep", "time.sleep", "sleep"}
 SLEEPS_FOR_A_REASON = {
     "adapters/browser/test_routes.py": "heartbeats between two events, beside a peer of aiortc's",
     "adapters/whatsapp/kit.py": "its tests run on a clock that jumps",
+    "faults/test_caller.py": "a clock that jumps",
+    "faults/test_line.py": "a clock that jumps",
     "store/crashing.py": "a process that works until it is killed",
     "store/test_database.py": "a lock that another connection holds: SQLite sets no event",
 }

@@ -111,6 +111,8 @@ class Caller:
         """Return which moment a step waits for."""
         if step.on == "struck":
             return 1
+        if step.on in ("caller_speaks", "caller_done"):
+            return max(1, self.moments.count(step.on))  # their own words, which are over
         return self.moments.count(step.on) + 1
 
     async def _act(self, step: Step) -> None:

@@ -51,8 +51,8 @@ async def test_a_mark_is_reached_when_all_before_it_was_heard() -> None:
     await line.close()
 
     ((at, event),) = events
-    assert event == MarkReached("end-1")
     assert at == pytest.approx(0.3)
+    assert event == MarkReached("end-1")
     line.play(LOUD)
     assert not line.mark("end-2")
 
