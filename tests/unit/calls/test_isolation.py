@@ -9,12 +9,20 @@ import virtual_time  # noqa: F401 - `inside` runs on its clock
 from fakes import HANG_UP, FakeAgent, FakeArchive, FakeCaller
 from fault_injection import faults
 from fwai.domain.call import Call, CallEnding, CallId, CallOffer, CallState, Direction
-from fwai.domain.events import AgentAudio, CallerAudio, ToolCall, TurnEnded
+from fwai.domain.events import (
+    AgentAudio,
+    AgentAway,
+    AgentReady,
+    CallerAudio,
+    ToolCall,
+    TurnEnded,
+)
 from unit.calls.test_manager import House, inside
 
 MOST_AWAITS = 60
 NEIGHBOUR = CallOffer("plivo", "carrier-2", Direction.INBOUND, "+919999900002", "+918888800000")
 HALF_A_SECOND = b"\0\0" * 4000
+SPEECH = AgentAudio(b"".join((b"\x00\x20" * 480, b"\x00\x08" * 480)[at % 2] for at in range(50)))
 
 
 class SlowArchive(FakeArchive):
@@ -38,15 +46,22 @@ class SlowArchive(FakeArchive):
 
 
 async def busy_agent(_: Call) -> FakeAgent:
-    """Answer with one that speaks, uses a tool and says goodbye."""
+    """Answer with one that is away for a moment, speaks, uses a tool and says goodbye."""
     return FakeAgent(
         [
+            (0.2, AgentAway("lost")),
+            (0.3, AgentReady(resumed=True)),
             (0.5, ToolCall("fc-1", "look_up", {})),
             (1.0, AgentAudio(bytes(24_000))),
             (1.1, ToolCall("fc-2", "end_call", {})),
             (1.2, TurnEnded()),
         ]
     )
+
+
+async def neighbours_agent(_: Call) -> FakeAgent:
+    """Answer with one that speaks whenever it is asked to."""
+    return FakeAgent((), lambda _: [(0.5, SPEECH), (0.6, TurnEnded())])
 
 
 @pytest.mark.parametrize(
@@ -57,6 +72,7 @@ def test_the_neighbours_call_goes_on(kind: str) -> None:
         struck: list[str] = []
 
         async def act(house: House, step: int = step, struck: list[str] = struck) -> None:
+            house.make_agent = neighbours_agent
             neighbour = await house.offer(NEIGHBOUR)
             talk = [(n * 0.5, CallerAudio(HALF_A_SECOND)) for n in range(60)]
             spoken = FakeCaller([*talk, (30.0, HANG_UP)])

@@ -147,7 +147,8 @@ def test_a_call_says_why_its_agent_was_away(
         if carrier:
             house.control.hang_up = hang_up  # type: ignore[method-assign]
         token = await house.offer()
-        await house.calls.carry(token, "carrier-1", FakeCaller([(2.0, HANG_UP)]))
+        stays_s = 20.0 if reason is EndReason.AGENT_FAILED else 2.0  # it is told an apology
+        await house.calls.carry(token, "carrier-1", FakeCaller([(stays_s, HANG_UP)]))
 
     house = inside(act)
 

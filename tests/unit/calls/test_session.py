@@ -390,6 +390,7 @@ def test_silence_is_not_counted_while_the_agent_speaks_or_a_tool_runs() -> None:
         [*long_reply, (41.0, ToolCall("t1", "lookup", {}))],
         [*line_noise, (64.0, HANG_UP)],
         tools_take_s=22.0,
+        limits=SessionLimits(quiet_s=6),  # less than until the first sentence of ours
     )
 
     assert [text for _, text in call.agent.prompts] == [GREET]
