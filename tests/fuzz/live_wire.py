@@ -11,9 +11,8 @@ from fuzz.judge import Prepared, Wire
 from fuzz.mutator import Mutator
 from fuzz.talk import FakeSocket, Talk
 from fwai.errors import AgentError
-from fwai.gemini.agent import GeminiAgent
+from fwai.gemini.agent import GeminiAgent, Opened
 from fwai.gemini.connection import LiveConnection, LiveEndpoint
-from fwai.gemini.recovery import Attempt
 from fwai.gemini.setup import SessionConfig
 
 MAX_BYTES: Final = 256 * 1024  # four seconds of speech in one message; the service is one we chose
@@ -32,8 +31,8 @@ class _Agent(GeminiAgent):
         self._chance = mutator.chance
         self.current: LiveConnection | None = None
 
-    async def _open(self, attempt: Attempt) -> LiveConnection | None:
-        await asyncio.sleep(attempt.delay_s)
+    async def _open(self, delay_s: float) -> Opened | None:
+        await asyncio.sleep(delay_s)
         connection = self.current = LiveConnection()
         connection._socket = FakeSocket(connection._closed)  # type: ignore[assignment]
         if self._chance.random() >= UNKNOWN:
@@ -44,7 +43,7 @@ class _Agent(GeminiAgent):
         except TimeoutError:
             connection._give_up()
             raise AgentError("no answer in time", resumable=True, fresh=True) from None
-        return connection
+        return Opened(connection, None, knows_history=False, at=asyncio.get_running_loop().time())
 
 
 class _Service:

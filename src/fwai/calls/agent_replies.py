@@ -128,12 +128,19 @@ class AgentReplies:
             Whether it was one that can be heard.
         """
         now = self._loop.time()
-        heard = self._turn.model_audio is not None and self._judge.ended()
+        if self._turn.model_audio is None:
+            self._transcript.agent_done()
+            return False
+        heard = self._judge.ended()
         self._counts |= heard
-        if self._turn.model_audio is not None:
-            self._voice.end_reply(now)
-            self._turn.ended = now
-            self.close_turn()
+        if not heard:
+            _log.warning("agent_reply_inaudible", turn=self.begun)
+        if not self._voice.playing:
+            # The last milliseconds that the resampler held are no sound that ends a silence.
+            self._heard_before, self._counts = self.heard_until, False
+        self._voice.end_reply(now)
+        self._turn.ended = now
+        self.close_turn()
         self._transcript.agent_done()
         return heard
 
@@ -145,8 +152,12 @@ class AgentReplies:
         self._drop_audio_until = self.turn_ms = 0.0
         return heard
 
-    def interrupt(self) -> None:
-        """The caller spoke over the agent: nothing more of this reply may be heard."""
+    def interrupt(self) -> bool:
+        """The caller spoke over the agent: nothing more of this reply may be heard.
+
+        Returns:
+            Whether something was cut off.
+        """
         began = time.perf_counter()  # the loop's own clock stands still within one event
         now = self._loop.time()
         self._drop_audio_until = now + LATE_AUDIO_S
@@ -158,9 +169,11 @@ class AgentReplies:
         self._turn.barge_in_s = time.perf_counter() - began
         self.turn_ms = 0.0
         _log.info("barge_in", turn=self.begun, unheard_ms=round(unheard_ms))
-        if self._turn.model_audio is None and self.turns:
+        replying = self._turn.model_audio is not None
+        if not replying and self.turns:
             self.turns[-1].interrupted = now  # cut while its tail was playing
         self.close_turn()
+        return replying or unheard_ms > 0.0
 
     def close_turn(self) -> None:
         """Keep the times of the reply that is over."""

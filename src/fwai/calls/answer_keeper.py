@@ -57,7 +57,7 @@ class AnswerKeeper:
         self._give_up = give_up
         self._unowned = False
         self._over_ms = 0.0
-        self._caller_at = now
+        self._caller_at = now - PHANTOM_S
         self.watch = AnswerWatch(now)
         self.active = True
 
@@ -87,11 +87,11 @@ class AnswerKeeper:
         else:
             self.watch.alive(now)
 
-    def interrupted(self, now: float) -> None:
-        """The model says that the caller spoke over it; if they did not, it owes the rest."""
+    def interrupted(self, now: float, *, cut: bool) -> None:
+        """The model says that the caller spoke over it; if they did not, it owes what was cut."""
         self.watch.alive(now)
-        if now - self._caller_at >= PHANTOM_S:
-            self.watch.asked(now, soon=True)
+        if cut and now - self._caller_at >= PHANTOM_S:
+            self.watch.cut_short(now, now)
 
     def turn_over(self, now: float, *, heard: bool) -> None:
         """The model's turn ended."""
@@ -141,11 +141,12 @@ class AnswerKeeper:
         """End a reply of which nothing comes any more; what stopped in a sentence is owed."""
         if not self._transcript.agent_replying or self._voice.playing or self._tools.running:
             return
-        if now - max(self._replies.audio_at, self._voice.heard_until) < STALLED_S:
+        since = max(self._replies.audio_at, self._voice.heard_until)
+        if now - since < STALLED_S:
             return
         whole = self._transcript.reply_ends_sentence
         if self._replies.turn_ms and not whole:
-            self.watch.asked(now, soon=True)
+            self.watch.cut_short(now, since)
         self._replies.end_turn()
 
     def _say(self, now: float) -> None:

@@ -96,6 +96,9 @@ class Goodbye:
         if not said:
             await self._until(lambda: self._replies.begun > begun or self._alone, STARTS_S)
         await self._until(self._said, LASTS_S)
+        if self._transcript.agent_replying:
+            _log.warning("goodbye_without_end")
+            self._replies.end_turn()
         await self._voice.until_heard()
         if before is not None:
             self.leaving = reason

@@ -185,7 +185,7 @@ class CallSession:
             self._falling.cancel()
         self.voice.stop()
         self._agent.close()
-        self.replies.close_turn()
+        self.replies.end_turn()
         self._transcript.finish(self.voice.heard_ms)
 
     def _falling_on(self) -> bool:
@@ -251,7 +251,7 @@ class CallSession:
             AgentAudio: self._hear_agent,
             AgentSaid: lambda event: self.replies.text(event.text),
             CallerSaid: self._caller_said,
-            CallerRepeats: lambda _: self._transcript.caller_repeats(),
+            CallerRepeats: lambda _: self._caller_repeats(),
             Interrupted: lambda _: self._interrupt(),
             GenerationEnded: lambda _: self._reply_over(heard=self.replies.end()),
             TurnEnded: lambda _: self._turn_over(),
@@ -265,6 +265,8 @@ class CallSession:
 
     def _hear_agent(self, event: AgentAudio) -> None:
         audible = self.replies.audio(event.pcm)
+        if audible:
+            self._tools.agent_spoke()
         self._answers.audio(self._loop.time(), audible=audible)
 
     def _reply_over(self, *, heard: bool) -> None:
@@ -281,13 +283,18 @@ class CallSession:
         self._tools.caller_said()
         self.replies.caller_text(event.text)
 
+    def _caller_repeats(self) -> None:
+        self._transcript.caller_repeats()
+        self._tools.caller_repeats()
+
     def _start_tool(self, event: ToolCall) -> None:
         self._answers.watch.answered(self._loop.time())
         self._tools.start(event)
 
     def _interrupt(self) -> None:
-        self.replies.interrupt()
-        self._answers.interrupted(self._loop.time())
+        cut = self.replies.interrupt()
+        self._answers.interrupted(self._loop.time(), cut=cut)
+        self._look.set()
         if self._goodbye.interrupted() and self._to_machine:
             self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
 
@@ -363,7 +370,7 @@ class CallSession:
         self._silence.agent_busy(now)
         if not self._ended.done():
             if not result.silent:
-                self._answers.watch.asked(now)
+                self._answers.watch.tool_done(now)
             self._agent.answer_tool(result)
 
     def _answer_again(self, result: ToolResult) -> None:

@@ -24,13 +24,18 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Asked:
-    """One tool call: of which connection, after how many words of the caller, what came of it."""
+    """One tool call: of which connection, after how many words of the caller, what came of it.
+
+    Attributes:
+        told: The model has spoken since it was done.
+    """
 
     request: ToolCall
     connection: int
     words: int
     result: ToolResult | None = None
     done_at: float | None = None
+    told: bool = False
 
 
 class SessionTools:
@@ -71,6 +76,8 @@ class SessionTools:
         self._waiting: dict[str, tuple[ToolCall, Asked]] = {}
         self._connection = 0
         self._words = 0
+        self._repeats = False
+        self._untold: list[Asked] = []
         self._uses: dict[str, int] = {}
 
     @property
@@ -88,8 +95,8 @@ class SessionTools:
 
         One that runs or has been answered under the same id is not started again, nor one with
         the same arguments while the caller has not said a word since. After a reconnect the model
-        may ask anew for what it asked for before, because its memory ends before that: it gets
-        the outcome of then.
+        may ask anew for what it asked for before, because its memory ends before the outcome: it
+        gets that.
         """
         if request.id in self._running or request.id in self._waiting:
             return
@@ -114,7 +121,18 @@ class SessionTools:
 
     def caller_said(self) -> None:
         """The caller said something: from now on the same may be wanted once more."""
-        self._words += 1
+        self._words += not self._repeats
+
+    def caller_repeats(self) -> None:
+        """What the caller says next, until the model speaks, was said before."""
+        self._repeats = True
+
+    def agent_spoke(self) -> None:
+        """The model speaks, with what was done before in mind."""
+        self._repeats = False
+        for asked in self._untold:
+            asked.told = True
+        self._untold.clear()
 
     def reconnected(self) -> None:
         """Another connection serves: it may ask again for what was done for an earlier one."""
@@ -140,12 +158,16 @@ class SessionTools:
             recent = asked.done_at is None or now - asked.done_at <= ASKED_AGAIN_S
             if (
                 recent
-                and (asked.connection != self._connection or asked.words == self._words)
+                and (asked.words == self._words or self._forgotten(asked))
                 and asked.request.name == request.name
                 and asked.request.args == request.args
             ):
                 return asked
         return None
+
+    def _forgotten(self, asked: Asked) -> bool:
+        """Whether the model's memory may end before a call: it never spoke of the outcome."""
+        return asked.connection != self._connection and not asked.told
 
     def _answer(self, request: ToolCall, result: ToolResult) -> None:
         self._repeated(replace(result, id=request.id))
@@ -158,6 +180,7 @@ class SessionTools:
             self._running.pop(request.id, None)
             self._started.pop(request.id, None)
         asked.result, asked.done_at = result, self._loop.time()
+        self._untold.append(asked)
         self._results[request.id] = result
         if len(self._results) > MAX_KEPT:
             del self._results[next(iter(self._results))]

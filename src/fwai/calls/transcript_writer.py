@@ -7,7 +7,7 @@ from fwai.domain.events import ToolCall, ToolResult
 from fwai.domain.transcript import AgentTranscript, CallerSpeech, Heard
 from fwai.interfaces.store import CallLog
 
-SENTENCE_ENDS = (".", "!", "?", "।", "॥", "۔", "؟", "…", "。")
+SENTENCE_ENDS = (".", "!", "?", "।", "॥", "\u06d4", "\u061f", "…", "\u3002")
 
 
 class TranscriptWriter:

@@ -21,6 +21,8 @@ SILENT_SAY_S: Final = 4.2
 """Of silence, while it is open: answers may take three and a half seconds."""
 TOOL_SAY_S: Final = 8.5
 """Of silence, while a tool runs."""
+AFTER_TOOL_SAY_S: Final = 3.6
+"""After its outcome was given; some silence came before."""
 SAY_AGAIN_S: Final = 5.5
 """From the end of one sentence to the next."""
 STEP_S: Final = 4.0
@@ -64,7 +66,7 @@ class AnswerWatch:
 
     def __init__(self, now: float) -> None:
         self._owed_at: float | None = None
-        self._certain = False
+        self._certain = self._after_tool = False
         self._rung = 0
         self._rung_at = now
         self._hasten_at: float | None = None
@@ -87,16 +89,19 @@ class AnswerWatch:
 
     # ---- what happens ---------------------------------------------------------------------------
 
-    def asked(self, now: float, *, soon: bool = False) -> None:
-        """The model was told to speak, or was cut short: it owes an answer.
-
-        Args:
-            now: The time.
-            soon: It was in the middle of one, so that no long silence is needed to judge it.
-        """
+    def asked(self, now: float) -> None:
+        """The model was told to speak: it owes an answer."""
         self._owe(now, certain=True)
-        if soon:
-            self._hasten_at = now + CUT_SHORT_S
+
+    def tool_done(self, now: float) -> None:
+        """It has the outcome of a tool; the caller has waited for that already."""
+        self._owe(now, certain=True)
+        self._after_tool = True
+
+    def cut_short(self, now: float, since: float) -> None:
+        """An answer stopped in the middle, and nothing was heard since: no long wait is needed."""
+        self._owe(since, certain=True)
+        self._hasten_at = now + CUT_SHORT_S
 
     def caller_sound(self, now: float, *, over_agent: bool) -> None:
         """The caller can be heard; called for each piece of audio with speech in it.
@@ -126,7 +131,7 @@ class AnswerWatch:
         """Speech of the model is heard, or it acts: nothing is owed any more."""
         self.alive(now)
         self._owed_at = self._hasten_at = None
-        self._certain = False
+        self._certain = self._after_tool = False
         self._rung = self.said = 0
 
     def turn_over(self, now: float) -> None:
@@ -172,6 +177,8 @@ class AnswerWatch:
         if tool_since is not None:
             return now - quiet_from >= TOOL_SAY_S
         wait_s = SILENT_SAY_S if self._certain else UNSURE_SAY_S
+        if self._after_tool:
+            wait_s = AFTER_TOOL_SAY_S
         return now - quiet_from >= wait_s and self._is_certain(now)
 
     def step(self, now: float, heard_until: float, tool_since: float | None) -> Step:

@@ -39,7 +39,7 @@ class TurnTimes:
         return (self.played - self.caller_stopped) * 1000.0
 
 
-MOST_WORDLESS_S = 60.0
+MOST_WORDLESS_S = 120.0
 """Sound of the caller's that is never transcribed, such as music, counts so long as speech."""
 
 

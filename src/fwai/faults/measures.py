@@ -183,7 +183,8 @@ def _measure_words(trace: CallTrace, measures: Measures) -> None:
     heard = heard_clips(trace.line.heard, [clip for clip in _CLIPS if clip.name in clips])
     written = _words(" ".join(trace.log.agent))
     wanted: Counter[str] = Counter()
-    possible: Counter[str] = Counter({word: times for word, times in written.items() if word.startswith("[")})
+    ours = {word: times for word, times in written.items() if word.startswith("[")}
+    possible: Counter[str] = Counter(ours)
     for clip in heard:
         wanted += clip.words(whole=True)
         possible += clip.words(whole=False)
