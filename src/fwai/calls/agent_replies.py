@@ -73,7 +73,9 @@ class AgentReplies:
         """
         now = self._loop.time()
         if not self._counts and self._voice.playing:
+            heard_ms = self._voice.heard_ms
             self._voice.cut(now)  # nobody waits for near-silence to end
+            self._transcript.interrupted(heard_ms)
         self._counts = True
         self.end_turn()
         self._transcript.agent_begins()

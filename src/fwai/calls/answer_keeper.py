@@ -18,7 +18,7 @@ ASK: Final = "The caller is waiting for you to speak. Answer them now."
 LOOK_S: Final = 0.25  # while an answer is owed
 BARGE_IN_MS: Final = 240.0  # of the caller's speech over speech that no connection stands behind
 STALLED_S: Final = 1.5  # without sound of a reply that is not over
-PHANTOM_S: Final = 1.5  # without a sound of the caller's, before an interruption
+PHANTOM_S: Final = 0.8  # without a sound of the caller's, before an interruption
 
 _log = structlog.get_logger()
 

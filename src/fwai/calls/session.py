@@ -280,7 +280,7 @@ class CallSession:
         now = self._loop.time()
         self._silence.caller_spoke(now)
         self._answers.watch.caller_words(now)
-        self._tools.caller_said()
+        self._tools.caller_said(self._answers.watch.spoke_at(now))
         self.replies.caller_text(event.text)
 
     def _caller_repeats(self) -> None:
@@ -288,8 +288,8 @@ class CallSession:
         self._tools.caller_repeats()
 
     def _start_tool(self, event: ToolCall) -> None:
-        self._answers.watch.answered(self._loop.time())
-        self._tools.start(event)
+        if self._tools.start(event):
+            self._answers.watch.answered(self._loop.time())
 
     def _interrupt(self) -> None:
         cut = self.replies.interrupt()

@@ -15,8 +15,10 @@ from fwai.interfaces.calls import CallActions, ToolRunner
 # took in milliseconds.
 OnFinished = Callable[[ToolCall, ToolResult, float, float], None]
 
-ASKED_AGAIN_S: Final = 30.0
+FORGOTTEN_S: Final = 30.0
 """After its end, a call that another connection repeats is taken for the same."""
+REPEATED_S: Final = 10.0
+"""After its end, a call is taken for the same while the caller has not said a word."""
 MAX_KEPT: Final = 200
 
 _log = structlog.get_logger()
@@ -24,7 +26,7 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Asked:
-    """One tool call: of which connection, after how many words of the caller, what came of it.
+    """One tool call: of which connection, when it was made, what came of it.
 
     Attributes:
         told: The model has spoken since it was done.
@@ -32,7 +34,7 @@ class Asked:
 
     request: ToolCall
     connection: int
-    words: int
+    at: float
     result: ToolResult | None = None
     done_at: float | None = None
     told: bool = False
@@ -75,7 +77,7 @@ class SessionTools:
         self._asked: dict[str, Asked] = {}
         self._waiting: dict[str, tuple[ToolCall, Asked]] = {}
         self._connection = 0
-        self._words = 0
+        self._said_at = 0.0
         self._repeats = False
         self._untold: list[Asked] = []
         self._uses: dict[str, int] = {}
@@ -90,19 +92,22 @@ class SessionTools:
         """When the first of those that run was started, in the loop's time; None if none runs."""
         return min(self._started.values()) if self._started else None
 
-    def start(self, request: ToolCall) -> None:
+    def start(self, request: ToolCall) -> bool:
         """Run a tool, unless the model has asked for the same already.
 
         One that runs or has been answered under the same id is not started again, nor one with
         the same arguments while the caller has not said a word since. After a reconnect the model
         may ask anew for what it asked for before, because its memory ends before the outcome: it
         gets that.
+
+        Returns:
+            Whether it was started.
         """
         if request.id in self._running or request.id in self._waiting:
-            return
+            return False
         if (known := self._results.get(request.id)) is not None:
             self._answer(request, known)
-            return
+            return False
         same = self._asked_before(request)
         if same is not None:
             _log.info("tool_asked_again", tool=request.name)
@@ -110,18 +115,20 @@ class SessionTools:
                 self._waiting[request.id] = (request, same)
             else:
                 self._answer(request, same.result)
-            return
-        asked = self._asked[request.id] = Asked(request, self._connection, self._words)
+            return False
+        asked = self._asked[request.id] = Asked(request, self._connection, self._loop.time())
         if len(self._asked) > MAX_KEPT:
             del self._asked[next(iter(self._asked))]
         self._started[request.id] = self._loop.time()
         self._running[request.id] = self._tasks.create_task(
             self._run(request, asked), name=f"tool:{request.name}"
         )
+        return True
 
-    def caller_said(self) -> None:
-        """The caller said something: from now on the same may be wanted once more."""
-        self._words += not self._repeats
+    def caller_said(self, at: float) -> None:
+        """The caller said something at that time: the same may be wanted once more."""
+        if not self._repeats:
+            self._said_at = at
 
     def caller_repeats(self) -> None:
         """What the caller says next, until the model speaks, was said before."""
@@ -152,22 +159,21 @@ class SessionTools:
         return used < limit
 
     def _asked_before(self, request: ToolCall) -> Asked | None:
-        """Return the same call if it is not long ago and nobody can have asked for it anew."""
-        now = self._loop.time()
+        """Return the same call if it is not long ago and nobody can have asked for it anew.
+
+        One that failed, or was refused, may be tried again.
+        """
         for asked in reversed(self._asked.values()):
-            recent = asked.done_at is None or now - asked.done_at <= ASKED_AGAIN_S
-            if (
-                recent
-                and (asked.words == self._words or self._forgotten(asked))
-                and asked.request.name == request.name
-                and asked.request.args == request.args
-            ):
-                return asked
+            same = asked.request.name == request.name and asked.request.args == request.args
+            if same and (asked.result is None or asked.result.ok):
+                return asked if self._is_repeated(asked) else None
         return None
 
-    def _forgotten(self, asked: Asked) -> bool:
-        """Whether the model's memory may end before a call: it never spoke of the outcome."""
-        return asked.connection != self._connection and not asked.told
+    def _is_repeated(self, asked: Asked) -> bool:
+        since_s = self._loop.time() - (asked.done_at or self._loop.time())
+        if asked.connection != self._connection and not asked.told:
+            return since_s <= FORGOTTEN_S  # its memory may end before the outcome
+        return self._said_at <= asked.at and since_s <= REPEATED_S
 
     def _answer(self, request: ToolCall, result: ToolResult) -> None:
         self._repeated(replace(result, id=request.id))

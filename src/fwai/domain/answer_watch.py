@@ -17,7 +17,7 @@ from typing import Final
 
 GONE_SAY_S: Final = 1.3
 """Of silence, while the connection is known to be gone."""
-SILENT_SAY_S: Final = 4.2
+SILENT_SAY_S: Final = 4.05
 """Of silence, while it is open: answers may take three and a half seconds."""
 TOOL_SAY_S: Final = 8.5
 """Of silence, while a tool runs."""
@@ -37,6 +37,7 @@ UNSURE_AGAIN_S: Final = 60.0
 LEAST_SPEECH_S: Final = 0.3
 OVER_AGENT_S: Final = 1.5
 MOST_SPEECH_S: Final = 15.0
+WORDS_LATE_S: Final = 5.0
 PAUSE_S: Final = 1.0
 """Speech that goes on after a shorter pause is one utterance."""
 
@@ -86,6 +87,10 @@ class AnswerWatch:
     def pressing(self) -> bool:
         """Whether to look every moment."""
         return self._owed_at is not None or self._gone_at is not None
+
+    def spoke_at(self, now: float) -> float:
+        """Return when the caller said words that come now: their transcript may be late."""
+        return self._spoke_at if now - self._spoke_at < WORDS_LATE_S else now
 
     # ---- what happens ---------------------------------------------------------------------------
 

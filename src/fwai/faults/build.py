@@ -49,6 +49,7 @@ def scenario() -> Scenario:
         Prompt(("by SMS",), "send_sms"),
         Prompt(("book a demo",), "book_demo"),
         Prompt(("real person",), "ai"),
+        Prompt(("आप",), "hindi"),
         Prompt(("does it cost",), "price"),
         Prompt(("Which courses",), "courses"),
         Prompt(("half a minute is left",), "time_warning"),

@@ -229,13 +229,15 @@ _EFFECTS: Final = {
 def _asked_for(trace: CallTrace) -> dict[str, int]:
     """Return what tools should have done: what the caller wanted and the model asked for, once."""
     asked = {
-        call["name"]
+        (record.index, call["id"], call["name"])
         for record in trace.sessions
         for call in record.tool_calls
         if call["id"] not in record.cancelled
     }
-    wanted = (tool for said in trace.caller.said for tool in _EFFECTS.get(said.clip, ()))
-    return Counter(tool for tool in wanted if tool in asked)
+    wanted = Counter(tool for said in trace.caller.said for tool in _EFFECTS.get(said.clip, ()))
+    # A question that the model did not understand, or was nudged past, is no lost effect.
+    times = Counter(name for _, _, name in asked)
+    return wanted & times
 
 
 def _ms(seconds: float) -> float:

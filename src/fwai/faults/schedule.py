@@ -3,6 +3,8 @@
 import random
 from typing import Final
 
+import msgspec
+
 from fwai.faults.row import Bounds, On, Plan, Row, State, Step
 from fwai.simulator.gemini.scenario import Fault, TurnFault
 
@@ -63,7 +65,14 @@ def _plan(number: int, chance: random.Random) -> Plan:
         nth=chance.randint(1, len(turns)),
         ms=chance.choice([0.0, 50.0, 300.0, 700.0, 1_000.0, 2_000.0, 4_000.0]),
     )
-    return Plan(row=row, steps=tuple(steps), state=state, bounds=BOUNDS)
+    inaudible = any(fault.kind == "near_silence" for fault in row.faults)
+    bounds = msgspec.structs.replace(
+        BOUNDS,
+        hang_up_ms=9_000 if inaudible else BOUNDS.hang_up_ms,
+        # A transcript that is under way when its connection dies is lost with it.
+        words_lost=10 if row.late_transcript else 0,
+    )
+    return Plan(row=row, steps=tuple(steps), state=state, bounds=bounds)
 
 
 def _hit(chance: random.Random) -> list[Fault]:
@@ -83,7 +92,8 @@ def _hit(chance: random.Random) -> list[Fault]:
         Fault(kind="go_away", time_left_ms=chance.choice([0.0, 3_000.0, 8_000.0])),
         Fault(kind="stall", after_ms=after_ms),
         Fault(kind="half_open", after_ms=after_ms),
-        Fault(kind="ask_again", new_id=chance.random() < 0.5, after_ms=after_ms),
+        # Under an id of its own, and after the caller has said more, it may be meant.
+        Fault(kind="ask_again", after_ms=after_ms),
         Fault(kind="phantom_interrupted", after_ms=after_ms),
         Fault(kind="unknown_message", after_ms=after_ms),
     ]

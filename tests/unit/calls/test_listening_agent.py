@@ -45,7 +45,7 @@ def test_only_what_was_heard_is_passed_on() -> None:
             model.say(event)
         return heard
 
-    assert virtual_time.run(listen()) == PASSED
+    assert virtual_time.run(listen()) == [AgentReady(), *PASSED]
 
 
 def test_the_model_hears_and_is_asked_for_nothing() -> None:

@@ -111,7 +111,7 @@ class LiveSession:
     def _recall(self, setup: Setup) -> Conversation:
         """Return the conversation of the client's handle, or a new one, or refuse the handle."""
         if setup.handle is None:
-            return Conversation()
+            return Conversation(greeted=setup.taken_up)
         now_ms = self._link.clock.ms()
         fault = self._shared.faults.session_fault(self._record.index, "refuse_handle", now_ms)
         if fault:

@@ -4,6 +4,7 @@ Source: Live API reference and reports collected for google-genai 3.4.0 (read 20
 imitate the service's wording where it is known.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -63,6 +64,10 @@ _COVERAGE = (
 )
 
 
+_TAKEN_UP = "\\nYou: "
+"""In JSON: a line of a transcript, said by the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """A valid setup message.
@@ -81,6 +86,7 @@ class Setup:
         handle: The handle of an earlier connection, or None.
         history_first: The first clientContent is history and starts no turn.
         compression: ``(trigger, target)`` tokens of the sliding window, or None.
+        taken_up: The instruction tells what the model said in this call so far.
     """
 
     model: str
@@ -95,6 +101,7 @@ class Setup:
     handle: str | None = None
     history_first: bool = False
     compression: tuple[int, int] | None = None
+    taken_up: bool = False
 
 
 def read_setup(body: Json) -> Setup:
@@ -128,6 +135,7 @@ def read_setup(body: Json) -> Setup:
         handle=resumption.get("handle") or None,
         history_first=bool(_part(body, "historyConfig").get("initialHistoryInClientContent")),
         compression=_compression(_part(body, "contextWindowCompression")),
+        taken_up=_TAKEN_UP in json.dumps(body.get("systemInstruction"), ensure_ascii=False),
     )
 
 
