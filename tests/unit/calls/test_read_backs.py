@@ -61,7 +61,7 @@ class Asking:
 
 
 def names(at: float, to: str = A) -> list[tuple[float, AgentEvent]]:
-    return [(at, ToolCall(f"{to}-{at}", "send_sms", {"to": to}))]
+    return [(at, ToolCall(f"{to}-{at}", "send_sms", {"to": to, "confirmed": at > 1}))]
 
 
 def says(at: float, seconds: int = 3, text: str = "Nine nine. Right?") -> AgentScript:
