@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+import virtual_time  # noqa: F401 - `run_with` and `carry` run on its clock
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller
 from fwai.audio.pcm import silence
 from fwai.calls.answer_keeper import ASK

@@ -1,8 +1,8 @@
 """Whether the model can be reached: who is told of what, and when it is looked at again."""
 
 import asyncio
-import re
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
