@@ -157,7 +157,7 @@ def test_a_reply_that_pauses_is_heard_up_to_its_pause() -> None:
 
 
 def test_times_of_replies_are_bounded_however_long_a_call_lasts() -> None:
-    short = AgentAudio(silence(40, 24_000))
+    short = AgentAudio(SECOND.pcm[: 24_000 * 2 * 80 // 1000])
     replies = 2_500
     script: list[tuple[float, AgentEvent]] = []
     for number in range(replies):
@@ -195,7 +195,7 @@ def test_nothing_of_an_interrupted_reply_is_heard_in_the_next_one() -> None:
     loud, quiet = AgentAudio(b"\x00\x70" * 24_000), AgentAudio(silence(1000, 24_000))
     cut: AgentScript = [(0.0, loud), (0.5, Interrupted()), (0.5, TurnEnded())]
 
-    call = carry([*cut, (1.5, quiet), (1.5, GenerationEnded())])
+    call = carry([*cut, (1.5, quiet), (1.5, GenerationEnded())], [(3.0, HANG_UP)])
 
     after = b"".join(pcm for at, pcm in call.caller.played if call.at(at) > 1.0)
     assert len(after) == 16_000
