@@ -38,7 +38,6 @@ EXCEPTED: Final[dict[str, str]] = {
     "adapters/whatsapp/peer.py": f"{_CALLS}legs",
     "adapters/browser/line.py": "its calls take real time: tests/e2e/test_browser.py",
     "calls/call_runner.py": "endings that race with a hang-up: tests/e2e/test_soak.py",
-    "calls/caller_input.py": "a recording of a call: tests/e2e/test_calls.py",
     "calls/voice.py": "a recording of a call: tests/e2e/test_calls.py",
     "config/loading.py": "an unreadable .env: tests run as a user who may read everything",
     "store/clock_witness.py": "its other half needs PostgreSQL: FWAI_TEST_POSTGRES_URL",

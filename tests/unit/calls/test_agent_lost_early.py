@@ -126,12 +126,14 @@ def test_whoever_calls_us_is_not_left_waiting_either() -> None:
             return LostAgent(2.0, AgentLost(REFUSED))
 
         house.make_agent = make
-        await house.offer()
+        token = await house.offer()
         await asyncio.sleep(3)
+        await house.calls.carry(token, "carrier-1", caller := FakeCaller([(30.0, HANG_UP)]))
+        assert caller.heard_ms > 1_000, "what to do instead is said"
 
     house = inbound.inside(act)
 
     (ending,) = house.archive.endings.values()
-    assert (ending.state, ending.reason) == (CallState.FAILED, EndReason.AGENT_FAILED)
+    assert ending.reason is EndReason.AGENT_FAILED
     assert ending.cause == REFUSED
     assert house.control.hung_up == ["carrier-1"]

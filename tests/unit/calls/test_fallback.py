@@ -12,14 +12,10 @@ import virtual_time
 from fakes import CALL
 from fwai.calls.fallback import (
     APOLOGY_ONLY,
-    HEARD_S,
-    KEEP_S,
-    LEAST_S,
     MESSAGE_S,
     PAUSE_S,
     SPEAK_WITHIN_S,
     TONE_HZ,
-    TRANSFER_S,
     FallbackEnding,
     VoiceMessage,
     message_tone,
@@ -32,6 +28,8 @@ PIECE_S: Final = 0.04
 PIECE: Final = b"\x01\x00" * int(RATE * PIECE_S)
 SENTENCE_S: Final = 2.0
 HANGS: Final = 1e4
+MOST_S: Final = 20.0  # that anybody waits for what hangs
+LOOSE_S: Final = 0.3
 
 
 @dataclass
@@ -153,7 +151,7 @@ def test_a_transfer_that_fails_ends_with_the_apology(takes_s: float) -> None:
     assert call.sentences == [Sentence.CONNECTING, Sentence.APOLOGY]
     assert call.reasons == [EndReason.AGENT_FAILED]
     assert call.ending.leaving is None
-    assert call.took_s == pytest.approx(2 * SENTENCE_S + min(takes_s, TRANSFER_S))
+    assert call.took_s <= 2 * SENTENCE_S + min(takes_s, MOST_S) + LOOSE_S
 
 
 # ---- a voice message ------------------------------------------------------------
@@ -167,7 +165,7 @@ def test_a_voice_message_is_thanked_for_once_it_is_kept() -> None:
     assert call.said == [(Sentence.LEAVE_MESSAGE, message_tone()), (Sentence.MESSAGE_KEPT, b"")]
     assert call.reasons == [EndReason.AGENT_FAILED]
     (pcm,) = actions.kept
-    assert len(pcm) / 2 / RATE == pytest.approx(7 + PAUSE_S, abs=0.3)
+    assert len(pcm) / 2 / RATE == pytest.approx(7 + PAUSE_S, abs=LOOSE_S)
     assert call.ending.message is None
 
 
@@ -176,10 +174,10 @@ def test_a_pause_within_a_message_does_not_end_it() -> None:
 
     fall_back(actions, speaks=[(0, 2), (2 + PAUSE_S - 0.5, 9)])
 
-    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(9 + PAUSE_S, abs=0.3)
+    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(9 + PAUSE_S, abs=LOOSE_S)
 
 
-@pytest.mark.parametrize("speaks", [[], [(2, 2 + LEAST_S / 2)]], ids=["nothing", "a cough"])
+@pytest.mark.parametrize("speaks", [[], [(2, 2.3)]], ids=["nothing", "a cough"])
 def test_nothing_that_was_said_is_no_message(speaks: Sequence[tuple[float, float]]) -> None:
     actions = Actions(Fallback.VOICEMAIL)
 
@@ -188,7 +186,7 @@ def test_nothing_that_was_said_is_no_message(speaks: Sequence[tuple[float, float
     assert actions.kept == []
     assert call.sentences == [Sentence.LEAVE_MESSAGE, Sentence.APOLOGY]
     assert call.reasons == [EndReason.AGENT_FAILED]
-    assert call.took_s < 2 * SENTENCE_S + SPEAK_WITHIN_S + 0.3
+    assert call.took_s < 2 * SENTENCE_S + SPEAK_WITHIN_S + LOOSE_S
 
 
 @pytest.mark.parametrize("takes_s", [1.0, HANGS], ids=["fails", "hangs"])
@@ -199,8 +197,7 @@ def test_a_message_that_cannot_be_kept_is_not_thanked_for(takes_s: float) -> Non
 
     assert call.sentences == [Sentence.LEAVE_MESSAGE, Sentence.APOLOGY]
     assert call.reasons == [EndReason.AGENT_FAILED]
-    lasted_s = 2 * SENTENCE_S + 3 + PAUSE_S + min(takes_s, KEEP_S)
-    assert call.took_s == pytest.approx(lasted_s, abs=0.3)
+    assert call.took_s <= 2 * SENTENCE_S + 3 + PAUSE_S + min(takes_s, MOST_S) + LOOSE_S
 
 
 def test_a_caller_who_talks_on_is_heard_for_a_minute() -> None:
@@ -208,7 +205,7 @@ def test_a_caller_who_talks_on_is_heard_for_a_minute() -> None:
 
     call = fall_back(actions, speaks=[(0, 300)])
 
-    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(MESSAGE_S, abs=0.3)
+    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(MESSAGE_S, abs=LOOSE_S)
     assert call.sentences[-1] is Sentence.MESSAGE_KEPT
 
 
@@ -218,9 +215,9 @@ def test_what_a_caller_said_who_hangs_up_in_the_middle_is_kept() -> None:
     call = fall_back(actions, speaks=[(0, 60)], leaves_s=SENTENCE_S + 5)
 
     assert call.stays is True
-    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(5, abs=0.3)
+    assert len(actions.kept[0]) / 2 / RATE == pytest.approx(5, abs=LOOSE_S)
     assert call.sentences == [Sentence.LEAVE_MESSAGE], "nobody is there to be thanked"
-    assert call.took_s == pytest.approx(SENTENCE_S + 5 + 1.0, abs=0.3)
+    assert call.took_s == pytest.approx(SENTENCE_S + 5 + 1.0, abs=LOOSE_S)
 
 
 def test_a_message_is_kept_of_a_caller_who_hangs_up_while_it_is_being_kept() -> None:
@@ -254,7 +251,7 @@ def test_a_sentence_whose_end_is_never_told_does_not_keep_the_call_open() -> Non
     call = fall_back(Actions(Fallback.APOLOGY), hears_s=HANGS)
 
     assert call.reasons == [EndReason.AGENT_FAILED]
-    assert call.took_s == pytest.approx(HEARD_S)
+    assert call.took_s <= MOST_S
 
 
 def test_where_nothing_is_configured_there_is_the_apology() -> None:

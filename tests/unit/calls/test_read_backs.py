@@ -34,7 +34,8 @@ from tables import each_row
 
 A: Final = "+919999900009"
 B: Final = "+919999900008"
-SECOND: Final = AgentAudio(b"\x10\x00" * 24_000)
+# As uneven as speech.
+SECOND: Final = AgentAudio((b"\x00\x20" * 480 + b"\x00\x08" * 480) * 25)
 VOICE: Final = CallerAudio(b"\x00\x20\x00\xe0" * 160)
 QUIET: Final = CallerAudio(b"\x00\x00" * 320)
 NAMED, UNHEARD, CUT, UNANSWERED = (
@@ -61,7 +62,7 @@ class Asking:
 
 
 def names(at: float, to: str = A) -> list[tuple[float, AgentEvent]]:
-    return [(at, ToolCall(f"{to}-{at}", "send_sms", {"to": to}))]
+    return [(at, ToolCall(f"{to}-{at}", "send_sms", {"to": to, "confirmed": at > 1}))]
 
 
 def says(at: float, seconds: int = 3, text: str = "Nine nine. Right?") -> AgentScript:

@@ -9,12 +9,13 @@ import pytest
 import virtual_time
 from fakes import CALL, HANG_UP, FakeAgent, FakeCaller, FakeLog, FakeTools
 from fwai.audio.pcm import silence
+from fwai.calls.fallback import APOLOGY_ONLY
 from fwai.calls.limits import GREET, NEARLY_OVER, STAY, STILL_THERE, SessionLimits
 from fwai.calls.pacer import Pacer
 from fwai.calls.sentence_clips import shipped_only
 from fwai.calls.session import CallSession
 from fwai.calls.transcript_writer import TranscriptWriter
-from fwai.domain.call import EndReason
+from fwai.domain.call import Call, EndReason
 from fwai.domain.events import (
     AgentAudio,
     AgentAway,
@@ -35,6 +36,7 @@ from fwai.domain.events import (
     TurnEnded,
 )
 from fwai.domain.sentence import Sentence
+from fwai.interfaces.calls import CallFallback
 
 # As loud as speech, and as uneven: a steady tone would not count as speech.
 SECOND = AgentAudio(b"".join((b"\x00\x20" * 480, b"\x00\x08" * 480)[at % 2] for at in range(50)))
@@ -70,6 +72,8 @@ def carry(
     limits: SessionLimits | None = None,
     on_prompt: Callable[[str], AgentScript] | None = None,
     provider_limit_s: float | None = None,
+    fallback: CallFallback = APOLOGY_ONLY,
+    call: Call = CALL,
 ) -> Outcome:
     async def main() -> Outcome:
         loop = asyncio.get_running_loop()
@@ -82,7 +86,7 @@ def carry(
             hung_up.append(loop.time())
 
         session = CallSession(
-            CALL,
+            call,
             caller,
             agent,
             tools,
@@ -90,6 +94,7 @@ def carry(
             Pacer(),
             limits or SessionLimits(),
             hang_up,
+            fallback=fallback,
         )
         started = loop.time()
         reason = await session.run()
@@ -152,7 +157,11 @@ def test_a_reply_that_pauses_is_heard_up_to_its_pause() -> None:
 
 
 def test_times_of_replies_are_bounded_however_long_a_call_lasts() -> None:
+<<<<<<< HEAD
     short = AgentAudio(SECOND.pcm[:4_800])
+=======
+    short = AgentAudio(SECOND.pcm[: 24_000 * 2 * 80 // 1000])
+>>>>>>> units
     replies = 2_500
     script: list[tuple[float, AgentEvent]] = []
     for number in range(replies):

@@ -29,6 +29,7 @@ class Story:
 
     def __init__(self) -> None:
         self.watch = AnswerWatch(0.0)
+        self.watch.back(0.0)
         self.heard_until = 0.0
         self.tool_since: float | None = None
         self.done: list[Done] = []
@@ -161,6 +162,7 @@ def test_what_is_said_and_done(what: str) -> None:
 
 def test_it_is_known_whether_an_answer_is_owed() -> None:
     watch = AnswerWatch(0.0)
+    watch.back(0.0)
     seen = [(watch.owed, watch.pressing)]
     watch.gone(1.0)
     seen.append((watch.owed, watch.pressing))

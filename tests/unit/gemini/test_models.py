@@ -13,7 +13,10 @@ from fwai.gemini.models import VOICES, ModelFamily, family_of
             "models/gemini-3.8-live-extended-thinking",
             ModelFamily(thinking_level="LOW", tool_behaviour="NON_BLOCKING", tool_scheduling=True),
         ),
-        ("gemini-3.1-flash-live-preview", ModelFamily(thinking_level="MINIMAL")),
+        (
+            "gemini-3.1-flash-live-preview",
+            ModelFamily(thinking_level="MINIMAL", history=False),
+        ),
         ("gemini-2.5-flash-native-audio-preview-12-2025", ModelFamily(thinking_budget=0)),
         ("gemini-live-2.5-flash-native-audio", ModelFamily(thinking_budget=0)),
         ("gemini-9-live", ModelFamily()),
