@@ -90,8 +90,12 @@ class AnswerKeeper:
     def interrupted(self, now: float, *, cut: bool) -> None:
         """The model says that the caller spoke over it; if they did not, it owes what was cut."""
         self.watch.alive(now)
-        if cut and now - self._caller_at >= PHANTOM_S:
+        if not cut:
+            return
+        if now - self._caller_at >= PHANTOM_S:
             self.watch.cut_short(now, now)
+        else:
+            self.watch.asked(now)
 
     def turn_over(self, now: float, *, heard: bool) -> None:
         """The model's turn ended."""

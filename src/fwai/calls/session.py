@@ -9,7 +9,6 @@ session lets go of both legs and waits for the tools that still run: one that ac
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -407,9 +406,11 @@ class CallSession:
 
     async def _until_look(self, pause_s: float) -> None:
         self._look.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._look.wait()
+        timer = self._loop.call_later(pause_s, self._look.set)
+        try:
+            await self._look.wait()
+        finally:
+            timer.cancel()
 
     def _somebody_talks(self, now: float) -> bool:
         spoke_at = self.caller_input.stopped_at

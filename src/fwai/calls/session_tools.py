@@ -149,6 +149,7 @@ class SessionTools:
         """Cancel tools that run."""
         for call_id in call_ids:
             self._waiting.pop(call_id, None)
+            self._forget(call_id)
             if (task := self._running.get(call_id)) is not None:
                 task.cancel()
 
@@ -174,6 +175,16 @@ class SessionTools:
         if asked.connection != self._connection and not asked.told:
             return since_s <= FORGOTTEN_S  # its memory may end before the outcome
         return self._said_at <= asked.at and since_s <= REPEATED_S
+
+    def _forget(self, call_id: str) -> None:
+        """A call is not wanted any more; one that waits for its outcome is run for itself."""
+        gone = self._asked.pop(call_id, None)
+        if gone is None or gone.result is not None:
+            return
+        for waiting, (request, same) in list(self._waiting.items()):
+            if same is gone:
+                del self._waiting[waiting]
+                self.start(request)
 
     def _answer(self, request: ToolCall, result: ToolResult) -> None:
         self._repeated(replace(result, id=request.id))

@@ -58,7 +58,8 @@ class Asking:
         kind = "email" if "@" in request.args["to"] else "phone"
         self.answers.append(await actions.confirm(kind, request.args["to"]))
         self.took_s.append(asyncio.get_running_loop().time() - began)
-        return ToolResult(request.id, request.name, ok=True, text="", data={})
+        # Nothing was done, so that it is asked again each time.
+        return ToolResult(request.id, request.name, ok=False, text="", data={})
 
 
 def names(at: float, to: str = A) -> list[tuple[float, AgentEvent]]:

@@ -157,11 +157,7 @@ def test_a_reply_that_pauses_is_heard_up_to_its_pause() -> None:
 
 
 def test_times_of_replies_are_bounded_however_long_a_call_lasts() -> None:
-<<<<<<< HEAD
     short = AgentAudio(SECOND.pcm[:4_800])
-=======
-    short = AgentAudio(SECOND.pcm[: 24_000 * 2 * 80 // 1000])
->>>>>>> units
     replies = 2_500
     script: list[tuple[float, AgentEvent]] = []
     for number in range(replies):
