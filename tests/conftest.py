@@ -21,6 +21,7 @@ REAL_TIME = (
     "contract/webrtc",
     "contract/whatsapp/test_outbound.py",
     "e2e",
+    "fuzz",  # looks at the whole memory after each run: not in a process that has much of it
 )
 VIRTUAL_TIME = ("e2e/faults",)
 # Tests of what must happen once, survive a crash, leave nothing behind or stay private: to fail
@@ -30,6 +31,7 @@ NEVER_AGAIN = (
     "e2e/test_calls.py::test_transcripts_disabled_writes_no_word_anywhere",
     "e2e/test_crashes.py",
     "e2e/test_soak.py",
+    "fuzz",
     "e2e/test_whatsapp.py::test_a_user_calls_and_talks_and_hangs_up",
     "unit/store/test_crash.py",
 )

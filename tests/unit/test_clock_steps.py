@@ -365,6 +365,10 @@ class Lines:
         self._kept.times.append((what, at))
 
 
+# As loud as speech, and as uneven.
+SECOND = AgentAudio(b"".join((b"\x00\x20" * 480, b"\x00\x08" * 480)[at % 2] for at in range(50)))
+
+
 def conversation() -> Sequence[tuple[float, AgentEvent]]:
     events: list[tuple[float, AgentEvent]] = []
     for number in range(6):
@@ -372,7 +376,7 @@ def conversation() -> Sequence[tuple[float, AgentEvent]]:
         events += [
             (at, CallerSaid(f"question {number}")),
             (at + 1, AgentSaid(f"answer {number}")),
-            (at + 1, AgentAudio(silence(1000, 24_000))),
+            (at + 1, SECOND),
             (at + 2, GenerationEnded()),
             (at + 2, TurnEnded()),
         ]
