@@ -17,7 +17,7 @@ from fwai.interfaces.media import AgentLeg
 from fwai.simulator.gemini.scenario import Prompt, Reply, Scenario, ToolRequest, demo
 
 TOOLS: Final = ("send_sms", "send_email", "book_demo", "end_call")
-LIMITS: Final = SessionLimits(max_call_s=3_600.0)
+LIMITS: Final = SessionLimits(max_call_s=7_200.0)
 _TEXT: Final = {"text": "Our courses."}
 
 
