@@ -278,7 +278,7 @@ class CallSession:
     def _caller_said(self, event: CallerSaid) -> None:
         now = self._loop.time()
         self._silence.caller_spoke(now)
-        self._answers.watch.caller_words(now)
+        self._answers.watch.caller_words(now, over_agent=self.voice.playing)
         self._tools.caller_said(self._answers.watch.spoke_at(now))
         self.replies.caller_text(event.text)
 
