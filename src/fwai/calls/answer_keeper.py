@@ -17,7 +17,7 @@ from fwai.interfaces.media import AgentLeg
 ASK: Final = "The caller is waiting for you to speak. Answer them now."
 LOOK_S: Final = 0.25  # while an answer is owed
 BARGE_IN_MS: Final = 240.0  # of the caller's speech over speech that no connection stands behind
-STALLED_S: Final = 1.5  # without sound of a reply that is not over
+STALLED_S: Final = 1.5  # without sound or words of a reply that is not over
 PHANTOM_S: Final = 0.8  # without a sound of the caller's, before an interruption
 
 _log = structlog.get_logger()
@@ -145,7 +145,7 @@ class AnswerKeeper:
         """End a reply of which nothing comes any more; what stopped in a sentence is owed."""
         if not self._transcript.agent_replying or self._voice.playing or self._tools.running:
             return
-        since = max(self._replies.audio_at, self._voice.heard_until)
+        since = max(self._replies.audio_at, self._replies.text_at, self._voice.heard_until)
         if now - since < STALLED_S:
             return
         whole = self._transcript.reply_ends_sentence

@@ -242,6 +242,7 @@ class CallSession:
         now = self._loop.time()
         self._keys.press(event.digit, now)
         self._silence.caller_spoke(now)
+        self._tools.caller_said(now)
 
     # ---- what the agent does --------------------------------------------------------------------
 
@@ -294,8 +295,10 @@ class CallSession:
         cut = self.replies.interrupt()
         self._answers.interrupted(self._loop.time(), cut=cut)
         self._look.set()
-        if self._goodbye.interrupted() and self._to_machine:
-            self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
+        if self._goodbye.interrupted():
+            self._tools.caller_said(self._loop.time())  # the same goodbye may be wanted later
+            if self._to_machine:
+                self.finish(EndReason.VOICEMAIL)  # it has nothing to say: it begins again
 
     def _add_tokens(self, event: TokensUsed) -> None:
         for name, count in event.tokens.items():

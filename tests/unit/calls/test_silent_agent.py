@@ -27,6 +27,7 @@ from fwai.domain.events import (
     CallerAudio,
     CallerRepeats,
     CallerSaid,
+    DtmfPressed,
     GenerationEnded,
     Interrupted,
     ToolCall,
@@ -214,6 +215,25 @@ def test_a_short_word_is_an_answer_once_the_reply_is_over() -> None:
 
     assert asks(call) == []
     assert call.agent.renewed == []
+
+
+def test_words_that_come_well_before_their_sound_stay_with_it() -> None:
+    late: AgentScript = [
+        (2.9, AgentSaid("It costs five.")),
+        (3.6, SECOND),
+        (3.7, GenerationEnded()),
+    ]
+
+    call = carry([*GREETED, *late, (3.8, TurnEnded())], line(9.0, (2.0, 2.5)))
+
+    assert words(call) == ["Hello.", "It costs five."]
+
+
+def test_a_caller_who_speaks_too_quietly_to_be_heard_here_is_answered() -> None:
+    call = carry([*GREETED, (9.0, CallerSaid("What does it cost?"))], line(16.0))
+
+    assert heard_from(call, 2.0) <= 9.0 + SOON_S
+    assert 12.0 <= asks(call)[0] <= 13.0
 
 
 # ---- interruptions ------------------------------------------------------------
@@ -440,6 +460,26 @@ def test_a_goodbye_ends_the_call_whatever_becomes_of_the_agent(
     assert call.caller.heard_ms == pytest.approx(heard_ms, abs=30)
     assert ends_s - 0.1 <= call.at(call.ended) <= ends_s + 1.0
     assert actions.transfers == 0
+
+
+def test_a_goodbye_that_a_cough_cut_can_be_said_again() -> None:
+    cut: AgentScript = [(3.0, SECOND), (3.0, SECOND), (3.3, Interrupted()), (3.4, TurnEnded())]
+    again: AgentScript = [(5.0, SECOND), (5.1, ToolCall("t2", "end_call", {})), (5.2, TurnEnded())]
+
+    call = carry([*GREETED, (2.0, END), *cut, *again], line(60.0, (3.0, 3.3)))
+
+    assert call.tools.started == ["t1", "t2"]
+    assert call.reason is EndReason.AGENT_HUNG_UP
+    assert call.at(call.ended) < 8.0
+
+
+def test_what_a_key_asks_for_once_more_is_done_once_more() -> None:
+    asked = [(at, ToolCall(f"t{at}", "resend", {})) for at in (3.0, 9.0)]
+    keys = [(at, DtmfPressed("1")) for at in (2.0, 8.0)]
+
+    call = carry([*GREETED, *asked], [*line(11.0), *keys])
+
+    assert len(call.tools.started) == 2
 
 
 def test_a_message_for_a_machine_that_is_spoken_into_begins_again() -> None:
