@@ -35,6 +35,7 @@ class AnswerKeeper:
     Attributes:
         watch: What is owed.
         active: Whether anything is done; not in a call in which the agent does not speak.
+        to_machine: A machine records what is said: no sentence of ours is meant for it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AnswerKeeper:
         self._caller_at = now - PHANTOM_S
         self.watch = AnswerWatch(now)
         self.active = True
+        self.to_machine = False
 
     def hear_caller(self, now: float, ms: float, *, speech: bool) -> bool:
         """The caller was heard for ``ms``; True when they cut speech that only we can cut.
@@ -127,7 +129,7 @@ class AnswerKeeper:
         self._end_stalled_reply(now)
         heard_until, tool_since = self._replies.heard_until, self._tools.since
         step = self.watch.step(now, heard_until, tool_since)
-        if self.watch.must_say(now, heard_until, tool_since):
+        if not self.to_machine and self.watch.must_say(now, heard_until, tool_since):
             self._say(now)
         if step is Step.NOTHING:
             return

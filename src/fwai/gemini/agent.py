@@ -222,6 +222,7 @@ class GeminiAgent:
             self._detach()
             if opened is None:
                 break
+            self._recovery.served(self._loop.time() - current.at)
         if error is None or self._closing:
             return None
         if error.code == INVALID_ARGUMENT and self._history_judged(current):

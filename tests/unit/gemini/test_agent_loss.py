@@ -583,6 +583,21 @@ async def test_what_the_caller_says_while_the_next_connection_opens_is_heard_by_
         assert call.service.lines[1].heard == b"".join(PIECES[:60])
 
 
+async def test_a_loss_long_before_a_rotation_leaves_all_the_time_for_the_next_one() -> None:
+    async with talk() as call:
+        line = await greeted(call)
+        await line.close()
+        quiet = await call.service.line(1)
+        await settle(50.0)
+        await quiet.send(go_away(60))
+        following = await call.service.line(2)
+        await settle(5.0)
+        await following.close()
+        await settle(1.0)
+
+        assert len(call.service.lines) == 4
+
+
 async def test_an_old_connection_is_replaced_in_a_quiet_moment() -> None:
     async with talk() as call:
         line = await greeted(call)
