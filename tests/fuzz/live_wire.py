@@ -43,7 +43,7 @@ class _Agent(GeminiAgent):
         except TimeoutError:
             connection._give_up()
             raise AgentError("no answer in time", resumable=True, fresh=True) from None
-        return Opened(connection, None, knows_history=False, at=asyncio.get_running_loop().time())
+        return Opened(connection, None, earlier=[], at=asyncio.get_running_loop().time())
 
 
 class _Service:

@@ -29,6 +29,7 @@ class AgentReplies:
         turns: When the stages of each reply happened; the first `MAX_TURNS_KEPT`.
         begun: How many replies have begun.
         audio_at: When the model's audio last came, in the loop's time.
+        text_at: When words of it last came.
         turn_ms: Audio of this turn so far, in milliseconds.
         away_cause: Why the agent is away, in words an operator can act on; empty while it is there.
     """
@@ -45,7 +46,7 @@ class AgentReplies:
         self._judge = AudibleSpeech(MODEL_HZ)
         self._counts = True  # what is played is speech
         self._heard_before = 0.0
-        self.audio_at = 0.0
+        self.audio_at = self.text_at = 0.0
         self.turns: list[TurnTimes] = []
         self.begun = 0
         self.turn_ms = 0.0
@@ -112,7 +113,9 @@ class AgentReplies:
 
     def text(self, words: str) -> None:
         """Add a piece of the reply's transcript; words nobody will hear are dropped."""
-        if self._loop.time() >= self._drop_audio_until:
+        now = self._loop.time()
+        if now >= self._drop_audio_until:
+            self.text_at = now
             self._transcript.agent_text(words)
             self.read_backs.agent_text(words)
 

@@ -17,7 +17,7 @@ from fwai.interfaces.media import AgentLeg
 ASK: Final = "The caller is waiting for you to speak. Answer them now."
 LOOK_S: Final = 0.25  # while an answer is owed
 BARGE_IN_MS: Final = 240.0  # of the caller's speech over speech that no connection stands behind
-STALLED_S: Final = 1.5  # without sound of a reply that is not over
+STALLED_S: Final = 1.5  # without sound or words of a reply that is not over
 PHANTOM_S: Final = 0.8  # without a sound of the caller's, before an interruption
 
 _log = structlog.get_logger()
@@ -35,6 +35,7 @@ class AnswerKeeper:
     Attributes:
         watch: What is owed.
         active: Whether anything is done; not in a call in which the agent does not speak.
+        to_machine: A machine records what is said: no sentence of ours is meant for it.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AnswerKeeper:
         self._caller_at = now - PHANTOM_S
         self.watch = AnswerWatch(now)
         self.active = True
+        self.to_machine = False
 
     def hear_caller(self, now: float, ms: float, *, speech: bool) -> bool:
         """The caller was heard for ``ms``; True when they cut speech that only we can cut.
@@ -127,7 +129,7 @@ class AnswerKeeper:
         self._end_stalled_reply(now)
         heard_until, tool_since = self._replies.heard_until, self._tools.since
         step = self.watch.step(now, heard_until, tool_since)
-        if self.watch.must_say(now, heard_until, tool_since):
+        if not self.to_machine and self.watch.must_say(now, heard_until, tool_since):
             self._say(now)
         if step is Step.NOTHING:
             return
@@ -145,7 +147,7 @@ class AnswerKeeper:
         """End a reply of which nothing comes any more; what stopped in a sentence is owed."""
         if not self._transcript.agent_replying or self._voice.playing or self._tools.running:
             return
-        since = max(self._replies.audio_at, self._voice.heard_until)
+        since = max(self._replies.audio_at, self._replies.text_at, self._voice.heard_until)
         if now - since < STALLED_S:
             return
         whole = self._transcript.reply_ends_sentence

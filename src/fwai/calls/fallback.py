@@ -115,6 +115,7 @@ class FallbackEnding:
             self._hang_up(EndReason.TRANSFERRED)
             return
         kept = kind is Fallback.VOICEMAIL and await self._message_kept()
+        self._keeping = False
         await self._said(Sentence.MESSAGE_KEPT if kept else Sentence.APOLOGY)
         self._hang_up(EndReason.AGENT_FAILED)
 

@@ -114,7 +114,7 @@ class CallSession:
         self.allow = self._tools.allow
         self.confirm = self.replies.read_backs.confirm
         self._goodbye = Goodbye(
-            self._tasks, self.voice, transcript, self.replies, self.hang_up, lambda: self._ask(STAY)
+            self._tasks, self.voice, transcript, self.replies, self.hang_up, self._stay
         )
         self._sentence = partial((sentences or shipped_only()).of, call.agent)
         self._answers = AnswerKeeper(
@@ -127,7 +127,6 @@ class CallSession:
         self._falling: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self._keys = KeyCollector()
-        self._to_machine = False
         self._silence = SilencePolicy(limits.quiet_s, limits.nudges)
 
     async def run(self) -> EndReason:
@@ -172,7 +171,7 @@ class CallSession:
     def leave_message(self) -> None:
         """A machine answered: the agent leaves a message after its tone, then hangs up."""
         self._transcript.note("machine_answered")
-        self._to_machine = True
+        self._answers.to_machine = True
         self.replies.turn_ms = 0.0
         self._ask(LEAVE_MESSAGE)
         self.finish(EndReason.VOICEMAIL)
@@ -242,6 +241,7 @@ class CallSession:
         now = self._loop.time()
         self._keys.press(event.digit, now)
         self._silence.caller_spoke(now)
+        self._tools.caller_said(now)
 
     # ---- what the agent does --------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ class CallSession:
     def _caller_said(self, event: CallerSaid) -> None:
         now = self._loop.time()
         self._silence.caller_spoke(now)
-        self._answers.watch.caller_words(now)
+        self._answers.watch.caller_words(now, over_agent=self.voice.playing)
         self._tools.caller_said(self._answers.watch.spoke_at(now))
         self.replies.caller_text(event.text)
 
@@ -294,8 +294,10 @@ class CallSession:
         cut = self.replies.interrupt()
         self._answers.interrupted(self._loop.time(), cut=cut)
         self._look.set()
-        if self._goodbye.interrupted() and self._to_machine:
-            self.finish(EndReason.VOICEMAIL)  # a machine has nothing to say: it begins again
+        if self._goodbye.interrupted():
+            self._tools.caller_said(self._loop.time())  # the same goodbye may be wanted later
+            if self._answers.to_machine:
+                self.finish(EndReason.VOICEMAIL)  # it has nothing to say: it begins again
 
     def _add_tokens(self, event: TokensUsed) -> None:
         for name, count in event.tokens.items():
@@ -326,7 +328,7 @@ class CallSession:
         if self._goodbye.pending:
             self._goodbye.alone()  # what came of the goodbye is all
             return
-        if self.call.listen_only or self._to_machine:
+        if self.call.listen_only or self._answers.to_machine:
             self.hang_up(EndReason.AGENT_FAILED)
             return
         self._transcript.note("agent_down")
@@ -335,6 +337,14 @@ class CallSession:
             self.hang_up, self._caller.sample_rate,
         )  # fmt: skip
         self._falling = self._tasks.create_task(self._fallback.run(), name="fallback")
+
+    def _stay(self) -> None:
+        """What was to end the call failed: it goes on, or ends as one whose agent is lost."""
+        self._tools.caller_said(self._loop.time())  # the same may be tried again
+        if self._answers.active:
+            self._ask(STAY)
+        else:
+            self._fall_back()
 
     def _say_sentence(self, sentence: Sentence, then: bytes) -> SpokenSentence:
         spoken = self._sentence(sentence)

@@ -38,6 +38,8 @@ LEAST_SPEECH_S: Final = 0.3
 OVER_AGENT_S: Final = 1.5
 MOST_SPEECH_S: Final = 15.0
 WORDS_LATE_S: Final = 5.0
+QUIET_WORDS_S: Final = 8.0
+"""Without a sound of the caller's and without an answer: words are new then, and not late ones."""
 PAUSE_S: Final = 1.0
 """Speech that goes on after a shorter pause is one utterance."""
 
@@ -73,7 +75,7 @@ class AnswerWatch:
         self._hasten_at: float | None = None
         self._gone_at: float | None = now  # no connection was opened yet
         self._speech_began = self._spoke_at = -MOST_SPEECH_S
-        self._alive_at = now
+        self._alive_at = self._answered_at = now
         self._unsure_at = -UNSURE_AGAIN_S
         self._said_until = 0.0
         self.said = 0
@@ -122,11 +124,18 @@ class AnswerWatch:
         if now - self._speech_began >= least_s or self._owed_at is not None:
             self._owe(now, certain=False)
 
-    def caller_words(self, now: float) -> None:
-        """Words of the caller were transcribed."""
+    def caller_words(self, now: float, *, over_agent: bool = False) -> None:
+        """Words of the caller were transcribed.
+
+        Args:
+            now: The time.
+            over_agent: The agent is heard at the same time.
+        """
         self.alive(now)
         if self._owed_at is not None or now - self._spoke_at < SILENT_SAY_S:
             self._owe(max(self._spoke_at, self._owed_at or 0.0), certain=True)
+        elif not over_agent and now - max(self._spoke_at, self._answered_at) >= QUIET_WORDS_S:
+            self._owe(now, certain=False)  # they speak too quietly for us, but not for the model
 
     def alive(self, now: float) -> None:
         """The model gave a sign of life."""
@@ -135,6 +144,7 @@ class AnswerWatch:
     def answered(self, now: float) -> None:
         """Speech of the model is heard, or it acts: nothing is owed any more."""
         self.alive(now)
+        self._answered_at = now
         self._owed_at = self._hasten_at = None
         self._certain = self._after_tool = False
         self._rung = self.said = 0
@@ -175,6 +185,8 @@ class AnswerWatch:
         if owed_at is None:
             return False
         quiet_from = max(owed_at, self._spoke_at, heard_until)
+        if owed_at - self._said_until > SAY_AGAIN_S:
+            self.said = 0  # that was said in another wait
         if self.said:
             return now - self._said_until >= SAY_AGAIN_S and now - self._spoke_at >= PAUSE_S
         if self._gone_at is not None:

@@ -78,13 +78,13 @@ class Opened:
 
     Attributes:
         handle_at: Up to where its session knows the conversation; None for a fresh one.
-        knows_history: What was said after that stands in its set-up.
+        earlier: What was said after that, where it stands in its set-up.
         at: Since when it is open.
     """
 
     connection: LiveConnection
     handle_at: int | None
-    knows_history: bool
+    earlier: list[tuple[str, str]]
     at: float
 
 
@@ -222,6 +222,7 @@ class GeminiAgent:
             self._detach()
             if opened is None:
                 break
+            self._recovery.served(self._loop.time() - current.at)
         if error is None or self._closing:
             return None
         if error.code == INVALID_ARGUMENT and self._history_judged(current):
@@ -250,7 +251,7 @@ class GeminiAgent:
                 earlier = self._memory.told(handle_at) if self._history_in_setup else []
                 setup = setup_message(self._config, self._handle, earlier)
                 connection = await LiveConnection.open(self._endpoint, setup)
-                return Opened(connection, handle_at, bool(earlier), self._loop.time())
+                return Opened(connection, handle_at, earlier, self._loop.time())
         except TimeoutError:
             return None
         finally:
@@ -270,7 +271,7 @@ class GeminiAgent:
         history, instruction = self._memory.reopened(
             handle_at=opened.handle_at, heard_again=bool(unheard)
         )
-        if history and not opened.knows_history:
+        if history and not self._history_in_setup:
             connection.send(messages.history(history))
             self._history_sent_at = now
         if instruction:
@@ -296,6 +297,9 @@ class GeminiAgent:
                 if following is not None and following.connection.lost.done():
                     following = None
                     self._rotation.failed(now)
+                if following is not None and self._outdated(following, now):
+                    following.connection.close()
+                    following = None  # opened anew, with what was said meanwhile
                 if lost.done():
                     taken, following = following, None
                     return taken, None if taken else lost.result()
@@ -333,6 +337,12 @@ class GeminiAgent:
     def _history_judged(self, opened: Opened) -> bool:
         sent = self._history_sent_at >= opened.at - QUIET_S
         return sent and self._loop.time() - self._history_sent_at < HISTORY_JUDGED_S
+
+    def _outdated(self, following: Opened, now: float) -> bool:
+        """Whether more was said than stands in a set-up that nothing can be added to."""
+        if not self._history_in_setup or self._busy() or self._rotation.urgent(now):
+            return False
+        return self._memory.told(following.handle_at) != following.earlier
 
     def _busy(self) -> bool:
         spoke_lately = self._loop.time() - self._spoke_at < QUIET_S

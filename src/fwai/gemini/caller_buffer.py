@@ -14,10 +14,14 @@ BYTES_PER_S: Final = 16_000 * 2
 KEPT_S: Final = 20.0  # of one unanswered utterance; what is older is dropped
 BEFORE_S: Final = 0.4  # of what came before the speech was noticed
 SETTLED_S: Final = 1.0  # after the last transcribed words nothing more of them is due
+ANSWERED_OVER_S: Final = 2.0
+"""Of what is kept when the model answers while the caller can be heard: it waits for a pause, so
+what is older it has heard. Where a radio plays the caller's line is never silent."""
 FORGOTTEN_S: Final = 20.0  # after speech that nobody answered: it needed none
 
 _KEPT: Final = int(KEPT_S * BYTES_PER_S)
 _BEFORE: Final = int(BEFORE_S * BYTES_PER_S)
+_ANSWERED_OVER: Final = int(ANSWERED_OVER_S * BYTES_PER_S)
 
 
 class CallerBuffer:
@@ -60,6 +64,8 @@ class CallerBuffer:
         """The model acts on what it heard; not on what the caller is saying at this moment."""
         if self._unanswered and now - self._spoke_at >= 0.2:
             self._unanswered = False
+        elif self._unanswered:
+            self._trim(_ANSWERED_OVER)
 
     def unanswered(self, now: float) -> bytes:
         """Return what another connection must hear again; nothing when words stand for it."""

@@ -54,6 +54,12 @@ class Recovery:
         self._since = None
         self._tries = 0
 
+    def served(self, lived_s: float) -> None:
+        """A connection was open so long: what was lost before is back if it was stable."""
+        if lived_s >= STABLE_S:
+            self.of_use()
+            self._fast_deaths = 0
+
     def after(
         self, error: AgentError, *, now: float, lived_s: float | None, handle: bool, resumed: bool
     ) -> Attempt | None:
@@ -85,8 +91,7 @@ class Recovery:
     def _count(self, error: AgentError, lived_s: float | None, *, resumed: bool) -> None:
         self._ever |= lived_s is not None
         if lived_s is not None and lived_s >= STABLE_S:
-            self.of_use()
-            self._fast_deaths = 0
+            self.served(lived_s)
         elif resumed and (lived_s is not None or (error.code or 0) >= CLOSE_CODES):
             # Closed soon, or in answer to the handle: not the link, which would give no code.
             self._fast_deaths += 1

@@ -13,7 +13,7 @@ from fakes import CALL, HANG_UP, FakeAgent, FakeCaller
 from fwai.audio.pcm import silence
 from fwai.calls.answer_keeper import ASK
 from fwai.calls.fallback import MESSAGE_S, PAUSE_S
-from fwai.calls.limits import STAY, SessionLimits
+from fwai.calls.limits import GREET, STAY, SessionLimits
 from fwai.calls.sentence_clips import shipped_only
 from fwai.calls.session import CallSession
 from fwai.domain.call import Call, EndReason
@@ -27,6 +27,7 @@ from fwai.domain.events import (
     CallerAudio,
     CallerRepeats,
     CallerSaid,
+    DtmfPressed,
     GenerationEnded,
     Interrupted,
     ToolCall,
@@ -216,6 +217,25 @@ def test_a_short_word_is_an_answer_once_the_reply_is_over() -> None:
     assert call.agent.renewed == []
 
 
+def test_words_that_come_well_before_their_sound_stay_with_it() -> None:
+    late: AgentScript = [
+        (2.9, AgentSaid("It costs five.")),
+        (3.6, SECOND),
+        (3.7, GenerationEnded()),
+    ]
+
+    call = carry([*GREETED, *late, (3.8, TurnEnded())], line(9.0, (2.0, 2.5)))
+
+    assert words(call) == ["Hello.", "It costs five."]
+
+
+def test_a_caller_who_speaks_too_quietly_to_be_heard_here_is_answered() -> None:
+    call = carry([*GREETED, (9.0, CallerSaid("What does it cost?"))], line(16.0))
+
+    assert heard_from(call, 2.0) <= 9.0 + SOON_S
+    assert 12.0 <= asks(call)[0] <= 13.0
+
+
 # ---- interruptions ------------------------------------------------------------
 
 
@@ -388,6 +408,16 @@ def test_a_lost_agents_caller_leaves_a_message() -> None:
     assert words(call)[-1] == shipped_only().of(CALL.agent, Sentence.MESSAGE_KEPT).text
 
 
+def test_a_caller_who_hangs_up_while_they_are_thanked_ends_the_call_at_once() -> None:
+    actions = Actions(Fallback.VOICEMAIL)
+
+    call = carry(LOST, line(16.4, (9.0, 12.0)), fallback=actions)
+
+    assert len(actions.kept) == 1
+    assert words(call)[-1] != APOLOGY.text
+    assert call.at(call.ended) == pytest.approx(16.4, abs=0.05)
+
+
 def test_a_message_is_kept_of_a_caller_who_hangs_up_in_the_middle_of_it() -> None:
     actions = Actions(Fallback.VOICEMAIL)
 
@@ -442,6 +472,26 @@ def test_a_goodbye_ends_the_call_whatever_becomes_of_the_agent(
     assert actions.transfers == 0
 
 
+def test_a_goodbye_that_a_cough_cut_can_be_said_again() -> None:
+    cut: AgentScript = [(3.0, SECOND), (3.0, SECOND), (3.3, Interrupted()), (3.4, TurnEnded())]
+    again: AgentScript = [(5.0, SECOND), (5.1, ToolCall("t2", "end_call", {})), (5.2, TurnEnded())]
+
+    call = carry([*GREETED, (2.0, END), *cut, *again], line(60.0, (3.0, 3.3)))
+
+    assert call.tools.started == ["t1", "t2"]
+    assert call.reason is EndReason.AGENT_HUNG_UP
+    assert call.at(call.ended) < 8.0
+
+
+def test_what_a_key_asks_for_once_more_is_done_once_more() -> None:
+    asked = [(at, ToolCall(f"t{at}", "resend", {})) for at in (3.0, 9.0)]
+    keys = [(at, DtmfPressed("1")) for at in (2.0, 8.0)]
+
+    call = carry([*GREETED, *asked], [*line(11.0), *keys])
+
+    assert len(call.tools.started) == 2
+
+
 def test_a_message_for_a_machine_that_is_spoken_into_begins_again() -> None:
     async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
         await asyncio.sleep(2)
@@ -458,6 +508,22 @@ def test_a_message_for_a_machine_that_is_spoken_into_begins_again() -> None:
     assert reason is EndReason.VOICEMAIL
     assert len(hung_up) == 1
     assert len(agent.prompts) == 2, "it says the message, and again, without being asked"
+
+
+def test_nothing_of_ours_is_left_with_a_machine() -> None:
+    played: list[FakeCaller] = []
+
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        await asyncio.sleep(2)
+        session.leave_message()
+        await asyncio.sleep(20)
+        played.append(caller)
+
+    reason, agent, _ = run_with(act, lambda text: answer(text) if text == GREET else ())
+
+    assert reason is EndReason.VOICEMAIL
+    assert agent.prompts[-1][1] == ASK
+    assert played[0].heard_ms == pytest.approx(1000, abs=1)
 
 
 def test_a_machine_whose_agent_is_lost_before_the_message_is_hung_up() -> None:
@@ -482,6 +548,23 @@ def test_an_agent_that_is_lost_after_the_call_ended_changes_nothing() -> None:
     reason, _, _ = run_with(act)
 
     assert reason is EndReason.OPERATOR
+
+
+def test_a_transfer_that_fails_after_its_agent_was_lost_ends_the_call() -> None:
+    async def act(session: CallSession, caller: FakeCaller, agent: FakeAgent) -> None:
+        async def hand_over() -> bool:
+            await asyncio.sleep(3)
+            return False
+
+        await asyncio.sleep(2)
+        session.finish(EndReason.TRANSFERRED, hand_over)
+        await asyncio.sleep(7)
+        agent.say(AgentLost("x"))
+
+    reason, agent, _ = run_with(act, lambda text: answer(text) if text == GREET else ())
+
+    assert reason is EndReason.AGENT_FAILED
+    assert STAY not in [text for _, text in agent.prompts]
 
 
 def test_a_goodbye_whose_last_step_breaks_is_none() -> None:

@@ -125,6 +125,10 @@ STORIES: Final[dict[str, tuple[Sequence[Happens], float, Sequence[Done]]]] = {
     "words that come late, of speech that was answered": (
         [*sounds(0, 1), (2, "speech"), (7, "caller_words")], 60, [],
     ),
+    "words of a caller who speaks too quietly to be heard here": (
+        [(20, "caller_words")], 28, [(23.5, ASK), (24.5, SAY), (27.5, RESUME)],
+    ),
+    "such words, and the model lives": ([(20, "caller_words"), (24, "alive")], 60, [(23.5, ASK)]),
     "a click": ([*sounds(0, 0.2)], 60, []),
     "a word or two over the agent": ([*sounds(0, 1.2, "sound over it")], 60, []),
     "many words over the agent": (
@@ -158,6 +162,29 @@ def test_what_is_said_and_done(what: str) -> None:
 
     assert [one for _, one in done] == [one for _, one in expected], done
     assert [at for at, _ in done] == pytest.approx([at for at, _ in expected], abs=LOOSE_S)
+
+
+def test_what_was_said_in_another_wait_hastens_nothing() -> None:
+    watch = AnswerWatch(0.0)
+    watch.back(0.0)
+    assert watch.must_say(10.0, 0.0, 1.0)  # for a tool after which nothing is said
+    watch.said_locally(11.0)
+
+    watch.caller_sound(70.0, over_agent=False)
+    watch.caller_sound(70.5, over_agent=False)
+    watch.caller_words(70.6)
+
+    assert not watch.must_say(72.0, 11.0, None)
+    assert watch.must_say(74.6, 11.0, None)
+
+
+def test_words_over_the_agent_are_no_question_yet() -> None:
+    watch = AnswerWatch(0.0)
+    watch.back(0.0)
+
+    watch.caller_words(20.0, over_agent=True)
+
+    assert not watch.owed
 
 
 def test_it_is_known_whether_an_answer_is_owed() -> None:

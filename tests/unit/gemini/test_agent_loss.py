@@ -527,6 +527,36 @@ async def test_a_reply_is_taken_to_its_end_while_the_next_connection_waits(left_
         assert line.socket.close_code == 1000
 
 
+async def test_a_set_up_that_is_out_of_date_is_made_anew() -> None:
+    async with talk(config=BLOCKING) as call:
+        line = await greeted(call)
+        await line.send(caller_said("What does it cost?"), agent_said("It"), audio())
+        await line.send(go_away(7))
+        await settle(1.5)
+        waiting = await call.service.line(1)
+        await line.send(agent_said(" costs 5."), GENERATED, TURN_DONE)
+        await settle(1.0)
+        following = call.service.lines[-1]
+        instruction = following.setup["setup"]["systemInstruction"]["parts"][0]["text"]
+
+        assert following is not waiting
+        assert following.history == waiting.history == []
+        assert instruction.endswith("\nCaller: What does it cost?\nYou: It costs 5.")
+        assert line.socket.close_code == 1000
+
+
+async def test_a_set_up_that_is_out_of_date_serves_where_no_time_is_left() -> None:
+    async with talk(config=BLOCKING) as call:
+        line = await greeted(call)
+        await line.send(audio(), go_away(0))
+        await settle(0.5)
+        await line.send(agent_said("It costs 5."), GENERATED, TURN_DONE)
+        await settle(1.0)
+
+        assert len(call.service.lines) == 2
+        assert call.service.lines[1].of_kind("clientContent") == []
+
+
 async def test_a_reply_that_dies_with_its_connection_goes_on_with_the_one_that_waits() -> None:
     async with talk() as call:
         line = await greeted(call)
@@ -551,6 +581,21 @@ async def test_what_the_caller_says_while_the_next_connection_opens_is_heard_by_
         await say(call, PIECES[40:60])
 
         assert call.service.lines[1].heard == b"".join(PIECES[:60])
+
+
+async def test_a_loss_long_before_a_rotation_leaves_all_the_time_for_the_next_one() -> None:
+    async with talk() as call:
+        line = await greeted(call)
+        await line.close()
+        quiet = await call.service.line(1)
+        await settle(50.0)
+        await quiet.send(go_away(60))
+        following = await call.service.line(2)
+        await settle(5.0)
+        await following.close()
+        await settle(1.0)
+
+        assert len(call.service.lines) == 4
 
 
 async def test_an_old_connection_is_replaced_in_a_quiet_moment() -> None:

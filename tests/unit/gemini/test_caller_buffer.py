@@ -2,7 +2,13 @@
 
 import pytest
 
-from fwai.gemini.caller_buffer import BYTES_PER_S, FORGOTTEN_S, KEPT_S, CallerBuffer
+from fwai.gemini.caller_buffer import (
+    ANSWERED_OVER_S,
+    BYTES_PER_S,
+    FORGOTTEN_S,
+    KEPT_S,
+    CallerBuffer,
+)
 
 STEP_S = 0.04
 SILENT = b"\0" * int(BYTES_PER_S * STEP_S)
@@ -110,3 +116,13 @@ def test_what_nobody_answered_for_long_needed_no_answer() -> None:
     line.pauses(FORGOTTEN_S + 0.1)
 
     assert line.unanswered == b""
+
+
+def test_what_was_answered_on_a_line_that_is_never_silent_is_not_heard_again() -> None:
+    line = Line()
+    line.says(15.0)
+    line.buffer.answered(line.now)
+    after = line.says(1.0, mark=2)
+
+    assert line.unanswered.endswith(after)
+    assert len(line.unanswered) <= (ANSWERED_OVER_S + 1.0) * BYTES_PER_S
