@@ -63,6 +63,16 @@ class AnswerKeeper:
         self.active = True
         self.to_machine = False
 
+    @property
+    def owed(self) -> bool:
+        """Whether an answer is owed, or may be, and is seen to."""
+        return self.active and self.watch.owed
+
+    @property
+    def pressing(self) -> bool:
+        """Whether to look every moment."""
+        return self.active and self.watch.pressing
+
     def hear_caller(self, now: float, ms: float, *, speech: bool) -> bool:
         """The caller was heard for ``ms``; True when they cut speech that only we can cut.
 

@@ -392,7 +392,7 @@ class CallSession:
         max_s = min(self._limits.max_call_s, self._caller.max_call_s or self._limits.max_call_s)
         warned = max_s <= WARN_BEFORE_S
         while True:
-            pause_s = LOOK_S if self._answers.watch.pressing else WATCH_S
+            pause_s = LOOK_S if self._answers.pressing else WATCH_S
             await self._until_look(min(due + WATCH_S - self._loop.time(), pause_s))
             now = self._loop.time()
             self._answers.look(now)
@@ -429,7 +429,7 @@ class CallSession:
 
     def _mind_silence(self, now: float) -> None:
         replying = self._transcript.agent_replying or self.voice.playing
-        helping = self._fallback is not None or self._answers.watch.owed
+        helping = self._fallback is not None or self._answers.owed
         if replying or self._tools.running or self._goodbye.pending or helping:
             self._silence.agent_busy(now)
         match self._silence.step(now):

@@ -579,3 +579,13 @@ def test_a_goodbye_whose_last_step_breaks_is_none() -> None:
     reason, _, _ = run_with(act, answer)
 
     assert reason is EndReason.CALLER_HUNG_UP
+
+
+def test_a_call_that_is_only_listened_to_ends_by_silence_all_the_same() -> None:
+    listening = replace(CALL, listen_only=True)
+    line_noise = [(0.5 * n, CallerAudio(silence(500, 8000))) for n in range(400)]
+
+    call = carry((), line_noise, call=listening, limits=SessionLimits(quiet_s=20, nudges=2))
+
+    assert call.reason is EndReason.SILENCE
+    assert 60.0 <= call.at(call.ended) < 90.0
