@@ -1,5 +1,6 @@
 """A server tells the truth about itself: on /readyz, in events, in calls, and when it is mended."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ REFUSALS = [
     (
         Fault(kind="refuse", status=429),
         "quota_used_up",
-        "Gemini's quota is used up (HTTP 429, 2 tries)",
+        "Gemini's quota is used up (HTTP 429)",  # waited out as long as a caller waits
         200,
     ),
 ]
@@ -63,10 +64,12 @@ async def test_a_model_that_refuses_is_named_wherever_somebody_looks_and_so_is_i
             call_id = await office.call(PERSON)
             ended = await office.ended(call_id)
 
-            expected = f"{cause}: {FAULTS[name].check}"
-            assert (ended.data["end_reason"], ended.data["cause"]) == ("agent_failed", expected)
+            expected = ended.data["cause"]
+            assert re.sub(r", \d+ tries", "", expected) == f"{cause}: {FAULTS[name].check}"
             shown = await office.shown(call_id)
-            assert (shown["status"], shown["cause"]) == ("failed", expected)
+            assert shown["cause"] == expected
+            if status == 503:  # nobody is kept waiting for what somebody must mend
+                assert (ended.data["end_reason"], shown["status"]) == ("agent_failed", "failed")
             down = await office.flow.wait_event("agent.down")
             assert down.data["fix"] == FAULTS[name].fix
             code, body = await ready(office)
