@@ -31,7 +31,8 @@ NEVER_AGAIN = (
     "e2e/test_calls.py::test_transcripts_disabled_writes_no_word_anywhere",
     "e2e/test_crashes.py",
     "e2e/test_soak.py",
-    "fuzz",
+    "fuzz/test_fuzz.py",
+    "fuzz/test_judge.py",
     "e2e/test_whatsapp.py::test_a_user_calls_and_talks_and_hangs_up",
     "unit/store/test_crash.py",
 )

@@ -57,6 +57,7 @@ KINDS = [
     "HTTP 429 in mid-call while listening, with a human",
     "HTTP 503 in mid-call, with voice mail",
     "stall while agent_speaking",
+    "close 1011 while draining, set-up 800 ms",
     "endless mute turns, with a human",
     "barge-in on the speech of a dead connection, away for 3000 ms",
 ]
