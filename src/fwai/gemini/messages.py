@@ -254,14 +254,18 @@ def _content(content: Mapping[str, Any]) -> Iterator[ServerMessage]:
 
 def _tool_calls(message: Mapping[str, Any]) -> Iterator[ToolCall]:
     """Yield what the model asks for, also where it stands only among the turn's parts."""
-    calls = list((message.get("toolCall") or {}).get("functionCalls") or ())
+    calls = [_tool_call(one) for one in (message.get("toolCall") or {}).get("functionCalls") or ()]
+    yield from calls
     turn = (message.get("serverContent") or {}).get("modelTurn") or {}
     for part in turn.get("parts") or ():
-        call = part.get("functionCall")
-        if call and call not in calls:
+        call = _tool_call(part.get("functionCall") or {})
+        if call.name and call not in calls:
             calls.append(call)
-    for call in calls:
-        yield ToolCall(call.get("id") or "", call.get("name") or "", call.get("args") or {})
+            yield call
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(call.get("id") or "", call.get("name") or "", call.get("args") or {})
 
 
 def _tokens(usage: Mapping[str, Any]) -> dict[str, int]:

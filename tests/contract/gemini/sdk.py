@@ -163,7 +163,8 @@ def _control(message: types.LiveServerMessage) -> list[ServerMessage]:
     found: list[ServerMessage] = []
     if message.tool_call:
         calls = message.tool_call.function_calls or []
-        found += [ToolCall(call.id or "", call.name or "", call.args or {}) for call in calls]
+        found += [_tool_call(call) for call in calls]
+    found += _calls_among_parts(message, found)
     if message.tool_call_cancellation:
         found.append(ToolsCancelled(tuple(message.tool_call_cancellation.ids or ())))
     if message.usage_metadata:
@@ -173,6 +174,25 @@ def _control(message: types.LiveServerMessage) -> list[ServerMessage]:
         found.append(HandleIssued(update.new_handle))
     if message.go_away:
         found.append(GoAway(_seconds_left(message.go_away.time_left or "")))
+    return found
+
+
+def _tool_call(call: types.FunctionCall) -> ToolCall:
+    return ToolCall(call.id or "", call.name or "", call.args or {})
+
+
+def _calls_among_parts(
+    message: types.LiveServerMessage, known: list[ServerMessage]
+) -> list[ServerMessage]:
+    """Return the calls that stand nowhere else; the SDK leaves them to whoever reads the parts."""
+    content = message.server_content
+    parts = (content.model_turn.parts if content and content.model_turn else None) or []
+    found: list[ServerMessage] = []
+    for part in parts:
+        if part.function_call is not None:
+            call = _tool_call(part.function_call)
+            if call.name and call not in [*known, *found]:
+                found.append(call)
     return found
 
 

@@ -84,3 +84,13 @@ def test_a_duration_that_cannot_be_read_is_over(left: str | None, seconds: float
 @pytest.mark.parametrize("left", ["nans", "infs", "-infs"])
 def test_a_duration_that_is_no_number_is_over(left: str) -> None:
     assert messages._seconds(left) == 0.0
+
+
+def test_a_tool_call_that_stands_only_among_the_parts_is_one() -> None:
+    call = {"id": "c1", "name": "send_sms", "args": {"text": "x"}}
+    turn = {"parts": [{"functionCall": call}, {"functionCall": call}, {"functionCall": {}}]}
+    both = {"toolCall": {"functionCalls": [call]}, "serverContent": {"modelTurn": turn}}
+    wanted = [ToolCall("c1", "send_sms", {"text": "x"})]
+
+    assert messages.read(json.dumps({"serverContent": {"modelTurn": turn}}).encode()) == wanted
+    assert messages.read(json.dumps(both).encode()) == wanted
