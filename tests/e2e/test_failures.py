@@ -75,8 +75,8 @@ async def test_a_model_that_refuses_is_named_wherever_somebody_looks_and_so_is_i
             code, body = await ready(office)
             assert code == status
             said = body["reasons" if status == 503 else "warnings"]
-            assert [cause.partition(",")[0].rstrip(")") in one for one in said] == [True]
-            assert FAULTS[name].fix in said[0]
+            found = [cause.rstrip(")") in one and FAULTS[name].fix in one for one in said]
+            assert found.count(True) == 1  # besides, it may say what callers get meanwhile
 
         office.house.world.provider.fate(PERSON, BRIEFLY)
         await office.ended(await office.call(PERSON))
