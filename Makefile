@@ -10,7 +10,7 @@ help:
 	@echo "make demo    one whole call on this machine, with no account (about a minute)"
 	@echo "make run     answer calls; without configuration, in demo mode"
 	@echo "make test    all tests; those on PostgreSQL where FWAI_TEST_POSTGRES_URL names a server"
-	@echo "make test-fast  what needs no real time, about two minutes on two cores"
+	@echo "make test-fast  what needs no real time, about five minutes on two cores"
 	@echo "make mutants  faults that the tests must notice, tried one by one; ONLY=hang-up for some of them"
 	@echo "make audit   secrets in the tree, risky code, known faults of pinned packages"
 	@echo "make check   lint, format, types, import rules, spelling"
