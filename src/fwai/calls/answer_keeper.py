@@ -73,10 +73,16 @@ class AnswerKeeper:
         """Whether to look every moment."""
         return self.active and self.watch.pressing
 
+    @property
+    def unowned(self) -> bool:
+        """Whether speech may be heard that the service cannot cut."""
+        return self._unowned
+
     def hear_caller(self, now: float, ms: float, *, speech: bool) -> bool:
         """The caller was heard for ``ms``; True when they cut speech that only we can cut.
 
-        The service knows of no speech of ours, and a new connection of none of the one before.
+        Silence need be told only while there is `unowned` speech. The service knows of no speech of
+        ours, and a new connection of none of the one before.
         """
         playing = self._voice.playing
         if speech:

@@ -231,9 +231,10 @@ class CallSession:
         speech = self.caller_input.hear(event.pcm, now)
         if speech:
             self._silence.caller_sound(now)
-        ms = duration_ms(len(event.pcm), self._caller.sample_rate)
-        if self._answers.hear_caller(now, ms, speech=speech):
-            self.replies.interrupt()
+        if speech or self._answers.unowned:
+            ms = duration_ms(len(event.pcm), self._caller.sample_rate)
+            if self._answers.hear_caller(now, ms, speech=speech):
+                self.replies.interrupt()
         if self._fallback is not None and self._fallback.message is not None:
             self._fallback.message.hear(event.pcm, now, speech=speech)
 
