@@ -153,7 +153,10 @@ def caller_number(raw: str, region: str = "", *, national_first: bool = False) -
     # A plan may be older than a number. Of digits whose country is only guessed that says nothing.
     told = [] if national_first and national else outside
     right = [one.number for one in told if one.standing is Standing.POSSIBLE]
-    return next(iter([*known, *right]), "")
+    number = next(iter([*known, *right]), "")
+    # What is read as yet another number is none: more zeros than any way of writing has.
+    kept = number == raw or caller_number(number) == number
+    return number if kept else ""
 
 
 def spellings(number: str) -> tuple[str, ...]:

@@ -412,6 +412,11 @@ def test_whatever_is_written_is_a_number_or_a_refusal(text: str) -> None:
         assert caller_number(text) == number
 
 
+@pytest.mark.parametrize("told", ["+4300000", "+43000000", "+430000"])
+def test_zeros_alone_are_no_caller(told: str) -> None:
+    assert caller_number(told) == ""
+
+
 @given(number=digits)
 def test_a_caller_whose_number_is_kept_keeps_it(number: str) -> None:
     told = caller_number(f"+{number}")
