@@ -4,8 +4,8 @@ Theory of operation. The agent owes an answer to an instruction of ours, to a to
 the caller said, and for a reply that was cut short by anything but the caller. It has answered once
 something was *heard* that is speech: what comes as near-silence, as a steady tone or as text only
 is no answer. While one is owed and nothing is heard, a sentence of ours is said now and then, and
-the model is helped up a ladder: asked to speak, its connection renewed, begun afresh, given up. The
-caller's next words are no step back on it; they are only not spoken into.
+the model is helped in steps: asked to speak, its connection renewed, begun afresh, given up. The
+caller's next words do not take a step back; they are only not spoken into.
 
 That the caller said something is certain when words came, or a turn of the model. Sound alone may
 be music or a dog: then the model is asked once, and only if it gives no sign of life is it certain.
@@ -26,7 +26,7 @@ AFTER_TOOL_SAY_S: Final = 3.6
 SAY_AGAIN_S: Final = 5.5
 """From the end of one sentence to the next."""
 STEP_S: Final = 4.0
-"""What each step on the ladder is given to show an effect, and a new connection to answer."""
+"""What each step is given to show an effect, and a new connection to answer."""
 CUT_SHORT_S: Final = 0.6
 """After an answer that stopped in the middle: what is due is done now."""
 EMPTY_TURN_S: Final = 1.5
@@ -54,7 +54,7 @@ class Step(enum.StrEnum):
     GIVE_UP = "give_up"
 
 
-LADDER: Final = (Step.ASK, Step.RESUME, Step.FRESH, Step.GIVE_UP)
+ESCALATION: Final = (Step.ASK, Step.RESUME, Step.FRESH, Step.GIVE_UP)
 
 
 class AnswerWatch:
@@ -70,8 +70,8 @@ class AnswerWatch:
     def __init__(self, now: float) -> None:
         self._owed_at: float | None = None
         self._certain = self._after_tool = False
-        self._rung = 0
-        self._rung_at = now
+        self._steps_taken = 0
+        self._stepped_at = now
         self._hasten_at: float | None = None
         self._gone_at: float | None = now  # no connection was opened yet
         self._speech_began = self._spoke_at = -MOST_SPEECH_S
@@ -147,7 +147,7 @@ class AnswerWatch:
         self._answered_at = now
         self._owed_at = self._hasten_at = None
         self._certain = self._after_tool = False
-        self._rung = self.said = 0
+        self._steps_taken = self.said = 0
 
     def turn_over(self, now: float) -> None:
         """A turn ended; if an answer is owed it was none."""
@@ -164,7 +164,7 @@ class AnswerWatch:
     def back(self, now: float) -> None:
         """It is there again; what is owed was told to it anew."""
         self._gone_at = self._hasten_at = None
-        self._rung_at = now
+        self._stepped_at = now
 
     def said_locally(self, until: float) -> None:
         """A sentence of ours is heard until then."""
@@ -207,12 +207,12 @@ class AnswerWatch:
         quiet_from = max(self._owed_at, heard_until if not self.said else 0.0)
         if not self._certain:
             return self._unsure(now, quiet_from)
-        due = max(quiet_from + SILENT_SAY_S, self._rung_at + STEP_S)
+        due = max(quiet_from + SILENT_SAY_S, self._stepped_at + STEP_S)
         if self._hasten_at is not None:
             due = min(due, self._hasten_at)
-        if now < due or self._rung >= len(LADDER):
+        if now < due or self._steps_taken >= len(ESCALATION):
             return Step.NOTHING
-        return self._climb(now)
+        return self._take_step(now)
 
     # ---- inside ---------------------------------------------------------------------------------
 
@@ -222,7 +222,7 @@ class AnswerWatch:
 
     def _owe(self, at: float, *, certain: bool) -> None:
         self._certain |= certain
-        if self._owed_at is None or self._rung == 0:
+        if self._owed_at is None or self._steps_taken == 0:
             self._owed_at = at
 
     def _is_certain(self, now: float) -> bool:
@@ -244,11 +244,11 @@ class AnswerWatch:
             self._owed_at = None
             return Step.NOTHING
         self._unsure_at = now
-        self._rung, self._rung_at = 1, now
+        self._steps_taken, self._stepped_at = 1, now
         return Step.ASK
 
-    def _climb(self, now: float) -> Step:
-        step = LADDER[self._rung]
-        self._rung += 1
-        self._rung_at, self._hasten_at = now, None
+    def _take_step(self, now: float) -> Step:
+        step = ESCALATION[self._steps_taken]
+        self._steps_taken += 1
+        self._stepped_at, self._hasten_at = now, None
         return step

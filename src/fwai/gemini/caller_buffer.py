@@ -7,7 +7,6 @@ transcribed a while ago need not be heard again: they are given as text, and wha
 with the next thing the caller says.
 """
 
-from collections import deque
 from typing import Final
 
 BYTES_PER_S: Final = 16_000 * 2
@@ -28,8 +27,7 @@ class CallerBuffer:
     """Keeps the caller's unanswered speech, s16le at 16 kHz; ``now`` is the loop's time."""
 
     def __init__(self) -> None:
-        self._pieces: deque[bytes] = deque()
-        self._size = 0
+        self._kept = bytearray()
         self._unanswered = False
         self._spoke_at = 0.0
         self._words_at = -1.0
@@ -50,10 +48,8 @@ class CallerBuffer:
         if began:
             self._trim(_BEFORE)
             self._unanswered = True
-        self._pieces.append(pcm)
-        self._size += len(pcm)
-        if self._size > (_KEPT if self._unanswered else _BEFORE):
-            self._trim(_KEPT if self._unanswered else _BEFORE)
+        self._kept += pcm
+        self._trim(_KEPT if self._unanswered else _BEFORE)
         return began
 
     def words_came(self, now: float) -> None:
@@ -71,11 +67,11 @@ class CallerBuffer:
         """Return what another connection must hear again; nothing when words stand for it."""
         if not self._unanswered or self._settled(now):
             return b""
-        return b"".join(self._pieces)
+        return bytes(self._kept)
 
     def _settled(self, now: float) -> bool:
         return self._words_at >= self._spoke_at and now - self._words_at >= SETTLED_S
 
     def _trim(self, size: int) -> None:
-        while self._size > size and len(self._pieces) > 1:
-            self._size -= len(self._pieces.popleft())
+        if (over := len(self._kept) - size) > 0:
+            del self._kept[:over]  # moves the start of the array, not its content

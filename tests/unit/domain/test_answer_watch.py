@@ -5,14 +5,14 @@ from typing import Final
 
 import pytest
 
-from fwai.domain.answer_watch import LADDER, AnswerWatch, Step
+from fwai.domain.answer_watch import ESCALATION, AnswerWatch, Step
 from tables import each_row
 
 LOOK_S: Final = 0.05
 SENTENCE_S: Final = 1.5
 LOOSE_S: Final = 0.3
 
-ASK, RESUME, FRESH, GIVE_UP = LADDER
+ASK, RESUME, FRESH, GIVE_UP = ESCALATION
 SAY: Final = "say"
 
 Happens = tuple[float, str]

@@ -1,5 +1,7 @@
 """What of the caller's speech another connection must hear again."""
 
+import tracemalloc
+
 import pytest
 
 from fwai.gemini.caller_buffer import (
@@ -126,3 +128,18 @@ def test_what_was_answered_on_a_line_that_is_never_silent_is_not_heard_again() -
 
     assert line.unanswered.endswith(after)
     assert len(line.unanswered) <= (ANSWERED_OVER_S + 1.0) * BYTES_PER_S
+
+
+def test_pieces_of_no_size_and_of_one_sample_are_bounded_as_others_are() -> None:
+    line = Line()
+    tracemalloc.start()
+    try:
+        for _ in range(200_000):
+            line.buffer.add(b"", speech=True, now=line.now)
+        line.buffer.add(b"\1\1", speech=True, now=line.now)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert line.unanswered == b"\1\1"
+    assert held < 100_000
